@@ -1,0 +1,1 @@
+"""The centre: ingest, journal, store, search."""

@@ -1,0 +1,1 @@
+"""Everything that runs at the tap or on an analyst's laptop."""

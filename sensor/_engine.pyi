@@ -1,0 +1,95 @@
+"""The engine's face towards Python (the binding lives in sensor/engine/py).
+
+Packets never cross this boundary: configuration and rules go in, diagnostics, batches of events and counters come out.
+"""
+
+from collections.abc import Sequence
+
+VERSION: str
+SURICATA_COMPAT: str
+
+class EngineError(Exception):
+    """The engine cannot do what was asked; the text says what, where and how to mend it."""
+
+# (file, line, action, protocol, source, source port, direction, destination, destination port, options, raw text)
+# Variables ($HOME_NET ...) are already replaced; an option is (keyword, value or None, line, column), 1-based.
+RawOption = tuple[str, str | None, int, int]
+RawRule = tuple[str, int, str, str, str, str, str, str, str, Sequence[RawOption], str]
+
+class Diagnostic:
+    """One finding about one rule. severity: "error" (not loaded), "skip" (a keyword or protocol this build lacks), "warning"."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def column(self) -> int: ...
+    @property
+    def severity(self) -> str: ...
+    @property
+    def sid(self) -> int: ...
+    @property
+    def keyword(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def fix(self) -> str: ...
+
+class Ruleset:
+    """Compiled rules, immutable, shared by every worker."""
+
+    @staticmethod
+    def compile(config: str, rules: Sequence[RawRule], validate_only: bool = False) -> Ruleset:
+        """Compile; rules that cannot be loaded become diagnostics. config: the engine's JSON document."""
+
+    @property
+    def loaded(self) -> int: ...
+    @property
+    def id(self) -> str:
+        """Hex digest of the rules and the engine version."""
+    @property
+    def diagnostics(self) -> list[Diagnostic]: ...
+
+class Batch:
+    """Events in the order they were made, one JSON object a line (NDJSON)."""
+
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def events(self) -> int: ...
+    def lane(self, lane: int) -> tuple[int, bytes]:
+        """(count, NDJSON) of one lane: 0 alert, 1 health (stats), 2 evidence (anomaly, fileinfo), 3 flow and protocol logs."""
+    @property
+    def first_seconds(self) -> float:
+        """Packet time of the first event, seconds since the epoch."""
+    @property
+    def last_seconds(self) -> float: ...
+
+class Replay:
+    """Reads captures through the engine on its own threads; batches are fetched as they come."""
+
+    def __init__(self, config: str, ruleset: Ruleset, paths: Sequence[str], workers: int = 1) -> None: ...
+    def next_batch(self, timeout_seconds: float) -> Batch | None:
+        """The next batch, or None when there is none yet (see finished)."""
+    @property
+    def finished(self) -> bool:
+        """True once every packet is through and every batch was fetched."""
+    @property
+    def progress(self) -> tuple[int, int]:
+        """(bytes read, bytes in all)."""
+    @property
+    def warnings(self) -> list[str]: ...
+    def counters(self) -> dict[str, int]:
+        """Counters by dotted name, as in the stats event (decoder.pkts, ...)."""
+    def stop(self) -> None:
+        """Finish after the packet in hand; what is pending is still flushed."""
+
+def keywords() -> str:
+    """The keyword table as JSON: [{name, kind, doc, accepts, refuses, example}]."""
+
+def protocols() -> str:
+    """The application protocols as JSON: [{name, transport, buffers, events, doc}]."""
+
+def lint_buffers() -> str:
+    """The sticky buffers as JSON: [{name, protocol, direction, doc}]."""
