@@ -1,0 +1,75 @@
+"""Every shipped rule fires where rules/tests.toml says and nowhere else, and keeps the house style."""
+
+import re
+import tomllib
+from collections import Counter
+
+import pytest
+from shipped import CAPTURES, ROOT, RULES, Alerts, find, replay_all
+
+TESTS = {int(sid): case for sid, case in tomllib.loads((ROOT / "rules/tests.toml").read_text()).items()}
+LINES = [
+    (path.stem, line)
+    for path in RULES
+    for line in path.read_text().splitlines()
+    if line and not line.startswith("#")
+]
+SID = re.compile(r"\bsid:(\d+);")
+
+
+def _sid(line: str) -> int:
+    found = SID.search(line)
+    assert found, line
+    return int(found[1])
+
+
+@pytest.fixture(scope="session", params=["haidang", "suricata"])
+def alerts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Alerts:
+    """Our engine is asked, and Suricata too where it is installed: it judges the rules themselves."""
+    command = find(request.param)
+    if command is None:
+        pytest.skip(f"{request.param} is not installed")
+    return replay_all(command, tmp_path_factory.mktemp("shipped"))
+
+
+@pytest.mark.parametrize("sid", TESTS)
+def test_fires(sid: int, alerts: Alerts) -> None:
+    expected = TESTS[sid]["fires"]
+    assert {name: alerts[name][sid] for name in expected} == expected
+
+
+@pytest.mark.parametrize("sid", TESTS)
+def test_near_miss_stays_silent(sid: int, alerts: Alerts) -> None:
+    assert [name for name in TESTS[sid]["silent"] if alerts[name][sid]] == []
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_nothing_else_fires(name: str, alerts: Alerts) -> None:
+    expected = {sid: case["fires"][name] for sid, case in TESTS.items() if name in case["fires"]}
+    assert dict(alerts[name]) == expected
+
+
+def test_every_rule_has_both_tests() -> None:
+    assert sorted(TESTS) == sorted(_sid(line) for _, line in LINES)
+    assert [sid for sid, case in TESTS.items() if not case["fires"] or not case["silent"]] == []
+    named = {name for case in TESTS.values() for name in (*case["fires"], *case["silent"])}
+    assert named <= set(CAPTURES)
+
+
+def test_sids_are_unique_and_ours() -> None:
+    sids = Counter(_sid(line) for _, line in LINES)
+    assert [sid for sid, count in sids.items() if count > 1 or not 9_000_001 <= sid <= 9_099_999] == []
+
+
+@pytest.mark.parametrize(("category", "line"), LINES, ids=[str(_sid(line)) for _, line in LINES])
+def test_style(category: str, line: str) -> None:
+    classes = re.findall(
+        r"^config classification: ([a-z0-9-]+),", (ROOT / "rules/classification.config").read_text(), re.M
+    )
+    kinds = re.findall(r"^config reference: (\w+)", (ROOT / "rules/reference.config").read_text(), re.M)
+    assert f'msg:"HD {category.upper()} ' in line
+    assert re.search(r"classtype:([a-z0-9-]+);", line)[1] in classes  # type: ignore[index]
+    assert set(re.findall(r"reference:(\w+),", line)) <= set(kinds)
+    assert re.search(
+        r"metadata:attack_target \w+, confidence (High|Medium|Low), created_at \d{4}_\d\d_\d\d;\)$", line
+    )
