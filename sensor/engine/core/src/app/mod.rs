@@ -1,0 +1,161 @@
+//! App: recognition, parsers, transactions. Knows neither rules nor the layout of events beyond its own record.
+//!
+//! To add a protocol: one file here with a `Protocol` entry, and one word in `PROTOCOLS`.
+
+pub mod file;
+pub mod flow_state;
+pub mod tx;
+
+use crate::direction::{Dir, PerDir};
+use crate::time::Timestamp;
+pub use tx::{LogFor, Transaction, TxMeta, View};
+
+/// What a parser says of the bytes it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was consumed.
+    Done,
+    /// `consumed` bytes were used up; call again when at least `needed` bytes (> what is left over) stand behind them.
+    /// The driver caps what it holds; a parser must not ask for more than its own named cap.
+    NeedMore { consumed: usize, needed: usize },
+    /// The stream cannot be this protocol any more; nothing further is parsed in either direction.
+    Broken,
+}
+
+/// What a parser may see and ask for besides the bytes.
+pub struct ParseCx {
+    pub ts: Timestamp,
+    /// Number of the packet in hand (EVE `pcap_cnt`).
+    pub packet_number: u64,
+    pub src_port: u16,
+    pub dst_port: u16,
+    /// Set by the driver: this is the last data of the direction.
+    pub eof: bool,
+    /// Set by the parser: let the raw stream be inspected now (e.g. a request ended), as [to server, to client].
+    pub trigger_raw: PerDir<bool>,
+    /// Set by the parser: go on as another protocol, found by name or, if empty, by recognition anew (STARTTLS, CONNECT, upgrade).
+    pub upgrade: Option<&'static str>,
+    /// Set by the parser: the rest is not to be parsed (encrypted), nor the raw stream inspected when `no_raw` is set too.
+    pub bypass: bool,
+    pub no_raw: bool,
+}
+
+/// One protocol's state for one flow.
+pub trait Parser: Send {
+    /// Consumes stream data (TCP: any chunking; UDP: one whole datagram a call).
+    fn parse(&mut self, dir: Dir, data: &[u8], cx: &mut ParseCx) -> Outcome;
+
+    /// `len` bytes of `dir` are lost. `Done`: the parser goes on behind them. Default: it cannot.
+    fn gap(&mut self, _dir: Dir, _len: u64, _cx: &mut ParseCx) -> Outcome {
+        Outcome::Broken
+    }
+
+    /// The direction has ended; no more data comes.
+    fn close(&mut self, _dir: Dir, _cx: &mut ParseCx) {}
+
+    /// Ids of the transactions held now, oldest first; ids never repeat in a flow.
+    fn tx_ids(&self) -> std::ops::Range<u64>;
+    /// None when it is gone already or was dropped out of order.
+    fn tx(&self, id: u64) -> Option<&dyn Transaction>;
+    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction>;
+    /// Frees one transaction; the driver frees from the front mostly, never one still in use.
+    fn drop_tx(&mut self, id: u64);
+
+    /// Called by the driver after a direction was inspected, so that streaming buffers can slide their windows.
+    fn inspected(&mut self, _id: u64, _dir: Dir) {}
+}
+
+/// A byte pattern at the start of a stream by which the protocol is known.
+pub struct Pattern {
+    pub dir: Dir,
+    pub bytes: &'static [u8],
+    pub nocase: bool,
+    /// First position it may start at, and one past the last byte it may end at.
+    pub offset: u16,
+    pub depth: u16,
+}
+
+/// A probe's answer on the first bytes of a direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    Yes,
+    /// Yes, and the direction is reversed: these bytes come from the server.
+    Reversed,
+    No,
+    /// Not enough bytes yet.
+    Unsure,
+}
+
+/// How a protocol is recognised. A pattern hit is confirmed by `probe` when there is one.
+pub struct Recognise {
+    pub patterns: &'static [Pattern],
+    pub probe: Option<fn(dir: Dir, data: &[u8]) -> Probe>,
+    /// Server ports on which the probe alone is tried; empty: patterns only.
+    pub tcp_ports: &'static [u16],
+    pub udp_ports: &'static [u16],
+}
+
+/// A sticky buffer of a protocol.
+pub struct Buffer {
+    /// e.g. "http.uri"; the same name in several protocols is one buffer to rules.
+    pub name: &'static str,
+    /// Older sticky names, e.g. "tls_sni".
+    pub aliases: &'static [&'static str],
+    /// The legacy content modifier, e.g. "http_uri".
+    pub modifier: Option<&'static str>,
+    /// Directions it exists in, with the transaction progress from which it can be inspected; None = not in that direction.
+    pub progress: PerDir<Option<u8>>,
+    /// More than one instance per transaction (index 0, 1, ...).
+    pub multi: bool,
+    /// Grows while the transaction goes on (bodies): inspected as its window moves.
+    pub streaming: bool,
+    /// One line for the manual.
+    pub doc: &'static str,
+}
+
+/// The registry entry of an app-layer protocol.
+pub struct Protocol {
+    /// Rule and configuration name, e.g. "http".
+    pub name: &'static str,
+    /// Further rule names, e.g. "http1".
+    pub aliases: &'static [&'static str],
+    pub tcp: bool,
+    pub udp: bool,
+    /// One paragraph for the manual.
+    pub doc: &'static str,
+    pub recognise: Recognise,
+    /// Makes the state of one flow; `config` is the node `app-layer.protocols.<name>` of the configuration.
+    pub new: fn(config: &serde_json::Value) -> Box<dyn Parser>,
+    pub buffers: &'static [Buffer],
+    /// App-layer events, e.g. "invalid_request_field_start" (rules say `app-layer-event:http.…`); code = index, at most 128.
+    pub events: &'static [&'static str],
+    /// Names of the progress steps per direction (rule hooks, e.g. `http1:request_headers`); index = progress.
+    pub states: PerDir<&'static [&'static str]>,
+    /// Progress at which the transaction is complete.
+    pub complete: PerDir<u8>,
+    /// Progress at which its record is logged (both directions must have reached theirs).
+    pub log_at: PerDir<u8>,
+    /// EVE event type of its record and key of the object, e.g. "http"; empty = no record.
+    pub record: &'static str,
+}
+
+/// Index into `PROTOCOLS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProtocolId(pub u8);
+
+impl ProtocolId {
+    pub fn get(self) -> &'static Protocol {
+        PROTOCOLS[usize::from(self.0)]
+    }
+    /// By rule name or alias.
+    pub fn find(name: &str) -> Option<ProtocolId> {
+        PROTOCOLS
+            .iter()
+            .position(|p| p.name == name || p.aliases.contains(&name))
+            .and_then(|at| u8::try_from(at).ok())
+            .map(ProtocolId)
+    }
+}
+
+/// Every protocol this build knows. One word adds one.
+pub static PROTOCOLS: &[&Protocol] = &[];

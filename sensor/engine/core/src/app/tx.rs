@@ -1,0 +1,97 @@
+//! A transaction as the driver, the detection and the log see it.
+
+use super::file::File;
+use crate::direction::{Dir, PerDir};
+use crate::event::JsonWriter;
+
+/// A stretch of a sticky buffer to inspect.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    pub data: &'a [u8],
+    /// Offset of data[0] in the whole buffer (0 unless the buffer streams and its window has moved).
+    pub offset: u64,
+    /// The buffer has its last byte: end-relative tests (`endswith`, `bsize`, `isdataat:!`) are final.
+    pub complete: bool,
+}
+
+impl<'a> View<'a> {
+    /// A whole, finished buffer.
+    pub fn whole(data: &'a [u8]) -> Self {
+        View {
+            data,
+            offset: 0,
+            complete: true,
+        }
+    }
+}
+
+/// What the record is written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFor {
+    /// The protocol's own event.
+    Record,
+    /// The object inside an alert.
+    Alert,
+}
+
+/// How many app-layer events one protocol may have.
+pub const EVENTS_MAX: usize = 128;
+
+/// State the driver and the detection keep on every transaction.
+#[derive(Default)]
+pub struct TxMeta {
+    pub id: u64,
+    /// App-layer events, bit = index in `Protocol::events`.
+    pub events: u128,
+    /// Directions in which the transaction has nothing to inspect (a DNS answer has no request side).
+    pub skip: PerDir<bool>,
+    /// The record is written.
+    pub logged: bool,
+    /// Number of the packet that finished it, once known (EVE `pcap_cnt` of the record).
+    pub packet_number: u64,
+    /// Events already written as anomaly records.
+    pub events_logged: u128,
+    /// Detection progress; belongs to `detect`.
+    pub detect: PerDir<crate::detect::TxDetect>,
+}
+
+impl TxMeta {
+    pub fn new(id: u64) -> Self {
+        TxMeta {
+            id,
+            ..Self::default()
+        }
+    }
+    pub fn set_event(&mut self, index: u8) {
+        if usize::from(index) < EVENTS_MAX {
+            self.events |= 1u128 << index;
+        }
+    }
+    pub fn has_event(&self, index: u8) -> bool {
+        usize::from(index) < EVENTS_MAX && self.events & (1u128 << index) != 0
+    }
+}
+
+/// One request with its answer, or whatever unit the protocol has.
+pub trait Transaction {
+    fn meta(&self) -> &TxMeta;
+    fn meta_mut(&mut self) -> &mut TxMeta;
+    /// How far this direction is; counts up to `Protocol::complete`.
+    fn progress(&self, dir: Dir) -> u8;
+    /// Sticky buffer `local` (index in `Protocol::buffers`), instance `index` (0 unless multi). None: absent, or nothing
+    /// to inspect (yet). Computed forms are cached inside the transaction, so a second call costs nothing.
+    fn buffer(&self, local: usize, index: usize, dir: Dir) -> Option<View<'_>>;
+    /// Writes the members of the record's object (the caller has opened it).
+    fn log(&self, out: &mut JsonWriter, what: LogFor);
+    /// Files carried in this direction.
+    fn files(&self, _dir: Dir) -> &[File] {
+        &[]
+    }
+    fn files_mut(&mut self, _dir: Dir) -> &mut [File] {
+        &mut []
+    }
+    /// A number that integer keywords ask for (e.g. "urilen", "dns.rcode", "http.stat_code"), None where absent.
+    fn number(&self, _keyword: &str, _dir: Dir) -> Option<u64> {
+        None
+    }
+}

@@ -1,0 +1,265 @@
+//! The compiled form of one rule: what the keywords build and the run loop reads. Immutable once built.
+
+use super::cx::{EvalCx, PacketCx};
+use super::program::Program;
+use crate::app::{ProtocolId, Transaction};
+use crate::direction::Dir;
+use crate::flow::Flow;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Alert,
+    Pass,
+    /// Alerts, marked as a drop the passive sensor did not do.
+    Drop,
+    Reject,
+}
+
+/// Which packets a rule header names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// `ip`: any packet with an IP header.
+    Ip,
+    /// `pkthdr`: any packet at all.
+    Any,
+    Tcp,
+    /// `tcp-pkt`: single packets only.
+    TcpPacket,
+    /// `tcp-stream`: the reassembled stream only.
+    TcpStream,
+    Udp,
+    Icmp4,
+    Icmp6,
+    /// `icmp`: both.
+    Icmp,
+    Ipv4,
+    Ipv6,
+    Sctp,
+    /// Other IP protocol by number.
+    Number(u8),
+    /// An app-layer protocol's name: the transports are the protocol's.
+    App,
+}
+
+/// `flow:` keyword and `->`, as conditions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowCondition {
+    pub established: bool,
+    pub not_established: bool,
+    pub stateless: bool,
+    pub dir: Option<Dir>,
+    pub only_stream: bool,
+    pub no_stream: bool,
+    pub only_frag: bool,
+    pub no_frag: bool,
+}
+
+/// A test of packet headers or flow facts. Must be cheap and must not look at payload.
+pub trait PacketTest: Send + Sync {
+    fn matches(&self, cx: &PacketCx<'_>) -> bool;
+    /// The flow facts it reads may change during the packet (flowbits): it runs after everything else.
+    fn late(&self) -> bool {
+        false
+    }
+}
+
+/// A test of a transaction that is not about the bytes of one buffer (app-layer-event, urilen, status codes ...).
+pub trait TxTest: Send + Sync {
+    /// Direction it belongs to; None = both.
+    fn dir(&self) -> Option<Dir>;
+    /// Progress from which it can be decided in its direction.
+    fn progress(&self) -> u8;
+    /// The protocol it is about; None = any.
+    fn protocol(&self) -> Option<ProtocolId>;
+    fn matches(&self, tx: &dyn Transaction, dir: Dir, cx: &EvalCx<'_>) -> bool;
+}
+
+/// What a matching rule does besides alerting (flowbits:set ...). `captures` are those of the evaluation.
+pub trait OnMatch: Send + Sync {
+    fn apply(
+        &self,
+        packet: &crate::decode::Packet<'_>,
+        flow: Option<&mut Flow>,
+        captures: &[(u32, Vec<u8>)],
+    );
+}
+
+/// Rewrites a buffer before it is inspected (to_lowercase, url_decode ...). Output goes to `out` (cleared by the caller).
+pub trait Transform: Send + Sync {
+    /// Identity for caching: name and options; two rules with equal identities share a transformed buffer.
+    fn identity(&self) -> String;
+    fn apply(&self, input: &[u8], out: &mut Vec<u8>);
+}
+
+/// Bytes of a packet a sticky buffer names (`tcp.hdr`, `ipv4.hdr`, `icmpv6.hdr`, `udp.hdr` ...).
+pub type PacketBuffer = for<'a> fn(&crate::decode::Packet<'a>) -> Option<&'a [u8]>;
+
+/// Where a program looks.
+#[derive(Clone, Copy)]
+pub enum Target {
+    /// Packet payload and / or reassembled stream; see `Rule::payload_*`.
+    Payload,
+    /// App-layer buffer by its number in `detect::buffers`.
+    App(u16),
+    /// A header buffer by its number in the packet-buffer table.
+    Packet(PacketBuffer),
+}
+
+/// One sticky buffer of a rule with what must hold on it.
+pub struct BufferTest {
+    pub target: Target,
+    /// Direction in which the buffer is taken (App only); None = whatever direction is inspected.
+    pub dir: Option<Dir>,
+    pub transforms: Vec<Box<dyn Transform>>,
+    pub program: Program,
+}
+
+/// The literal by which the prefilter finds the rule.
+#[derive(Clone, Debug)]
+pub struct FastPattern {
+    /// Index in `Rule::buffers`, or None for the payload program.
+    pub buffer: Option<usize>,
+    pub bytes: Vec<u8>,
+    pub nocase: bool,
+    /// Bounds on where it may start and end, when the rule's content says so (absolute only): offset, depth end.
+    pub min_start: u32,
+    pub max_end: Option<u32>,
+    /// The pattern alone decides its content (no need to search it again): not negated, not chopped, no bounds beyond these.
+    pub exact: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Track {
+    BySrc,
+    ByDst,
+    ByBoth,
+    ByRule,
+    ByFlow,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThresholdKind {
+    /// Alert on every `count`-th within `seconds`.
+    Threshold,
+    /// At most `count` alerts per `seconds`.
+    Limit,
+    /// At most one alert per `seconds`, once `count` is reached.
+    Both,
+    /// Alert at 1, 10, 100 ... (count, multiplier).
+    Backoff { multiplier: u32 },
+    /// detection_filter: alerts after `count` matches within `seconds`.
+    DetectionFilter,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    pub kind: ThresholdKind,
+    pub track: Track,
+    pub count: u32,
+    pub seconds: u32,
+}
+
+/// Addresses of a rule header: sorted, disjoint inclusive ranges of `Addr` values; None = any.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AddrSet(pub Option<Vec<(u128, u128)>>);
+
+impl AddrSet {
+    #[inline]
+    pub fn contains(&self, addr: crate::decode::Addr) -> bool {
+        match &self.0 {
+            None => true,
+            Some(ranges) => {
+                let at = ranges.partition_point(|r| r.1 < addr.0);
+                ranges.get(at).is_some_and(|r| r.0 <= addr.0)
+            }
+        }
+    }
+}
+
+/// Ports of a rule header: sorted, disjoint inclusive ranges; None = any.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PortSet(pub Option<Vec<(u16, u16)>>);
+
+impl PortSet {
+    #[inline]
+    pub fn contains(&self, port: u16) -> bool {
+        match &self.0 {
+            None => true,
+            Some(ranges) => {
+                let at = ranges.partition_point(|r| r.1 < port);
+                ranges.get(at).is_some_and(|r| r.0 <= port)
+            }
+        }
+    }
+}
+
+/// Arrow of a rule header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrow {
+    /// `->`
+    Right,
+    /// `<>`
+    Both,
+    /// `=>`: one rule over both directions of a transaction (Suricata 8).
+    Transaction,
+}
+
+/// A compiled rule.
+pub struct Rule {
+    /// Position after ordering (action, flowbit dependencies, priority); index in the ruleset.
+    pub number: u32,
+    pub gid: u32,
+    pub sid: u32,
+    pub rev: u32,
+    pub msg: String,
+    pub class: String,
+    pub class_description: String,
+    pub priority: u8,
+    pub action: Action,
+    pub noalert: bool,
+    pub transport: Transport,
+    /// App-layer protocols the rule is for (from the header or implied by its buffers); empty = any.
+    pub protocols: Vec<ProtocolId>,
+    pub src: AddrSet,
+    pub src_ports: PortSet,
+    pub dst: AddrSet,
+    pub dst_ports: PortSet,
+    pub arrow: Arrow,
+    pub flow: FlowCondition,
+    pub packet_tests: Vec<Box<dyn PacketTest>>,
+    /// Contents and friends without a sticky buffer.
+    pub payload: Option<Program>,
+    /// The payload program is tried on single packets / on the reassembled stream (Suricata manual, "tcp" rules).
+    pub payload_on_packet: bool,
+    pub payload_on_stream: bool,
+    pub buffers: Vec<BufferTest>,
+    pub tx_tests: Vec<Box<dyn TxTest>>,
+    pub on_match: Vec<Box<dyn OnMatch>>,
+    pub threshold: Option<Threshold>,
+    /// `flowbits` this rule sets and reads, for ordering: ids of the shared interner.
+    pub bits_set: Vec<u32>,
+    pub bits_read: Vec<u32>,
+    pub fast_pattern: Option<FastPattern>,
+    /// (type, value), e.g. ("cve", "2021-44228").
+    pub references: Vec<(String, String)>,
+    /// In the order written: ("created_at", "2024_01_01").
+    pub metadata: Vec<(String, String)>,
+    /// `target:src_ip|dest_ip`: Some(true) = the source is the target.
+    pub target_src: Option<bool>,
+    /// Names of the variables the evaluation numbers (byte_extract ...).
+    pub variables: Vec<String>,
+    /// Where it was written.
+    pub file: String,
+    pub line: u32,
+}
+
+impl Rule {
+    /// Whether the rule looks at transactions.
+    pub fn is_app(&self) -> bool {
+        !self.tx_tests.is_empty()
+            || self
+                .buffers
+                .iter()
+                .any(|b| matches!(b.target, Target::App(_)))
+    }
+}

@@ -1,0 +1,72 @@
+//! What detection keeps on flows and transactions between packets.
+
+/// Per transaction and direction.
+#[derive(Default)]
+pub struct TxDetect {
+    /// Progress up to which every buffer was prefiltered, plus one; 0 = nothing yet.
+    pub prefiltered: u8,
+    /// Inspection of this direction is over.
+    pub done: bool,
+    /// Rules that reached some of their buffers: (rule number, bits of the buffers that matched, finished).
+    pub partial: Vec<PartialMatch>,
+}
+
+/// A rule that matched on this transaction so far.
+#[derive(Clone, Copy, Debug)]
+pub struct PartialMatch {
+    pub rule: u32,
+    /// Bit i: buffer test i of the rule matched.
+    pub matched: u32,
+    /// Alerted, or can no longer match.
+    pub finished: bool,
+}
+
+/// Per flow.
+#[derive(Default)]
+pub struct FlowDetect {
+    /// Set flowbits, sorted by id.
+    pub flowbits: Vec<u32>,
+    /// (id, value), sorted by id.
+    pub flowints: Vec<(u32, u32)>,
+    /// Captured flow variables: (id, value).
+    pub flowvars: Vec<(u32, Vec<u8>)>,
+    /// A pass rule matched: nothing more alerts on this flow.
+    pub passed: bool,
+    /// IP-only rules were matched, per direction.
+    pub ip_only_done: [bool; 2],
+    /// (rule number, count) for rules that alert once per flow.
+    pub alerts: u32,
+}
+
+impl FlowDetect {
+    pub fn bit(&self, id: u32) -> bool {
+        self.flowbits.binary_search(&id).is_ok()
+    }
+    pub fn set_bit(&mut self, id: u32) {
+        if let Err(at) = self.flowbits.binary_search(&id) {
+            self.flowbits.insert(at, id);
+        }
+    }
+    pub fn unset_bit(&mut self, id: u32) {
+        if let Ok(at) = self.flowbits.binary_search(&id) {
+            self.flowbits.remove(at);
+        }
+    }
+    pub fn int(&self, id: u32) -> Option<u32> {
+        self.flowints
+            .binary_search_by_key(&id, |e| e.0)
+            .ok()
+            .and_then(|at| self.flowints.get(at))
+            .map(|e| e.1)
+    }
+    pub fn set_int(&mut self, id: u32, value: u32) {
+        match self.flowints.binary_search_by_key(&id, |e| e.0) {
+            Ok(at) => {
+                if let Some(entry) = self.flowints.get_mut(at) {
+                    entry.1 = value;
+                }
+            }
+            Err(at) => self.flowints.insert(at, (id, value)),
+        }
+    }
+}

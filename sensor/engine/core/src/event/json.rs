@@ -1,0 +1,236 @@
+//! A JSON writer over one growing byte buffer. It allocates nothing of its own and never fails; it must not know events.
+
+use std::fmt::Write as _;
+
+/// Appends JSON to a buffer: open an object, put fields, close it. Commas are placed for the caller.
+#[derive(Default)]
+pub struct JsonWriter {
+    out: Vec<u8>,
+    /// Whether the next element needs a comma before it.
+    comma: bool,
+}
+
+impl JsonWriter {
+    pub fn new() -> Self {
+        Self::default()
+    }
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.out
+    }
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
+    pub fn clear(&mut self) {
+        self.out.clear();
+        self.comma = false;
+    }
+    /// Takes the buffer, leaving an empty one.
+    pub fn take(&mut self) -> Vec<u8> {
+        self.comma = false;
+        std::mem::take(&mut self.out)
+    }
+    /// Cuts back to an earlier length, e.g. to drop an object that turned out empty.
+    pub fn truncate(&mut self, len: usize, comma: bool) {
+        self.out.truncate(len);
+        self.comma = comma;
+    }
+    /// (length, comma state), to give to `truncate`.
+    pub fn mark(&self) -> (usize, bool) {
+        (self.out.len(), self.comma)
+    }
+
+    #[inline]
+    fn separate(&mut self) {
+        if self.comma {
+            self.out.push(b',');
+        }
+        self.comma = true;
+    }
+    /// Begins an anonymous object (an event, or an array element).
+    pub fn open(&mut self) {
+        self.separate();
+        self.out.push(b'{');
+        self.comma = false;
+    }
+    pub fn close(&mut self) {
+        self.out.push(b'}');
+        self.comma = true;
+    }
+    /// Ends an event: closes the object and the line.
+    pub fn end_line(&mut self) {
+        self.out.extend_from_slice(b"}\n");
+        self.comma = false;
+    }
+    /// Writes a key; the value must follow.
+    #[inline]
+    pub fn key(&mut self, key: &str) {
+        self.separate();
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.comma = false;
+    }
+    pub fn open_object(&mut self, key: &str) {
+        self.key(key);
+        self.out.push(b'{');
+    }
+    pub fn open_array(&mut self, key: &str) {
+        self.key(key);
+        self.out.push(b'[');
+    }
+    pub fn close_array(&mut self) {
+        self.out.push(b']');
+        self.comma = true;
+    }
+    pub fn str(&mut self, key: &str, value: &str) {
+        self.key(key);
+        self.quoted(value.as_bytes());
+        self.comma = true;
+    }
+    /// Bytes from the wire as a string: valid UTF-8 stays, any other byte becomes `\xHH` text, controls are escaped.
+    pub fn bytes(&mut self, key: &str, value: &[u8]) {
+        self.key(key);
+        self.quoted(value);
+        self.comma = true;
+    }
+    pub fn uint(&mut self, key: &str, value: u64) {
+        self.key(key);
+        self.number(value);
+        self.comma = true;
+    }
+    pub fn int(&mut self, key: &str, value: i64) {
+        self.key(key);
+        // Writing into a Vec cannot fail.
+        let _ = write!(Fmt(&mut self.out), "{value}");
+        self.comma = true;
+    }
+    pub fn bool(&mut self, key: &str, value: bool) {
+        self.key(key);
+        self.out
+            .extend_from_slice(if value { b"true" } else { b"false" });
+        self.comma = true;
+    }
+    /// Formats into a string value without a temporary; the text must need no escaping.
+    pub fn fmt(&mut self, key: &str, value: std::fmt::Arguments<'_>) {
+        self.key(key);
+        self.out.push(b'"');
+        let _ = Fmt(&mut self.out).write_fmt(value);
+        self.out.push(b'"');
+        self.comma = true;
+    }
+    /// Appends ready-made JSON as the value of `key`.
+    pub fn raw(&mut self, key: &str, json: &[u8]) {
+        self.key(key);
+        self.out.extend_from_slice(json);
+        self.comma = true;
+    }
+    /// Appends ready-made `"key":value,...` members to the open object.
+    pub fn raw_members(&mut self, json: &[u8]) {
+        if !json.is_empty() {
+            self.separate();
+            self.out.extend_from_slice(json);
+        }
+    }
+    pub fn item_str(&mut self, value: &str) {
+        self.item_bytes(value.as_bytes());
+    }
+    pub fn item_bytes(&mut self, value: &[u8]) {
+        self.separate();
+        self.quoted(value);
+    }
+    pub fn item_uint(&mut self, value: u64) {
+        self.separate();
+        self.number(value);
+    }
+
+    fn number(&mut self, mut value: u64) {
+        let mut digits = [0u8; 20];
+        let mut at = digits.len();
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (value % 10) as u8;
+            value /= 10;
+            if value == 0 {
+                break;
+            }
+        }
+        self.out.extend_from_slice(&digits[at..]);
+    }
+
+    fn quoted(&mut self, value: &[u8]) {
+        self.out.push(b'"');
+        for chunk in value.utf8_chunks() {
+            self.escaped(chunk.valid());
+            for byte in chunk.invalid() {
+                let _ = write!(Fmt(&mut self.out), "\\\\x{byte:02x}");
+            }
+        }
+        self.out.push(b'"');
+    }
+
+    fn escaped(&mut self, text: &str) {
+        let bytes = text.as_bytes();
+        let mut start = 0;
+        for (at, &byte) in bytes.iter().enumerate() {
+            if byte >= 0x20 && byte != b'"' && byte != b'\\' && byte != 0x7f {
+                continue;
+            }
+            self.out.extend_from_slice(&bytes[start..at]);
+            start = at + 1;
+            match byte {
+                b'"' => self.out.extend_from_slice(b"\\\""),
+                b'\\' => self.out.extend_from_slice(b"\\\\"),
+                b'\n' => self.out.extend_from_slice(b"\\n"),
+                b'\r' => self.out.extend_from_slice(b"\\r"),
+                b'\t' => self.out.extend_from_slice(b"\\t"),
+                0x08 => self.out.extend_from_slice(b"\\b"),
+                0x0c => self.out.extend_from_slice(b"\\f"),
+                other => {
+                    let _ = write!(Fmt(&mut self.out), "\\u{other:04x}");
+                }
+            }
+        }
+        self.out.extend_from_slice(&bytes[start..]);
+    }
+}
+
+struct Fmt<'a>(&'a mut Vec<u8>);
+
+impl std::fmt::Write for Fmt<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_what_serde_reads_back() {
+        let mut w = JsonWriter::new();
+        w.open();
+        w.str("a", "x\"\\\n\u{1}é");
+        w.bytes("b", b"\xffok\x00");
+        w.open_array("c");
+        w.item_uint(1);
+        w.item_str("two");
+        w.close_array();
+        w.open_object("d");
+        w.int("e", -3);
+        w.bool("f", true);
+        w.close();
+        w.uint("g", u64::MAX);
+        w.end_line();
+        let value: serde_json::Value = serde_json::from_slice(w.as_bytes()).unwrap();
+        assert_eq!(value["a"], "x\"\\\n\u{1}é");
+        assert_eq!(value["b"], "\\xffok\0");
+        assert_eq!(value["c"][1], "two");
+        assert_eq!(value["d"]["e"], -3);
+        assert_eq!(value["g"], u64::MAX);
+    }
+}
