@@ -37,10 +37,7 @@ pub struct PerDir<T> {
 
 impl<T> PerDir<T> {
     pub const fn new(to_server: T, to_client: T) -> Self {
-        PerDir {
-            to_server,
-            to_client,
-        }
+        PerDir { to_server, to_client }
     }
 }
 

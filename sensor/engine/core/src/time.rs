@@ -8,11 +8,7 @@ impl Timestamp {
     pub const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
     pub fn from_parts(seconds: u64, nanoseconds: u64) -> Self {
-        Timestamp(
-            seconds
-                .saturating_mul(Self::NANOS_PER_SECOND)
-                .saturating_add(nanoseconds),
-        )
+        Timestamp(seconds.saturating_mul(Self::NANOS_PER_SECOND).saturating_add(nanoseconds))
     }
     #[inline]
     pub fn seconds(self) -> u64 {
@@ -35,9 +31,6 @@ impl Timestamp {
     }
     #[inline]
     pub fn plus_seconds(self, seconds: u64) -> Self {
-        Timestamp(
-            self.0
-                .saturating_add(seconds.saturating_mul(Self::NANOS_PER_SECOND)),
-        )
+        Timestamp(self.0.saturating_add(seconds.saturating_mul(Self::NANOS_PER_SECOND)))
     }
 }

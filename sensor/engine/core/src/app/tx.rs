@@ -17,11 +17,7 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// A whole, finished buffer.
     pub fn whole(data: &'a [u8]) -> Self {
-        View {
-            data,
-            offset: 0,
-            complete: true,
-        }
+        View { data, offset: 0, complete: true }
     }
 }
 
@@ -57,10 +53,7 @@ pub struct TxMeta {
 
 impl TxMeta {
     pub fn new(id: u64) -> Self {
-        TxMeta {
-            id,
-            ..Self::default()
-        }
+        TxMeta { id, ..Self::default() }
     }
     pub fn set_event(&mut self, index: u8) {
         if usize::from(index) < EVENTS_MAX {

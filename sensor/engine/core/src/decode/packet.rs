@@ -238,9 +238,7 @@ impl<'a> Packet<'a> {
     #[inline]
     pub fn payload(&self) -> &'a [u8] {
         let start = self.payload_off as usize;
-        self.frame
-            .get(start..start.saturating_add(self.payload_len as usize))
-            .unwrap_or(&[])
+        self.frame.get(start..start.saturating_add(self.payload_len as usize)).unwrap_or(&[])
     }
 
     /// The IP header and everything after it.

@@ -25,10 +25,9 @@ static TABLE: LazyLock<Vec<BufferEntry>> = LazyLock::new(|| {
         for (local, buffer) in protocol.buffers.iter().enumerate() {
             match table.iter_mut().find(|e| e.name == buffer.name) {
                 Some(entry) => entry.providers.push((ProtocolId(id), local)),
-                None => table.push(BufferEntry {
-                    name: buffer.name,
-                    providers: vec![(ProtocolId(id), local)],
-                }),
+                None => {
+                    table.push(BufferEntry { name: buffer.name, providers: vec![(ProtocolId(id), local)] })
+                }
             }
         }
     }
@@ -53,10 +52,6 @@ pub fn find_modifier(name: &str) -> Option<u16> {
 fn position(wanted: impl Fn(&Buffer) -> bool) -> Option<u16> {
     TABLE
         .iter()
-        .position(|e| {
-            e.providers
-                .iter()
-                .any(|(p, local)| p.get().buffers.get(*local).is_some_and(&wanted))
-        })
+        .position(|e| e.providers.iter().any(|(p, local)| p.get().buffers.get(*local).is_some_and(&wanted)))
         .and_then(|at| u16::try_from(at).ok())
 }

@@ -5,6 +5,7 @@
 
 pub mod buffers;
 pub mod cx;
+pub mod hs;
 pub mod program;
 pub mod rule;
 pub mod state;

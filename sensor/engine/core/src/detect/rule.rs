@@ -76,12 +76,7 @@ pub trait TxTest: Send + Sync {
 
 /// What a matching rule does besides alerting (flowbits:set ...). `captures` are those of the evaluation.
 pub trait OnMatch: Send + Sync {
-    fn apply(
-        &self,
-        packet: &crate::decode::Packet<'_>,
-        flow: Option<&mut Flow>,
-        captures: &[(u32, Vec<u8>)],
-    );
+    fn apply(&self, packet: &crate::decode::Packet<'_>, flow: Option<&mut Flow>, captures: &[(u32, Vec<u8>)]);
 }
 
 /// Rewrites a buffer before it is inspected (to_lowercase, url_decode ...). Output goes to `out` (cleared by the caller).
@@ -256,10 +251,6 @@ pub struct Rule {
 impl Rule {
     /// Whether the rule looks at transactions.
     pub fn is_app(&self) -> bool {
-        !self.tx_tests.is_empty()
-            || self
-                .buffers
-                .iter()
-                .any(|b| matches!(b.target, Target::App(_)))
+        !self.tx_tests.is_empty() || self.buffers.iter().any(|b| matches!(b.target, Target::App(_)))
     }
 }

@@ -109,8 +109,7 @@ impl JsonWriter {
     }
     pub fn bool(&mut self, key: &str, value: bool) {
         self.key(key);
-        self.out
-            .extend_from_slice(if value { b"true" } else { b"false" });
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
         self.comma = true;
     }
     /// Formats into a string value without a temporary; the text must need no escaping.
