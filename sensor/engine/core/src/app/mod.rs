@@ -23,8 +23,11 @@ pub enum Outcome {
 }
 
 /// What a parser may see and ask for besides the bytes.
+#[derive(Clone, Debug, Default)]
 pub struct ParseCx {
     pub ts: Timestamp,
+    /// Set by the driver: `data` is one whole datagram (UDP), not a piece of a stream.
+    pub datagram: bool,
     /// Number of the packet in hand (EVE `pcap_cnt`).
     pub packet_number: u64,
     pub src_port: u16,
