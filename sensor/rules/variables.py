@@ -20,8 +20,9 @@ _SPACE = re.compile(r"\s+")
 class VariableError(ValueError):
     """A variable that cannot be replaced: `reason` says why, `fix` what to do."""
 
-    def __init__(self, reason: str, fix: str) -> None:
+    def __init__(self, name: str, reason: str, fix: str) -> None:
         super().__init__(reason)
+        self.name = name
         self.reason = reason
         self.fix = fix
 
@@ -68,26 +69,31 @@ class _Group:
             size += len(value)
             if size > MAX_EXPANDED_CHARACTERS:
                 raise VariableError(
-                    f"${name} expands to more than {MAX_EXPANDED_CHARACTERS} characters", "shorten it"
+                    name, f"${name} expands to more than {MAX_EXPANDED_CHARACTERS} characters", "shorten it"
                 )
             end = match.end()
         parts.append(expression[end:])
         whole = _SPACE.sub("", "".join(parts))
         if "$" in whole:
-            raise VariableError(f"{expression!r} has a $ without a name", "write $NAME with a name from vars")
+            raise VariableError(
+                "", f"{expression!r} has a $ without a name", "write $NAME with a name from vars"
+            )
         return whole
 
     def _value(self, name: str, open_names: tuple[str, ...]) -> str:
         text = self.values.get(name)
         if text is None:
             raise VariableError(
+                name,
                 f"undefined {self.kind} variable ${name}",
                 f"set vars.{self.kind}-groups.{name} in the configuration, "
                 f"or --set vars.{self.kind}-groups.{name}=VALUE",
             )
         if name in open_names:
             raise VariableError(
-                f"${name} is defined by itself", f"give vars.{self.kind}-groups.{name} a value of its own"
+                name,
+                f"${name} is defined by itself",
+                f"give vars.{self.kind}-groups.{name} a value of its own",
             )
         value = self._expand(text, (*open_names, name))
         if _has_top_level_comma(value):

@@ -204,7 +204,9 @@ def test_side_files(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("\nsuppress gen_id 1, \\\n  sig_id 2\n")
     config = load_text(
         tmp_path,
-        f"classification-file: {tmp_path}/c\nreference-config-file: {tmp_path}/r\nthreshold-file: {tmp_path}/t\n",
+        f"classification-file: {tmp_path}/c\n"
+        f"reference-config-file: {tmp_path}/r\n"
+        f"threshold-file: {tmp_path}/t\n",
     )
     document = config.engine_document()
     assert document["classification"] == [{"name": "bad-thing", "description": "It is bad", "priority": 2}]

@@ -1,0 +1,122 @@
+"""Rules from files to a compiled ruleset, with a report of what became of every one.
+
+The order of things: find the files, read and cut their text, drop duplicates, compile in the engine. What a
+rule does is not known here.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensor.config import Config
+from sensor.errors import UserError
+from sensor.rules import sources, text
+from sensor.rules.findings import Finding, RuleReport, from_engine
+
+if TYPE_CHECKING:
+    from sensor._engine import RawRule, Ruleset
+
+
+def load(
+    config: Config, *, only: Sequence[str] = (), extra: Sequence[str] = (), validate_only: bool = False
+) -> tuple[Ruleset, RuleReport]:
+    """The ruleset of the configured rules; `only` replaces them (-S), `extra` comes on top (-s); both are
+    file patterns.
+
+    validate_only: check each rule, and leave out what only detection needs. Raises UserError for files of
+    `only` and `extra` that cannot be read; configured ones are warnings.
+    """
+    from sensor._engine import Ruleset
+
+    report = RuleReport()
+    files = sources.find(only) if only else sources.find(config.rule_patterns(), report.warnings)
+    named = sources.find(extra)
+    required = set(named) | (set(files) if only else set())
+    rules = read_files(dict.fromkeys([*files, *named]), config, report, required)
+    rules = without_duplicates(rules, report.findings)
+    ruleset = Ruleset.compile(config.engine_json(), rules, validate_only)
+    report.findings += from_engine(ruleset.diagnostics)
+    report.loaded = ruleset.loaded
+    report.count()
+    return ruleset, report
+
+
+def read_files(
+    files: dict[Path, None], config: Config, report: RuleReport, required: set[Path]
+) -> list[RawRule]:
+    """The rules of the files in order. An unreadable file is a UserError if required, else a warning."""
+    variables = config.variables
+    rules: list[RawRule] = []
+    with _no_cycles_made():
+        for path in files:
+            try:
+                data = sources.read(path)
+            except UserError as error:
+                if path in required:
+                    raise
+                report.warnings.append(str(error))
+                continue
+            found = text.parse(data, str(path), variables)
+            rules += found.rules
+            report.findings += found.findings
+            report.files += 1
+    return rules
+
+
+def without_duplicates(rules: list[RawRule], findings: list[Finding]) -> list[RawRule]:
+    """Of rules with the same gid and sid, the one with the highest rev, else the first, as Suricata keeps
+    them.
+    """
+    kept: dict[tuple[str, str], tuple[int, int]] = {}  # (gid, sid) -> (index, rev)
+    dropped: set[int] = set()
+    for index, rule in enumerate(rules):
+        facts = {option[0]: option for option in rule[9] if option[0] in ("sid", "gid", "rev")}
+        if "sid" not in facts:
+            continue
+        identity = (_value(facts, "gid", "1"), _value(facts, "sid", ""))
+        rev = _whole(_value(facts, "rev", "0"))
+        earlier = kept.setdefault(identity, (index, rev))
+        if earlier[0] == index:
+            continue
+        loser, winner = (index, earlier[0]) if rev <= earlier[1] else (earlier[0], index)
+        kept[identity] = (winner, max(rev, earlier[1]))
+        dropped.add(loser)
+        findings.append(_duplicate(rules[loser], rules[winner], is_older=loser != index))
+    return [rule for index, rule in enumerate(rules) if index not in dropped] if dropped else rules
+
+
+def _duplicate(loser: RawRule, winner: RawRule, *, is_older: bool) -> Finding:
+    sid = next(option for option in loser[9] if option[0] == "sid")
+    where = f"{winner[0]}:{winner[1]}"
+    reason = f"replaced by a higher rev at {where}" if is_older else f"duplicate of the rule at {where}"
+    fix = "remove one of the two, or give it a sid of its own"
+    return Finding(
+        loser[0], sid[2], sid[3], "warning" if is_older else "error", _whole(sid[1] or ""), "sid", reason, fix
+    )
+
+
+def _value(facts: dict[str, tuple[str, str | None, int, int]], name: str, default: str) -> str:
+    option = facts.get(name)
+    return default if option is None or option[1] is None else option[1]
+
+
+def _whole(value: str) -> int:
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= 10 else 0
+
+
+@contextmanager
+def _no_cycles_made() -> Iterator[None]:
+    """Millions of tuples, none in a cycle: the cyclic collector would walk them again and again for a third
+    of the time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
