@@ -2,6 +2,7 @@
 //!
 //! To add a protocol: one file here with a `Protocol` entry, and one word in `PROTOCOLS`.
 
+pub mod dns;
 pub mod file;
 pub mod flow_state;
 pub mod tx;
@@ -161,4 +162,4 @@ impl ProtocolId {
 }
 
 /// Every protocol this build knows. One word adds one.
-pub static PROTOCOLS: &[&Protocol] = &[];
+pub static PROTOCOLS: &[&Protocol] = &[&dns::DNS];

@@ -87,4 +87,11 @@ pub trait Transaction {
     fn number(&self, _keyword: &str, _dir: Dir) -> Option<u64> {
         None
     }
+    /// Numbers of which a transaction may have several (e.g. "dns.rrtype"): instance 0, 1, ... until None.
+    fn number_at(&self, keyword: &str, index: usize, dir: Dir) -> Option<u64> {
+        match index {
+            0 => self.number(keyword, dir),
+            _ => None,
+        }
+    }
 }

@@ -140,6 +140,13 @@ impl JsonWriter {
         self.separate();
         self.quoted(value);
     }
+    /// Formats an array element; the text must need no escaping.
+    pub fn item_fmt(&mut self, value: std::fmt::Arguments<'_>) {
+        self.separate();
+        self.out.push(b'"');
+        let _ = Fmt(&mut self.out).write_fmt(value);
+        self.out.push(b'"');
+    }
     pub fn item_uint(&mut self, value: u64) {
         self.separate();
         self.number(value);

@@ -1,0 +1,250 @@
+//! DNS over UDP and TCP (RFC 1035). Every message is a transaction of its own, as in Suricata 8: a request has only the
+//! side to the server, a response only the side to the client. Answers are not matched to their questions here.
+
+mod log;
+mod message;
+pub mod rrtype;
+mod tx;
+
+#[cfg(test)]
+mod tests;
+
+use super::{Buffer, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction};
+use crate::direction::{Dir, PerDir};
+use message::{be16, plausible_name, Header, Message, Oddity, HEADER_LEN};
+use std::collections::VecDeque;
+use std::ops::Range;
+use tx::DnsTx;
+
+/// Bytes of the length that stands before a message on TCP (RFC 1035 section 4.2.2).
+const PREFIX_LEN: usize = 2;
+/// Transactions one flow may hold: one 64 KiB chunk of the smallest messages makes about this many. Beyond it the oldest go.
+const LIVE_TX_MAX: usize = 4096;
+/// Progress of a whole message.
+const COMPLETE: u8 = 1;
+
+/// Indexed by `message::Oddity`.
+const EVENTS: &[&str] = &[
+    "malformed_data",
+    "not_request",
+    "not_response",
+    "z_flag_set",
+    "invalid_opcode",
+    "name_too_long",
+    "infinite_loop",
+    "too_many_labels",
+    "invalid_additionals",
+    "invalid_authorities",
+];
+
+const BOTH: PerDir<Option<u8>> = PerDir::new(Some(COMPLETE), Some(COMPLETE));
+const REQUEST: PerDir<Option<u8>> = PerDir::new(Some(COMPLETE), None);
+const RESPONSE: PerDir<Option<u8>> = PerDir::new(None, Some(COMPLETE));
+
+const fn names(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    progress: PerDir<Option<u8>>,
+    doc: &'static str,
+) -> Buffer {
+    Buffer { name, aliases, modifier: None, progress, multi: true, streaming: false, doc }
+}
+
+/// Indexed by the constants in `tx`.
+const BUFFERS: &[Buffer] = &[
+    names("dns.query", &["dns_query"], REQUEST, "Each name asked for in a request, e.g. `www.example.com`."),
+    names(
+        "dns.queries.rrname",
+        &["dns.query.name"],
+        BOTH,
+        "Each name in the query section, of requests and responses.",
+    ),
+    names("dns.answers.rrname", &["dns.answer.name"], BOTH, "The name of each record in the answer section."),
+    names("dns.authorities.rrname", &[], BOTH, "The name of each record in the authority section."),
+    names("dns.additionals.rrname", &[], BOTH, "The name of each record in the additional section."),
+    names(
+        "dns.response.rrname",
+        &[],
+        RESPONSE,
+        "Every name in a response: of queries and records, and inside record data.",
+    ),
+];
+
+pub static DNS: Protocol = Protocol {
+    name: "dns",
+    aliases: &[],
+    tcp: true,
+    udp: true,
+    doc: "The Domain Name System over UDP and TCP. Each message is a transaction of its own and gives one `dns` event.",
+    recognise: Recognise {
+        patterns: &[],
+        probe: Some(probe),
+        tcp_ports: &[53],
+        udp_ports: &[53],
+    },
+    new: |_config| Box::new(DnsParser::default()),
+    buffers: BUFFERS,
+    events: EVENTS,
+    states: PerDir::new(
+        &["request_started", "request_complete"],
+        &["response_started", "response_complete"],
+    ),
+    complete: PerDir::new(COMPLETE, COMPLETE),
+    log_at: PerDir::new(COMPLETE, COMPLETE),
+    record: "dns",
+};
+
+/// Recognises the first bytes of a direction, be they a datagram or a stream with its length prefix: the two forms
+/// cannot both be plausible, since a prefix read as an id makes the id the flags and the flags the number of queries.
+fn probe(dir: Dir, data: &[u8]) -> Probe {
+    match plausible(data, data.len()) {
+        Some(header) => found(dir, header),
+        None => probe_stream(dir, data),
+    }
+}
+
+fn probe_stream(dir: Dir, data: &[u8]) -> Probe {
+    let Some(len) = be16(data, 0).map(usize::from) else {
+        return Probe::Unsure;
+    };
+    let body = data.get(PREFIX_LEN..).unwrap_or_default();
+    if len < HEADER_LEN {
+        return Probe::No;
+    }
+    if body.len() < HEADER_LEN {
+        return Probe::Unsure;
+    }
+    match plausible(body.get(..len).unwrap_or(body), len) {
+        Some(header) => found(dir, header),
+        None => Probe::No,
+    }
+}
+
+fn found(dir: Dir, header: Header) -> Probe {
+    if header.is_response() && dir == Dir::ToServer {
+        Probe::Reversed
+    } else {
+        Probe::Yes
+    }
+}
+
+/// The header, when a message of `len` bytes that begins with `data` is plausible.
+fn plausible(data: &[u8], len: usize) -> Option<Header> {
+    let header = Header::read(data)?;
+    let [queries, rest @ ..] = header.counts.map(usize::from);
+    let records = rest.iter().fold(0usize, |sum, n| sum.saturating_add(*n));
+    // A query takes at least 5 bytes and a record 11, but announced counts are often lies; ask for 2 each.
+    let least = queries.saturating_add(records).saturating_mul(2);
+    let empty = queries == 0 && records == 0;
+    if least > len.saturating_sub(HEADER_LEN) || (empty && len > HEADER_LEN) {
+        return None;
+    }
+    plausible_name(data, HEADER_LEN).then_some(header)
+}
+
+/// The DNS state of one flow.
+#[derive(Default)]
+struct DnsParser {
+    txs: VecDeque<DnsTx>,
+    next_id: u64,
+    /// Bytes were lost: the next chunk is read only when it begins with a message.
+    gap: PerDir<bool>,
+}
+
+impl DnsParser {
+    fn message(&mut self, dir: Dir, data: &[u8]) -> Outcome {
+        let (mut message, outcome) = match Message::read(data) {
+            Some(message) => (message, Outcome::Done),
+            None => {
+                let mut message = Message::default();
+                message.mark(Oddity::MalformedData);
+                (message, Outcome::Broken)
+            }
+        };
+        if outcome == Outcome::Done {
+            match (dir, message.header.is_response()) {
+                (Dir::ToServer, true) => message.mark(Oddity::NotRequest),
+                (Dir::ToClient, false) => message.mark(Oddity::NotResponse),
+                _ => {}
+            }
+        }
+        let mut tx = DnsTx::new(self.next_id, dir, message);
+        // Without a header there is nothing to say in a record; the event says it.
+        tx.meta.logged = outcome == Outcome::Broken;
+        self.next_id = self.next_id.saturating_add(1);
+        if self.txs.len() >= LIVE_TX_MAX {
+            self.txs.pop_front();
+        }
+        self.txs.push_back(tx);
+        outcome
+    }
+
+    fn stream(&mut self, dir: Dir, data: &[u8]) -> Outcome {
+        let mut at = 0usize;
+        if self.gap[dir] {
+            match probe_stream(dir, data) {
+                Probe::Unsure => return Outcome::NeedMore { consumed: 0, needed: PREFIX_LEN + HEADER_LEN },
+                Probe::No => return Outcome::Done,
+                Probe::Yes | Probe::Reversed => self.gap[dir] = false,
+            }
+        }
+        loop {
+            let rest = data.get(at..).unwrap_or_default();
+            if rest.is_empty() {
+                return Outcome::Done;
+            }
+            let needed = match be16(rest, 0) {
+                Some(len) => PREFIX_LEN.saturating_add(usize::from(len)),
+                None => PREFIX_LEN,
+            };
+            let Some(message) = rest.get(PREFIX_LEN..needed).filter(|_| rest.len() >= PREFIX_LEN) else {
+                return Outcome::NeedMore { consumed: at, needed };
+            };
+            at = at.saturating_add(needed);
+            if self.message(dir, message) == Outcome::Broken {
+                return Outcome::Broken; // Shorter than a header: the framing is lost.
+            }
+        }
+    }
+
+    fn index(&self, id: u64) -> Option<usize> {
+        let first = self.txs.front()?.meta.id;
+        let guess = usize::try_from(id.checked_sub(first)?).ok()?;
+        match self.txs.get(guess) {
+            Some(tx) if tx.meta.id == id => Some(guess),
+            _ => self.txs.binary_search_by_key(&id, |tx| tx.meta.id).ok(),
+        }
+    }
+}
+
+impl Parser for DnsParser {
+    fn parse(&mut self, dir: Dir, data: &[u8], cx: &mut ParseCx) -> Outcome {
+        if !cx.datagram {
+            return self.stream(dir, data);
+        }
+        // A bad datagram says nothing of the next one.
+        self.message(dir, data);
+        Outcome::Done
+    }
+
+    fn gap(&mut self, dir: Dir, _len: u64, _cx: &mut ParseCx) -> Outcome {
+        self.gap[dir] = true;
+        Outcome::Done
+    }
+
+    fn tx_ids(&self) -> Range<u64> {
+        self.txs.front().map_or(self.next_id, |tx| tx.meta.id)..self.next_id
+    }
+    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
+        Some(self.txs.get(self.index(id)?)?)
+    }
+    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
+        let at = self.index(id)?;
+        Some(self.txs.get_mut(at)?)
+    }
+    fn drop_tx(&mut self, id: u64) {
+        if let Some(at) = self.index(id) {
+            self.txs.remove(at);
+        }
+    }
+}
