@@ -4,6 +4,7 @@
 //! This crate knows no Python and no sockets; `sensor/engine/py` is its only binding.
 
 pub mod app;
+pub mod capture;
 pub mod decode;
 pub mod detect;
 pub mod direction;
