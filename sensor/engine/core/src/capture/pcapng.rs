@@ -155,7 +155,9 @@ impl Reader {
             offset_seconds: 0,
         };
         let mut at = 8usize;
-        while let (Some(code), Some(len)) = (self.u16(body, at), self.u16(body, at.saturating_add(2))) {
+        while let (Some(code), Some(len)) =
+            (self.u16(body, at), self.u16(body, at.saturating_add(2)))
+        {
             let from = at.saturating_add(4);
             let value = body.get(from..from.saturating_add(usize::from(len)));
             match (code, value) {
@@ -229,7 +231,11 @@ fn unit(resolution: u8) -> Unit {
     if exponent <= 9 {
         Unit::Nanos(10u64.pow(9u32.saturating_sub(exponent)))
     } else {
-        Unit::PerNano(10u64.checked_pow(exponent.saturating_sub(9)).unwrap_or(u64::MAX))
+        Unit::PerNano(
+            10u64
+                .checked_pow(exponent.saturating_sub(9))
+                .unwrap_or(u64::MAX),
+        )
     }
 }
 

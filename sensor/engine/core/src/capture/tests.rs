@@ -125,11 +125,7 @@ impl Order {
 #[test]
 fn reads_every_pcap_variant() {
     for big in [false, true] {
-        for (magic, nanos) in [
-            (0xa1b2_c3d4, 9_000),
-            (0xa1b2_3c4d, 9),
-            (0xa1b2_cd34, 9_000),
-        ] {
+        for (magic, nanos) in [(0xa1b2_c3d4, 9_000), (0xa1b2_3c4d, 9), (0xa1b2_cd34, 9_000)] {
             let (frames, warnings) = read(Order(big).pcap(magic, &[b"one", b"", b"three"]));
             let ts = 7_000_000_000 + nanos;
             assert_eq!(

@@ -181,14 +181,23 @@ pub struct Packet<'a> {
     pub ttl: u8,
     /// A fragment (not reassembled): has no ports unless it is the first.
     pub is_fragment: bool,
+    /// The fragment's offset in bytes and its "more fragments" flag; of an IPv6 atomic fragment too.
+    pub fragment_offset: u16,
+    pub more_fragments: bool,
+    /// IPv6: offset in the frame of the next-header byte that announces the fragment header.
+    pub fragment_number_at: u32,
     pub src_port: u16,
     pub dst_port: u16,
     pub l4: L4,
     pub l4_off: u32,
+    /// Where layer 4 ends in the frame by the IP (or UDP) length: what follows is padding.
+    pub l4_end: u32,
     pub payload_off: u32,
     pub payload_len: u32,
     /// A checksum is wrong and checking is on: the packet is counted, matched by header rules, and enters no stream.
     pub bad_checksum: bool,
+    /// Some header makes no sense (its event says which): the packet has no more layers, no flow and no payload.
+    pub invalid: bool,
     /// Set by stream: the payload went into a stream.
     pub stream_added: bool,
     /// Set by stream: the packet belongs to an established session.
@@ -199,6 +208,9 @@ pub struct Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
+    /// LINKTYPE_RAW: the frame begins with an IP header.
+    pub const LINK_TYPE_RAW: u16 = 101;
+
     /// A packet with no headers yet.
     pub fn new(frame: &'a [u8], ts: Timestamp, number: u64, wire_len: u32, link_type: u16) -> Self {
         Packet {
@@ -220,13 +232,18 @@ impl<'a> Packet<'a> {
             proto: 0,
             ttl: 0,
             is_fragment: false,
+            fragment_offset: 0,
+            more_fragments: false,
+            fragment_number_at: 0,
             src_port: 0,
             dst_port: 0,
             l4: L4::None,
             l4_off: 0,
+            l4_end: 0,
             payload_off: 0,
             payload_len: 0,
             bad_checksum: false,
+            invalid: false,
             stream_added: false,
             established: false,
             no_inspect: false,
@@ -241,19 +258,23 @@ impl<'a> Packet<'a> {
         self.frame.get(start..start.saturating_add(self.payload_len as usize)).unwrap_or(&[])
     }
 
-    /// The IP header and everything after it.
+    /// The IP header and everything after it, without link-layer padding.
     #[inline]
     pub fn ip_bytes(&self) -> &'a [u8] {
         if self.ip_version == 0 {
             return &[];
         }
-        self.frame.get(self.ip_off as usize..).unwrap_or(&[])
+        self.frame
+            .get(self.ip_off as usize..self.l4_end as usize)
+            .unwrap_or(&[])
     }
 
-    /// The layer-4 header and everything after it.
+    /// The layer-4 header and everything after it, without link-layer padding; empty without IP.
     #[inline]
     pub fn l4_bytes(&self) -> &'a [u8] {
-        self.frame.get(self.l4_off as usize..).unwrap_or(&[])
+        self.frame
+            .get(self.l4_off as usize..self.l4_end as usize)
+            .unwrap_or(&[])
     }
 
     #[inline]

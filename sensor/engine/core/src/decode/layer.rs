@@ -1,0 +1,200 @@
+//! What the layers share: the table of link types, of ethertypes and of IP protocols, and the state of the frame in
+//! hand. To add a layer: one file, and one line in one of these tables.
+
+use super::checksum::Policy;
+use super::counters::Counters;
+use super::packet::Packet;
+use super::{chdlc, ethernet, events, icmp, ipv4, ipv6, null, ppp, raw, sll, tcp, udp, vlan};
+use super::{ipip, transport, Config};
+
+/// Decodes `packet.frame[at..end]` and whatever it carries.
+pub(super) type Layer = for<'a> fn(&mut State, &mut Packet<'a>, usize, usize);
+
+/// LINKTYPE_ number, decoder. The most common first.
+const LINK_TYPES: &[(u16, Layer)] = &[
+    (1, ethernet::decode),
+    (113, sll::decode_v1),
+    (276, sll::decode_v2),
+    (101, raw::decode),
+    (12, raw::decode),  // DLT_RAW where LINKTYPE_ was not asked
+    (14, raw::decode),  // the same on OpenBSD
+    (228, raw::decode), // LINKTYPE_IPV4
+    (229, raw::decode), // LINKTYPE_IPV6
+    (0, null::decode),
+    (108, null::decode), // LINKTYPE_LOOP
+    (109, null::decode_enc),
+    (9, ppp::decode),
+    (50, ppp::decode), // PPP in HDLC-like framing
+    (51, ppp::decode_pppoe_link),
+    (104, chdlc::decode),
+];
+
+/// Ethertype, decoder.
+const ETHERTYPES: &[(u16, Layer)] = &[
+    (0x0800, ipv4::decode),
+    (0x86dd, ipv6::decode),
+    (0x8100, vlan::decode),
+    (0x88a8, vlan::decode),
+    (0x9100, vlan::decode),
+    (0x0806, ethernet::decode_arp),
+    (0x8864, ppp::decode_pppoe_session),
+    (0x8863, ppp::decode_pppoe_discovery),
+];
+
+/// IP protocol number, decoder; for both IP versions. What depends on the version is in ipv4.rs and ipv6.rs.
+const PROTOCOLS: &[(u8, Layer)] = &[
+    (6, tcp::decode),
+    (17, udp::decode),
+    (132, transport::decode_sctp),
+    (50, transport::decode_esp),
+    (4, ipip::decode_ipv4),
+    (41, ipip::decode_ipv6),
+];
+
+/// IP protocol number, decoder; IPv4 only.
+const PROTOCOLS_V4: &[(u8, Layer)] = &[(1, icmp::v4::decode), (2, transport::decode_igmp)];
+
+/// IP protocol number, decoder; IPv6 only.
+const PROTOCOLS_V6: &[(u8, Layer)] = &[(58, icmp::v6::decode)];
+
+/// A packet inside the packet just decoded.
+#[derive(Clone, Copy)]
+pub(super) struct Inner {
+    pub layer: Layer,
+    pub at: u32,
+    pub end: u32,
+    /// EVE `pkt_src`.
+    pub origin: &'static str,
+}
+
+/// Everything one frame's layers need besides its bytes.
+pub(super) struct State {
+    pub config: Config,
+    pub counters: Counters,
+    pub checksums: Policy,
+    /// Layers taken off the frame in hand, over all packets nested in it.
+    pub layers: u8,
+    pub inner: Option<Inner>,
+}
+
+impl State {
+    pub fn event(&mut self, packet: &mut Packet<'_>, code: u16) {
+        packet.events.set(code);
+        if let Some(count) = self.counters.events.get_mut(usize::from(code)) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// An event that makes the packet invalid: it is counted and matched by header rules only.
+    #[cold]
+    pub fn invalid(&mut self, packet: &mut Packet<'_>, code: u16) {
+        self.event(packet, code);
+        packet.invalid = true;
+    }
+
+    /// Counts a layer; false (with the event) when the frame has too many.
+    #[inline]
+    pub fn enter(&mut self, packet: &mut Packet<'_>) -> bool {
+        self.layers = self.layers.saturating_add(1);
+        if self.layers > self.config.max_layers {
+            self.invalid(packet, events::TOO_MANY_LAYERS);
+            return false;
+        }
+        true
+    }
+
+    #[inline]
+    pub fn link_layer(&mut self, packet: &mut Packet<'_>) {
+        let end = packet.frame.len();
+        match LINK_TYPES
+            .iter()
+            .find(|(link_type, _)| *link_type == packet.link_type)
+        {
+            Some((_, layer)) => layer(self, packet, 0, end),
+            None => {
+                self.counters.unknown_link_type = self.counters.unknown_link_type.saturating_add(1)
+            }
+        }
+    }
+
+    /// Goes on by ethertype; false when nothing decodes it.
+    #[inline]
+    pub fn network_layer(
+        &mut self,
+        packet: &mut Packet<'_>,
+        ethertype: u16,
+        at: usize,
+        end: usize,
+    ) -> bool {
+        match ETHERTYPES.iter().find(|(number, _)| *number == ethertype) {
+            Some((_, layer)) => {
+                if self.enter(packet) {
+                    layer(self, packet, at, end);
+                }
+                true
+            }
+            None => {
+                self.counters.unknown_ethertype = self.counters.unknown_ethertype.saturating_add(1);
+                false
+            }
+        }
+    }
+
+    /// Goes on by IP protocol; false when nothing decodes it.
+    #[inline]
+    pub fn transport_layer(&mut self, packet: &mut Packet<'_>, at: usize, end: usize) -> bool {
+        let by_version = if packet.ip_version == 4 {
+            PROTOCOLS_V4
+        } else {
+            PROTOCOLS_V6
+        };
+        let found = PROTOCOLS
+            .iter()
+            .chain(by_version)
+            .find(|(number, _)| *number == packet.proto);
+        packet.l4_off = at as u32;
+        packet.l4_end = end as u32;
+        match found {
+            Some((_, layer)) => {
+                layer(self, packet, at, end);
+                true
+            }
+            None => {
+                packet.l4 = super::packet::L4::Other;
+                set_payload(packet, at, end);
+                false
+            }
+        }
+    }
+
+    /// A fragment whose data is `packet.frame[at..end]`.
+    pub fn fragment(&mut self, packet: &mut Packet<'_>, _at: usize, _end: usize) {
+        let count = match packet.ip_version {
+            4 => &mut self.counters.ipv4_fragments,
+            _ => &mut self.counters.ipv6_fragments,
+        };
+        *count = count.saturating_add(1);
+    }
+
+    /// Announces a packet nested at `packet.frame[at..end]`.
+    pub fn nest(&mut self, layer: Layer, at: usize, end: usize, origin: &'static str) {
+        self.inner = Some(Inner {
+            layer,
+            at: at as u32,
+            end: end as u32,
+            origin,
+        });
+    }
+}
+
+#[inline]
+pub(super) fn set_payload(packet: &mut Packet<'_>, at: usize, end: usize) {
+    packet.payload_off = at as u32;
+    packet.payload_len = end.saturating_sub(at) as u32;
+}
+
+/// The `N` bytes at `at`, if they end before `end`.
+#[inline]
+pub(super) fn chunk<const N: usize>(frame: &[u8], at: usize, end: usize) -> Option<&[u8; N]> {
+    frame.get(at..end)?.first_chunk()
+}
