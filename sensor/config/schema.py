@@ -67,7 +67,6 @@ def _eve() -> Iterator[Key]:
         ("filetype", choice("regular"), "Where the events go; `regular` is a file."),
         ("filename", TEXT, "Name of the file, below default-log-dir unless absolute."),
         ("append", BOOL, "Add to an existing file instead of starting it anew."),
-        ("rotate-interval", TEXT, "Start a new file every so often: `minute`, `hour`, `day`, or e.g. `10m`."),
         ("community-id", BOOL, "Add the Community ID flow hash to every event."),
         ("community-id-seed", whole(0, 65535, 0), "The seed of the Community ID."),
         ("metadata", BOOL, "Add flowbits and other metadata to events."),
@@ -81,6 +80,7 @@ def _eve() -> Iterator[Key]:
     ):
         yield _engine(f"{entry}.{name}", kind, doc)
     yield _none(f"{entry}.threaded", "one writer suffices")
+    yield _none(f"{entry}.rotate-interval", "logrotate and SIGHUP rotate files")
     yield _none(f"{entry}.filemode", "the umask decides")
     yield _none(f"{entry}.prefix", "one JSON object a line, without a prefix")
     for name in ("identity", "facility", "level", "redis", "json", "buffer-size", "flush-interval"):
@@ -262,6 +262,7 @@ KEYS: tuple[Key, ...] = (
     _sensor("outputs.[].fast.filename", TEXT, "Name of the file, below default-log-dir unless absolute."),
     _sensor("outputs.[].fast.append", BOOL, "Add to an existing file instead of starting it anew."),
     _none("outputs.[].fast.filetype", "fast.log is a file"),
+    _sensor("outputs.[].stdout.enabled", BOOL, "Write every event to standard output."),
     *_eve(),
     *(
         _none(f"outputs.[].{name}.**", "an output this build does not have")

@@ -105,6 +105,3 @@ class RuleReport:
             if finding.severity != "warning":
                 seen.setdefault((finding.keyword, finding.reason), finding)
         return [str(finding) for finding in list(seen.values())[:count]]
-
-    def __str__(self) -> str:
-        return f"{self.loaded} loaded, {self.quarantined} quarantined, {self.skipped} skipped"

@@ -1,0 +1,77 @@
+"""The options that every command with a configuration shares (-c, --set, -k), and how its remarks are told."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from sensor.cli.language import say
+from sensor.config import Config, load
+from sensor.errors import one_line
+
+FIRST_UNKNOWN_KEYS = 5  # as many as fit on one line of a terminal
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """-c and --set."""
+    parser.add_argument(
+        "-c",
+        dest="config",
+        metavar=say("FILE", "TỆP"),
+        help=say("configuration, e.g. a suricata.yaml", "tệp cấu hình, ví dụ suricata.yaml"),
+    )
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help=say(
+            "set one key of the configuration; may be repeated", "đặt một khóa cấu hình; có thể lặp lại"
+        ),
+    )
+    parser.add_argument(
+        "-v", dest="verbose", action="count", default=0, help=say("tell more", "hiện chi tiết hơn")
+    )
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The configuration the arguments ask for; its remarks go to standard error."""
+    config = load(
+        Path(args.config) if args.config is not None else None,
+        args.settings,
+        checksums=getattr(args, "checksums", None) or "",
+    )
+    tell_warnings(config.warnings)
+    config.warnings.clear()
+    tell_unused_keys(config, verbose=args.verbose > 0)
+    return config
+
+
+def tell_unused_keys(config: Config, *, verbose: bool) -> None:
+    """Unknown keys in one line, each with -v; with -v also the known ones that do nothing here."""
+    count = len(config.unknown)
+    if count and not verbose:
+        first = ", ".join(config.unknown[:FIRST_UNKNOWN_KEYS])
+        more = (
+            say(" and others (-v lists all)", " và các khóa khác (-v liệt kê hết)")
+            if count > FIRST_UNKNOWN_KEYS
+            else ""
+        )
+        tell_warnings(
+            [say(f"{count} unknown keys are ignored: ", f"bỏ qua {count} khóa lạ: ") + first + more]
+        )
+    elif verbose:
+        tell_warnings(say(f"unknown key {key} is ignored", f"bỏ qua khóa lạ {key}") for key in config.unknown)
+        tell_warnings(
+            say(f"{key} has no effect: {why}", f"{key} không có tác dụng: {why}")
+            for key, why in config.without_effect
+        )
+
+
+def tell_warnings(warnings: Iterable[str]) -> None:
+    """One line each on standard error."""
+    for warning in warnings:
+        print(f"haidang: {say('warning', 'cảnh báo')}: {one_line(warning)}", file=sys.stderr)

@@ -1,0 +1,243 @@
+"""`haidang replay`: captures through the engine into eve.json and fast.log, as Suricata's hands know it from
+-r.
+
+This file reads arguments and drives the loop; rules, configuration, sinks and summary are made elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from sensor.cli.language import say
+from sensor.errors import EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, UserError
+
+if TYPE_CHECKING:
+    from sensor._engine import Replay, Ruleset
+    from sensor.cli.summary import Tally
+    from sensor.config import Config
+    from sensor.output import Sink
+    from sensor.rules.findings import RuleReport
+
+NAME = "replay"
+HELP = "run captures through the engine; write eve.json and fast.log"
+HELP_VI = "chạy tệp bắt gói qua bộ máy; ghi eve.json và fast.log"
+
+BATCH_WAIT_SECONDS = 0.2  # how often the progress bar moves when no events come
+MAX_WORKERS = 1024
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from sensor.cli.configured import add_config_arguments
+
+    file, folder = say("FILE", "TỆP"), say("DIR", "THƯ_MỤC")
+    add = parser.add_argument
+    add(
+        "paths",
+        nargs="*",
+        metavar=f"{file}|{folder}",
+        help=say(
+            "captures (pcap, pcapng), or directories of them", "tệp bắt gói (pcap, pcapng) hoặc thư mục"
+        ),
+    )
+    add(
+        "-r",
+        dest="reads",
+        action="append",
+        default=[],
+        metavar=file,
+        help=say(
+            "the same, as Suricata writes it; may be repeated", "như trên, theo kiểu Suricata; có thể lặp lại"
+        ),
+    )
+    add(
+        "-S",
+        dest="only",
+        action="append",
+        default=[],
+        metavar=say("RULES", "LUẬT"),
+        help=say(
+            "rule file or pattern instead of the configured rules; may be repeated",
+            "tệp luật hoặc mẫu tên thay cho luật trong cấu hình; có thể lặp lại",
+        ),
+    )
+    add(
+        "-s",
+        dest="extra",
+        action="append",
+        default=[],
+        metavar=say("RULES", "LUẬT"),
+        help=say(
+            "rule file or pattern on top of the configured rules; may be repeated",
+            "tệp luật hoặc mẫu tên thêm vào luật trong cấu hình; có thể lặp lại",
+        ),
+    )
+    add(
+        "-l",
+        dest="log_dir",
+        metavar=folder,
+        help=say("where output goes (default: here)", "nơi ghi kết quả (mặc định: tại đây)"),
+    )
+    add(
+        "-k",
+        dest="checksums",
+        choices=("all", "none"),
+        help=say(
+            "check all checksums, or none (default: find out about offload)",
+            "kiểm mọi tổng kiểm, hoặc không (mặc định: tự nhận biết offload)",
+        ),
+    )
+    add(
+        "-T",
+        dest="test",
+        action="store_true",
+        help=say("only test configuration and rules", "chỉ thử cấu hình và luật"),
+    )
+    add(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help=say("threads (default: 1)", "số luồng xử lý (mặc định: 1)"),
+    )
+    add(
+        "--stdout",
+        action="store_true",
+        help=say("write events to standard output too", "ghi sự kiện ra cả đầu ra chuẩn"),
+    )
+    add("--no-random", action="store_true", help=say("nothing at random", "không dùng ngẫu nhiên"))
+    add("--disable-detection", action="store_true", help=say("no rules", "không dùng luật"))
+    add(
+        "--init-errors-fatal",
+        action="store_true",
+        help=say("leave when a rule is bad", "dừng khi có luật hỏng"),
+    )
+    for option in ("--runmode", "--pcap-file-recursive", "--simulate-ips"):
+        value = {"metavar": "X"} if option == "--runmode" else {"action": "store_true"}
+        add(option, **value, help=say("accepted; has no effect here", "được chấp nhận; không có tác dụng"))  # type: ignore[arg-type]
+    add("-F", dest="bpf_file", metavar=file, help=argparse.SUPPRESS)
+    add_config_arguments(parser)  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    from sensor.cli.configured import load_config, tell_warnings
+    from sensor.cli.summary import rule_lines
+    from sensor.rules.loading import load
+
+    _refuse_what_cannot_be(args)
+    if args.no_random:
+        args.settings.append("stream.reassembly.randomize-chunk-size=no")
+    config = load_config(args)
+    if args.disable_detection:
+        config.tree["rule-files"], args.only, args.extra = [], [], []
+    paths, all_usable = _captures(args)
+    if not (paths or args.test):
+        return EXIT_USAGE
+    ruleset, report = load(config, only=args.only, extra=args.extra, validate_only=args.test)
+    tell_warnings([*config.warnings, *report.warnings])
+    if args.test or (args.init_errors_fatal and report.is_bad):
+        print(*rule_lines(report), sep="\n")
+        if report.is_bad:
+            return EXIT_FINDINGS
+        print(say("configuration and rules are fine", "cấu hình và luật đều tốt"))
+        return EXIT_OK
+    code = _replay(args, config, ruleset, report, paths)
+    return code or (EXIT_OK if all_usable else EXIT_USAGE)
+
+
+def _refuse_what_cannot_be(args: argparse.Namespace) -> None:
+    if args.bpf_file is not None:
+        raise UserError(
+            "capture filters (-F) are not supported in replay",
+            where=args.bpf_file,
+            fix="filter first: tcpdump -r IN -w OUT -F FILTER",
+        )
+    if not 1 <= args.workers <= MAX_WORKERS:
+        raise UserError(
+            f"{args.workers} workers", where="--workers", fix=f"give a number from 1 to {MAX_WORKERS}"
+        )
+    if not (args.paths or args.reads or args.test):
+        raise UserError("no capture given", fix="haidang replay FILE, or a directory of captures")
+
+
+def _captures(args: argparse.Namespace) -> tuple[list[str], bool]:
+    """The captures to read, and whether all that was asked for can be read; each refusal is told in one line."""
+    from sensor.cli.inputs import find_captures
+
+    captures = find_captures([*args.paths, *args.reads])
+    for refusal in captures.refused:
+        print(f"haidang: {say('error', 'lỗi')}: {refusal}", file=sys.stderr)
+    return captures.paths, not captures.refused
+
+
+def _replay(
+    args: argparse.Namespace, config: Config, ruleset: Ruleset, report: RuleReport, paths: Sequence[str]
+) -> int:
+    from sensor._engine import Replay
+    from sensor.cli.configured import tell_warnings
+    from sensor.cli.summary import Tally, replay_lines
+    from sensor.output import close_sinks, open_sinks
+
+    folder = Path(args.log_dir) if args.log_dir is not None else config.log_dir()
+    sinks = open_sinks(config, folder, also=["stdout"] if args.stdout else [])
+    tally, begin = Tally(), time.monotonic()
+    try:
+        replay = Replay(config.engine_json(), ruleset, paths, args.workers)
+        with _progress_bar() as bar:
+            is_whole = _drain(replay, sinks, tally, bar)
+    finally:
+        close_sinks(sinks)
+    tell_warnings(replay.warnings)
+    seconds = time.monotonic() - begin
+    lines = replay_lines(tally, replay.counters(), report, files=len(paths), seconds=seconds)
+    print(*lines, sep="\n", file=sys.stderr if args.stdout else sys.stdout)
+    return EXIT_OK if is_whole else EXIT_INTERRUPTED
+
+
+def _drain(replay: Replay, sinks: Sequence[Sink], tally: Tally, bar: Bar) -> bool:
+    """Bring every batch to every sink; False when the user interrupted, and what was pending is written."""
+    is_whole = True
+    while True:
+        try:
+            batch = replay.next_batch(BATCH_WAIT_SECONDS)
+            if batch is None:
+                if replay.finished:
+                    return is_whole
+            else:
+                for sink in sinks:
+                    sink.write(batch)
+                tally.add(batch)
+            bar.show(*replay.progress)
+        except KeyboardInterrupt:
+            if not is_whole:
+                raise  # twice: leave at once
+            is_whole = False
+            replay.stop()
+        except BaseException:
+            replay.stop()  # nobody takes its batches any more
+            raise
+
+
+class Bar(Protocol):
+    """What shows how far the replay is."""
+
+    def show(self, done_bytes: int, total_bytes: int) -> None: ...
+
+
+class _NoBar:
+    def show(self, done_bytes: int, total_bytes: int) -> None:
+        """Nobody is looking."""
+
+
+def _progress_bar() -> AbstractContextManager[Bar]:
+    """A bar on a terminal; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        return nullcontext(_NoBar())
+    from sensor.cli.progress import ProgressBar
+
+    return ProgressBar()

@@ -1,0 +1,141 @@
+"""What a replay tells when it is over: packets, flows, alerts by signature, what was lost and why, the rules.
+
+The figures come from the engine's counters and from the alert lane; nothing is counted twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sensor.cli.language import say
+from sensor.errors import one_line
+from sensor.output.fast import ALERT_LANE
+from sensor.rules.findings import RuleReport
+
+if TYPE_CHECKING:
+    from sensor._engine import Batch
+
+FIRST_REASONS = 5  # enough to see what kind of thing is wrong; `haidang rules check` tells all
+FIRST_SIGNATURES = 20  # a screen; eve.json has all
+
+LOSSES: Mapping[str, tuple[str, str]] = {
+    "decoder.invalid": ("packets with broken headers", "gói có tiêu đề hỏng"),
+    "decoder.unknown_ethertype": ("packets of unknown Ethernet types", "gói có kiểu Ethernet lạ"),
+    "ipv4.invalid_checksum": ("packets with a wrong IPv4 checksum", "gói sai tổng kiểm IPv4"),
+    "tcp.invalid_checksum": ("packets with a wrong TCP checksum", "gói sai tổng kiểm TCP"),
+    "udp.invalid_checksum": ("packets with a wrong UDP checksum", "gói sai tổng kiểm UDP"),
+    "icmpv4.invalid_checksum": ("packets with a wrong ICMP checksum", "gói sai tổng kiểm ICMP"),
+    "icmpv6.invalid_checksum": ("packets with a wrong ICMPv6 checksum", "gói sai tổng kiểm ICMPv6"),
+    "defrag.max_frags_reached": ("fragments past defrag.max-frags", "mảnh vượt defrag.max-frags"),
+    "defrag.max_trackers_reached": ("fragments past defrag.trackers", "mảnh vượt defrag.trackers"),
+    "defrag.memcap": ("fragments past defrag.memcap", "mảnh vượt defrag.memcap"),
+    "flow.memcap": ("flows past flow.memcap", "luồng vượt flow.memcap"),
+    "tcp.ssn_memcap_drop": ("sessions past stream.memcap", "phiên vượt stream.memcap"),
+    "tcp.segment_memcap_drop": ("segments past reassembly.memcap", "phân đoạn vượt reassembly.memcap"),
+    "tcp.reassembly_gap": ("gaps in TCP streams", "khoảng hở trong dòng TCP"),
+    "tcp.stream_depth_reached": ("TCP streams past reassembly.depth", "dòng TCP vượt reassembly.depth"),
+    "detect.alert_queue_overflow": ("alerts past packet-alert-max", "cảnh báo vượt packet-alert-max"),
+    "detect.alerts_suppressed": ("alerts suppressed by thresholds", "cảnh báo bị ngưỡng chặn"),
+}
+"""Counters that stand for something a rule did not get to see, or an alert that was not written."""
+_LOST = "lost."  # the engine's own counters of losses, `...lost.REASON`
+
+
+class _Signature(msgspec.Struct):
+    signature_id: int = 0
+    gid: int = 1
+    rev: int = 0
+    signature: str = ""
+
+
+class _Alert(msgspec.Struct):
+    alert: _Signature
+
+
+_decoder = msgspec.json.Decoder(_Alert)
+
+
+class Tally:
+    """Counts alerts by signature as the batches pass."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.signatures: Counter[tuple[int, int, int, str]] = Counter()
+
+    def add(self, batch: Batch) -> None:
+        """Count one batch."""
+        self.events += batch.events
+        count, lines = batch.lane(ALERT_LANE)
+        if count:
+            for line in lines.splitlines():
+                alert = _decoder.decode(line).alert
+                self.signatures[(alert.gid, alert.signature_id, alert.rev, alert.signature)] += 1
+
+
+def rule_counts(report: RuleReport) -> str:
+    """What became of the rules, on one line."""
+    total = report.loaded + report.quarantined + report.skipped
+    return say(
+        f"{total:,} rules: {report.loaded:,} loaded, {report.quarantined:,} quarantined, {report.skipped:,} skipped",
+        f"{total:,} luật: nạp {report.loaded:,}, cách ly {report.quarantined:,}, bỏ qua {report.skipped:,}",
+    )
+
+
+def rule_lines(report: RuleReport) -> Iterator[str]:
+    """The counts, and the first reasons why rules did not load."""
+    yield _row(say("rules", "luật"), rule_counts(report))
+    for reason in report.first_reasons(FIRST_REASONS):
+        yield _row("", reason)
+
+
+def replay_lines(
+    tally: Tally, counters: Mapping[str, int], report: RuleReport, *, files: int, seconds: float
+) -> Iterator[str]:
+    """The whole closing summary, a line at a time."""
+    packets, volume = counters.get("decoder.pkts", 0), counters.get("decoder.bytes", 0)
+    in_files = say(f"{files} file{'s' * (files != 1)}", f"{files} tệp")
+    yield _row(
+        say("packets", "gói"),
+        f"{packets:,} ({_size(volume)}) {say('in', 'trong')} {in_files}, {seconds:.1f} s",
+    )
+    yield _row(say("flows", "luồng"), f"{counters.get('flow.total', 0):,}")
+    yield _row(say("events", "sự kiện"), f"{tally.events:,}")
+    yield _row(say("alerts", "cảnh báo"), f"{tally.signatures.total():,}")
+    for (gid, sid, rev, text), count in tally.signatures.most_common(FIRST_SIGNATURES):
+        yield _row("", f"{count:>9,}  {gid}:{sid}:{rev}  {one_line(text)}")
+    if len(tally.signatures) > FIRST_SIGNATURES:
+        others = len(tally.signatures) - FIRST_SIGNATURES
+        yield _row("", say(f"and {others:,} more signatures", f"và {others:,} dấu hiệu khác"))
+    losses = list(lost(counters))
+    yield _row(say("lost", "mất"), losses[0] if losses else say("nothing", "không"))
+    for loss in losses[1:]:
+        yield _row("", loss)
+    yield from rule_lines(report)
+
+
+def lost(counters: Mapping[str, int]) -> Iterator[str]:
+    """What was lost and why, from the counters that are not 0."""
+    for name, value in counters.items():
+        if not value:
+            continue
+        if name in LOSSES:
+            yield f"{value:,} {say(*LOSSES[name])} ({name})"
+        elif name.startswith(_LOST) or f".{_LOST}" in name:
+            yield f"{value:,} {name.rpartition(_LOST)[2].replace('_', ' ')} ({name})"
+
+
+def _row(title: str, text: str) -> str:
+    return f"{title:<9} {text}"
+
+
+def _size(count: int) -> str:
+    value, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            break
+        value /= 1000
+    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"

@@ -1,0 +1,67 @@
+"""eve.json: every event as the engine made it, one JSON object a line. It must not look into events, except
+to leave out types when several eve-logs share the work.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from sensor.config import output_types
+from sensor.config.values import Json
+from sensor.output.file import LogFile
+
+if TYPE_CHECKING:
+    from sensor._engine import Batch
+
+_EVENT_TYPE = re.compile(rb'"event_type":"([a-z0-9_-]+)"')
+_EVENT_TYPES_OF = {
+    "files": {b"fileinfo"},
+    "ftp": {b"ftp", b"ftp_data"},
+}  # where they differ from the type's name
+
+
+class EveSink:
+    """Writes `filename` of an eve-log section."""
+
+    def __init__(self, section: Mapping[str, Json], folder: Path) -> None:
+        self._file = LogFile(
+            folder / str(section.get("filename", "eve.json")), append=bool(section.get("append", True))
+        )
+        # Made for this section alone the batches would need no filter, but several sections share one engine.
+        self._wanted = event_types(section) if section.get("types") is not None else None
+
+    def open(self) -> None:
+        self._file.open()
+
+    def write(self, batch: Batch) -> None:
+        if self._wanted is None:
+            self._file.write(batch.data)
+        else:
+            self._file.write(only_types(batch.data, self._wanted))
+
+    def reopen(self) -> None:
+        self._file.reopen()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def event_types(section: Mapping[str, Json]) -> frozenset[bytes]:
+    """The values of `event_type` that an eve-log section lets through."""
+    names: set[bytes] = set()
+    for name in output_types(cast(dict[str, Json], section)):
+        names |= _EVENT_TYPES_OF.get(name, {name.replace("-", "_").encode()})
+    return frozenset(names)
+
+
+def only_types(lines: bytes, wanted: frozenset[bytes]) -> bytes:
+    """The lines whose event_type is wanted; the same bytes when all are."""
+    seen = set(_EVENT_TYPE.findall(lines))
+    if seen <= wanted:
+        return lines
+    return b"".join(
+        line for line in lines.splitlines(keepends=True) if (m := _EVENT_TYPE.search(line)) and m[1] in wanted
+    )

@@ -1,0 +1,35 @@
+"""Standard output: the events for the next program of a pipe (`haidang replay --stdout x.pcap | jq`)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensor.config.values import Json
+
+if TYPE_CHECKING:
+    from sensor._engine import Batch
+
+
+class StdoutSink:
+    """Writes every event; a reader that goes away ends the command quietly."""
+
+    def __init__(self, section: Mapping[str, Json], folder: Path) -> None:
+        del section, folder  # it has no options and no file
+
+    def open(self) -> None:
+        sys.stdout.flush()
+
+    def write(self, batch: Batch) -> None:
+        rest = memoryview(batch.data)
+        while rest:
+            rest = rest[os.write(sys.stdout.fileno(), rest) :]
+
+    def reopen(self) -> None:
+        sys.stdout.flush()
+
+    def close(self) -> None:
+        sys.stdout.flush()

@@ -1,0 +1,173 @@
+"""One conformance test over every sink, and what is particular to each."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+
+from sensor.config import load
+from sensor.errors import UserError
+from sensor.output import SINKS, Sink, close_sinks, open_sinks
+from sensor.output.fast import fast_line
+
+ALERT = {
+    "timestamp": "2024-05-01T10:20:30.123456+0000",
+    "event_type": "alert",
+    "src_ip": "10.0.0.1",
+    "src_port": 1025,
+    "dest_ip": "192.0.2.1",
+    "dest_port": 80,
+    "proto": "TCP",
+    "alert": {
+        "action": "allowed",
+        "gid": 1,
+        "signature_id": 7,
+        "rev": 2,
+        "signature": "A\nB",
+        "category": "Bad",
+        "severity": 2,
+    },
+}
+FLOW = {"timestamp": "2024-05-01T10:20:31.123456+0000", "event_type": "flow", "proto": "TCP"}
+
+
+class Events:
+    """A batch as the engine hands it over."""
+
+    def __init__(self, *events: dict[str, object]) -> None:
+        self._lines = [(event, json.dumps(event, separators=(",", ":")).encode() + b"\n") for event in events]
+        self.data = b"".join(line for _, line in self._lines)
+        self.events = len(events)
+        self.first_seconds = self.last_seconds = 0.0
+
+    def lane(self, lane: int) -> tuple[int, bytes]:
+        lines = [line for event, line in self._lines if (event["event_type"] == "alert") == (lane == 0)]
+        return len(lines), b"".join(lines)
+
+
+def make(name: str, folder: Path, **section: str) -> Sink:
+    return SINKS[name](section, folder)
+
+
+@pytest.mark.parametrize("name", SINKS)
+class TestEverySink:
+    def test_writes_whole_lines_survives_reopen_and_two_closes(
+        self, name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        sink = make(name, tmp_path)
+        sink.open()
+        sink.write(Events(ALERT, FLOW))
+        for path in tmp_path.iterdir():
+            path.rename(path.with_suffix(".moved"))
+        sink.reopen()
+        sink.write(Events())
+        sink.write(Events(ALERT))
+        sink.close()
+        sink.close()
+        files = sorted(tmp_path.iterdir())
+        text = capfd.readouterr().out + "".join(path.read_text() for path in files)
+        assert text.count("\n") >= 2
+        assert text.endswith("\n")
+        assert len(files) in (0, 2)
+
+    def test_a_refusing_folder_is_a_user_error(self, name: str, tmp_path: Path) -> None:
+        sink = make(name, tmp_path / "absent")
+        if name == "stdout":
+            sink.open()
+            return
+        with pytest.raises(UserError, match="absent"):
+            sink.open()
+
+    def test_a_full_disk_is_a_user_error_and_leaves_whole_lines(self, name: str, tmp_path: Path) -> None:
+        if name == "stdout":
+            pytest.skip("has no file")
+        sink = make(name, tmp_path)
+        sink.open()
+        sink.write(Events(ALERT))
+        size = sum(path.stat().st_size for path in tmp_path.iterdir())
+        limits, handler = (
+            resource.getrlimit(resource.RLIMIT_FSIZE),
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN),
+        )
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, limits[1]))
+        try:
+            with pytest.raises(UserError, match=str(tmp_path)):
+                sink.write(Events(ALERT, ALERT))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, handler)
+        sink.close()
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) == size
+
+
+def test_dev_full_names_the_remedy() -> None:
+    sink = make("eve-log", Path("/dev"), filename="full")
+    sink.open()
+    with pytest.raises(UserError, match=r"/dev/full: no space left on device \(free some space"):
+        sink.write(Events(ALERT))
+
+
+@pytest.mark.parametrize("append", [True, False])
+def test_append(append: bool, tmp_path: Path) -> None:
+    for _ in range(2):
+        sink = SINKS["eve-log"]({"append": append}, tmp_path)
+        sink.open()
+        sink.write(Events(FLOW))
+        sink.close()
+    assert (tmp_path / "eve.json").read_text().count("\n") == (2 if append else 1)
+    assert (tmp_path / "eve.json").stat().st_mode & 0o007 == 0
+
+
+def test_eve_logs_share_the_types(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(
+        "outputs:\n"
+        "  - eve-log: {filename: a.json, types: [alert, files]}\n"
+        "  - eve-log: {filename: b.json, types: [flow, alert]}\n"
+    )
+    info = {"timestamp": "x", "event_type": "fileinfo"}
+    sinks = open_sinks(load(tmp_path / "c.yaml"), tmp_path / "out")
+    for sink in sinks:
+        sink.write(Events(ALERT, FLOW, info))
+    close_sinks(sinks)
+    types = {
+        path.name: [json.loads(line)["event_type"] for line in path.read_text().splitlines()]
+        for path in (tmp_path / "out").iterdir()
+    }
+    assert types == {"a.json": ["alert", "fileinfo"], "b.json": ["alert", "flow"]}
+
+
+def test_fast_line() -> None:
+    assert fast_line(json.dumps(ALERT).encode()) == (
+        "05/01/2024-10:20:30.123456  [**] [1:7:2] A B [**] [Classification: Bad] [Priority: 2] "
+        "{TCP} 10.0.0.1:1025 -> 192.0.2.1:80\n"
+    )
+    ping = {
+        **ALERT,
+        "proto": "ICMP",
+        "icmp_type": 8,
+        "icmp_code": 0,
+        "alert": {**ALERT["alert"], "category": ""},
+    }  # type: ignore[dict-item]
+    assert fast_line(json.dumps(ping).encode()).endswith(
+        "[Classification: (null)] [Priority: 2] {ICMP} 10.0.0.1:8 -> 192.0.2.1:0\n"
+    )
+
+
+@pytest.mark.parametrize("kind", ["file", "absent/deep", "/proc/nope"])
+def test_an_unusable_log_directory_is_one_clear_error(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="-l"):
+        open_sinks(load(), tmp_path / kind)
+
+
+def test_an_unwritable_directory_is_one_clear_error(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    tmp_path.chmod(0o500)
+    with pytest.raises(UserError, match="permission denied"):
+        open_sinks(load(), tmp_path)
