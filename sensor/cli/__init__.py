@@ -51,7 +51,7 @@ class Command(Protocol):
 
 class _Formatter(argparse.HelpFormatter):
     def add_usage(self, usage, actions, groups, prefix=None):  # type: ignore[no-untyped-def]
-        super().add_usage(usage, actions, groups, prefix or say("usage: ", "cách dùng: "))
+        super().add_usage(usage, actions, groups, say("usage: ", "cách dùng: ") if prefix is None else prefix)
 
 
 class Parser(argparse.ArgumentParser):

@@ -1,4 +1,4 @@
-"""The options that every command with a configuration shares (-c, --set, -k), and how its remarks are told."""
+"""The options that commands with a configuration share (-c, --set, -v), and how its remarks are told."""
 
 from __future__ import annotations
 

@@ -159,14 +159,14 @@ def _refuse_what_cannot_be(args: argparse.Namespace) -> None:
         )
     if not 1 <= args.workers <= MAX_WORKERS:
         raise UserError(
-            f"{args.workers} workers", where="--workers", fix=f"give a number from 1 to {MAX_WORKERS}"
+            f"{args.workers} is no number of threads", where="--workers", fix=f"give 1 to {MAX_WORKERS}"
         )
     if not (args.paths or args.reads or args.test):
         raise UserError("no capture given", fix="haidang replay FILE, or a directory of captures")
 
 
 def _captures(args: argparse.Namespace) -> tuple[list[str], bool]:
-    """The captures to read, and whether all that was asked for can be read; each refusal is told in one line."""
+    """The captures to read, and whether nothing was refused; each refusal is told in one line."""
     from sensor.cli.inputs import find_captures
 
     captures = find_captures([*args.paths, *args.reads])

@@ -78,10 +78,11 @@ class Tally:
 
 def rule_counts(report: RuleReport) -> str:
     """What became of the rules, on one line."""
-    total = report.loaded + report.quarantined + report.skipped
+    good, bad, lacking = report.loaded, report.quarantined, report.skipped
+    total = good + bad + lacking
     return say(
-        f"{total:,} rules: {report.loaded:,} loaded, {report.quarantined:,} quarantined, {report.skipped:,} skipped",
-        f"{total:,} luật: nạp {report.loaded:,}, cách ly {report.quarantined:,}, bỏ qua {report.skipped:,}",
+        f"{total:,}: {good:,} loaded, {bad:,} quarantined, {lacking:,} skipped",
+        f"{total:,}: nạp {good:,}, cách ly {bad:,}, bỏ qua {lacking:,}",
     )
 
 

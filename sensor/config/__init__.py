@@ -47,6 +47,7 @@ class Config:
     unknown: list[str] = field(default_factory=list)
     without_effect: list[tuple[str, str]] = field(default_factory=list)
     checksum_mode: str = "auto"
+    _engine_json: str = ""
 
     def get(self, path: str, default: Json = None) -> Json:
         """The value at a dotted path (`stream.memcap`, `outputs.1.eve-log.filename`), or the default."""
@@ -105,8 +106,12 @@ class Config:
         return [str(folder / str(name)) for name in cast(list[Json], files)]
 
     def engine_json(self) -> str:
-        """The engine's document: this tree, and beside it what comes from other files."""
-        return json.dumps(self.engine_document(), ensure_ascii=False)
+        """The engine's document: this tree, and beside it what comes from other files. Made once, on first
+        use.
+        """
+        if not self._engine_json:
+            self._engine_json = json.dumps(self.engine_document(), ensure_ascii=False)
+        return self._engine_json
 
     def engine_document(self) -> dict[str, Json]:
         """What engine_json writes."""

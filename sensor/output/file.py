@@ -38,9 +38,11 @@ class LogFile:
                 count = os.write(self._fd, rest)
                 written += count
                 rest = rest[count:]
-        except OSError as error:
+        except BaseException as fault:  # also when the user interrupts between two writes
             self._cut_partial_line(lines, written)
-            raise from_os_error(error, where=self.path) from None
+            if isinstance(fault, OSError):
+                raise from_os_error(fault, where=self.path) from None
+            raise
 
     def reopen(self) -> None:
         """Close and open again by name, never emptying the file: logrotate may have moved it, or not."""

@@ -1,0 +1,123 @@
+"""`haidang replay` over real captures, and over everything that is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("sensor._engine", reason="the engine is not built: make build")
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+ROOT = Path(__file__).parents[2]
+DNS = ROOT / "pcaps" / "dns-udp.pcap"
+HTTP = ROOT / "pcaps" / "http-get.pcap"
+ANY_DNS = 'alert dns any any -> any any (msg:"any DNS"; sid:1;)\n'
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "any.rules"
+    path.write_text(ANY_DNS)
+    return path
+
+
+def events(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_capture_becomes_eve_and_fast_log(haidang: Run, tmp_path: Path, rules: Path) -> None:
+    done = haidang("replay", DNS, "-S", rules, "-l", tmp_path / "out", "-k", "none")
+    assert done.returncode == 0, done.stderr
+    types = {event["event_type"] for event in events(tmp_path / "out" / "eve.json")}
+    assert types >= {"alert", "dns", "flow", "stats"}
+    alerts = [event for event in events(tmp_path / "out" / "eve.json") if event["event_type"] == "alert"]
+    lines = (tmp_path / "out" / "fast.log").read_text().splitlines()
+    assert len(lines) == len(alerts) > 0
+    assert "[**] [1:1:0] any DNS [**]" in lines[0]
+    assert "1: 1 loaded" in done.stdout
+    assert f"{len(alerts):>9,}  1:1:0  any DNS" in done.stdout
+
+
+def test_suricatas_hands_are_understood(haidang: Run, tmp_path: Path, rules: Path) -> None:
+    done = haidang(
+        "replay", "-r", DNS, "-S", rules, "-k", "none", "--runmode", "single", "--set", "spm-algo=bm", "--set",
+        "no.such.key=1", "--set", "outputs.0.fast.enabled=no", "--no-random", "-v",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "eve.json").exists()
+    assert not (tmp_path / "fast.log").exists()
+    assert done.stderr.count("no") >= 1
+
+
+def test_shipped_rules_are_the_default(haidang: Run) -> None:
+    done = haidang("replay", DNS)
+    assert done.returncode == 0, done.stderr
+    assert " 0 quarantined, 0 skipped" in done.stdout
+
+
+def test_events_can_go_to_the_next_program(haidang: Run, rules: Path) -> None:
+    done = haidang("replay", DNS, "-S", rules, "--stdout")
+    assert {"alert", "dns"} <= {json.loads(line)["event_type"] for line in done.stdout.splitlines()}
+    assert "any DNS" in done.stderr
+
+
+def test_a_truncated_capture_is_a_warning(haidang: Run, tmp_path: Path, rules: Path) -> None:
+    (tmp_path / "cut.pcap").write_bytes(HTTP.read_bytes()[:-7])
+    done = haidang("replay", "cut.pcap", "-S", rules)
+    assert done.returncode == 0
+    assert done.stderr.startswith("haidang: warning: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_read(haidang: Run, tmp_path: Path, rules: Path) -> None:
+    (tmp_path / "random").write_bytes(os.urandom(1000))
+    (tmp_path / "empty").touch()
+    (tmp_path / "folder").mkdir()
+    done = haidang("replay", "random", "empty", "absent", "folder", DNS, "-S", rules)
+    assert done.returncode == 2
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == ["error"] * 4
+    assert events(tmp_path / "eve.json")
+
+
+@pytest.mark.parametrize("name", ["random", "empty", "absent", "folder", "header"])
+def test_one_file_that_is_no_capture(haidang: Run, tmp_path: Path, rules: Path, name: str) -> None:
+    (tmp_path / "random").write_bytes(bytes(range(256)))
+    (tmp_path / "header").write_bytes(b"\xd4\xc3\xb2\xa1")
+    (tmp_path / "empty").touch()
+    (tmp_path / "folder").mkdir()
+    done = haidang("replay", name, "-S", rules)
+    assert done.returncode == (0 if name == "header" else 2)
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_the_workers_change_nothing(haidang: Run, tmp_path: Path, rules: Path) -> None:
+    def alerts(workers: str) -> list[str]:
+        haidang("replay", ROOT / "pcaps", "-S", rules, "-l", workers, "--workers", workers)
+        found = [event for event in events(tmp_path / workers / "eve.json") if event["event_type"] == "alert"]
+        return sorted(json.dumps(event, sort_keys=True) for event in found)
+
+    assert alerts("1") == alerts("3") != []
+
+
+def test_t_tests_configuration_and_rules(haidang: Run, tmp_path: Path, rules: Path) -> None:
+    good = haidang("replay", "-T", "-S", rules)
+    assert (good.returncode, good.stderr) == (0, "")
+    rules.write_text(ANY_DNS + "alert dns any any -> any any (nonsense:1; sid:2;)\n")
+    bad = haidang("replay", "-T", "-S", rules)
+    assert bad.returncode == 1
+    assert f"{rules}:2:31: error: nonsense: " in bad.stdout
+    assert haidang("replay", "-T", "-c", "absent.yaml").returncode == 2
+
+
+def test_a_full_disk_is_one_clear_error(haidang: Run, tmp_path: Path, rules: Path) -> None:
+    (tmp_path / "c.yaml").write_text("outputs: [{eve-log: {filename: /dev/full}}]\n")
+    done = haidang("replay", DNS, "-S", rules, "-c", "c.yaml")
+    assert done.returncode == 2
+    assert done.stderr.startswith("haidang: error: /dev/full: no space left on device")
