@@ -23,7 +23,13 @@ pub struct AppState {
     /// The protocol the parser asked to go on as.
     pub expected: Option<ProtocolId>,
     pub recognition: PerDir<Recognition>,
+    /// The protocol `parser` belongs to: rules and records of its transactions follow it.
+    pub parser_protocol: Option<ProtocolId>,
     pub parser: Option<Box<dyn Parser>>,
+    /// Parsers an upgrade replaced; their transactions are still to be logged.
+    pub retired: Vec<(ProtocolId, Box<dyn Parser>)>,
+    /// The parser was given something since the direction was last inspected.
+    pub dirty: PerDir<bool>,
     /// Parsing is over (broken, encrypted, gap): transactions stay to be inspected and logged.
     pub stopped: bool,
     /// First direction that carried data.
@@ -34,5 +40,17 @@ pub struct AppState {
     pub wanted: PerDir<usize>,
     /// Flow-level app events (applayer_*), bit = index in `app::driver::EVENTS`.
     pub events: u16,
+    /// Those already written as anomaly records.
+    pub events_logged: u16,
+    /// Transactions may have something to log or may be free to go.
+    pub touched: bool,
     pub tx_count: u64,
+}
+
+impl AppState {
+    /// Recognition gave up in both directions, or in the only one that had data.
+    pub fn failed(&self) -> bool {
+        let given_up = |dir: Dir| self.recognition[dir] == Recognition::Failed;
+        self.protocol.is_none() && Dir::BOTH.iter().any(|d| given_up(*d))
+    }
 }

@@ -56,14 +56,7 @@ enum Format {
 /// What a format's reader found at the window's position.
 enum Found {
     /// A frame: `skip` bytes after the position, `len` bytes long, in a record of `total` bytes.
-    Frame {
-        skip: usize,
-        len: usize,
-        total: usize,
-        ts: Timestamp,
-        wire_len: u32,
-        link_type: u16,
-    },
+    Frame { skip: usize, len: usize, total: usize, ts: Timestamp, wire_len: u32, link_type: u16 },
     /// No more frames; the text says why, when the end is not a clean one.
     End(Option<String>),
 }
@@ -76,12 +69,7 @@ pub fn open(path: &Path) -> Result<FileSource, CaptureError> {
         magic if pcap::is_magic(&magic) => Format::Pcap(pcap::Reader::open(&mut window)?),
         magic => return Err(error::not_a_capture(window.path(), &magic, window.total())),
     };
-    Ok(FileSource {
-        window,
-        format,
-        warnings: Vec::new(),
-        ended: false,
-    })
+    Ok(FileSource { window, format, warnings: Vec::new(), ended: false })
 }
 
 impl Source for FileSource {
@@ -94,22 +82,10 @@ impl Source for FileSource {
             Format::PcapNg(reader) => reader.next(&mut self.window),
         };
         match found {
-            Ok(Found::Frame {
-                skip,
-                len,
-                total,
-                ts,
-                wire_len,
-                link_type,
-            }) => {
+            Ok(Found::Frame { skip, len, total, ts, wire_len, link_type }) => {
                 let record = self.window.take(total);
                 let data = record.get(skip..skip.saturating_add(len)).unwrap_or(&[]);
-                Some(Ok(Frame {
-                    data,
-                    ts,
-                    wire_len,
-                    link_type,
-                }))
+                Some(Ok(Frame { data, ts, wire_len, link_type }))
             }
             Ok(Found::End(why)) => {
                 self.ended = true;

@@ -42,8 +42,7 @@ impl Reader {
 
     pub fn open(window: &mut Window) -> Result<Self, CaptureError> {
         let whole = window.need(Self::FILE_HEADER_LEN)?;
-        let header: Option<[u8; Self::FILE_HEADER_LEN]> =
-            window.peek(Self::FILE_HEADER_LEN).try_into().ok();
+        let header: Option<[u8; Self::FILE_HEADER_LEN]> = window.peek(Self::FILE_HEADER_LEN).try_into().ok();
         let (Some(header), true, Some((big_endian, magic))) =
             (header, whole, order_and_magic(window.peek(4)))
         else {

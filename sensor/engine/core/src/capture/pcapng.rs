@@ -68,30 +68,18 @@ pub(super) struct Reader {
 
 impl Reader {
     pub fn new() -> Self {
-        Reader {
-            big_endian: false,
-            interfaces: Vec::new(),
-            last: Timestamp::default(),
-        }
+        Reader { big_endian: false, interfaces: Vec::new(), last: Timestamp::default() }
     }
 
     #[inline]
     fn u32(&self, bytes: &[u8], at: usize) -> Option<u32> {
         let raw: [u8; 4] = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(if self.big_endian {
-            u32::from_be_bytes(raw)
-        } else {
-            u32::from_le_bytes(raw)
-        })
+        Some(if self.big_endian { u32::from_be_bytes(raw) } else { u32::from_le_bytes(raw) })
     }
     #[inline]
     fn u16(&self, bytes: &[u8], at: usize) -> Option<u16> {
         let raw: [u8; 2] = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(if self.big_endian {
-            u16::from_be_bytes(raw)
-        } else {
-            u16::from_le_bytes(raw)
-        })
+        Some(if self.big_endian { u16::from_be_bytes(raw) } else { u16::from_le_bytes(raw) })
     }
 
     pub fn next(&mut self, window: &mut Window) -> Result<Found, CaptureError> {
@@ -107,10 +95,7 @@ impl Reader {
             let length = self.u32(window.peek(8), 4).unwrap_or(0);
             // Lengths are multiples of 4; writers that forget the padding exist, so only what cannot be is refused.
             if !(12..=RECORD_BYTES_MAX).contains(&length) {
-                return Ok(damaged(
-                    window,
-                    &format!("a block that says it is {length} bytes long"),
-                ));
+                return Ok(damaged(window, &format!("a block that says it is {length} bytes long")));
             }
             let total = (length as usize).next_multiple_of(4);
             if !window.need(total)? {
@@ -155,9 +140,7 @@ impl Reader {
             offset_seconds: 0,
         };
         let mut at = 8usize;
-        while let (Some(code), Some(len)) =
-            (self.u16(body, at), self.u16(body, at.saturating_add(2)))
-        {
+        while let (Some(code), Some(len)) = (self.u16(body, at), self.u16(body, at.saturating_add(2))) {
             let from = at.saturating_add(4);
             let value = body.get(from..from.saturating_add(usize::from(len)));
             match (code, value) {
@@ -165,11 +148,8 @@ impl Reader {
                 (OPTION_TSRESOL, Some(&[resolution])) => interface.unit = unit(resolution),
                 (OPTION_TSOFFSET, Some(value)) => {
                     if let Ok(raw) = <[u8; 8]>::try_from(value) {
-                        interface.offset_seconds = if self.big_endian {
-                            i64::from_be_bytes(raw)
-                        } else {
-                            i64::from_le_bytes(raw)
-                        };
+                        interface.offset_seconds =
+                            if self.big_endian { i64::from_be_bytes(raw) } else { i64::from_le_bytes(raw) };
                     }
                 }
                 _ => {}
@@ -231,11 +211,7 @@ fn unit(resolution: u8) -> Unit {
     if exponent <= 9 {
         Unit::Nanos(10u64.pow(9u32.saturating_sub(exponent)))
     } else {
-        Unit::PerNano(
-            10u64
-                .checked_pow(exponent.saturating_sub(9))
-                .unwrap_or(u64::MAX),
-        )
+        Unit::PerNano(10u64.checked_pow(exponent.saturating_sub(9)).unwrap_or(u64::MAX))
     }
 }
 

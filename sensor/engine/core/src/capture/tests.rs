@@ -9,12 +9,7 @@ fn source(bytes: Vec<u8>) -> FileSource {
         magic if pcapng::is_magic(&magic) => Format::PcapNg(pcapng::Reader::new()),
         _ => Format::Pcap(pcap::Reader::open(&mut window).unwrap()),
     };
-    FileSource {
-        window,
-        format,
-        warnings: Vec::new(),
-        ended: false,
-    }
+    FileSource { window, format, warnings: Vec::new(), ended: false }
 }
 
 /// (data, nanoseconds, wire length, link type) of every frame, and the warnings.
@@ -25,12 +20,7 @@ fn read(bytes: Vec<u8>) -> Frames {
     let mut frames = Vec::new();
     while let Some(frame) = source.next() {
         let frame = frame.unwrap();
-        frames.push((
-            frame.data.to_vec(),
-            frame.ts.0,
-            frame.wire_len,
-            frame.link_type,
-        ));
+        frames.push((frame.data.to_vec(), frame.ts.0, frame.wire_len, frame.link_type));
     }
     (frames, source.warnings().to_vec())
 }
@@ -98,23 +88,13 @@ impl Order {
         if let Some(offset) = offset {
             body.extend(self.u16(14));
             body.extend(self.u16(8));
-            body.extend(if self.0 {
-                offset.to_be_bytes()
-            } else {
-                offset.to_le_bytes()
-            });
+            body.extend(if self.0 { offset.to_be_bytes() } else { offset.to_le_bytes() });
         }
         self.block(1, &body)
     }
     fn enhanced(&self, interface: u32, ticks: u64, data: &[u8]) -> Vec<u8> {
         let mut body = Vec::new();
-        for field in [
-            interface,
-            (ticks >> 32) as u32,
-            ticks as u32,
-            data.len() as u32,
-            data.len() as u32,
-        ] {
+        for field in [interface, (ticks >> 32) as u32, ticks as u32, data.len() as u32, data.len() as u32] {
             body.extend(self.u32(field));
         }
         body.extend_from_slice(data);
@@ -217,16 +197,8 @@ fn errors_name_the_trouble_and_the_fix() {
         assert!(message.contains(expected), "{message}");
         assert!(!message.contains('\n'));
     }
-    assert!(open(&dir)
-        .err()
-        .unwrap()
-        .to_string()
-        .contains("is a directory"));
-    assert!(open(&dir.join("absent"))
-        .err()
-        .unwrap()
-        .to_string()
-        .contains("no such file"));
+    assert!(open(&dir).err().unwrap().to_string().contains("is a directory"));
+    assert!(open(&dir.join("absent")).err().unwrap().to_string().contains("no such file"));
     std::fs::remove_dir_all(&dir).unwrap();
 }
 

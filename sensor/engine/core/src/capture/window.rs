@@ -27,9 +27,7 @@ impl Window {
             (Box::new(std::io::stdin()), 0)
         } else {
             let file = File::open(path).map_err(|e| CaptureError::io(path, None, &e))?;
-            let facts = file
-                .metadata()
-                .map_err(|e| CaptureError::io(path, None, &e))?;
+            let facts = file.metadata().map_err(|e| CaptureError::io(path, None, &e))?;
             if facts.is_dir() {
                 return Err(directory(path));
             }

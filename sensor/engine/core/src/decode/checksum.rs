@@ -30,11 +30,7 @@ impl Policy {
     pub fn new(mode: ChecksumMode) -> Self {
         Policy {
             checking: mode != ChecksumMode::None,
-            undecided: if mode == ChecksumMode::Auto {
-                SAMPLE_PACKETS
-            } else {
-                0
-            },
+            undecided: if mode == ChecksumMode::Auto { SAMPLE_PACKETS } else { 0 },
             wrong: 0,
         }
     }
@@ -101,10 +97,7 @@ pub fn ipv4_is_right(packet: &Packet<'_>) -> bool {
     if packet.ip_version != 4 {
         return true;
     }
-    let header = packet
-        .ip_bytes()
-        .get(..usize::from(packet.ip_header_len))
-        .unwrap_or(&[]);
+    let header = packet.ip_bytes().get(..usize::from(packet.ip_header_len)).unwrap_or(&[]);
     adds_up(add(0, header))
 }
 

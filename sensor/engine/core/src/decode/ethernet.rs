@@ -14,9 +14,7 @@ pub(super) fn decode(state: &mut State, packet: &mut Packet<'_>, at: usize, end:
     packet.has_ethernet = at == 0;
     let ethertype = u16::from_be_bytes([header[12], header[13]]);
     // Below 1536 the field is a length (LLC), which no rule is about.
-    if !state.network_layer(packet, ethertype, at.saturating_add(HEADER_LEN), end)
-        && ethertype >= 1536
-    {
+    if !state.network_layer(packet, ethertype, at.saturating_add(HEADER_LEN), end) && ethertype >= 1536 {
         state.event(packet, events::ETHERNET_UNKNOWN_ETHERTYPE);
     }
 }

@@ -172,9 +172,7 @@ pub fn name(code: u16) -> Option<&'static str> {
 /// The code of a name as rules write it (`decode-event:ipv4.pkt_too_small`, with or without "decoder.").
 pub fn code(name: &str) -> Option<u16> {
     let bare = name.strip_prefix("decoder.").unwrap_or(name);
-    let at = NAMES
-        .iter()
-        .position(|n| n.strip_prefix("decoder.") == Some(bare))?;
+    let at = NAMES.iter().position(|n| n.strip_prefix("decoder.") == Some(bare))?;
     u16::try_from(at).ok()
 }
 

@@ -58,9 +58,7 @@ impl<'a> Packet<'a> {
     /// The IP header, options or extension headers included; empty without IP.
     #[inline]
     pub fn ip_header(&self) -> &'a [u8] {
-        self.ip_bytes()
-            .get(..usize::from(self.ip_header_len))
-            .unwrap_or(&[])
+        self.ip_bytes().get(..usize::from(self.ip_header_len)).unwrap_or(&[])
     }
     /// The layer-4 header, options included; empty when there is none.
     #[inline]
@@ -74,29 +72,18 @@ impl<'a> Packet<'a> {
     /// Next-hop MTU of an ICMPv6 "packet too big" (RFC 4443, 3.2).
     pub fn icmpv6_mtu(&self) -> Option<u32> {
         match (self.l4, self.l4_bytes().get(4..8)) {
-            (
-                L4::Icmp {
-                    v6: true, kind: 2, ..
-                },
-                Some(&[a, b, c, d]),
-            ) => Some(u32::from_be_bytes([a, b, c, d])),
+            (L4::Icmp { v6: true, kind: 2, .. }, Some(&[a, b, c, d])) => {
+                Some(u32::from_be_bytes([a, b, c, d]))
+            }
             _ => None,
         }
     }
     /// Source Ethernet address.
     pub fn ether_src(&self) -> Option<[u8; 6]> {
-        self.frame
-            .get(6..12)
-            .filter(|_| self.has_ethernet)?
-            .try_into()
-            .ok()
+        self.frame.get(6..12).filter(|_| self.has_ethernet)?.try_into().ok()
     }
     /// Destination Ethernet address.
     pub fn ether_dst(&self) -> Option<[u8; 6]> {
-        self.frame
-            .get(0..6)
-            .filter(|_| self.has_ethernet)?
-            .try_into()
-            .ok()
+        self.frame.get(0..6).filter(|_| self.has_ethernet)?.try_into().ok()
     }
 }

@@ -15,12 +15,7 @@ pub(super) fn decode(state: &mut State, packet: &mut Packet<'_>, at: usize, end:
 }
 
 /// A header whose protocol field is a Van Jacobson slot number: TCP by definition (RFC 1144).
-pub(super) fn decode_vj_uncompressed(
-    state: &mut State,
-    packet: &mut Packet<'_>,
-    at: usize,
-    end: usize,
-) {
+pub(super) fn decode_vj_uncompressed(state: &mut State, packet: &mut Packet<'_>, at: usize, end: usize) {
     decode_as(state, packet, at, end, Some(TCP));
 }
 

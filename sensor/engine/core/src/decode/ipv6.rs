@@ -67,8 +67,7 @@ fn chain(state: &mut State, packet: &mut Packet<'_>, mut at: usize, end: usize) 
         packet.ip_header_len = at.saturating_sub(packet.ip_off as usize) as u16;
         let kind = packet.proto;
         match kind {
-            HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION | MOBILITY | HIP
-            | SHIM6 => {}
+            HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION | MOBILITY | HIP | SHIM6 => {}
             NONE => {
                 if at < end {
                     state.event(packet, events::IPV6_DATA_AFTER_NONE_HEADER);
@@ -96,9 +95,7 @@ fn chain(state: &mut State, packet: &mut Packet<'_>, mut at: usize, end: usize) 
                 options(state, packet, at.saturating_add(2), next, true);
             }
             // Twice is right: before a routing header and before the upper layer (RFC 8200, 4.1).
-            DESTINATION if seen.destination == 2 => {
-                state.event(packet, events::IPV6_EXTHDR_DUPL_DH)
-            }
+            DESTINATION if seen.destination == 2 => state.event(packet, events::IPV6_EXTHDR_DUPL_DH),
             DESTINATION => {
                 seen.destination = seen.destination.saturating_add(1);
                 options(state, packet, at.saturating_add(2), next, false);
@@ -176,13 +173,7 @@ fn fragment(state: &mut State, packet: &mut Packet<'_>, at: usize, end: usize) -
 }
 
 /// Checks hop-by-hop or destination options at `frame[at..end]`.
-fn options(
-    state: &mut State,
-    packet: &mut Packet<'_>,
-    mut at: usize,
-    end: usize,
-    hop_by_hop: bool,
-) {
+fn options(state: &mut State, packet: &mut Packet<'_>, mut at: usize, end: usize, hop_by_hop: bool) {
     const PAD1: u8 = 0;
     const PADN: u8 = 1;
     const ROUTER_ALERT: u8 = 0x05;
@@ -190,15 +181,9 @@ fn options(
     const HOME_ADDRESS: u8 = 0xc9;
     let (mut padding, mut others) = (false, false);
     let (unknown, only_padding) = if hop_by_hop {
-        (
-            events::IPV6_HOPOPTS_UNKNOWN_OPT,
-            events::IPV6_HOPOPTS_ONLY_PADDING,
-        )
+        (events::IPV6_HOPOPTS_UNKNOWN_OPT, events::IPV6_HOPOPTS_ONLY_PADDING)
     } else {
-        (
-            events::IPV6_DSTOPTS_UNKNOWN_OPT,
-            events::IPV6_DSTOPTS_ONLY_PADDING,
-        )
+        (events::IPV6_DSTOPTS_UNKNOWN_OPT, events::IPV6_DSTOPTS_ONLY_PADDING)
     };
     while at < end {
         let kind = packet.frame.get(at).copied().unwrap_or(PAD1);

@@ -106,26 +106,15 @@ impl State {
     #[inline]
     pub fn link_layer(&mut self, packet: &mut Packet<'_>) {
         let end = packet.frame.len();
-        match LINK_TYPES
-            .iter()
-            .find(|(link_type, _)| *link_type == packet.link_type)
-        {
+        match LINK_TYPES.iter().find(|(link_type, _)| *link_type == packet.link_type) {
             Some((_, layer)) => layer(self, packet, 0, end),
-            None => {
-                self.counters.unknown_link_type = self.counters.unknown_link_type.saturating_add(1)
-            }
+            None => self.counters.unknown_link_type = self.counters.unknown_link_type.saturating_add(1),
         }
     }
 
     /// Goes on by ethertype; false when nothing decodes it.
     #[inline]
-    pub fn network_layer(
-        &mut self,
-        packet: &mut Packet<'_>,
-        ethertype: u16,
-        at: usize,
-        end: usize,
-    ) -> bool {
+    pub fn network_layer(&mut self, packet: &mut Packet<'_>, ethertype: u16, at: usize, end: usize) -> bool {
         match ETHERTYPES.iter().find(|(number, _)| *number == ethertype) {
             Some((_, layer)) => {
                 if self.enter(packet) {
@@ -143,15 +132,8 @@ impl State {
     /// Goes on by IP protocol; false when nothing decodes it.
     #[inline]
     pub fn transport_layer(&mut self, packet: &mut Packet<'_>, at: usize, end: usize) -> bool {
-        let by_version = if packet.ip_version == 4 {
-            PROTOCOLS_V4
-        } else {
-            PROTOCOLS_V6
-        };
-        let found = PROTOCOLS
-            .iter()
-            .chain(by_version)
-            .find(|(number, _)| *number == packet.proto);
+        let by_version = if packet.ip_version == 4 { PROTOCOLS_V4 } else { PROTOCOLS_V6 };
+        let found = PROTOCOLS.iter().chain(by_version).find(|(number, _)| *number == packet.proto);
         packet.l4_off = at as u32;
         packet.l4_end = end as u32;
         match found {
@@ -178,12 +160,7 @@ impl State {
 
     /// Announces a packet nested at `packet.frame[at..end]`.
     pub fn nest(&mut self, layer: Layer, at: usize, end: usize, origin: &'static str) {
-        self.inner = Some(Inner {
-            layer,
-            at: at as u32,
-            end: end as u32,
-            origin,
-        });
+        self.inner = Some(Inner { layer, at: at as u32, end: end as u32, origin });
     }
 }
 

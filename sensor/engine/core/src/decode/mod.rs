@@ -52,10 +52,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Config {
-            max_layers: 16,
-            checksums: ChecksumMode::default(),
-        }
+        Config { max_layers: 16, checksums: ChecksumMode::default() }
     }
 }
 
@@ -102,13 +99,7 @@ impl Decoder {
         state.counters.pkts = state.counters.pkts.saturating_add(1);
         state.counters.bytes = state.counters.bytes.saturating_add(len);
         state.counters.max_pkt_size = state.counters.max_pkt_size.max(len);
-        let mut packet = Packet::new(
-            frame.data,
-            frame.ts,
-            number,
-            frame.wire_len,
-            frame.link_type,
-        );
+        let mut packet = Packet::new(frame.data, frame.ts, number, frame.wire_len, frame.link_type);
         state.link_layer(&mut packet);
         state.checksums.frame();
         if packet.invalid {
@@ -129,10 +120,7 @@ impl Decoder {
         let mut packet = Packet::new(bytes, frame.ts, number, len, Packet::LINK_TYPE_RAW);
         packet.origin = Origin::Tunnel(inner.origin);
         packet.depth = self.outer.depth.saturating_add(1);
-        self.outer = Outer {
-            at,
-            depth: packet.depth,
-        };
+        self.outer = Outer { at, depth: packet.depth };
         if state.enter(&mut packet) {
             (inner.layer)(state, &mut packet, 0, bytes.len());
         }

@@ -137,18 +137,14 @@ fn fault(kind: IpOptions, option: &[u8]) -> Option<u16> {
     // Routes and timestamps carry a pointer to the next free entry: 1-based, to a whole entry, at most just past the end.
     let pointer = usize::from(option.get(2).copied().unwrap_or(0));
     let (first, entry) = match kind {
-        IpOptions::RECORD_ROUTE
-        | IpOptions::LOOSE_SOURCE_ROUTE
-        | IpOptions::STRICT_SOURCE_ROUTE => (4, 4),
+        IpOptions::RECORD_ROUTE | IpOptions::LOOSE_SOURCE_ROUTE | IpOptions::STRICT_SOURCE_ROUTE => (4, 4),
         IpOptions::TIMESTAMP => {
             let with_address = option.get(3).is_some_and(|flags| flags & 0x0f == 3);
             (5, if with_address { 8 } else { 4 })
         }
         _ => return None,
     };
-    let aligned = pointer
-        .checked_sub(first)
-        .is_some_and(|past| past % entry == 0);
+    let aligned = pointer.checked_sub(first).is_some_and(|past| past % entry == 0);
     (!aligned || pointer > len.saturating_add(1)).then_some(events::IPV4_OPT_MALFORMED)
 }
 

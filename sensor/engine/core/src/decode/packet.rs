@@ -264,17 +264,13 @@ impl<'a> Packet<'a> {
         if self.ip_version == 0 {
             return &[];
         }
-        self.frame
-            .get(self.ip_off as usize..self.l4_end as usize)
-            .unwrap_or(&[])
+        self.frame.get(self.ip_off as usize..self.l4_end as usize).unwrap_or(&[])
     }
 
     /// The layer-4 header and everything after it, without link-layer padding; empty without IP.
     #[inline]
     pub fn l4_bytes(&self) -> &'a [u8] {
-        self.frame
-            .get(self.l4_off as usize..self.l4_end as usize)
-            .unwrap_or(&[])
+        self.frame.get(self.l4_off as usize..self.l4_end as usize).unwrap_or(&[])
     }
 
     #[inline]

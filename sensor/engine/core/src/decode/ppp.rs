@@ -14,22 +14,10 @@ pub(super) fn decode(state: &mut State, packet: &mut Packet<'_>, at: usize, end:
         return state.invalid(packet, events::PPP_PKT_TOO_SMALL);
     };
     if [a, b] == ADDRESS_CONTROL {
-        protocol(
-            state,
-            packet,
-            u16::from_be_bytes([p0, p1]),
-            at.saturating_add(4),
-            end,
-        );
+        protocol(state, packet, u16::from_be_bytes([p0, p1]), at.saturating_add(4), end);
     } else {
         // The peers agreed to leave address and control out (RFC 1661, 6.6).
-        protocol(
-            state,
-            packet,
-            u16::from_be_bytes([a, b]),
-            at.saturating_add(2),
-            end,
-        );
+        protocol(state, packet, u16::from_be_bytes([a, b]), at.saturating_add(2), end);
     }
 }
 
@@ -44,10 +32,9 @@ fn protocol(state: &mut State, packet: &mut Packet<'_>, protocol: u16, at: usize
         0x002f if space < ipv4::HEADER_LEN => state.invalid(packet, events::PPP_VJU_PKT_TOO_SMALL),
         0x002f => ipv4::decode_vj_uncompressed(state, packet, at, end),
         // Assigned, and of no interest here: other network layers, control protocols, authentication.
-        0x0023 | 0x0025 | 0x0027 | 0x0029 | 0x002b | 0x002d | 0x0031 | 0x0033 | 0x0035 | 0x0201
-        | 0x0203 | 0x0281 | 0x0283 | 0x0331 | 0x4001 | 0x8021 | 0x8023 | 0x8025 | 0x8027
-        | 0x8029 | 0x802b | 0x8031 | 0x8057 | 0x80fb | 0x80fd | 0x8281 | 0xc021 | 0xc023
-        | 0xc025 | 0xc029 | 0xc223 => {
+        0x0023 | 0x0025 | 0x0027 | 0x0029 | 0x002b | 0x002d | 0x0031 | 0x0033 | 0x0035 | 0x0201 | 0x0203
+        | 0x0281 | 0x0283 | 0x0331 | 0x4001 | 0x8021 | 0x8023 | 0x8025 | 0x8027 | 0x8029 | 0x802b
+        | 0x8031 | 0x8057 | 0x80fb | 0x80fd | 0x8281 | 0xc021 | 0xc023 | 0xc025 | 0xc029 | 0xc223 => {
             state.event(packet, events::PPP_UNSUP_PROTO);
         }
         _ => state.invalid(packet, events::PPP_WRONG_TYPE),
@@ -62,12 +49,7 @@ pub(super) fn decode_pppoe_link(state: &mut State, packet: &mut Packet<'_>, at: 
     }
 }
 
-pub(super) fn decode_pppoe_session(
-    state: &mut State,
-    packet: &mut Packet<'_>,
-    at: usize,
-    end: usize,
-) {
+pub(super) fn decode_pppoe_session(state: &mut State, packet: &mut Packet<'_>, at: usize, end: usize) {
     state.counters.pppoe = state.counters.pppoe.saturating_add(1);
     let Some(header) = chunk::<8>(packet.frame, at, end) else {
         return state.invalid(packet, events::PPPOE_PKT_TOO_SMALL);
@@ -76,29 +58,12 @@ pub(super) fn decode_pppoe_session(
     // A one-byte protocol field (RFC 1661, 6.5) has its low bit set in the first byte.
     if number & 0x0100 != 0 {
         let short = u16::from(header[6]);
-        return protocol(
-            state,
-            packet,
-            short,
-            at.saturating_add(PPPOE_HEADER_LEN + 1),
-            end,
-        );
+        return protocol(state, packet, short, at.saturating_add(PPPOE_HEADER_LEN + 1), end);
     }
-    protocol(
-        state,
-        packet,
-        number,
-        at.saturating_add(PPPOE_HEADER_LEN + 2),
-        end,
-    );
+    protocol(state, packet, number, at.saturating_add(PPPOE_HEADER_LEN + 2), end);
 }
 
-pub(super) fn decode_pppoe_discovery(
-    state: &mut State,
-    packet: &mut Packet<'_>,
-    at: usize,
-    end: usize,
-) {
+pub(super) fn decode_pppoe_discovery(state: &mut State, packet: &mut Packet<'_>, at: usize, end: usize) {
     state.counters.pppoe = state.counters.pppoe.saturating_add(1);
     let Some(header) = chunk::<PPPOE_HEADER_LEN>(packet.frame, at, end) else {
         return state.invalid(packet, events::PPPOE_PKT_TOO_SMALL);

@@ -32,13 +32,7 @@ pub(super) fn decode(state: &mut State, packet: &mut Packet<'_>, at: usize, end:
     packet.src_port = u16::from_be_bytes([h[0], h[1]]);
     packet.dst_port = u16::from_be_bytes([h[2], h[3]]);
     if header_len > HEADER_LEN {
-        options(
-            state,
-            packet,
-            &mut header,
-            at.saturating_add(HEADER_LEN),
-            payload_at,
-        );
+        options(state, packet, &mut header, at.saturating_add(HEADER_LEN), payload_at);
     }
     packet.l4 = L4::Tcp(header);
     set_payload(packet, payload_at, end);
@@ -50,21 +44,12 @@ pub(super) fn decode(state: &mut State, packet: &mut Packet<'_>, at: usize, end:
 }
 
 /// Options by number ("TCP Option Kind Numbers"); a broken one ends the walk, with an event.
-fn options(
-    state: &mut State,
-    packet: &mut Packet<'_>,
-    header: &mut TcpHeader,
-    at: usize,
-    end: usize,
-) {
+fn options(state: &mut State, packet: &mut Packet<'_>, header: &mut TcpHeader, at: usize, end: usize) {
     let frame = packet.frame;
     let mut rest = frame.get(at..end).unwrap_or(&[]);
     // The one layout nearly every data segment has: NOP NOP timestamp (RFC 7323, appendix A).
     if let &[1, 1, 8, 10, a, b, c, d, e, f, g, h] = rest {
-        header.timestamp = Some((
-            u32::from_be_bytes([a, b, c, d]),
-            u32::from_be_bytes([e, f, g, h]),
-        ));
+        header.timestamp = Some((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])));
         return;
     }
     while let Some((&kind, tail)) = rest.split_first() {
@@ -89,17 +74,11 @@ fn options(
             (4, &[_, _]) => std::mem::replace(&mut header.sack_permitted, true),
             (5, blocks) if (10..=34).contains(&len) && (len - 2) % 8 == 0 => header
                 .sack
-                .replace((
-                    option_at.saturating_add(2) as u32,
-                    blocks.len().saturating_sub(2) as u8,
-                ))
+                .replace((option_at.saturating_add(2) as u32, blocks.len().saturating_sub(2) as u8))
                 .is_some(),
             (8, &[_, _, a, b, c, d, e, f, g, h]) => header
                 .timestamp
-                .replace((
-                    u32::from_be_bytes([a, b, c, d]),
-                    u32::from_be_bytes([e, f, g, h]),
-                ))
+                .replace((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])))
                 .is_some(),
             // A cookie is 4 to 16 bytes, even in number, or none for a request (RFC 7413, 4.1.1).
             (34, _) if len == 2 || ((6..=18).contains(&len) && len % 2 == 0) => {

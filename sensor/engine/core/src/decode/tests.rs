@@ -6,23 +6,14 @@ use crate::time::Timestamp;
 use proptest::prelude::*;
 
 /// Link types worth throwing bytes at: every decoded one and one nobody decodes.
-const LINK_TYPES: [u16; 16] = [
-    1, 113, 276, 101, 12, 14, 228, 229, 0, 108, 109, 9, 50, 51, 104, 147,
-];
+const LINK_TYPES: [u16; 16] = [1, 113, 276, 101, 12, 14, 228, 229, 0, 108, 109, 9, 50, 51, 104, 147];
 
 fn frame(data: &[u8], link_type: u16) -> Frame<'_> {
-    Frame {
-        data,
-        ts: Timestamp(1),
-        wire_len: data.len() as u32,
-        link_type,
-    }
+    Frame { data, ts: Timestamp(1), wire_len: data.len() as u32, link_type }
 }
 
 fn ipv4(proto: u8, body: &[u8]) -> Vec<u8> {
-    let mut out = vec![
-        0x45, 0, 0, 0, 0, 7, 0x40, 0, 64, proto, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
-    ];
+    let mut out = vec![0x45, 0, 0, 0, 0, 7, 0x40, 0, 64, proto, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
     out[2..4].copy_from_slice(&((20 + body.len()) as u16).to_be_bytes());
     out.extend_from_slice(body);
     out
@@ -39,28 +30,7 @@ fn ipv6(proto: u8, body: &[u8]) -> Vec<u8> {
 
 fn tcp(options: &[u8], payload: &[u8]) -> Vec<u8> {
     let offset = ((20 + options.len()) / 4) as u8;
-    let mut out = vec![
-        0,
-        80,
-        1,
-        0,
-        0,
-        0,
-        0,
-        5,
-        0,
-        0,
-        0,
-        6,
-        offset << 4,
-        0x18,
-        1,
-        2,
-        0,
-        0,
-        0,
-        0,
-    ];
+    let mut out = vec![0, 80, 1, 0, 0, 0, 0, 5, 0, 0, 0, 6, offset << 4, 0x18, 1, 2, 0, 0, 0, 0];
     out.extend_from_slice(options);
     out.extend_from_slice(payload);
     out
@@ -81,33 +51,18 @@ fn ethernet(ethertype: u16, body: &[u8]) -> Vec<u8> {
 }
 
 fn decoder() -> Decoder {
-    Decoder::new(Config {
-        checksums: ChecksumMode::None,
-        ..Config::default()
-    })
+    Decoder::new(Config { checksums: ChecksumMode::None, ..Config::default() })
 }
 
 fn events_of(packet: &Packet<'_>) -> Vec<&'static str> {
-    packet
-        .events
-        .as_slice()
-        .iter()
-        .filter_map(|&code| events::name(code))
-        .collect()
+    packet.events.as_slice().iter().filter_map(|&code| events::name(code)).collect()
 }
 
 #[test]
 fn tcp_over_vlan_tagged_ethernet() {
-    let options = [
-        2, 4, 5, 0xb4, 3, 3, 7, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 0,
-    ];
+    let options = [2, 4, 5, 0xb4, 3, 3, 7, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 0];
     let inner = ipv4(6, &tcp(&options, b"hello"));
-    let tagged = [
-        &[0x20, 0x0a, 0x81, 0, 0, 0x14, 8, 0][..],
-        &inner,
-        b"padding",
-    ]
-    .concat();
+    let tagged = [&[0x20, 0x0a, 0x81, 0, 0, 0x14, 8, 0][..], &inner, b"padding"].concat();
     let bytes = ethernet(0x88a8, &tagged);
     let mut decoder = decoder();
     let packet = decoder.decode(&frame(&bytes, 1), 3);
@@ -123,10 +78,7 @@ fn tcp_over_vlan_tagged_ethernet() {
     let header = packet.tcp().unwrap();
     assert_eq!((header.seq, header.ack, header.window), (5, 6, 0x102));
     assert_eq!((header.mss, header.window_scale), (Some(1460), Some(7)));
-    assert_eq!(
-        (header.sack_permitted, header.timestamp),
-        (true, Some((1, 2)))
-    );
+    assert_eq!((header.sack_permitted, header.timestamp), (true, Some((1, 2))));
     assert!(packet.events.is_empty(), "{:?}", events_of(&packet));
     assert!(decoder.inner(&frame(&bytes, 1), 3).is_none());
     assert_eq!(decoder.counters().vlan_qinq, 1);
@@ -173,12 +125,7 @@ fn tunnels_come_out_one_by_one() {
     assert_eq!(decoder.decode(&frame, 1).depth, 0);
     let mut seen = Vec::new();
     while let Some(inner) = decoder.inner(&frame, 1) {
-        seen.push((
-            inner.depth,
-            inner.ip_version,
-            inner.origin.eve_name(),
-            inner.payload().to_vec(),
-        ));
+        seen.push((inner.depth, inner.ip_version, inner.origin.eve_name(), inner.payload().to_vec()));
     }
     assert_eq!(
         seen,
@@ -228,47 +175,23 @@ fn oddities_become_events() {
     let cases: Vec<(Vec<u8>, &[&str])> = vec![
         (vec![0x45; 19], &["decoder.ipv4.pkt_too_small"]),
         (vec![0x55; 40], &["decoder.ipraw.invalid_ip_version"]),
-        (
-            [&[0x44][..], &ipv4(6, &[])[1..]].concat(),
-            &["decoder.ipv4.hlen_too_small"],
-        ),
-        (
-            ipv4(17, &udp(b"x"))[..28].to_vec(),
-            &["decoder.ipv4.trunc_pkt"],
-        ),
+        ([&[0x44][..], &ipv4(6, &[])[1..]].concat(), &["decoder.ipv4.hlen_too_small"]),
+        (ipv4(17, &udp(b"x"))[..28].to_vec(), &["decoder.ipv4.trunc_pkt"]),
         (ipv4(6, &[0; 19]), &["decoder.tcp.pkt_too_small"]),
         (ipv4(6, &[0; 20]), &["decoder.tcp.invalid_optlen"]),
         (ipv4(17, &[0; 8]), &["decoder.udp.len_invalid"]),
         (ipv4(58, &[0; 8]), &["decoder.ipv4.icmpv6"]),
-        (
-            ipv4(1, &[99, 0, 0, 0, 0, 0, 0, 0]),
-            &["decoder.icmpv4.unknown_type"],
-        ),
-        (
-            ipv4(1, &[8, 1, 0, 0, 0, 0, 0, 0]),
-            &["decoder.icmpv4.unknown_code"],
-        ),
+        (ipv4(1, &[99, 0, 0, 0, 0, 0, 0, 0]), &["decoder.icmpv4.unknown_type"]),
+        (ipv4(1, &[8, 1, 0, 0, 0, 0, 0, 0]), &["decoder.icmpv4.unknown_code"]),
         (ipv6(59, b"x"), &["decoder.ipv6.data_after_none_header"]),
+        (ipv6(0, &[17, 9, 0, 0, 0, 0, 0, 0]), &["decoder.ipv6.trunc_exthdr"]),
+        (ipv6(60, &[59, 0, 1, 4, 0, 0, 0, 0]), &["decoder.ipv6.dstopts_only_padding"]),
         (
-            ipv6(0, &[17, 9, 0, 0, 0, 0, 0, 0]),
-            &["decoder.ipv6.trunc_exthdr"],
-        ),
-        (
-            ipv6(60, &[59, 0, 1, 4, 0, 0, 0, 0]),
-            &["decoder.ipv6.dstopts_only_padding"],
-        ),
-        (
-            ipv6(
-                44,
-                &[[17, 0, 0, 0, 0, 0, 0, 1].as_slice(), &udp(b"")].concat(),
-            ),
+            ipv6(44, &[[17, 0, 0, 0, 0, 0, 0, 1].as_slice(), &udp(b"")].concat()),
             &["decoder.ipv6.exthdr_useless_fh"],
         ),
         (ipv6(1, b""), &["decoder.ipv6.icmpv4"]),
-        (
-            ipv6(58, &[255, 0, 0, 0, 0, 0, 0, 0]),
-            &["decoder.icmpv6.unknown_type"],
-        ),
+        (ipv6(58, &[255, 0, 0, 0, 0, 0, 0, 0]), &["decoder.icmpv6.unknown_type"]),
     ];
     for (bytes, expected) in cases {
         let packet = decoder().decode(&frame(&bytes, 101), 1);
@@ -284,18 +207,8 @@ fn ip_options_are_a_set() {
     bytes.splice(20..20, [7, 7, 4, 0, 0, 0, 0, 0]);
     let packet = decoder().decode(&frame(&bytes, 101), 1);
     let set = packet.ip_options();
-    for (name, expected) in [
-        ("rr", true),
-        ("eol", true),
-        ("any", true),
-        ("nop", false),
-        ("lsrr", false),
-    ] {
-        assert_eq!(
-            set.intersects(IpOptions::named(name).unwrap()),
-            expected,
-            "{name}"
-        );
+    for (name, expected) in [("rr", true), ("eol", true), ("any", true), ("nop", false), ("lsrr", false)] {
+        assert_eq!(set.intersects(IpOptions::named(name).unwrap()), expected, "{name}");
     }
     assert_eq!(packet.l4, L4::Udp);
     assert!(packet.events.is_empty(), "{:?}", events_of(&packet));
@@ -304,17 +217,11 @@ fn ip_options_are_a_set() {
 #[test]
 fn wrong_tcp_checksums_are_marked() {
     let bytes = ipv4(6, &tcp(&[], b"payload"));
-    let mut decoder = Decoder::new(Config {
-        checksums: ChecksumMode::All,
-        ..Config::default()
-    });
+    let mut decoder = Decoder::new(Config { checksums: ChecksumMode::All, ..Config::default() });
     assert!(decoder.decode(&frame(&bytes, 101), 1).bad_checksum);
     let mut right = bytes.clone();
     // Over the pseudo header and the segment; computed with RFC 1071 by hand.
-    let mut sum: u32 = bytes[12..20]
-        .chunks(2)
-        .map(|p| u32::from(u16::from_be_bytes([p[0], p[1]])))
-        .sum();
+    let mut sum: u32 = bytes[12..20].chunks(2).map(|p| u32::from(u16::from_be_bytes([p[0], p[1]]))).sum();
     sum += 6 + 27;
     sum += bytes[20..]
         .chunks(2)
@@ -329,27 +236,10 @@ fn wrong_tcp_checksums_are_marked() {
 /// Every accessor, over a packet and all it nests.
 fn exercise(decoder: &mut Decoder, frame: &Frame<'_>) -> usize {
     let touch = |packet: &Packet<'_>| {
-        let _ = (
-            packet.ip_id(),
-            packet.tos(),
-            packet.ip_flags(),
-            packet.ipv4_total_len(),
-        );
-        let _ = (
-            packet.ipv6_payload_len(),
-            packet.ip_options(),
-            packet.icmpv6_mtu(),
-        );
-        let _ = (
-            packet.ether_src(),
-            packet.ether_dst(),
-            packet.ip_header(),
-            packet.l4_header(),
-        );
-        let _ = (
-            checksum::ipv4_is_right(packet),
-            checksum::transport_is_right(packet),
-        );
+        let _ = (packet.ip_id(), packet.tos(), packet.ip_flags(), packet.ipv4_total_len());
+        let _ = (packet.ipv6_payload_len(), packet.ip_options(), packet.icmpv6_mtu());
+        let _ = (packet.ether_src(), packet.ether_dst(), packet.ip_header(), packet.l4_header());
+        let _ = (checksum::ipv4_is_right(packet), checksum::transport_is_right(packet));
         assert!(packet.payload().len() <= packet.frame.len());
         assert_eq!(packet.payload().len(), packet.payload_len as usize);
     };
@@ -367,20 +257,9 @@ fn valid_packet() -> impl Strategy<Value = Vec<u8>> {
         0 => ipv4(6, &tcp(&[2, 4, 5, 0xb4, 1, 3, 3, 7], &body)),
         1 => ipv6(17, &udp(&body)),
         2 => ipv4(4, &ipv4(41, &ipv6(6, &tcp(&[], &body)))),
-        3 => ipv6(
-            0,
-            &[
-                &[60, 0, 5, 2, 0, 0, 1, 0][..],
-                &[6, 0, 1, 4, 0, 0, 0, 0],
-                &tcp(&[], &body),
-            ]
-            .concat(),
-        ),
+        3 => ipv6(0, &[&[60, 0, 5, 2, 0, 0, 1, 0][..], &[6, 0, 1, 4, 0, 0, 0, 0], &tcp(&[], &body)].concat()),
         4 => ipv6(44, &[&[17, 0, 0, 1, 0, 0, 0, 1][..], &body].concat()),
-        5 => ipv4(
-            1,
-            &[&[3, 1, 0, 0, 0, 0, 0, 0][..], &ipv4(17, &body)].concat(),
-        ),
+        5 => ipv4(1, &[&[3, 1, 0, 0, 0, 0, 0, 0][..], &ipv4(17, &body)].concat()),
         6 => ipv6(58, &[&[1, 1, 0, 0, 0, 0, 0, 0][..], &body].concat()),
         _ => ipv4(132, &body),
     })

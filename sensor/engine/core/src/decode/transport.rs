@@ -42,10 +42,7 @@ pub(super) fn decode_igmp(state: &mut State, packet: &mut Packet<'_>, at: usize,
     if kind == V3_QUERY && len > IGMP_HEADER_LEN && len < V3_QUERY_LEN {
         return state.invalid(packet, events::IGMP_V3_PKT_TOO_SMALL);
     }
-    if !matches!(
-        kind,
-        V3_QUERY | V3_REPORT | 0x12 | 0x13 | 0x14 | 0x16 | 0x17
-    ) {
+    if !matches!(kind, V3_QUERY | V3_REPORT | 0x12 | 0x13 | 0x14 | 0x16 | 0x17) {
         return state.invalid(packet, events::IGMP_MALFORMED);
     }
     set_payload(packet, at.saturating_add(IGMP_HEADER_LEN), end);

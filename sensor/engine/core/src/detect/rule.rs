@@ -61,6 +61,10 @@ pub trait PacketTest: Send + Sync {
     fn late(&self) -> bool {
         false
     }
+    /// The engine event it asks for (decode-event, stream-event): the rule is tried only on packets that have it.
+    fn event_code(&self) -> Option<u16> {
+        None
+    }
 }
 
 /// A test of a transaction that is not about the bytes of one buffer (app-layer-event, urilen, status codes ...).
@@ -72,6 +76,10 @@ pub trait TxTest: Send + Sync {
     /// The protocol it is about; None = any.
     fn protocol(&self) -> Option<ProtocolId>;
     fn matches(&self, tx: &dyn Transaction, dir: Dir, cx: &EvalCx<'_>) -> bool;
+    /// It is about app-layer events: a transaction without events cannot match.
+    fn needs_events(&self) -> bool {
+        false
+    }
 }
 
 /// What a matching rule does besides alerting (flowbits:set ...). `captures` are those of the evaluation.

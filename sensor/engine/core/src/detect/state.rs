@@ -21,6 +21,13 @@ pub struct PartialMatch {
     pub finished: bool,
 }
 
+impl PartialMatch {
+    /// Nothing matched yet.
+    pub fn new(rule: u32) -> Self {
+        PartialMatch { rule, matched: 0, finished: false }
+    }
+}
+
 /// Per flow.
 #[derive(Default)]
 pub struct FlowDetect {
@@ -34,8 +41,6 @@ pub struct FlowDetect {
     pub passed: bool,
     /// IP-only rules were matched, per direction.
     pub ip_only_done: [bool; 2],
-    /// (rule number, count) for rules that alert once per flow.
-    pub alerts: u32,
 }
 
 impl FlowDetect {

@@ -26,8 +26,7 @@ const TYPES: &[(u8, u8, bool, bool)] = &[
 
 pub(crate) fn decode(state: &mut State, packet: &mut Packet<'_>, at: usize, end: usize) {
     state.counters.icmpv4 = state.counters.icmpv4.saturating_add(1);
-    let Some(&[kind, code, _, _, i0, i1, s0, s1]) = chunk::<HEADER_LEN>(packet.frame, at, end)
-    else {
+    let Some(&[kind, code, _, _, i0, i1, s0, s1]) = chunk::<HEADER_LEN>(packet.frame, at, end) else {
         return state.invalid(packet, events::ICMPV4_PKT_TOO_SMALL);
     };
     let body = at.saturating_add(HEADER_LEN);

@@ -7,8 +7,7 @@ use super::{quoted, Quoted, HEADER_LEN};
 
 pub(crate) fn decode(state: &mut State, packet: &mut Packet<'_>, at: usize, end: usize) {
     state.counters.icmpv6 = state.counters.icmpv6.saturating_add(1);
-    let Some(&[kind, code, _, _, i0, i1, s0, s1]) = chunk::<HEADER_LEN>(packet.frame, at, end)
-    else {
+    let Some(&[kind, code, _, _, i0, i1, s0, s1]) = chunk::<HEADER_LEN>(packet.frame, at, end) else {
         return state.invalid(packet, events::ICMPV6_PKT_TOO_SMALL);
     };
     let body = at.saturating_add(HEADER_LEN);
@@ -48,9 +47,7 @@ pub(crate) fn decode(state: &mut State, packet: &mut Packet<'_>, at: usize, end:
             Quoted::WrongVersion => state.event(packet, events::ICMPV6_IPV6_UNKNOWN_VERSION),
         },
         // Listener discovery never leaves the link (RFC 2710, 3; RFC 3810, 5).
-        130..=132 | 143 if packet.ttl != 1 => {
-            state.event(packet, events::ICMPV6_MLD_MESSAGE_WITH_INVALID_HL)
-        }
+        130..=132 | 143 if packet.ttl != 1 => state.event(packet, events::ICMPV6_MLD_MESSAGE_WITH_INVALID_HL),
         _ => {}
     }
 }

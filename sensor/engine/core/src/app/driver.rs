@@ -1,0 +1,338 @@
+//! The driver: feeds streams and datagrams to recognition and parsers, and keeps the caps that hold for all of them.
+
+use super::flow_state::Recognition;
+use super::recognise::{Enabled, Guess, Recogniser};
+use super::{Outcome, ParseCx, ProtocolId, PROTOCOLS};
+use crate::decode::{Origin, Packet};
+use crate::direction::{Dir, PerDir};
+use crate::flow::Flow;
+use crate::stream::Chunk;
+use serde_json::Value;
+
+/// Flow-level app events, `app-layer-event:` without a protocol; code = index (bit in `AppState::events`).
+pub const EVENTS: &[&str] = &[
+    "applayer_mismatch_protocol_both_directions",
+    "applayer_wrong_direction_first_data",
+    "applayer_detect_protocol_only_one_direction",
+    "applayer_proto_detection_skipped",
+    "applayer_no_tls_after_starttls",
+    "applayer_unexpected_protocol",
+];
+const MISMATCH: u8 = 0;
+const ONE_DIRECTION: u8 = 2;
+const NO_TLS: u8 = 4;
+const UNEXPECTED: u8 = 5;
+
+/// What a parser may leave unconsumed. The largest legal unit of any protocol here is a TLS record of 16 KiB + 2 KiB or a
+/// DNS message of 64 KiB; handshakes and header blocks are reassembled by their parsers under caps of their own.
+const PENDING_MAX_BYTES: usize = 128 * 1024;
+
+/// Datagrams in a direction after which recognition gives up.
+const RECOGNISE_MAX_DATAGRAMS: u64 = 8;
+
+/// What app-layer work counts, named as in Suricata's `stats.app_layer`.
+#[derive(Clone, Debug, Default)]
+pub struct AppCounters {
+    /// Flows per protocol, in registry order, as [tcp, udp].
+    pub flows: Vec<[u64; 2]>,
+    pub failed: [u64; 2],
+    pub parser_errors: u64,
+    pub gaps: u64,
+}
+
+/// One worker's driver.
+pub struct Driver {
+    recogniser: Recogniser,
+    /// `app-layer.protocols.<name>` per protocol.
+    configs: Vec<Value>,
+    pub counters: AppCounters,
+}
+
+impl Driver {
+    /// `app_layer` is the node `app-layer` of the configuration.
+    pub fn new(app_layer: &Value) -> Driver {
+        let protocols = &app_layer["protocols"];
+        Driver {
+            recogniser: Recogniser::new(protocols),
+            configs: PROTOCOLS.iter().map(|p| protocols[p.name].clone()).collect(),
+            counters: AppCounters { flows: vec![[0; 2]; PROTOCOLS.len()], ..AppCounters::default() },
+        }
+    }
+
+    /// Takes what the stream has ready in `dir`. True: the flow turned out to run the other way and was swapped.
+    pub fn stream(&mut self, flow: &mut Flow, dir: Dir, packet: &Packet<'_>) -> bool {
+        let at_end = packet.origin == Origin::FlowEnd;
+        let Some(mut session) = flow.tcp.take() else { return false };
+        let mut swapped = false;
+        loop {
+            let side = session.side(dir);
+            match side.app_chunk(at_end) {
+                Chunk::None => break,
+                Chunk::Gap(len) => {
+                    self.counters.gaps = self.counters.gaps.saturating_add(1);
+                    self.gap(flow, dir, len, packet);
+                    session.side_mut(dir).app_consume(len);
+                }
+                Chunk::Data(data) => {
+                    let len = data.len();
+                    match self.recognised(flow, true, dir, data) {
+                        Next::Wait if !at_end => break,
+                        Next::Wait | Next::GiveUp => {
+                            session.side_mut(dir).app_disable();
+                            break;
+                        }
+                        Next::Swapped => {
+                            swapped = true;
+                            break;
+                        }
+                        Next::Parse => {}
+                    }
+                    if len < flow.app.wanted[dir] && !at_end {
+                        break;
+                    }
+                    let eof = at_end || side.app_finished();
+                    let mut cx = cx(flow, packet, eof);
+                    let consumed = self.parse(flow, dir, data, &mut cx);
+                    session.side_mut(dir).app_consume(consumed as u64);
+                    self.after(flow, &mut session, &cx);
+                    if consumed < len && (at_end || consumed == 0 || flow.app.wanted[dir] > len - consumed) {
+                        break;
+                    }
+                }
+            }
+            if flow.app.stopped {
+                break;
+            }
+        }
+        if flow.app.stopped {
+            session.side_mut(Dir::ToServer).app_disable();
+            session.side_mut(Dir::ToClient).app_disable();
+        }
+        let side = session.side(dir);
+        if (at_end || side.app_finished() || side.depth_reached()) && !flow.app.closed[dir] {
+            flow.app.closed[dir] = true;
+            self.close(flow, dir, packet);
+        }
+        flow.tcp = Some(session);
+        swapped
+    }
+
+    /// Takes one datagram. True: the flow was swapped.
+    pub fn datagram(&mut self, flow: &mut Flow, dir: Dir, packet: &Packet<'_>) -> bool {
+        let data = packet.payload();
+        if data.is_empty() || flow.app.stopped {
+            return false;
+        }
+        match self.recognised(flow, false, dir, data) {
+            Next::Parse => {}
+            Next::Swapped => {
+                let mut cx = cx(flow, packet, false);
+                self.parse(flow, dir.opposite(), data, &mut cx);
+                return true;
+            }
+            Next::Wait | Next::GiveUp => {
+                if flow.packets[dir] < RECOGNISE_MAX_DATAGRAMS && flow.app.protocol.is_none() {
+                    flow.app.recognition[dir] = Recognition::Pending;
+                }
+                return false;
+            }
+        }
+        let mut cx = cx(flow, packet, false);
+        self.parse(flow, dir, data, &mut cx);
+        false
+    }
+
+    /// Tells the parser that a direction is over.
+    fn close(&mut self, flow: &mut Flow, dir: Dir, packet: &Packet<'_>) {
+        let mut cx = cx(flow, packet, true);
+        if let Some(parser) = flow.app.parser.as_mut() {
+            parser.close(dir, &mut cx);
+            flow.app.tx_count = parser.tx_ids().end;
+            touch(flow);
+        }
+    }
+
+    fn gap(&mut self, flow: &mut Flow, dir: Dir, len: u64, packet: &Packet<'_>) {
+        flow.app.wanted[dir] = 0;
+        if flow.app.recognition[dir] == Recognition::Pending && flow.app.protocol.is_none() {
+            flow.app.recognition[dir] = Recognition::Failed;
+        }
+        if flow.app.stopped {
+            return;
+        }
+        let mut cx = cx(flow, packet, false);
+        let Some(parser) = flow.app.parser.as_mut() else { return };
+        if parser.gap(dir, len, &mut cx) == Outcome::Broken {
+            flow.app.stopped = true;
+        }
+        touch(flow);
+    }
+
+    /// Gives data to the parser; returns how much of it is used up.
+    fn parse(&mut self, flow: &mut Flow, dir: Dir, data: &[u8], cx: &mut ParseCx) -> usize {
+        let Some(parser) = flow.app.parser.as_mut() else {
+            return data.len();
+        };
+        let outcome = parser.parse(dir, data, cx);
+        flow.app.tx_count = parser.tx_ids().end;
+        touch(flow);
+        match outcome {
+            Outcome::Done => {
+                flow.app.wanted[dir] = 0;
+                data.len()
+            }
+            Outcome::NeedMore { consumed, needed } => {
+                let consumed = consumed.min(data.len());
+                let left = data.len() - consumed;
+                flow.app.wanted[dir] = needed.max(left.saturating_add(1));
+                if left > PENDING_MAX_BYTES || flow.app.wanted[dir] > PENDING_MAX_BYTES {
+                    self.broken(flow);
+                }
+                consumed
+            }
+            Outcome::Broken => {
+                self.broken(flow);
+                data.len()
+            }
+        }
+    }
+
+    fn broken(&mut self, flow: &mut Flow) {
+        flow.app.stopped = true;
+        self.counters.parser_errors = self.counters.parser_errors.saturating_add(1);
+    }
+
+    /// Carries out what the parser asked for.
+    fn after(&mut self, flow: &mut Flow, session: &mut crate::stream::TcpSession, cx: &ParseCx) {
+        for dir in Dir::BOTH {
+            if cx.trigger_raw[dir] {
+                session.side_mut(dir).raw_trigger();
+            }
+            if cx.no_raw {
+                session.side_mut(dir).raw_disable();
+            }
+        }
+        if cx.bypass {
+            flow.app.stopped = true;
+        }
+        if let Some(name) = cx.upgrade {
+            flow.app.original = flow.app.parser_protocol;
+            flow.app.expected = ProtocolId::find(name);
+            if let (Some(protocol), Some(parser)) = (flow.app.parser_protocol.take(), flow.app.parser.take()) {
+                flow.app.retired.push((protocol, parser));
+            }
+            flow.app.protocol = None;
+            flow.app.recognition = PerDir::default();
+            flow.app.wanted = PerDir::default();
+            flow.app.closed = PerDir::default();
+        }
+    }
+
+    /// Makes sure the direction's protocol is known.
+    fn recognised(&mut self, flow: &mut Flow, tcp: bool, dir: Dir, data: &[u8]) -> Next {
+        if flow.app.recognition[dir] == Recognition::Known {
+            return if flow.app.parser.is_some() { Next::Parse } else { Next::GiveUp };
+        }
+        if flow.app.recognition[dir] == Recognition::Failed {
+            return Next::GiveUp;
+        }
+        flow.app.first_dir.get_or_insert(dir);
+        let guess = self.recogniser.guess(tcp, dir, data, flow.dst_port, flow.src_port);
+        match (guess, flow.app.protocol) {
+            (Guess::Is(id), None) => {
+                self.start(flow, tcp, dir, id);
+                flow.app.seen[dir] = Some(id);
+            }
+            (Guess::Reversed(id), None) => {
+                flow.swap();
+                self.start(flow, tcp, dir.opposite(), id);
+                flow.app.seen[dir.opposite()] = Some(id);
+                return Next::Swapped;
+            }
+            (Guess::Is(id) | Guess::Reversed(id), Some(known)) => {
+                flow.app.seen[dir] = Some(id);
+                flow.app.recognition[dir] = Recognition::Known;
+                if id != known {
+                    event(flow, MISMATCH);
+                }
+            }
+            (Guess::Unknown | Guess::Unsure, Some(_)) => {
+                // One direction is known: the other follows it.
+                flow.app.recognition[dir] = Recognition::Known;
+                if guess == Guess::Unknown && !flow.app.seen[dir.opposite()].is_some() {
+                    event(flow, ONE_DIRECTION);
+                }
+            }
+            (Guess::Unsure, None) => return Next::Wait,
+            (Guess::Unknown, None) => {
+                flow.app.recognition[dir] = Recognition::Failed;
+                if flow.app.expected.is_some_and(|e| e.get().name == "tls") {
+                    event(flow, NO_TLS);
+                }
+                if flow.app.recognition[dir.opposite()] == Recognition::Failed {
+                    let slot = usize::from(!tcp);
+                    if let Some(count) = self.counters.failed.get_mut(slot) {
+                        *count = count.saturating_add(1);
+                    }
+                }
+                return Next::GiveUp;
+            }
+        }
+        if flow.app.parser.is_some() {
+            Next::Parse
+        } else {
+            Next::GiveUp
+        }
+    }
+
+    fn start(&mut self, flow: &mut Flow, tcp: bool, dir: Dir, id: ProtocolId) {
+        flow.app.protocol = Some(id);
+        flow.app.recognition[dir] = Recognition::Known;
+        if flow.app.recognition[dir.opposite()] == Recognition::Failed {
+            flow.app.recognition[dir.opposite()] = Recognition::Known;
+        }
+        if flow.app.expected.take().is_some_and(|expected| expected != id) {
+            event(flow, UNEXPECTED);
+        }
+        if let Some(count) = self.counters.flows.get_mut(usize::from(id.0)).and_then(|c| c.get_mut(usize::from(!tcp))) {
+            *count = count.saturating_add(1);
+        }
+        if self.recogniser.enabled(id) == Enabled::Yes {
+            let config = self.configs.get(usize::from(id.0)).unwrap_or(&Value::Null);
+            flow.app.parser = Some((id.get().new)(config));
+            flow.app.parser_protocol = Some(id);
+        }
+    }
+}
+
+enum Next {
+    Parse,
+    Wait,
+    GiveUp,
+    Swapped,
+}
+
+/// Something changed: both directions are to be inspected, and the log has a look.
+fn touch(flow: &mut Flow) {
+    flow.app.dirty = PerDir::new(true, true);
+    flow.app.touched = true;
+}
+
+fn event(flow: &mut Flow, index: u8) {
+    flow.app.events |= 1u16 << (index & 15);
+}
+
+fn cx(flow: &Flow, packet: &Packet<'_>, eof: bool) -> ParseCx {
+    ParseCx {
+        ts: packet.ts,
+        datagram: packet.tcp().is_none() && packet.origin != Origin::FlowEnd,
+        packet_number: packet.number,
+        src_port: flow.src_port,
+        dst_port: flow.dst_port,
+        eof,
+        trigger_raw: PerDir::default(),
+        upgrade: None,
+        bypass: false,
+        no_raw: false,
+    }
+}

@@ -1,0 +1,140 @@
+//! Recognition: which protocol a flow speaks, by patterns at the start of a direction, by probes, and by port.
+//!
+//! Data comes from the registry (`Protocol::recognise`) and the configuration (`app-layer.protocols.<name>`).
+
+use super::{Pattern, Probe, ProtocolId, PROTOCOLS};
+use crate::direction::Dir;
+use serde_json::Value;
+
+/// A direction that showed this many bytes and is still nothing known is given up.
+const RECOGNISE_MAX_BYTES: usize = 4096;
+
+/// What recognition says of a direction's first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guess {
+    Is(ProtocolId),
+    /// It is this, and the bytes come from the server, although the flow says client.
+    Reversed(ProtocolId),
+    Unknown,
+    /// Too few bytes to say.
+    Unsure,
+}
+
+/// What to do with a protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enabled {
+    Yes,
+    No,
+    /// Recognise, do not parse.
+    DetectionOnly,
+}
+
+struct Candidate {
+    id: ProtocolId,
+    enabled: Enabled,
+    tcp_ports: Vec<u16>,
+    udp_ports: Vec<u16>,
+}
+
+/// The recogniser, built once from registry and configuration.
+pub struct Recogniser {
+    candidates: Vec<Candidate>,
+    longest_pattern: usize,
+}
+
+impl Recogniser {
+    /// `protocols` is the node `app-layer.protocols`.
+    pub fn new(protocols: &Value) -> Self {
+        let mut candidates = Vec::new();
+        let mut longest_pattern = 0;
+        for (at, protocol) in PROTOCOLS.iter().enumerate() {
+            let Ok(id) = u8::try_from(at) else { break };
+            let node = &protocols[protocol.name];
+            let enabled = match &node["enabled"] {
+                Value::Bool(false) => Enabled::No,
+                Value::String(text) if text == "no" => Enabled::No,
+                Value::String(text) if text == "detection-only" => Enabled::DetectionOnly,
+                _ => Enabled::Yes,
+            };
+            for pattern in protocol.recognise.patterns {
+                longest_pattern = longest_pattern.max(usize::from(pattern.depth));
+            }
+            candidates.push(Candidate {
+                id: ProtocolId(id),
+                enabled,
+                tcp_ports: ports(node, "tcp", protocol.recognise.tcp_ports),
+                udp_ports: ports(node, "udp", protocol.recognise.udp_ports),
+            });
+        }
+        Recogniser { candidates, longest_pattern }
+    }
+
+    pub fn enabled(&self, id: ProtocolId) -> Enabled {
+        self.candidates.get(usize::from(id.0)).map_or(Enabled::No, |c| c.enabled)
+    }
+
+    /// Looks at the first bytes of a direction. `server_port` is the flow's destination port, `client_port` its source port.
+    pub fn guess(&self, tcp: bool, dir: Dir, data: &[u8], server_port: u16, client_port: u16) -> Guess {
+        let mut unsure = tcp && data.len() < self.longest_pattern;
+        for candidate in self.candidates.iter().filter(|c| c.enabled != Enabled::No) {
+            let protocol = candidate.id.get();
+            if !(if tcp { protocol.tcp } else { protocol.udp }) {
+                continue;
+            }
+            let recognise = &protocol.recognise;
+            let pattern_hit = recognise.patterns.iter().any(|p| p.dir == dir && hits(p, data));
+            let ports = if tcp { &candidate.tcp_ports } else { &candidate.udp_ports };
+            let on_port = ports.contains(&server_port) || ports.contains(&client_port);
+            if !pattern_hit && !on_port {
+                // The other direction's pattern here: the flow was picked up the wrong way round.
+                continue;
+            }
+            match recognise.probe {
+                None if pattern_hit => return Guess::Is(candidate.id),
+                None => {}
+                Some(probe) => match probe(dir, data) {
+                    Probe::Yes => return Guess::Is(candidate.id),
+                    Probe::Reversed => return Guess::Reversed(candidate.id),
+                    Probe::Unsure => unsure = true,
+                    Probe::No => {}
+                },
+            }
+        }
+        if unsure && data.len() < RECOGNISE_MAX_BYTES {
+            Guess::Unsure
+        } else {
+            Guess::Unknown
+        }
+    }
+}
+
+fn hits(pattern: &Pattern, data: &[u8]) -> bool {
+    let end = usize::from(pattern.depth).min(data.len());
+    let Some(window) = data.get(usize::from(pattern.offset)..end) else { return false };
+    let len = pattern.bytes.len();
+    if pattern.nocase {
+        window.windows(len).any(|w| w.eq_ignore_ascii_case(pattern.bytes))
+    } else {
+        window.windows(len).any(|w| w == pattern.bytes)
+    }
+}
+
+/// `detection-ports.dp` of the configuration (a number, or a list as text), else the registry's.
+fn ports(node: &Value, transport: &str, default: &[u16]) -> Vec<u16> {
+    let at_transport = &node[transport]["detection-ports"]["dp"];
+    let value = if at_transport.is_null() { &node["detection-ports"]["dp"] } else { at_transport };
+    match value {
+        Value::Number(number) => number.as_u64().and_then(|n| u16::try_from(n).ok()).into_iter().collect(),
+        Value::String(text) => text
+            .trim_matches(['[', ']'])
+            .split(',')
+            .filter_map(|part| part.trim().parse().ok())
+            .collect(),
+        Value::Array(items) => items
+            .iter()
+            .filter_map(|v| v.as_u64().or_else(|| v.as_str()?.trim().parse().ok()))
+            .filter_map(|n| u16::try_from(n).ok())
+            .collect(),
+        _ => default.to_vec(),
+    }
+}

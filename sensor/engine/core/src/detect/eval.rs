@@ -1,0 +1,199 @@
+//! Full evaluation of one rule against one packet: header, flow, packet tests, payload and stream.
+
+use super::cx::{EvalCx, PacketCx, VARIABLES_MAX};
+use super::rule::{Arrow, BufferTest, Rule, Target, Transport};
+use crate::app::{ProtocolId, Transaction, View};
+use crate::decode::packet::L4;
+use crate::decode::{Origin, Packet};
+use crate::direction::Dir;
+use crate::flow::Flow;
+
+/// How often content inspection may go back within one rule (Suricata: `detect.inspection-recursion-limit`, 3000).
+pub const INSPECTION_BUDGET: u32 = 3000;
+
+/// One packet with its flow, ready for rules.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    pub packet: &'a Packet<'a>,
+    pub flow: Option<&'a Flow>,
+    pub dir: Dir,
+}
+
+/// What made a rule match.
+pub struct Match {
+    /// The bytes were those of the stream rather than of the packet.
+    pub stream: bool,
+    pub captures: Vec<(u32, Vec<u8>)>,
+}
+
+impl<'a> Scene<'a> {
+    fn eval_cx<'b>(&'b self, tx: Option<(&'b dyn Transaction, ProtocolId)>) -> EvalCx<'b> {
+        EvalCx {
+            packet: self.packet,
+            flow: self.flow,
+            dir: self.dir,
+            tx,
+            variables: [0; VARIABLES_MAX],
+            budget: INSPECTION_BUDGET,
+            base64: Vec::new(),
+            captures: Vec::new(),
+        }
+    }
+
+    /// The whole of a rule that is not about transactions.
+    pub fn matches(&self, rule: &Rule) -> Option<Match> {
+        if !self.header(rule) || !self.protocol(rule) || !self.packet_tests(rule) {
+            return None;
+        }
+        let mut cx = self.eval_cx(None);
+        for test in &rule.buffers {
+            if !packet_buffer(test, &mut cx) {
+                return None;
+            }
+        }
+        let stream = match &rule.payload {
+            None => false,
+            Some(_) => self.payload(rule, &mut cx)?,
+        };
+        Some(Match { stream, captures: cx.captures })
+    }
+
+    /// Header and packet tests of a rule about transactions.
+    pub fn admits(&self, rule: &Rule) -> bool {
+        self.header(rule) && self.packet_tests(rule)
+    }
+
+    /// One buffer test of a rule about transactions. `view` is already transformed.
+    pub fn buffer(&self, test: &BufferTest, view: View<'_>, cx: &mut EvalCx<'_>) -> bool {
+        test.program.matches(view, cx)
+    }
+
+    /// A fresh evaluation context for a transaction.
+    pub fn tx_cx<'b>(&'b self, tx: &'b dyn Transaction, protocol: ProtocolId) -> EvalCx<'b> {
+        self.eval_cx(Some((tx, protocol)))
+    }
+
+    /// Payload contents of a rule: true when the stream matched, false when the packet did. None: neither.
+    pub fn payload(&self, rule: &Rule, cx: &mut EvalCx<'_>) -> Option<bool> {
+        let program = rule.payload.as_ref()?;
+        if rule.payload_on_stream {
+            if let Some(raw) = self.raw() {
+                let view = View { data: raw.data, offset: raw.offset, complete: false };
+                if program.matches(view, cx) {
+                    return Some(true);
+                }
+            }
+            if rule.flow.only_stream || rule.transport == Transport::TcpStream {
+                return None;
+            }
+            if !rule.payload_on_packet && self.packet.stream_added {
+                return None;
+            }
+        }
+        let inspectable = !self.packet.no_inspect && self.packet.origin != Origin::FlowEnd;
+        (inspectable && program.matches(View::whole(self.packet.payload()), cx)).then_some(false)
+    }
+
+    fn raw(&self) -> Option<crate::stream::RawView<'a>> {
+        let session = self.flow?.tcp.as_ref()?;
+        session.side(self.dir).raw_chunk(self.packet.origin == Origin::FlowEnd)
+    }
+
+    /// The app protocol a rule without buffers asks for.
+    fn protocol(&self, rule: &Rule) -> bool {
+        rule.protocols.is_empty()
+            || self
+                .flow
+                .and_then(|f| f.app.protocol)
+                .is_some_and(|known| rule.protocols.contains(&known))
+    }
+
+    fn packet_tests(&self, rule: &Rule) -> bool {
+        let cx = PacketCx { packet: self.packet, flow: self.flow, dir: self.dir };
+        rule.packet_tests.iter().all(|t| t.matches(&cx))
+    }
+
+    fn header(&self, rule: &Rule) -> bool {
+        let packet = self.packet;
+        let transport = match rule.transport {
+            Transport::Any | Transport::App => true,
+            Transport::Ip => packet.ip_version != 0,
+            Transport::Ipv4 => packet.ip_version == 4,
+            Transport::Ipv6 => packet.ip_version == 6,
+            Transport::Tcp | Transport::TcpPacket | Transport::TcpStream => matches!(packet.l4, L4::Tcp(_)),
+            Transport::Udp => matches!(packet.l4, L4::Udp),
+            Transport::Icmp => matches!(packet.l4, L4::Icmp { .. }),
+            Transport::Icmp4 => matches!(packet.l4, L4::Icmp { v6: false, .. }),
+            Transport::Icmp6 => matches!(packet.l4, L4::Icmp { v6: true, .. }),
+            Transport::Sctp => matches!(packet.l4, L4::Sctp),
+            Transport::Number(number) => packet.ip_version != 0 && packet.proto == number,
+        };
+        transport && self.flow_condition(rule) && self.endpoints(rule)
+    }
+
+    fn flow_condition(&self, rule: &Rule) -> bool {
+        let want = &rule.flow;
+        if *want == Default::default() {
+            return true;
+        }
+        if (want.no_frag && self.packet.is_fragment) || (want.only_frag && !self.packet.is_fragment) {
+            return false;
+        }
+        let needs_flow = want.dir.is_some() || want.established || want.not_established;
+        if needs_flow && self.flow.is_none() {
+            return false;
+        }
+        want.dir.is_none_or(|d| d == self.dir)
+            && !(want.established && !self.packet.established)
+            && !(want.not_established && self.packet.established)
+    }
+
+    fn endpoints(&self, rule: &Rule) -> bool {
+        let p = self.packet;
+        let ports = matches!(p.l4, L4::Tcp(_) | L4::Udp | L4::Sctp);
+        let forward = |src, dst, sp: u16, dp: u16| {
+            (!ports || (rule.src_ports.contains(sp) && rule.dst_ports.contains(dp)))
+                && rule.src.contains(src)
+                && rule.dst.contains(dst)
+        };
+        if !ports && (rule.src_ports.0.is_some() || rule.dst_ports.0.is_some()) {
+            return false;
+        }
+        if p.ip_version == 0 {
+            return rule.src.0.is_none() && rule.dst.0.is_none();
+        }
+        match rule.arrow {
+            Arrow::Right => forward(p.src, p.dst, p.src_port, p.dst_port),
+            Arrow::Both => {
+                forward(p.src, p.dst, p.src_port, p.dst_port) || forward(p.dst, p.src, p.dst_port, p.src_port)
+            }
+            Arrow::Transaction => match self.dir {
+                Dir::ToServer => forward(p.src, p.dst, p.src_port, p.dst_port),
+                Dir::ToClient => forward(p.dst, p.src, p.dst_port, p.src_port),
+            },
+        }
+    }
+}
+
+/// A header buffer (`tcp.hdr` ...) with its transforms.
+fn packet_buffer(test: &BufferTest, cx: &mut EvalCx<'_>) -> bool {
+    let Target::Packet(read) = test.target else { return false };
+    let Some(bytes) = read(cx.packet) else { return false };
+    if test.transforms.is_empty() {
+        return test.program.matches(View::whole(bytes), cx);
+    }
+    let shaped = shape(test, bytes);
+    test.program.matches(View::whole(&shaped), cx)
+}
+
+/// Applies a test's transforms in order.
+pub fn shape(test: &BufferTest, bytes: &[u8]) -> Vec<u8> {
+    let mut current = bytes.to_vec();
+    let mut next = Vec::new();
+    for transform in &test.transforms {
+        next.clear();
+        transform.apply(&current, &mut next);
+        std::mem::swap(&mut current, &mut next);
+    }
+    current
+}

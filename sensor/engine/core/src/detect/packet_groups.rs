@@ -1,0 +1,235 @@
+//! Groups of the rules that are about packets and raw streams (everything but transactions).
+
+use super::address_index::AddressIndex;
+use super::ports::{is_narrow, PortTable};
+use super::prefilter::{Prefilter, PrefilterBuilder};
+use super::rule::{Arrow, PortSet, Rule, Transport};
+use crate::decode::packet::L4;
+use crate::decode::Packet;
+use crate::direction::Dir;
+use std::collections::HashMap;
+
+/// What a packet carries, as far as grouping goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    Tcp = 0,
+    Udp = 1,
+    Icmp = 2,
+    Other = 3,
+}
+
+impl Class {
+    const ALL: [Class; 4] = [Class::Tcp, Class::Udp, Class::Icmp, Class::Other];
+
+    #[inline]
+    pub fn of(packet: &Packet<'_>) -> Class {
+        match packet.l4 {
+            L4::Tcp(_) => Class::Tcp,
+            L4::Udp => Class::Udp,
+            L4::Icmp { .. } => Class::Icmp,
+            _ => Class::Other,
+        }
+    }
+
+    fn carries(self, rule: &Rule) -> bool {
+        match rule.transport {
+            Transport::Ip | Transport::Any | Transport::Ipv4 | Transport::Ipv6 => true,
+            Transport::Tcp | Transport::TcpPacket | Transport::TcpStream => self == Class::Tcp,
+            Transport::Udp => self == Class::Udp,
+            Transport::Icmp | Transport::Icmp4 | Transport::Icmp6 => self == Class::Icmp,
+            Transport::Sctp => self == Class::Other,
+            Transport::Number(number) => match number {
+                6 => self == Class::Tcp,
+                17 => self == Class::Udp,
+                1 | 58 => self == Class::Icmp,
+                _ => self == Class::Other,
+            },
+            Transport::App => match self {
+                Class::Tcp => rule.protocols.iter().any(|p| p.get().tcp),
+                Class::Udp => rule.protocols.iter().any(|p| p.get().udp),
+                _ => false,
+            },
+        }
+    }
+}
+
+/// Fast patterns over one kind of bytes: those of rules for any port, and those of rules for this packet's port.
+#[derive(Default)]
+pub struct PatternGroups {
+    pub any: Option<Prefilter>,
+    pub by_port: Option<(PortTable, Vec<Prefilter>)>,
+}
+
+impl PatternGroups {
+    fn build(rules: &[&Rule], dir: Dir) -> Result<PatternGroups, String> {
+        let mut any = PrefilterBuilder::default();
+        let mut narrow: Vec<(u32, PortSet)> = Vec::new();
+        let by_number: HashMap<u32, &Rule> = rules.iter().map(|r| (r.number, *r)).collect();
+        for rule in rules {
+            match narrow_ports(rule, dir) {
+                Some(ports) => narrow.push((rule.number, ports)),
+                None => add(&mut any, rule),
+            }
+        }
+        let any = if any.is_empty() { None } else { Some(any.build()?) };
+        if narrow.is_empty() {
+            return Ok(PatternGroups { any, by_port: None });
+        }
+        let members: Vec<(u32, &PortSet)> = narrow.iter().map(|(n, p)| (*n, p)).collect();
+        let table = PortTable::build(&members);
+        let mut prefilters = Vec::with_capacity(table.groups.len());
+        for group in &table.groups {
+            let mut builder = PrefilterBuilder::default();
+            for rule in group.iter().filter_map(|n| by_number.get(n)) {
+                add(&mut builder, rule);
+            }
+            prefilters.push(builder.build()?);
+        }
+        Ok(PatternGroups { any, by_port: Some((table, prefilters)) })
+    }
+
+    /// The prefilters that apply to a server port.
+    #[inline]
+    pub fn for_port(&self, port: u16) -> impl Iterator<Item = &Prefilter> {
+        let special = self.by_port.as_ref().and_then(|(table, list)| list.get(table.group(port)?));
+        self.any.iter().chain(special)
+    }
+
+    fn prefilters(&self) -> impl Iterator<Item = &Prefilter> {
+        self.any.iter().chain(self.by_port.iter().flat_map(|(_, list)| list))
+    }
+}
+
+/// The rule's port set on the server's side of this direction, when it is worth grouping by.
+fn narrow_ports(rule: &Rule, dir: Dir) -> Option<PortSet> {
+    let set = match dir {
+        Dir::ToServer => &rule.dst_ports,
+        Dir::ToClient => &rule.src_ports,
+    };
+    (rule.arrow == Arrow::Right && is_narrow(set)).then(|| set.clone())
+}
+
+fn add(builder: &mut PrefilterBuilder, rule: &Rule) {
+    if let Some(fast) = &rule.fast_pattern {
+        builder.add(&fast.bytes, fast.nocase, rule.number, fast.max_end);
+    }
+}
+
+/// Rules for one class and direction.
+#[derive(Default)]
+pub struct PacketGroup {
+    /// Rules without a payload pattern, tried on every packet.
+    pub always: Vec<u32>,
+    /// Rules about nothing but addresses, tried once per flow and direction.
+    pub ip_only: IpOnly,
+    /// Patterns looked for in single packets.
+    pub packet: PatternGroups,
+    /// Patterns looked for in the reassembled stream (and in packets that entered none).
+    pub stream: PatternGroups,
+}
+
+/// Address-only rules: by source, by destination, and those where both are `any`.
+#[derive(Default)]
+pub struct IpOnly {
+    pub by_src: AddressIndex,
+    pub by_dst: AddressIndex,
+    pub rest: Vec<u32>,
+}
+
+impl IpOnly {
+    fn build(rules: &[&Rule]) -> IpOnly {
+        let (mut src, mut dst, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+        for rule in rules {
+            if rule.arrow != Arrow::Right {
+                rest.push(rule.number);
+            } else if rule.src.0.is_some() && size(rule.src.0.as_ref()) <= size(rule.dst.0.as_ref()) {
+                src.push((rule.number, &rule.src));
+            } else if rule.dst.0.is_some() {
+                dst.push((rule.number, &rule.dst));
+            } else {
+                rest.push(rule.number);
+            }
+        }
+        IpOnly { by_src: AddressIndex::build(&src), by_dst: AddressIndex::build(&dst), rest }
+    }
+}
+
+/// How many addresses a set covers; `any` counts as all.
+fn size(ranges: Option<&Vec<(u128, u128)>>) -> u128 {
+    ranges.map_or(u128::MAX, |r| r.iter().fold(0, |sum, (from, to)| sum.saturating_add(to.saturating_sub(*from))))
+}
+
+/// All packet groups.
+pub struct PacketGroups {
+    groups: [[PacketGroup; 2]; 4],
+    /// Rules by the engine event they ask for.
+    by_event: HashMap<u16, Vec<u32>>,
+}
+
+impl PacketGroups {
+    pub fn build(rules: &[Rule]) -> Result<PacketGroups, String> {
+        let mut groups: [[PacketGroup; 2]; 4] = Default::default();
+        let mut by_event: HashMap<u16, Vec<u32>> = HashMap::new();
+        let (event_rules, others): (Vec<&Rule>, Vec<&Rule>) =
+            rules.iter().filter(|r| !r.is_app()).partition(|r| event_code(r).is_some());
+        for rule in event_rules {
+            if let Some(code) = event_code(rule) {
+                by_event.entry(code).or_default().push(rule.number);
+            }
+        }
+        for class in Class::ALL {
+            for dir in Dir::BOTH {
+                let mine: Vec<&Rule> = others
+                    .iter()
+                    .copied()
+                    .filter(|r| class.carries(r) && r.flow.dir.is_none_or(|d| d == dir))
+                    .collect();
+                let (ip_only, rest): (Vec<&Rule>, Vec<&Rule>) = mine.into_iter().partition(|r| is_ip_only(r));
+                let (patterns, plain): (Vec<&Rule>, Vec<&Rule>) =
+                    rest.into_iter().partition(|r| r.payload.is_some() && r.fast_pattern.is_some());
+                let stream = class == Class::Tcp;
+                let on_packet: Vec<&Rule> =
+                    patterns.iter().copied().filter(|r| !stream || r.payload_on_packet).collect();
+                let on_stream: Vec<&Rule> =
+                    patterns.iter().copied().filter(|r| stream && r.payload_on_stream).collect();
+                groups[class as usize][dir.index()] = PacketGroup {
+                    always: plain.iter().map(|r| r.number).collect(),
+                    ip_only: IpOnly::build(&ip_only),
+                    packet: PatternGroups::build(&on_packet, dir)?,
+                    stream: PatternGroups::build(&on_stream, dir)?,
+                };
+            }
+        }
+        Ok(PacketGroups { groups, by_event })
+    }
+
+    #[inline]
+    pub fn group(&self, class: Class, dir: Dir) -> &PacketGroup {
+        &self.groups[class as usize][dir.index()]
+    }
+
+    /// Rules that ask for this engine event.
+    pub fn for_event(&self, code: u16) -> &[u32] {
+        self.by_event.get(&code).map_or(&[], |rules| rules)
+    }
+
+    pub fn prefilters(&self) -> impl Iterator<Item = &Prefilter> {
+        self.groups.iter().flatten().flat_map(|g| g.packet.prefilters().chain(g.stream.prefilters()))
+    }
+}
+
+fn event_code(rule: &Rule) -> Option<u16> {
+    rule.packet_tests.iter().find_map(|t| t.event_code())
+}
+
+/// Rules with nothing but addresses (Suricata manual, "IP only" rules).
+fn is_ip_only(rule: &Rule) -> bool {
+    rule.payload.is_none()
+        && rule.buffers.is_empty()
+        && rule.packet_tests.is_empty()
+        && rule.protocols.is_empty()
+        && rule.flow == Default::default()
+        && rule.src_ports.0.is_none()
+        && rule.dst_ports.0.is_none()
+        && !matches!(rule.transport, Transport::TcpPacket | Transport::TcpStream | Transport::Any)
+}

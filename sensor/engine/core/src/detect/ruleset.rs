@@ -1,0 +1,108 @@
+//! The compiled ruleset: rules in evaluation order, grouped so that traffic meets only rules that can match it.
+//!
+//! Immutable once built and shared by every worker. The groups for packets and streams are in `packet_groups`, those for
+//! transactions in `tx_groups`.
+
+use super::packet_groups::PacketGroups;
+use super::prefilter::ScanState;
+use super::rule::{Action, Rule, Threshold};
+use super::tx_groups::TxGroups;
+use crate::event::JsonWriter;
+
+/// Rules with their prefilters.
+pub struct Ruleset {
+    pub rules: Vec<Rule>,
+    /// Members of EVE's `alert` object that never change, by rule number.
+    pub alert_json: Vec<Box<[u8]>>,
+    pub packet: PacketGroups,
+    pub tx: TxGroups,
+}
+
+impl Ruleset {
+    /// Orders and groups rules. Errors come from libhs alone (out of memory, an impossible pattern) and name the group.
+    pub fn build(mut rules: Vec<Rule>) -> Result<Ruleset, String> {
+        order(&mut rules);
+        let packet = PacketGroups::build(&rules)?;
+        let tx = TxGroups::build(&rules)?;
+        let alert_json = rules.iter().map(alert_json).collect();
+        Ok(Ruleset { rules, alert_json, packet, tx })
+    }
+
+    /// Makes a worker's scan memory fit every prefilter.
+    pub fn fit(&self, scan: &mut ScanState) -> Result<(), String> {
+        for prefilter in self.packet.prefilters().chain(self.tx.prefilters()) {
+            prefilter.fit(&mut scan.scratch)?;
+        }
+        Ok(())
+    }
+
+    pub fn rule(&self, number: u32) -> Option<&Rule> {
+        self.rules.get(number as usize)
+    }
+
+    /// Memory of the prefilters in bytes.
+    pub fn prefilter_bytes(&self) -> usize {
+        self.packet.prefilters().chain(self.tx.prefilters()).map(|p| p.size_bytes()).sum()
+    }
+
+    pub fn thresholds(&self) -> impl Iterator<Item = (&Rule, &Threshold)> {
+        self.rules.iter().filter_map(|r| r.threshold.as_ref().map(|t| (r, t)))
+    }
+}
+
+/// Evaluation order (Suricata manual, "Action-order" and rule ordering): pass, drop, reject, alert; rules that set flowbits
+/// before those that read them; priority; then the order of loading.
+fn order(rules: &mut [Rule]) {
+    let action = |a: Action| match a {
+        Action::Pass => 0,
+        Action::Drop => 1,
+        Action::Reject => 2,
+        Action::Alert => 3,
+    };
+    let bits = |r: &Rule| match (r.bits_set.is_empty(), r.bits_read.is_empty()) {
+        (false, true) => 0,
+        (false, false) => 1,
+        (true, false) => 2,
+        (true, true) => 3,
+    };
+    rules.sort_by_key(|r| (action(r.action), bits(r), r.priority));
+    for (number, rule) in (0u32..).zip(rules.iter_mut()) {
+        rule.number = number;
+    }
+}
+
+fn alert_json(rule: &Rule) -> Box<[u8]> {
+    let mut out = JsonWriter::new();
+    let passive = if matches!(rule.action, Action::Drop | Action::Reject) { "blocked" } else { "allowed" };
+    out.str("action", passive);
+    out.uint("gid", u64::from(rule.gid));
+    out.uint("signature_id", u64::from(rule.sid));
+    out.uint("rev", u64::from(rule.rev));
+    out.str("signature", &rule.msg);
+    out.str("category", &rule.class_description);
+    out.uint("severity", u64::from(rule.priority));
+    if !rule.metadata.is_empty() {
+        out.open_object("metadata");
+        let mut done: Vec<&str> = Vec::new();
+        for (key, _) in &rule.metadata {
+            if done.contains(&key.as_str()) {
+                continue;
+            }
+            done.push(key);
+            out.open_array(key);
+            for (_, value) in rule.metadata.iter().filter(|(k, _)| k == key) {
+                out.item_str(value);
+            }
+            out.close_array();
+        }
+        out.close();
+    }
+    if !rule.references.is_empty() {
+        out.open_array("references");
+        for (_, reference) in &rule.references {
+            out.item_str(reference);
+        }
+        out.close_array();
+    }
+    out.take().into_boxed_slice()
+}

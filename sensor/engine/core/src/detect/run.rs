@@ -1,0 +1,198 @@
+//! One packet meets the ruleset: prefilter, evaluation, transactions, then thresholds and the order of alerts.
+
+use super::eval::{Match, Scene};
+use super::packet_groups::Class;
+use super::prefilter::{Prefilter, ScanState};
+use super::rule::Action;
+use super::ruleset::Ruleset;
+use super::threshold::Thresholds;
+use crate::decode::{Origin, Packet};
+use crate::direction::Dir;
+use crate::flow::Flow;
+
+/// A rule that matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    pub rule: u32,
+    /// The transaction it matched on.
+    pub tx: Option<u64>,
+    /// The bytes were those of the reassembled stream.
+    pub stream: bool,
+}
+
+/// What detection counts, named as in Suricata's `stats.detect`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DetectCounters {
+    pub alerts: u64,
+    pub alerts_suppressed: u64,
+    pub alert_queue_overflow: u64,
+    pub candidates: u64,
+}
+
+/// One worker's detection: scan memory, scratch lists, threshold state.
+pub struct Detector {
+    pub(super) scan: ScanState,
+    pub(super) candidates: Vec<u32>,
+    pub(super) hits: Vec<Hit>,
+    thresholds: Thresholds,
+    /// Suricata's `packet-alert-max`.
+    alerts_per_packet: usize,
+    pub counters: DetectCounters,
+}
+
+impl Detector {
+    pub fn new(rules: &Ruleset, alerts_per_packet: usize) -> Result<Detector, String> {
+        let mut scan = ScanState::default();
+        rules.fit(&mut scan)?;
+        Ok(Detector {
+            scan,
+            candidates: Vec::new(),
+            hits: Vec::new(),
+            thresholds: Thresholds::default(),
+            alerts_per_packet,
+            counters: DetectCounters::default(),
+        })
+    }
+
+    /// Inspects one packet; returns what is to be alerted, in rule order.
+    pub fn packet(
+        &mut self,
+        rules: &Ruleset,
+        packet: &Packet<'_>,
+        mut flow: Option<&mut Flow>,
+        dir: Dir,
+    ) -> &[Hit] {
+        self.hits.clear();
+        if flow.as_ref().is_some_and(|f| f.detect.passed) {
+            skip_raw(flow, packet, dir);
+            return &[];
+        }
+        self.collect(rules, packet, flow.as_deref(), dir);
+        self.evaluate(rules, packet, flow.as_deref_mut(), dir);
+        if let Some(flow) = flow.as_deref_mut() {
+            self.transactions(rules, packet, flow, dir);
+        }
+        skip_raw(flow.as_deref_mut(), packet, dir);
+        self.settle(rules, packet, flow);
+        &self.hits
+    }
+
+    /// Fills `candidates` with the rules worth evaluating, sorted, each once.
+    fn collect(&mut self, rules: &Ruleset, packet: &Packet<'_>, flow: Option<&Flow>, dir: Dir) {
+        self.candidates.clear();
+        let class = Class::of(packet);
+        let group = rules.packet.group(class, dir);
+        for code in packet.events.as_slice() {
+            self.candidates.extend_from_slice(rules.packet.for_event(*code));
+        }
+        if packet.origin != Origin::FlowEnd {
+            self.candidates.extend_from_slice(&group.always);
+            if packet.ip_version != 0 && flow.is_none_or(|f| !f.detect.ip_only_done[dir.index()]) {
+                self.candidates.extend_from_slice(&group.ip_only.rest);
+                self.candidates.extend_from_slice(group.ip_only.by_src.lookup(packet.src));
+                self.candidates.extend_from_slice(group.ip_only.by_dst.lookup(packet.dst));
+            }
+        }
+        let port = match dir {
+            Dir::ToServer => packet.dst_port,
+            Dir::ToClient => packet.src_port,
+        };
+        if packet.payload_len > 0 && !packet.no_inspect && packet.origin != Origin::FlowEnd {
+            let payload = packet.payload();
+            self.scan_all(group.packet.for_port(port), payload);
+            if class == Class::Tcp && !packet.stream_added {
+                self.scan_all(group.stream.for_port(port), payload);
+            }
+        }
+        if let Some(session) = flow.and_then(|f| f.tcp.as_ref()) {
+            if let Some(raw) = session.side(dir).raw_chunk(packet.origin == Origin::FlowEnd) {
+                for prefilter in group.stream.for_port(port) {
+                    prefilter.scan(raw.data, raw.offset, &mut self.scan, &mut self.candidates);
+                }
+            }
+        }
+        self.candidates.sort_unstable();
+        self.candidates.dedup();
+        self.counters.candidates = self.counters.candidates.saturating_add(self.candidates.len() as u64);
+    }
+
+    fn scan_all<'p>(&mut self, prefilters: impl Iterator<Item = &'p Prefilter>, data: &[u8]) {
+        for prefilter in prefilters {
+            prefilter.scan(data, 0, &mut self.scan, &mut self.candidates);
+        }
+    }
+
+    fn evaluate(&mut self, rules: &Ruleset, packet: &Packet<'_>, mut flow: Option<&mut Flow>, dir: Dir) {
+        let candidates = std::mem::take(&mut self.candidates);
+        for number in &candidates {
+            let Some(rule) = rules.rule(*number) else { continue };
+            let scene = Scene { packet, flow: flow.as_deref(), dir };
+            if let Some(Match { stream, captures }) = scene.matches(rule) {
+                for action in &rule.on_match {
+                    action.apply(packet, flow.as_deref_mut(), &captures);
+                }
+                self.hits.push(Hit { rule: *number, tx: None, stream });
+            }
+        }
+        self.candidates = candidates;
+        if let Some(done) = flow.and_then(|f| f.detect.ip_only_done.get_mut(dir.index())) {
+            *done = true;
+        }
+    }
+
+    /// Orders the hits, applies pass rules and thresholds, drops what is not to be alerted.
+    fn settle(&mut self, rules: &Ruleset, packet: &Packet<'_>, mut flow: Option<&mut Flow>) {
+        if self.hits.is_empty() {
+            return;
+        }
+        self.hits.sort_by_key(|h| (h.rule, h.tx));
+        let mut passed = false;
+        let mut kept = 0usize;
+        let (thresholds, counters, max) = (&mut self.thresholds, &mut self.counters, self.alerts_per_packet);
+        self.hits.retain(|hit| {
+            let Some(rule) = rules.rule(hit.rule) else { return false };
+            if passed {
+                return false;
+            }
+            if let Some(threshold) = &rule.threshold {
+                let key = flow.as_ref().map(|f| f.id);
+                if !thresholds.admits(rule.number, threshold, packet, key) {
+                    counters.alerts_suppressed = counters.alerts_suppressed.saturating_add(1);
+                    return false;
+                }
+            }
+            if rule.action == Action::Pass {
+                passed = true;
+                if let Some(flow) = flow.as_deref_mut() {
+                    // A pass that came from a stream, a transaction or addresses alone holds for the whole flow.
+                    let ip_only = rule.payload.is_none() && rule.packet_tests.is_empty();
+                    flow.detect.passed |= hit.stream || hit.tx.is_some() || ip_only;
+                }
+                return false;
+            }
+            if rule.noalert {
+                return false;
+            }
+            if kept >= max {
+                counters.alert_queue_overflow = counters.alert_queue_overflow.saturating_add(1);
+                return false;
+            }
+            kept = kept.saturating_add(1);
+            true
+        });
+        self.counters.alerts = self.counters.alerts.saturating_add(self.hits.len() as u64);
+        if let Some(flow) = flow {
+            flow.alerted |= !self.hits.is_empty();
+        }
+    }
+}
+
+/// Marks the raw bytes at hand as inspected.
+fn skip_raw(flow: Option<&mut Flow>, packet: &Packet<'_>, dir: Dir) {
+    let Some(session) = flow.and_then(|f| f.tcp.as_mut()) else { return };
+    let side = session.side_mut(dir);
+    if let Some(raw) = side.raw_chunk(packet.origin == Origin::FlowEnd) {
+        let end = raw.offset.saturating_add(raw.data.len() as u64);
+        side.raw_consume(end);
+    }
+}

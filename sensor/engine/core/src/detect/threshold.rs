@@ -1,0 +1,121 @@
+//! Thresholds at run time (Suricata manual, "Thresholding keywords"): counts per rule and tracked address, in packet time.
+
+use super::rule::{Threshold, ThresholdKind, Track};
+use crate::decode::Packet;
+use crate::time::Timestamp;
+use ahash::RandomState;
+use hashbrown::HashMap;
+
+/// Entries kept at most; beyond it expired ones are swept out, then the table starts anew (counted by the caller's
+/// alert totals: an alert too many is better than one lost).
+const ENTRIES_MAX: usize = 262_144;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    rule: u32,
+    a: u128,
+    b: u128,
+}
+
+#[derive(Clone, Copy)]
+struct Count {
+    start: Timestamp,
+    seconds: u32,
+    count: u32,
+    /// Backoff: the count at which the next alert is due. Both: an alert was given in this period.
+    next: u64,
+}
+
+/// One worker's threshold state.
+pub struct Thresholds {
+    counts: HashMap<Key, Count, RandomState>,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        // The keys are drawn per process: addresses are chosen by the attacker. Output does not depend on their order.
+        Thresholds { counts: HashMap::with_hasher(RandomState::new()) }
+    }
+}
+
+impl Thresholds {
+    /// Counts a match; true = alert.
+    pub fn admits(&mut self, rule: u32, threshold: &Threshold, packet: &Packet<'_>, flow_id: Option<u64>) -> bool {
+        let (a, b) = match threshold.track {
+            Track::BySrc => (packet.src.0, 0),
+            Track::ByDst => (packet.dst.0, 0),
+            // Both ends, whichever of them sent.
+            Track::ByBoth => (packet.src.0.min(packet.dst.0), packet.src.0.max(packet.dst.0)),
+            Track::ByRule => (0, 0),
+            Track::ByFlow => (u128::from(flow_id.unwrap_or(0)), 1),
+        };
+        if self.counts.len() >= ENTRIES_MAX {
+            let now = packet.ts;
+            self.counts.retain(|_, c| now.seconds_since(c.start) < u64::from(c.seconds));
+            if self.counts.len() >= ENTRIES_MAX {
+                self.counts.clear();
+            }
+        }
+        let now = packet.ts;
+        let fresh = Count { start: now, seconds: threshold.seconds, count: 0, next: u64::from(threshold.count) };
+        let entry = self.counts.entry(Key { rule, a, b }).or_insert(fresh);
+        let expired = now.seconds_since(entry.start) >= u64::from(threshold.seconds.max(1)) && threshold.seconds > 0;
+        if expired && !matches!(threshold.kind, ThresholdKind::Backoff { .. }) {
+            *entry = fresh;
+        }
+        entry.count = entry.count.saturating_add(1);
+        let limit = threshold.count.max(1);
+        match threshold.kind {
+            ThresholdKind::Limit => entry.count <= limit,
+            ThresholdKind::Threshold => {
+                let due = entry.count >= limit;
+                if due {
+                    entry.count = 0;
+                    entry.start = now;
+                }
+                due
+            }
+            ThresholdKind::Both => entry.count == limit,
+            ThresholdKind::DetectionFilter => entry.count > threshold.count,
+            ThresholdKind::Backoff { multiplier } => {
+                let due = u64::from(entry.count) == entry.next;
+                if due {
+                    entry.next = entry.next.saturating_mul(u64::from(multiplier.max(2)));
+                }
+                due
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::Addr;
+
+    fn run(threshold: Threshold, seconds: &[u64]) -> Vec<bool> {
+        let mut table = Thresholds::default();
+        seconds
+            .iter()
+            .map(|s| {
+                let mut packet = Packet::new(&[], Timestamp::from_parts(*s, 0), 1, 0, 1);
+                packet.src = Addr::v4([10, 0, 0, 1]);
+                table.admits(1, &threshold, &packet, None)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn counts_as_the_manual_says() {
+        let t = |kind, count, seconds| Threshold { kind, track: Track::BySrc, count, seconds };
+        assert_eq!(run(t(ThresholdKind::Limit, 1, 60), &[0, 1, 59, 60]), [true, false, false, true]);
+        assert_eq!(run(t(ThresholdKind::Threshold, 2, 60), &[0, 1, 2, 3]), [false, true, false, true]);
+        assert_eq!(run(t(ThresholdKind::Both, 2, 60), &[0, 1, 2, 3, 61, 62]), [false, true, false, false, false, true]);
+        assert_eq!(run(t(ThresholdKind::DetectionFilter, 2, 60), &[0, 1, 2, 3]), [false, false, true, true]);
+        let backoff = ThresholdKind::Backoff { multiplier: 10 };
+        let twelve: Vec<u64> = (0..12).collect();
+        let due: Vec<usize> =
+            run(t(backoff, 1, 0), &twelve).iter().enumerate().filter(|(_, d)| **d).map(|(i, _)| i + 1).collect();
+        assert_eq!(due, [1, 10]);
+    }
+}

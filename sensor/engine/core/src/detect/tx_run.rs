@@ -1,0 +1,272 @@
+//! Transactions meet the ruleset: each sticky buffer is scanned once when it is ready, candidates are evaluated, and what
+//! is still open is kept on the transaction until the rest of it arrives.
+
+use super::buffers;
+use super::eval::{shape, Scene};
+use super::rule::{Arrow, BufferTest, Rule, Target};
+use super::ruleset::Ruleset;
+use super::run::{Detector, Hit};
+use super::state::{PartialMatch, TxDetect};
+use super::tx_groups::{BufferGroup, TxGroup};
+use crate::app::{ProtocolId, Transaction, View};
+use crate::decode::Packet;
+use crate::direction::Dir;
+use crate::flow::Flow;
+
+/// A rule may have this many buffer and transaction tests that are remembered one by one.
+const TESTS_MAX: usize = 32;
+
+/// A multi-buffer with more instances than this is inspected only so far: cost stays linear in the bytes that made them.
+const INSTANCES_MAX: usize = 1024;
+
+/// How one test of a rule stands.
+enum Verdict {
+    Yes,
+    /// Cannot match any more.
+    No,
+    /// Needs more of the transaction.
+    Later,
+}
+
+impl Detector {
+    /// Inspects the flow's transactions in the packet's direction.
+    pub(super) fn transactions(&mut self, rules: &Ruleset, packet: &Packet<'_>, flow: &mut Flow, dir: Dir) {
+        if !std::mem::take(&mut flow.app.dirty[dir]) {
+            return;
+        }
+        flow.app.touched = true;
+        let Some(protocol) = flow.app.parser_protocol else { return };
+        let Some(group) = rules.tx.group(protocol, dir) else { return };
+        let Some(parser) = flow.app.parser.as_ref() else { return };
+        for id in parser.tx_ids() {
+            self.transaction(rules, group, packet, flow, protocol, dir, id);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // the parts of one scene; a struct would only rename them
+    fn transaction(
+        &mut self,
+        rules: &Ruleset,
+        group: &TxGroup,
+        packet: &Packet<'_>,
+        flow: &mut Flow,
+        protocol: ProtocolId,
+        dir: Dir,
+        id: u64,
+    ) {
+        let Some(tx) = flow.app.parser.as_mut().and_then(|p| p.tx_mut(id)) else { return };
+        let progress = tx.progress(dir);
+        let complete = progress >= protocol.get().complete[dir];
+        let meta = tx.meta_mut();
+        if meta.skip[dir] || meta.detect[dir].done {
+            return;
+        }
+        if group.is_empty() {
+            meta.detect[dir].done = complete;
+            return;
+        }
+        let has_events = meta.events != 0;
+        let mut state: TxDetect = std::mem::take(&mut meta.detect[dir]);
+        self.candidates.clear();
+        if let Some(tx) = flow.app.parser.as_ref().and_then(|p| p.tx(id)) {
+            self.scan_buffers(rules, group, tx, dir, progress, &state);
+        }
+        let advanced = state.prefiltered <= progress;
+        if advanced || group.always_streams {
+            self.candidates.extend_from_slice(&group.always);
+        }
+        if has_events {
+            self.candidates.extend_from_slice(&group.on_events);
+        }
+        self.candidates.extend(state.partial.iter().filter(|p| !p.finished).map(|p| p.rule));
+        self.candidates.sort_unstable();
+        self.candidates.dedup();
+        let candidates = std::mem::take(&mut self.candidates);
+        for number in &candidates {
+            let Some(rule) = rules.rule(*number) else { continue };
+            let at = state.partial.iter().position(|p| p.rule == *number);
+            let mut known =
+                at.and_then(|at| state.partial.get(at).copied()).unwrap_or(PartialMatch::new(*number));
+            if known.finished {
+                continue;
+            }
+            let scene = Scene { packet, flow: Some(flow), dir };
+            let Some(tx) = flow.app.parser.as_ref().and_then(|p| p.tx(id)) else { break };
+            let matched = scene.try_rule(rule, tx, protocol, complete, &mut known);
+            if let Some(captures) = matched {
+                for action in &rule.on_match {
+                    action.apply(packet, Some(flow), &captures);
+                }
+                self.hits.push(Hit { rule: *number, tx: Some(id), stream: false });
+            }
+            match at.and_then(|at| state.partial.get_mut(at)) {
+                Some(slot) => *slot = known,
+                None if known.matched != 0 || known.finished => state.partial.push(known),
+                None => {}
+            }
+        }
+        self.candidates = candidates;
+        state.prefiltered = progress.saturating_add(1);
+        state.done = complete;
+        if complete {
+            state.partial = Vec::new();
+        }
+        if let Some(tx) = flow.app.parser.as_mut().and_then(|p| p.tx_mut(id)) {
+            tx.meta_mut().detect[dir] = state;
+        }
+    }
+
+    fn scan_buffers(
+        &mut self,
+        rules: &Ruleset,
+        group: &TxGroup,
+        tx: &dyn Transaction,
+        dir: Dir,
+        progress: u8,
+        state: &TxDetect,
+    ) {
+        for buffer in &group.buffers {
+            if buffer.progress > progress {
+                break;
+            }
+            if buffer.progress < state.prefiltered && !buffer.streaming {
+                continue;
+            }
+            for index in 0..if buffer.multi { INSTANCES_MAX } else { 1 } {
+                let Some(view) = tx.buffer(buffer.local, index, dir) else { break };
+                match shaping(rules, buffer) {
+                    None => buffer.prefilter.scan(view.data, view.offset, &mut self.scan, &mut self.candidates),
+                    Some(test) => {
+                        let shaped = shape(test, view.data);
+                        buffer.prefilter.scan(&shaped, 0, &mut self.scan, &mut self.candidates);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn shaping<'r>(rules: &'r Ruleset, buffer: &BufferGroup) -> Option<&'r BufferTest> {
+    let (rule, at) = buffer.shaped_by?;
+    rules.rule(rule)?.buffers.get(at)
+}
+
+impl Scene<'_> {
+    /// Tries what is still open of a rule on a transaction. Some(captures): the whole rule matches now.
+    fn try_rule(
+        &self,
+        rule: &Rule,
+        tx: &dyn Transaction,
+        protocol: ProtocolId,
+        complete: bool,
+        known: &mut PartialMatch,
+    ) -> Option<Vec<(u32, Vec<u8>)>> {
+        if known.matched == 0 && !self.admits(rule) {
+            return None;
+        }
+        let mut cx = self.tx_cx(tx, protocol);
+        let tests = rule.buffers.len().saturating_add(rule.tx_tests.len());
+        let mut open = false;
+        for at in 0..tests.min(TESTS_MAX) {
+            let bit = 1u32 << at;
+            if known.matched & bit != 0 {
+                continue;
+            }
+            let verdict = match rule.buffers.get(at) {
+                Some(test) => self.buffer_test(rule, test, tx, protocol, &mut cx),
+                None => match rule.tx_tests.get(at.saturating_sub(rule.buffers.len())) {
+                    Some(test) => {
+                        let dir = test.dir().unwrap_or(self.dir);
+                        if rule.arrow != Arrow::Transaction && dir != self.dir {
+                            Verdict::No
+                        } else if test.progress() > tx.progress(dir) {
+                            Verdict::Later
+                        } else if test.matches(tx, dir, &cx) {
+                            Verdict::Yes
+                        } else if tx.progress(dir) >= protocol.get().complete[dir] && !test.needs_events() {
+                            Verdict::No
+                        } else {
+                            Verdict::Later
+                        }
+                    }
+                    None => Verdict::No,
+                },
+            };
+            match verdict {
+                Verdict::Yes => known.matched |= bit,
+                Verdict::No => {
+                    known.finished = true;
+                    return None;
+                }
+                Verdict::Later => open = true,
+            }
+        }
+        if open {
+            known.finished = complete && rule.arrow != Arrow::Transaction;
+            return None;
+        }
+        if rule.payload.is_some() && self.payload(rule, &mut cx).is_none() {
+            return None;
+        }
+        known.finished = true;
+        Some(cx.captures)
+    }
+
+    fn buffer_test(
+        &self,
+        rule: &Rule,
+        test: &BufferTest,
+        tx: &dyn Transaction,
+        protocol: ProtocolId,
+        cx: &mut super::cx::EvalCx<'_>,
+    ) -> Verdict {
+        let number = match test.target {
+            Target::App(number) => number,
+            Target::Packet(read) => {
+                return match read(self.packet) {
+                    Some(bytes) if self.shaped(test, View::whole(bytes), cx) => Verdict::Yes,
+                    _ => Verdict::Later,
+                }
+            }
+            Target::Payload => return Verdict::No,
+        };
+        let Some((buffer, local)) = buffers::all().get(usize::from(number)).and_then(|e| e.of(protocol)) else {
+            return Verdict::No;
+        };
+        let dir = match (rule.arrow, test.dir) {
+            (_, Some(dir)) => dir,
+            (Arrow::Transaction, None) => match buffer.progress[Dir::ToServer] {
+                Some(_) => Dir::ToServer,
+                None => Dir::ToClient,
+            },
+            (_, None) => self.dir,
+        };
+        let Some(needed) = buffer.progress[dir] else { return Verdict::No };
+        let progress = tx.progress(dir);
+        let finished = progress >= protocol.get().complete[dir];
+        if progress < needed && !buffer.streaming {
+            return Verdict::Later;
+        }
+        let mut seen = false;
+        for index in 0..if buffer.multi { INSTANCES_MAX } else { 1 } {
+            let Some(view) = tx.buffer(local, index, dir) else { break };
+            seen = true;
+            if self.shaped(test, view, cx) {
+                return Verdict::Yes;
+            }
+        }
+        if finished || !(buffer.streaming || buffer.multi || !seen) {
+            Verdict::No
+        } else {
+            Verdict::Later
+        }
+    }
+
+    fn shaped(&self, test: &BufferTest, view: View<'_>, cx: &mut super::cx::EvalCx<'_>) -> bool {
+        if test.transforms.is_empty() {
+            return self.buffer(test, view, cx);
+        }
+        let shaped = shape(test, view.data);
+        self.buffer(test, View { data: &shaped, offset: 0, complete: view.complete }, cx)
+    }
+}

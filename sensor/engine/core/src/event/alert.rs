@@ -1,0 +1,131 @@
+//! The alert event: which rule, on what, with the application's own facts beside it.
+
+use super::community_id::base64;
+use super::flow::flow_counts;
+use super::header::{begin, Endpoints, Place};
+use super::{Events, Lane};
+use crate::app::LogFor;
+use crate::decode::{Origin, Packet};
+use crate::detect::ruleset::Ruleset;
+use crate::detect::run::Hit;
+use crate::direction::Dir;
+use crate::flow::Flow;
+
+impl Events {
+    /// Writes one alert.
+    pub fn alert(&mut self, rules: &Ruleset, hit: &Hit, packet: &Packet<'_>, flow: Option<&Flow>, dir: Dir) {
+        if !self.config.alert {
+            return;
+        }
+        let (Some(rule), Some(fixed)) = (rules.rule(hit.rule), rules.alert_json.get(hit.rule as usize)) else {
+            return;
+        };
+        let ends = Endpoints::of_packet(packet);
+        let place = Place {
+            ts: packet.ts,
+            flow_id: flow.map(|f| f.id),
+            packet_number: (packet.number != 0).then_some(packet.number),
+            vlan: packet.vlan.get(..usize::from(packet.vlan_count)).unwrap_or(&[]),
+            pkt_src: Some(packet.origin.eve_name()),
+            tx_id: hit.tx,
+        };
+        begin(&mut self.json, &self.config, "alert", place, ends);
+        let out = &mut self.json;
+        out.open_object("alert");
+        out.raw_members(fixed);
+        if let Some(src_is_target) = rule.target_src {
+            let (target, source) =
+                if src_is_target { ((ends.src, ends.src_port), (ends.dst, ends.dst_port)) } else { ((ends.dst, ends.dst_port), (ends.src, ends.src_port)) };
+            for (key, (addr, port)) in [("source", source), ("target", target)] {
+                out.open_object(key);
+                out.str("ip", &addr.display(ends.ip_version));
+                if ends.has_ports() {
+                    out.uint("port", u64::from(port));
+                }
+                out.close();
+            }
+        }
+        out.close();
+        if let Some(flow) = flow {
+            self.alert_context(hit, flow, dir);
+        }
+        self.alert_bytes(hit, packet, flow, dir);
+        self.end(Lane::Alert, packet.ts);
+    }
+
+    fn alert_context(&mut self, hit: &Hit, flow: &Flow, dir: Dir) {
+        let out = &mut self.json;
+        if self.config.metadata {
+            let tx = hit.tx.and_then(|id| flow.app.parser.as_ref().and_then(|p| p.tx(id)));
+            if let (Some(tx), Some(protocol)) = (tx, flow.app.parser_protocol) {
+                let entry = protocol.get();
+                let step = |d: Dir| entry.states[d].get(usize::from(tx.progress(d))).copied();
+                for (key, d) in [("ts_progress", Dir::ToServer), ("tc_progress", Dir::ToClient)] {
+                    if let Some(name) = step(d) {
+                        out.str(key, name);
+                    }
+                }
+                if !entry.record.is_empty() {
+                    out.open_object(entry.record);
+                    tx.log(out, LogFor::Alert);
+                    out.close();
+                }
+                let files: Vec<_> = Dir::BOTH.iter().flat_map(|d| tx.files(*d)).collect();
+                if !files.is_empty() {
+                    out.open_array("files");
+                    for file in files {
+                        out.open();
+                        file.log(out, tx.meta().id);
+                        out.close();
+                    }
+                    out.close_array();
+                }
+            }
+        }
+        if let Some(protocol) = flow.app.protocol {
+            out.str("app_proto", protocol.get().name);
+        } else if flow.app.failed() {
+            out.str("app_proto", "failed");
+        }
+        out.str("direction", if dir == Dir::ToServer { "to_server" } else { "to_client" });
+        if self.config.metadata {
+            out.open_object("flow");
+            flow_counts(out, flow);
+            super::header::timestamp(out, "start", flow.start);
+            out.str("src_ip", &flow.src.display(flow.ip_version));
+            out.str("dest_ip", &flow.dst.display(flow.ip_version));
+            if matches!(flow.proto, 6 | 17 | 132) {
+                out.uint("src_port", u64::from(flow.src_port));
+                out.uint("dest_port", u64::from(flow.dst_port));
+            }
+            out.close();
+        }
+    }
+
+    /// Payload and packet, when policy turned them on.
+    fn alert_bytes(&mut self, hit: &Hit, packet: &Packet<'_>, flow: Option<&Flow>, dir: Dir) {
+        if self.config.payload || self.config.payload_printable {
+            let raw = flow
+                .filter(|_| hit.stream || hit.tx.is_some())
+                .and_then(|f| f.tcp.as_ref())
+                .and_then(|s| s.side(dir).raw_chunk(true))
+                .map(|r| r.data)
+                .filter(|d| !d.is_empty());
+            let bytes = raw.unwrap_or_else(|| packet.payload());
+            let cut = bytes.get(..self.config.payload_buffer_bytes).unwrap_or(bytes);
+            if self.config.payload && !cut.is_empty() {
+                self.json.str("payload", &base64(cut));
+            }
+            if self.config.payload_printable && !cut.is_empty() {
+                self.json.bytes("payload_printable", cut);
+            }
+            self.json.uint("stream", u64::from(raw.is_some()));
+        }
+        if self.config.packet && packet.origin != Origin::FlowEnd {
+            self.json.str("packet", &base64(packet.frame));
+            self.json.open_object("packet_info");
+            self.json.uint("linktype", u64::from(packet.link_type));
+            self.json.close();
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Batches of events: the bytes in the order they were made, and which lane of the bus each line belongs to.
+
+use crate::time::Timestamp;
+
+/// Lanes of the alert bus, in priority order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    Alert = 0,
+    Health = 1,
+    Evidence = 2,
+    Log = 3,
+}
+
+/// Where each event of the buffer ends, and its lane.
+#[derive(Default)]
+pub struct Marks {
+    ends: Vec<(u32, Lane)>,
+    first: Option<Timestamp>,
+    last: Timestamp,
+}
+
+impl Marks {
+    pub fn push(&mut self, lane: Lane, end: usize, ts: Timestamp) {
+        self.ends.push((u32::try_from(end).unwrap_or(u32::MAX), lane));
+        self.first = Some(self.first.map_or(ts, |f| f.min(ts)));
+        self.last = self.last.max(ts);
+    }
+
+    pub fn into_batch(self, data: Vec<u8>) -> Batch {
+        Batch { data, ends: self.ends, first: self.first.unwrap_or_default(), last: self.last }
+    }
+}
+
+/// Finished events.
+pub struct Batch {
+    /// NDJSON.
+    pub data: Vec<u8>,
+    ends: Vec<(u32, Lane)>,
+    /// Packet time of the earliest and latest event.
+    pub first: Timestamp,
+    pub last: Timestamp,
+}
+
+impl Batch {
+    pub fn events(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// (count, NDJSON) of one lane; lane as its number.
+    pub fn lane(&self, lane: u8) -> (usize, Vec<u8>) {
+        let mut start = 0usize;
+        let mut out = Vec::new();
+        let mut count = 0usize;
+        for (end, of) in &self.ends {
+            let end = *end as usize;
+            if *of as u8 == lane {
+                out.extend_from_slice(self.data.get(start..end).unwrap_or(&[]));
+                count = count.saturating_add(1);
+            }
+            start = end;
+        }
+        (count, out)
+    }
+}

@@ -1,0 +1,76 @@
+//! Which events are written and how: `eve` and `eve-types` of the engine's configuration document.
+
+use serde_json::Value;
+
+#[derive(Clone, Debug)]
+pub struct EveConfig {
+    pub alert: bool,
+    pub flow: bool,
+    pub stats: bool,
+    pub files: bool,
+    pub anomaly_decode: bool,
+    pub anomaly_stream: bool,
+    pub anomaly_applayer: bool,
+    /// Record types that are on, e.g. "http"; None = all.
+    records: Option<Vec<String>>,
+    /// Application metadata and flow facts in alerts (`metadata: yes`).
+    pub metadata: bool,
+    pub payload: bool,
+    pub payload_printable: bool,
+    pub payload_buffer_bytes: usize,
+    pub packet: bool,
+    pub community_id: bool,
+    pub community_id_seed: u16,
+    pub ethernet: bool,
+    pub sensor_name: String,
+}
+
+impl EveConfig {
+    /// Reads the whole configuration document; without `eve-types` Suricata's stock set is written.
+    pub fn new(document: &Value) -> EveConfig {
+        let eve = &document["eve"];
+        let types = document["eve-types"].as_object();
+        let on = |name: &str| types.is_none_or(|t| t.contains_key(name));
+        let option = |kind: &str, name: &str| &document["eve-types"][kind][name];
+        let anomaly = |name: &str, default: bool| {
+            on("anomaly") && option("anomaly", "types")[name].as_bool().unwrap_or(default)
+        };
+        EveConfig {
+            alert: on("alert"),
+            flow: on("flow"),
+            stats: on("stats"),
+            files: on("files"),
+            anomaly_decode: anomaly("decode", false),
+            anomaly_stream: anomaly("stream", false),
+            anomaly_applayer: anomaly("applayer", true),
+            records: types.map(|t| t.keys().cloned().collect()),
+            metadata: flag(option("alert", "metadata"), true),
+            payload: flag(option("alert", "payload"), false),
+            payload_printable: flag(option("alert", "payload-printable"), false),
+            payload_buffer_bytes: option("alert", "payload-buffer-size")
+                .as_u64()
+                .and_then(|n| usize::try_from(n).ok())
+                .unwrap_or(4096),
+            packet: flag(option("alert", "packet"), false),
+            community_id: flag(&eve["community-id"], false),
+            community_id_seed: eve["community-id-seed"].as_u64().and_then(|n| u16::try_from(n).ok()).unwrap_or(0),
+            ethernet: flag(&eve["ethernet"], false),
+            sensor_name: document["sensor-name"].as_str().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Whether records of this type are written.
+    pub fn record(&self, name: &str) -> bool {
+        !name.is_empty() && self.records.as_ref().is_none_or(|r| r.iter().any(|n| n == name))
+    }
+}
+
+/// A switch; a mapping there (e.g. `metadata: {app-layer: true}`) means on.
+fn flag(value: &Value, default: bool) -> bool {
+    match value {
+        Value::Bool(on) => *on,
+        Value::String(text) => matches!(text.as_str(), "yes" | "true" | "on" | "1"),
+        Value::Object(_) => true,
+        _ => default,
+    }
+}

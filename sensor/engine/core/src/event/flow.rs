@@ -1,0 +1,91 @@
+//! The flow event, written once when a flow ends.
+
+use super::header::{begin, timestamp, Endpoints, Place};
+use super::{Events, JsonWriter, Lane};
+use crate::direction::Dir;
+use crate::flow::{Flow, FlowState};
+use crate::time::Timestamp;
+
+/// Packets and bytes of both directions.
+pub(super) fn flow_counts(out: &mut JsonWriter, flow: &Flow) {
+    out.uint("pkts_toserver", flow.packets[Dir::ToServer]);
+    out.uint("pkts_toclient", flow.packets[Dir::ToClient]);
+    out.uint("bytes_toserver", flow.bytes[Dir::ToServer]);
+    out.uint("bytes_toclient", flow.bytes[Dir::ToClient]);
+}
+
+impl Events {
+    /// Writes the flow's end. `now` is the packet time at which it was noticed.
+    pub fn flow(&mut self, flow: &Flow, now: Timestamp) {
+        if !self.config.flow {
+            return;
+        }
+        let place = Place {
+            ts: now,
+            flow_id: Some(flow.id),
+            packet_number: None,
+            vlan: flow.vlan.get(..usize::from(flow.vlan_count)).unwrap_or(&[]),
+            pkt_src: None,
+            tx_id: None,
+        };
+        begin(&mut self.json, &self.config, "flow", place, Endpoints::of_flow(flow, Dir::ToServer));
+        let out = &mut self.json;
+        match flow.app.protocol {
+            Some(protocol) => out.str("app_proto", protocol.get().name),
+            None if flow.app.failed() => out.str("app_proto", "failed"),
+            None => {}
+        }
+        for (key, dir) in [("app_proto_ts", Dir::ToServer), ("app_proto_tc", Dir::ToClient)] {
+            match flow.app.seen[dir] {
+                Some(seen) if flow.app.protocol.is_some_and(|p| p != seen) => out.str(key, seen.get().name),
+                _ => {}
+            }
+        }
+        if let Some(original) = flow.app.original {
+            out.str("app_proto_orig", original.get().name);
+        }
+        if let Some(expected) = flow.app.expected {
+            out.str("app_proto_expected", expected.get().name);
+        }
+        out.open_object("flow");
+        flow_counts(out, flow);
+        timestamp(out, "start", flow.start);
+        timestamp(out, "end", flow.last);
+        out.uint("age", flow.last.seconds().saturating_sub(flow.start.seconds()));
+        out.str(
+            "state",
+            match flow.state {
+                FlowState::New => "new",
+                FlowState::Established => "established",
+                FlowState::Closed => "closed",
+            },
+        );
+        out.str("reason", flow.reason);
+        out.bool("alerted", flow.alerted);
+        if flow.app.tx_count > 0 {
+            out.uint("tx_cnt", flow.app.tx_count);
+        }
+        out.close();
+        if let Some(session) = &flow.tcp {
+            out.open_object("tcp");
+            let [to_server, to_client] = Dir::BOTH.map(|d| session.side(d).tcp_flags());
+            let all = to_server | to_client;
+            out.fmt("tcp_flags", format_args!("{all:02x}"));
+            out.fmt("tcp_flags_ts", format_args!("{to_server:02x}"));
+            out.fmt("tcp_flags_tc", format_args!("{to_client:02x}"));
+            for (bit, name) in ["fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"].iter().enumerate() {
+                if all & (1u8 << bit) != 0 {
+                    out.bool(name, true);
+                }
+            }
+            out.str("state", session.state_name());
+            for (key, dir) in [("ts_gap", Dir::ToServer), ("tc_gap", Dir::ToClient)] {
+                if session.side(dir).had_gap() {
+                    out.bool(key, true);
+                }
+            }
+            out.close();
+        }
+        self.end(Lane::Log, now);
+    }
+}

@@ -1,0 +1,200 @@
+//! What every event begins with: time, flow, type, endpoints (Suricata manual, "EVE JSON format, common section").
+
+use super::community_id;
+use super::{EveConfig, JsonWriter};
+use crate::decode::packet::L4;
+use crate::decode::{Addr, Packet};
+use crate::direction::Dir;
+use crate::flow::Flow;
+use crate::time::Timestamp;
+
+/// The two ends as an event names them.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoints {
+    pub src: Addr,
+    pub dst: Addr,
+    pub src_port: u16,
+    pub dst_port: u16,
+    pub ip_version: u8,
+    pub proto: u8,
+    pub icmp: Option<(u8, u8)>,
+}
+
+impl Endpoints {
+    /// As in the packet.
+    pub fn of_packet(packet: &Packet<'_>) -> Endpoints {
+        let icmp = match packet.l4 {
+            L4::Icmp { kind, code, .. } => Some((kind, code)),
+            _ => None,
+        };
+        Endpoints {
+            src: packet.src,
+            dst: packet.dst,
+            src_port: packet.src_port,
+            dst_port: packet.dst_port,
+            ip_version: packet.ip_version,
+            proto: packet.proto,
+            icmp,
+        }
+    }
+
+    /// As in the flow, `from` which end.
+    pub fn of_flow(flow: &Flow, dir: Dir) -> Endpoints {
+        let ends = Endpoints {
+            src: flow.src,
+            dst: flow.dst,
+            src_port: flow.src_port,
+            dst_port: flow.dst_port,
+            ip_version: flow.ip_version,
+            proto: flow.proto,
+            icmp: flow.icmp,
+        };
+        match dir {
+            Dir::ToServer => ends,
+            Dir::ToClient => {
+                Endpoints { src: ends.dst, dst: ends.src, src_port: ends.dst_port, dst_port: ends.src_port, ..ends }
+            }
+        }
+    }
+
+    pub fn has_ports(&self) -> bool {
+        matches!(self.proto, 6 | 17 | 132)
+    }
+}
+
+/// Where an event stands in the capture and in the flows.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub ts: Timestamp,
+    pub flow_id: Option<u64>,
+    pub packet_number: Option<u64>,
+    pub vlan: &'a [u16],
+    pub pkt_src: Option<&'static str>,
+    pub tx_id: Option<u64>,
+}
+
+/// Opens the event and writes the common members.
+pub fn begin(out: &mut JsonWriter, config: &EveConfig, kind: &str, place: Place<'_>, ends: Endpoints) {
+    out.open();
+    timestamp(out, "timestamp", place.ts);
+    if let Some(id) = place.flow_id {
+        out.uint("flow_id", id);
+    }
+    if let Some(number) = place.packet_number {
+        out.uint("pcap_cnt", number);
+    }
+    out.str("event_type", kind);
+    if !config.sensor_name.is_empty() {
+        out.str("host", &config.sensor_name);
+    }
+    if !place.vlan.is_empty() {
+        out.open_array("vlan");
+        for id in place.vlan {
+            out.item_uint(u64::from(*id));
+        }
+        out.close_array();
+    }
+    if ends.ip_version != 0 {
+        out.str("src_ip", &ends.src.display(ends.ip_version));
+        if ends.has_ports() {
+            out.uint("src_port", u64::from(ends.src_port));
+        }
+        out.str("dest_ip", &ends.dst.display(ends.ip_version));
+        if ends.has_ports() {
+            out.uint("dest_port", u64::from(ends.dst_port));
+        }
+        match proto_name(ends.proto) {
+            Some(name) => out.str("proto", name),
+            None => out.fmt("proto", format_args!("{:03}", ends.proto)),
+        }
+        if let Some((kind, code)) = ends.icmp {
+            out.uint("icmp_type", u64::from(kind));
+            out.uint("icmp_code", u64::from(code));
+        }
+        out.uint("ip_v", u64::from(ends.ip_version));
+        if config.community_id {
+            out.str("community_id", &community_id::of(&ends, config.community_id_seed));
+        }
+    }
+    if let Some(source) = place.pkt_src {
+        out.str("pkt_src", source);
+    }
+    if let Some(id) = place.tx_id {
+        out.uint("tx_id", id);
+    }
+}
+
+/// `2016-07-13T22:42:07.573103+0000`, always in UTC so that a replay gives the same bytes anywhere.
+pub fn timestamp(out: &mut JsonWriter, key: &str, ts: Timestamp) {
+    let (year, month, day) = date(ts.seconds() / 86_400);
+    let of_day = ts.seconds() % 86_400;
+    out.fmt(
+        key,
+        format_args!(
+            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:06}+0000",
+            of_day / 3600,
+            of_day / 60 % 60,
+            of_day % 60,
+            ts.subsec_micros()
+        ),
+    );
+}
+
+/// (year, month, day) of a day count since 1970-01-01, in the proleptic Gregorian calendar.
+fn date(days: u64) -> (u64, u64, u64) {
+    // Years are counted from March, in eras of 400 years, so that the leap day is the last of its year.
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_index = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
+    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+/// Protocol names as EVE spells them.
+pub fn proto_name(proto: u8) -> Option<&'static str> {
+    Some(match proto {
+        0 => "HOPOPT",
+        1 => "ICMP",
+        2 => "IGMP",
+        4 => "IPIP",
+        6 => "TCP",
+        17 => "UDP",
+        41 => "IPv6",
+        43 => "IPv6-Route",
+        44 => "IPv6-Frag",
+        46 => "RSVP",
+        47 => "GRE",
+        50 => "ESP",
+        51 => "AH",
+        58 => "IPv6-ICMP",
+        59 => "IPv6-NoNxt",
+        60 => "IPv6-Opts",
+        88 => "EIGRP",
+        89 => "OSPFIGP",
+        103 => "PIM",
+        112 => "VRRP",
+        115 => "L2TP",
+        132 => "SCTP",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_agree_with_the_calendar() {
+        assert_eq!(date(0), (1970, 1, 1));
+        assert_eq!(date(11_016), (2000, 2, 29));
+        assert_eq!(date(11_017), (2000, 3, 1));
+        assert_eq!(date(20_778), (2026, 11, 21));
+        let mut out = JsonWriter::new();
+        timestamp(&mut out, "t", Timestamp::from_parts(1_468_449_727, 573_103_999));
+        assert_eq!(out.as_bytes(), br#""t":"2016-07-13T22:42:07.573103+0000""#);
+    }
+}

@@ -1,0 +1,63 @@
+//! Records of the app layer: one per transaction, and one per file.
+
+use super::header::{begin, Endpoints, Place};
+use super::{Events, Lane};
+use crate::app::file::File;
+use crate::app::{LogFor, ProtocolId, Transaction};
+use crate::decode::Packet;
+use crate::direction::Dir;
+use crate::flow::Flow;
+
+impl Events {
+    /// Writes a transaction's record.
+    pub fn transaction(&mut self, flow: &Flow, packet: &Packet<'_>, protocol: ProtocolId, tx: &dyn Transaction) {
+        let record = protocol.get().record;
+        if !self.config.record(record) {
+            return;
+        }
+        let place = Place { tx_id: Some(tx.meta().id), ..place(flow, packet) };
+        begin(&mut self.json, &self.config, record, place, Endpoints::of_flow(flow, Dir::ToServer));
+        self.json.open_object(record);
+        tx.log(&mut self.json, LogFor::Record);
+        self.json.close();
+        self.end(Lane::Log, packet.ts);
+    }
+
+    /// Writes a file's record.
+    pub fn file(
+        &mut self,
+        flow: &Flow,
+        packet: &Packet<'_>,
+        protocol: ProtocolId,
+        tx: &dyn Transaction,
+        file: &File,
+        dir: Dir,
+    ) {
+        if !self.config.files {
+            return;
+        }
+        begin(&mut self.json, &self.config, "fileinfo", place(flow, packet), Endpoints::of_flow(flow, dir));
+        let out = &mut self.json;
+        if !protocol.get().record.is_empty() {
+            out.open_object(protocol.get().record);
+            tx.log(out, LogFor::Alert);
+            out.close();
+        }
+        out.str("app_proto", protocol.get().name);
+        out.open_object("fileinfo");
+        file.log(out, tx.meta().id);
+        out.close();
+        self.end(Lane::Evidence, packet.ts);
+    }
+}
+
+pub(super) fn place<'a>(flow: &'a Flow, packet: &Packet<'_>) -> Place<'a> {
+    Place {
+        ts: packet.ts,
+        flow_id: Some(flow.id),
+        packet_number: (packet.number != 0).then_some(packet.number),
+        vlan: flow.vlan.get(..usize::from(flow.vlan_count)).unwrap_or(&[]),
+        pkt_src: Some(packet.origin.eve_name()),
+        tx_id: None,
+    }
+}

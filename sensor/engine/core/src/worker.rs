@@ -1,0 +1,282 @@
+//! The line: one worker takes a frame through every stage. It owns all its state; only the ruleset is shared.
+
+use crate::app::driver::Driver;
+use crate::capture::Frame;
+use crate::decode::{Decoder, Origin, Packet};
+use crate::detect::ruleset::Ruleset;
+use crate::detect::run::Detector;
+use crate::direction::Dir;
+use crate::event::{Batch, EveConfig, Events};
+use crate::flow::table::FlowIndex;
+use crate::flow::{Flow, FlowTable};
+use crate::stream::{Streams, TcpSession};
+use crate::time::Timestamp;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Arc;
+
+/// Frames kept for the quarantine capture; the first ones tell the story.
+const QUARANTINE_MAX: usize = 64;
+
+/// A frame on which a stage failed.
+pub struct Quarantined {
+    pub number: u64,
+    pub ts: Timestamp,
+    pub link_type: u16,
+    pub wire_len: u32,
+    pub data: Vec<u8>,
+}
+
+/// One worker.
+pub struct Worker {
+    decoder: Decoder,
+    flows: FlowTable,
+    stages: Stages,
+    first: Option<Timestamp>,
+    now: Timestamp,
+    /// The flow in hand, for the case that a stage fails.
+    in_hand: Option<FlowIndex>,
+    panics: u64,
+    pub quarantine: Vec<Quarantined>,
+}
+
+/// The stages behind the flow table.
+struct Stages {
+    rules: Arc<Ruleset>,
+    streams: Streams,
+    driver: Driver,
+    detector: Detector,
+    events: Events,
+}
+
+impl Worker {
+    /// `document` is the engine's configuration document.
+    pub fn new(document: &serde_json::Value, rules: Arc<Ruleset>) -> Result<Worker, String> {
+        let config = crate::config::Config::new(document)?;
+        Ok(Worker {
+            decoder: Decoder::new(config.decode),
+            // Replays must agree from run to run, so the keys of the tables come from the configuration.
+            flows: FlowTable::new(config.flow, config.hash_keys, config.flow_id_seed),
+            stages: Stages {
+                detector: Detector::new(&rules, config.alerts_per_packet)?,
+                rules,
+                streams: Streams::new(config.stream),
+                driver: Driver::new(&document["app-layer"]),
+                events: Events::new(EveConfig::new(document)),
+            },
+            first: None,
+            now: Timestamp::default(),
+            in_hand: None,
+            panics: 0,
+            quarantine: Vec::new(),
+        })
+    }
+
+    /// Takes one frame through the line. A stage that fails costs its flow and this frame, nothing else.
+    pub fn packet(&mut self, frame: &Frame<'_>, number: u64) {
+        if catch_unwind(AssertUnwindSafe(|| self.line(frame, number))).is_err() {
+            self.failed(frame, number);
+        }
+    }
+
+    fn line(&mut self, frame: &Frame<'_>, number: u64) {
+        self.first.get_or_insert(frame.ts);
+        self.now = self.now.max(frame.ts);
+        self.flows.expire(self.now);
+        self.reap();
+        self.decoder.frame(frame, number, |packet| {
+            self.in_hand = None;
+            match self.flows.find_or_create(packet) {
+                Some((index, dir, _)) => {
+                    self.in_hand = Some(index);
+                    if let Some(flow) = self.flows.get_mut(index) {
+                        self.stages.packet(flow, packet, dir);
+                    }
+                    self.flows.packet_done(index);
+                }
+                None => self.stages.lone_packet(packet),
+            }
+        });
+    }
+
+    /// Finishes flows that have ended.
+    fn reap(&mut self) {
+        while let Some(index) = self.flows.next_ended() {
+            self.in_hand = Some(index);
+            if let Some(flow) = self.flows.get_mut(index) {
+                self.stages.end(flow);
+            }
+            self.flows.release(index);
+        }
+        self.in_hand = None;
+    }
+
+    /// Ends every flow: nothing more will come.
+    pub fn finish(&mut self) {
+        self.flows.drain();
+        while catch_unwind(AssertUnwindSafe(|| self.reap())).is_err() {
+            self.panics = self.panics.saturating_add(1);
+            if let Some(index) = self.in_hand.take() {
+                self.flows.release(index);
+            }
+        }
+    }
+
+    #[cold]
+    fn failed(&mut self, frame: &Frame<'_>, number: u64) {
+        self.panics = self.panics.saturating_add(1);
+        if let Some(index) = self.in_hand.take() {
+            self.flows.abandon(index);
+            // Its state cannot be trusted, so it is not finished either.
+            self.flows.forget(index);
+        }
+        if self.quarantine.len() < QUARANTINE_MAX {
+            self.quarantine.push(Quarantined {
+                number,
+                ts: frame.ts,
+                link_type: frame.link_type,
+                wire_len: frame.wire_len,
+                data: frame.data.to_vec(),
+            });
+        }
+    }
+
+    /// Takes the events written since the last call.
+    pub fn take_events(&mut self) -> Option<Batch> {
+        self.stages.events.take()
+    }
+
+    /// Bytes of events waiting.
+    pub fn pending_bytes(&self) -> usize {
+        self.stages.events.pending_bytes()
+    }
+
+    /// Writes the stats event from counters that may be those of several workers.
+    pub fn stats(&mut self, uptime_seconds: u64, counters: &[(String, u64)]) {
+        let now = self.now;
+        self.stages.events.stats(now, uptime_seconds, counters);
+    }
+
+    /// Packet time of the first frame.
+    pub fn started(&self) -> Timestamp {
+        self.first.unwrap_or_default()
+    }
+
+    /// Packet time of the newest frame.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Every counter by its dotted name.
+    pub fn counters(&self) -> Vec<(String, u64)> {
+        let mut all = Vec::new();
+        let mut put = |name: &str, value: u64| all.push((name.to_owned(), value));
+        self.decoder.counters().for_each(&mut put);
+        self.flows.counters.for_each(&mut put);
+        self.stages.streams.counters.for_each(&mut put);
+        let app = &self.stages.driver.counters;
+        for (protocol, [tcp, udp]) in crate::app::PROTOCOLS.iter().zip(&app.flows) {
+            match (protocol.tcp, protocol.udp) {
+                (true, true) => {
+                    put(&format!("app_layer.flow.{}_tcp", protocol.name), *tcp);
+                    put(&format!("app_layer.flow.{}_udp", protocol.name), *udp);
+                }
+                _ => put(&format!("app_layer.flow.{}", protocol.name), tcp.saturating_add(*udp)),
+            }
+        }
+        put("app_layer.flow.failed_tcp", app.failed[0]);
+        put("app_layer.flow.failed_udp", app.failed[1]);
+        put("app_layer.error.parser", app.parser_errors);
+        put("app_layer.error.gap", app.gaps);
+        let detect = &self.stages.detector.counters;
+        put("detect.alert", detect.alerts);
+        put("detect.alert_queue_overflow", detect.alert_queue_overflow);
+        put("detect.alerts_suppressed", detect.alerts_suppressed);
+        put("detect.candidates", detect.candidates);
+        put("haidang.panics", self.panics);
+        all
+    }
+}
+
+impl Stages {
+    /// Stream, app, detect, event: one packet of a flow.
+    fn packet(&mut self, flow: &mut Flow, packet: &mut Packet<'_>, dir: Dir) {
+        let mut dir = dir;
+        if packet.tcp().is_some() {
+            let session = flow.tcp.get_or_insert_with(|| Box::new(TcpSession::default()));
+            session.packet(&mut self.streams, packet, dir);
+            flow.state = session.flow_state();
+            // What this packet acknowledges comes first, then what it may have ended itself.
+            let mut swapped = self.driver.stream(flow, dir.opposite(), packet);
+            swapped |= self.driver.stream(flow, dir, packet);
+            if swapped {
+                dir = dir.opposite();
+            }
+        } else {
+            packet.established = Dir::BOTH.iter().all(|d| flow.packets[*d] > 0);
+            if packet.payload_len > 0 && self.driver.datagram(flow, dir, packet) {
+                dir = dir.opposite();
+            }
+        }
+        self.inspect(flow, packet, dir, false);
+    }
+
+    fn inspect(&mut self, flow: &mut Flow, packet: &Packet<'_>, dir: Dir, at_end: bool) {
+        let hits = self.detector.packet(&self.rules, packet, Some(flow), dir);
+        for hit in hits {
+            self.events.alert(&self.rules, hit, packet, Some(flow), dir);
+        }
+        self.events.packet_anomalies(packet, Some(flow));
+        if let Some(parser) = flow.app.parser.as_mut() {
+            if flow.app.touched {
+                for id in parser.tx_ids() {
+                    parser.inspected(id, dir);
+                }
+            }
+        }
+        self.events.app(flow, packet, at_end);
+    }
+
+    /// A packet without a flow.
+    fn lone_packet(&mut self, packet: &Packet<'_>) {
+        for hit in self.detector.packet(&self.rules, packet, None, Dir::ToServer) {
+            self.events.alert(&self.rules, hit, packet, None, Dir::ToServer);
+        }
+        self.events.packet_anomalies(packet, None);
+    }
+
+    /// The flow is over: what the streams still hold is parsed and inspected, everything is logged.
+    fn end(&mut self, flow: &mut Flow) {
+        for dir in Dir::BOTH {
+            let mut packet = end_packet(flow, dir);
+            if let Some(session) = flow.tcp.as_ref() {
+                packet.established = session.is_established();
+                self.driver.stream(flow, dir, &packet);
+            }
+            packet.established |= flow.tcp.is_none() && Dir::BOTH.iter().all(|d| flow.packets[*d] > 0);
+            self.inspect(flow, &packet, dir, false);
+        }
+        let packet = end_packet(flow, Dir::ToServer);
+        self.events.app(flow, &packet, true);
+        self.events.flow(flow, flow.last);
+    }
+}
+
+/// An empty packet that stands for the end of a flow. It bears the time of the flow's last packet, so that the moment at
+/// which the end was noticed does not show.
+fn end_packet(flow: &Flow, dir: Dir) -> Packet<'static> {
+    let mut packet = Packet::new(&[], flow.last, 0, 0, 0);
+    packet.origin = Origin::FlowEnd;
+    packet.ip_version = flow.ip_version;
+    packet.proto = flow.proto;
+    let (src, dst) = ((flow.src, flow.src_port), (flow.dst, flow.dst_port));
+    let ((src, src_port), (dst, dst_port)) = if dir == Dir::ToServer { (src, dst) } else { (dst, src) };
+    (packet.src, packet.src_port, packet.dst, packet.dst_port) = (src, src_port, dst, dst_port);
+    packet.vlan = flow.vlan;
+    packet.vlan_count = flow.vlan_count;
+    packet.l4 = match flow.proto {
+        6 => crate::decode::packet::L4::Tcp(Default::default()),
+        17 => crate::decode::packet::L4::Udp,
+        _ => crate::decode::packet::L4::Other,
+    };
+    packet
+}
