@@ -46,8 +46,8 @@ def test_a_capture_becomes_eve_and_fast_log(haidang: Run, tmp_path: Path, rules:
 
 def test_suricatas_hands_are_understood(haidang: Run, tmp_path: Path, rules: Path) -> None:
     done = haidang(
-        "replay", "-r", DNS, "-S", rules, "-k", "none", "--runmode", "single", "--set", "spm-algo=bm", "--set",
-        "no.such.key=1", "--set", "outputs.0.fast.enabled=no", "--no-random", "-v",
+        "replay", "-r", DNS, "-S", rules, "-k", "none", "--runmode", "single", "--set", "spm-algo=bm",
+        "--set", "no.such.key=1", "--set", "outputs.0.fast.enabled=no", "--no-random", "-v",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "eve.json").exists()

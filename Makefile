@@ -1,0 +1,51 @@
+# Each target is one or two real commands. `make` alone prints them.
+PY := .venv/bin/python
+RUST_FILES = $(shell find sensor/engine -name '*.rs' -not -path '*/target/*')
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint types format rust-test fuzz-smoke bench docs check clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## from a bare Debian 12 to a working build; seconds when nothing changed
+	@deploy/setup.sh
+
+build: setup ## build the engine after a change in sensor/engine (setup sees the change)
+
+demo: setup ## captures through sensor, bus and centre; fails unless both sides hold the same alerts
+	@$(PY) deploy/demo.py
+
+test: setup ## all tests of Python, and through it of the engine
+	@$(PY) -m pytest
+
+rust-test: ## the engine's own tests
+	cargo test --manifest-path sensor/engine/Cargo.toml -p haidang-core
+
+lint: ## style and mistakes, Python and Rust
+	$(PY) -m ruff check . && $(PY) -m ruff format --check .
+	rustfmt --check --edition 2021 --config-path sensor/engine $(RUST_FILES)
+	cargo clippy --manifest-path sensor/engine/Cargo.toml --all-targets -- -D warnings
+
+types: ## mypy, strict
+	$(PY) -m mypy
+
+format: ## put Python and Rust into their usual form
+	$(PY) -m ruff check --fix-only . && $(PY) -m ruff format .
+	rustfmt --edition 2021 --config-path sensor/engine $(RUST_FILES)
+
+fuzz-smoke: ## every fuzz target for a few seconds
+	.ci/fuzz-smoke
+
+bench: setup ## Suricata and Hải Đăng in turn on the same capture and rules
+	$(PY) tests/bench/compare.py
+
+docs: setup ## docs/configuration.md anew from the table of keys
+	$(PY) -m sensor.config.manual > docs/configuration.md
+
+check: ## what CI runs
+	.ci/run
+
+clean: ## what can be made again, except the virtual environment
+	cargo clean --manifest-path sensor/engine/Cargo.toml
+	rm -rf sensor/_engine*.so demo-out bench-out build .pytest_cache .mypy_cache .ruff_cache .hypothesis .venv/stamps
