@@ -16,6 +16,17 @@ pub enum FlowState {
     Closed,
 }
 
+impl FlowState {
+    /// EVE's text.
+    pub fn eve_name(self) -> &'static str {
+        match self {
+            FlowState::New => "new",
+            FlowState::Established => "established",
+            FlowState::Closed => "closed",
+        }
+    }
+}
+
 /// A flow, as its initiator opened it (src = client).
 pub struct Flow {
     /// EVE `flow_id`: the same for the same flow on every machine and in every run.
@@ -26,8 +37,12 @@ pub struct Flow {
     pub dst_port: u16,
     pub ip_version: u8,
     pub proto: u8,
-    /// ICMP only.
+    /// Tunnel depth of its packets, 0 = outermost.
+    pub depth: u8,
+    /// ICMP only: type and code of the first packet.
     pub icmp: Option<(u8, u8)>,
+    /// ICMP only: type and code of the first packet of the other direction.
+    pub icmp_response: Option<(u8, u8)>,
     pub vlan: [u16; 3],
     pub vlan_count: u8,
     pub start: Timestamp,
@@ -35,7 +50,7 @@ pub struct Flow {
     pub packets: PerDir<u64>,
     pub bytes: PerDir<u64>,
     pub state: FlowState,
-    /// EVE `flow.reason` once it ended.
+    /// EVE `flow.reason` once it ended: "timeout", "forced", "tcp_reuse" or "shutdown".
     pub reason: &'static str,
     pub alerted: bool,
     /// `dir` was turned round after the fact (midstream).
@@ -43,4 +58,16 @@ pub struct Flow {
     pub tcp: Option<Box<TcpSession>>,
     pub app: AppState,
     pub detect: FlowDetect,
+}
+
+impl Flow {
+    /// Turns the flow round: the packet that opened it came from the server. To be called before the other stages have
+    /// state of it; the counts go along.
+    pub fn swap(&mut self) {
+        std::mem::swap(&mut self.src, &mut self.dst);
+        std::mem::swap(&mut self.src_port, &mut self.dst_port);
+        std::mem::swap(&mut self.packets.to_server, &mut self.packets.to_client);
+        std::mem::swap(&mut self.bytes.to_server, &mut self.bytes.to_client);
+        self.swapped = !self.swapped;
+    }
 }

@@ -1,5 +1,13 @@
 //! Flow: key, direction, timeouts in packet time, memory cap with eviction. Knows no protocols.
 
+pub mod config;
+pub mod counters;
 pub mod entry;
+mod key;
+pub mod table;
+mod wheel;
 
+pub use config::FlowConfig;
+pub use counters::FlowCounters;
 pub use entry::{Flow, FlowState};
+pub use table::{FlowIndex, FlowTable};

@@ -1,5 +1,106 @@
 //! Stream: TCP sequence space, overlap policy, depth, gaps. Knows no protocols.
+//!
+//! `packet` takes a packet of a flow; the next stages then read the sides named in its answer (`StreamSide::app_chunk`,
+//! `raw_chunk`). A side's bytes become readable when its peer has acknowledged them, or when the flow has ended.
 
-/// Both sides of a TCP connection.
-#[derive(Default)]
-pub struct TcpSession {}
+mod buffer;
+mod checks;
+mod closing;
+pub mod config;
+pub mod counters;
+mod established;
+pub mod events;
+mod handshake;
+mod memory;
+mod policy;
+mod reassemble;
+pub mod seq;
+mod session;
+mod side;
+#[cfg(test)]
+mod tests;
+
+pub use config::StreamConfig;
+pub use counters::StreamCounters;
+pub use policy::{HostPolicies, OsPolicy};
+pub use session::{StreamEnv, StreamUpdate, TcpSession, TcpState};
+pub use side::{Chunk, RawView, StreamSide};
+
+use crate::decode::{Packet, TcpHeader};
+use crate::direction::Dir;
+use crate::flow::{Flow, FlowState};
+use counters::count;
+
+/// Takes a TCP packet of `flow`: makes the session when the packet begins one, moves its state and the flow's, stores the
+/// payload. Answers the packet's direction, which is turned round (with the flow) when the flow proves to have been
+/// opened from the server's end, and the sides to read now, in order.
+pub fn packet(
+    env: &mut StreamEnv,
+    flow: &mut Flow,
+    pkt: &mut Packet,
+    dir: Dir,
+) -> (Dir, StreamUpdate) {
+    let Some(header) = pkt.tcp().copied() else {
+        return (dir, StreamUpdate::default());
+    };
+    if pkt.bad_checksum {
+        count(&mut env.counters.invalid_checksum);
+        return (dir, StreamUpdate::default());
+    }
+    if header.has(TcpHeader::SYN | TcpHeader::ACK) {
+        count(&mut env.counters.synack);
+    } else if header.has(TcpHeader::SYN) {
+        count(&mut env.counters.syn);
+    }
+    let mut dir = dir;
+    if flow.tcp.is_none() {
+        let cap = env.config.memcap;
+        let used = env.session_memory.used();
+        if cap != 0 && used.saturating_add(size_of::<TcpSession>() as u64) > cap {
+            count(&mut env.counters.ssn_memcap_drop);
+            return (dir, StreamUpdate::default());
+        }
+        if comes_from_wrong_end(&header, dir, flow, env.config.midstream) {
+            flow.swap();
+            dir = dir.opposite();
+        }
+        let mut session = Box::new(TcpSession::new(env));
+        let update = session.packet(env, pkt, dir);
+        if session.state() == TcpState::None {
+            count(&mut env.counters.no_flow);
+            return (dir, StreamUpdate::default());
+        }
+        flow.state = flow_state(session.state());
+        flow.tcp = Some(session);
+        return (dir, update);
+    }
+    let Some(session) = flow.tcp.as_deref_mut() else {
+        return (dir, StreamUpdate::default());
+    };
+    let update = session.packet(env, pkt, dir);
+    flow.state = flow_state(session.state());
+    (dir, update)
+}
+
+/// A flow opened by a SYN/ACK (midstream), or a SYN against the flow's direction when no session was made yet.
+fn comes_from_wrong_end(header: &TcpHeader, dir: Dir, flow: &Flow, midstream: bool) -> bool {
+    match header.flags & (TcpHeader::SYN | TcpHeader::ACK) {
+        TcpHeader::SYN => dir == Dir::ToClient,
+        flags if flags == TcpHeader::SYN | TcpHeader::ACK => {
+            midstream && dir == Dir::ToServer && flow.packets.to_client == 0
+        }
+        _ => false,
+    }
+}
+
+fn flow_state(state: TcpState) -> FlowState {
+    match state {
+        TcpState::None | TcpState::SynSent | TcpState::SynRecv => FlowState::New,
+        TcpState::Established
+        | TcpState::FinWait1
+        | TcpState::FinWait2
+        | TcpState::Closing
+        | TcpState::CloseWait => FlowState::Established,
+        TcpState::LastAck | TcpState::TimeWait | TcpState::Closed => FlowState::Closed,
+    }
+}

@@ -1,0 +1,424 @@
+//! The flow table: from a packet to its flow. Flows live in a slab and are found through a keyed hash, so neither their
+//! order nor their ids depend on hash values. A flow that ends is first unlinked and queued; the caller finishes it
+//! (`next_ended`, then `release`).
+
+use super::config::FlowConfig;
+use super::counters::FlowCounters;
+use super::entry::{Flow, FlowState};
+use super::key::{direction, FlowKey};
+use super::wheel::{Entry, Wheel};
+use crate::decode::packet::L4;
+use crate::decode::Packet;
+use crate::direction::{Dir, PerDir};
+use crate::time::Timestamp;
+use hashbrown::HashTable;
+use std::collections::VecDeque;
+
+/// A flow's place in the table; valid until `release`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlowIndex(u32);
+
+/// Flows per slab chunk: the slab grows without moving what it holds.
+const CHUNK: usize = 128;
+
+struct Slot {
+    flow: Option<Flow>,
+    hash: u64,
+    /// Order of creation; `drain` follows it.
+    born: u64,
+    /// Second of the wheel's next visit.
+    visit_at: u64,
+    /// The wheel entry that is in force.
+    ticket: u32,
+    /// Still found by lookups (not ended).
+    linked: bool,
+}
+
+struct Link {
+    key: FlowKey,
+    index: u32,
+}
+
+pub struct FlowTable {
+    config: FlowConfig,
+    hasher: ahash::RandomState,
+    id_seed: u64,
+    links: HashTable<Link>,
+    chunks: Vec<Box<[Slot]>>,
+    free: Vec<u32>,
+    used: u32,
+    wheel: Wheel,
+    due: Vec<Entry>,
+    ended: VecDeque<u32>,
+    born: u64,
+    pub counters: FlowCounters,
+}
+
+/// Bytes one flow costs in the table: its slot and its hash entry (at the map's load factor).
+const FLOW_BYTES: u64 =
+    (std::mem::size_of::<Slot>() + std::mem::size_of::<Link>() * 8 / 7 + 1) as u64;
+
+impl FlowTable {
+    /// `keys` seed the hash (take them from the system's randomness when live); `id_seed` seeds flow ids and must be the same
+    /// for all workers and runs that are to agree.
+    pub fn new(config: FlowConfig, keys: [u64; 4], id_seed: u64) -> Self {
+        let [k0, k1, k2, k3] = keys;
+        FlowTable {
+            links: HashTable::with_capacity(config.prealloc as usize),
+            config,
+            hasher: ahash::RandomState::with_seeds(k0, k1, k2, k3),
+            id_seed,
+            chunks: Vec::new(),
+            free: Vec::new(),
+            used: 0,
+            wheel: Wheel::new(),
+            due: Vec::new(),
+            ended: VecDeque::new(),
+            born: 0,
+            counters: FlowCounters::default(),
+        }
+    }
+
+    fn slot(&self, index: u32) -> Option<&Slot> {
+        let at = index as usize;
+        self.chunks.get(at / CHUNK)?.get(at % CHUNK)
+    }
+
+    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot> {
+        let at = index as usize;
+        self.chunks.get_mut(at / CHUNK)?.get_mut(at % CHUNK)
+    }
+
+    #[inline]
+    pub fn get(&self, index: FlowIndex) -> Option<&Flow> {
+        self.slot(index.0)?.flow.as_ref()
+    }
+
+    #[inline]
+    pub fn get_mut(&mut self, index: FlowIndex) -> Option<&mut Flow> {
+        self.slot_mut(index.0)?.flow.as_mut()
+    }
+
+    /// Flows that have not ended.
+    pub fn len(&self) -> usize {
+        self.links.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    /// The packet's flow, its direction, and whether the flow is new. None: the packet has no flow. Counts the packet.
+    /// May queue a flow as ended (timed out, replaced by a new connection on the same ports, or evicted): see `next_ended`.
+    pub fn find_or_create(&mut self, pkt: &Packet) -> Option<(FlowIndex, Dir, bool)> {
+        let key = FlowKey::of(pkt, self.config.vlan.use_for_tracking)?;
+        let hash = self.hasher.hash_one(key);
+        if let Some(link) = self.links.find(hash, |link| link.key == key) {
+            let index = link.index;
+            let timeouts = *self.config.timeouts.of(pkt.proto);
+            let flow = self.slot_mut(index)?.flow.as_mut()?;
+            let dir = direction(pkt, flow.src, flow.dst, flow.src_port, flow.icmp);
+            let idle = pkt.ts.seconds_since(flow.last);
+            let reason = if idle >= timeouts.seconds(flow.state).max(1) {
+                Some("timeout")
+            } else if is_new_connection(flow, pkt, dir) {
+                Some("tcp_reuse")
+            } else {
+                None
+            };
+            match reason {
+                None => {
+                    account(flow, pkt, dir);
+                    return Some((FlowIndex(index), dir, false));
+                }
+                Some(reason) => self.end(index, reason),
+            }
+        }
+        self.create(pkt, key, hash)
+            .map(|index| (FlowIndex(index), Dir::ToServer, true))
+    }
+
+    fn create(&mut self, pkt: &Packet, key: FlowKey, hash: u64) -> Option<u32> {
+        let held = self.links.len().saturating_add(1) as u64;
+        if held.saturating_mul(FLOW_BYTES) > self.config.memcap {
+            self.counters.memcap = self.counters.memcap.saturating_add(1);
+            self.evict_one();
+        }
+        let index = self.take_slot()?;
+        let mut flow = Flow {
+            id: key.flow_id(pkt.ts, pkt.number, self.id_seed),
+            src: pkt.src,
+            dst: pkt.dst,
+            src_port: pkt.src_port,
+            dst_port: pkt.dst_port,
+            ip_version: pkt.ip_version,
+            proto: pkt.proto,
+            depth: pkt.depth,
+            icmp: icmp_of(pkt),
+            icmp_response: None,
+            vlan: pkt.vlan,
+            vlan_count: pkt.vlan_count,
+            start: pkt.ts,
+            last: pkt.ts,
+            packets: PerDir::default(),
+            bytes: PerDir::default(),
+            state: FlowState::New,
+            reason: "",
+            alerted: false,
+            swapped: false,
+            tcp: None,
+            app: Default::default(),
+            detect: Default::default(),
+        };
+        account(&mut flow, pkt, Dir::ToServer);
+        self.born = self.born.saturating_add(1);
+        let born = self.born;
+        self.wheel.start(pkt.ts.seconds());
+        let visit_at = deadline(&self.config, &flow);
+        let slot = self.slot_mut(index)?;
+        let ticket = slot.ticket.wrapping_add(1);
+        *slot = Slot {
+            flow: Some(flow),
+            hash,
+            born,
+            visit_at,
+            ticket,
+            linked: true,
+        };
+        self.wheel.insert(visit_at, Entry { index, ticket });
+        let hasher = &self.hasher;
+        self.links
+            .insert_unique(hash, Link { key, index }, |link| hasher.hash_one(link.key));
+        self.counters.opened(pkt.proto);
+        self.count_held();
+        Some(index)
+    }
+
+    fn take_slot(&mut self) -> Option<u32> {
+        if let Some(index) = self.free.pop() {
+            return Some(index);
+        }
+        let index = self.used;
+        if index as usize >= self.chunks.len().saturating_mul(CHUNK) {
+            self.chunks.push(
+                (0..CHUNK)
+                    .map(|_| Slot {
+                        flow: None,
+                        hash: 0,
+                        born: 0,
+                        visit_at: 0,
+                        ticket: 0,
+                        linked: false,
+                    })
+                    .collect(),
+            );
+        }
+        self.used = self.used.checked_add(1)?;
+        Some(index)
+    }
+
+    fn count_held(&mut self) {
+        self.counters.active = self.links.len() as u64;
+        self.counters.memuse = self.counters.active.saturating_mul(FLOW_BYTES);
+    }
+
+    /// To be called when the stages are through with a packet of the flow: a state whose timeout is shorter takes effect.
+    #[inline]
+    pub fn packet_done(&mut self, index: FlowIndex) {
+        let at = index.0 as usize;
+        let Some(slot) = self
+            .chunks
+            .get_mut(at / CHUNK)
+            .and_then(|chunk| chunk.get_mut(at % CHUNK))
+        else {
+            return;
+        };
+        let Some(flow) = slot.flow.as_ref() else {
+            return;
+        };
+        let due = deadline(&self.config, flow);
+        if slot.linked && due < slot.visit_at {
+            slot.visit_at = due;
+            slot.ticket = slot.ticket.wrapping_add(1);
+            let ticket = slot.ticket;
+            self.wheel.insert(
+                due,
+                Entry {
+                    index: index.0,
+                    ticket,
+                },
+            );
+        }
+    }
+
+    /// Ends the flows whose timeout lies before `now`. Costs nothing within the same second.
+    #[inline]
+    pub fn expire(&mut self, now: Timestamp) {
+        if self.wheel.is_due(now.seconds()) {
+            self.visit_due(now.seconds());
+        }
+    }
+
+    fn visit_due(&mut self, now: u64) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.advance(now, &mut due);
+        for entry in due.drain(..) {
+            let Some(slot) = self.slot(entry.index) else {
+                continue;
+            };
+            if slot.ticket != entry.ticket || !slot.linked {
+                continue;
+            }
+            let Some(flow) = slot.flow.as_ref() else {
+                continue;
+            };
+            let at = deadline(&self.config, flow);
+            if at < now {
+                self.end(entry.index, "timeout");
+            } else {
+                if let Some(slot) = self.slot_mut(entry.index) {
+                    slot.visit_at = at;
+                }
+                self.wheel.insert(at, entry);
+            }
+        }
+        self.due = due;
+    }
+
+    /// Ends the flow nearest to its timeout. Entries whose flow has lived on are put back on the way; that is work which
+    /// the wheel would have had to do later anyway.
+    fn evict_one(&mut self) {
+        while let Some(entry) = self.wheel.pop_nearest() {
+            let Some(slot) = self.slot(entry.index) else {
+                continue;
+            };
+            if slot.ticket != entry.ticket || !slot.linked {
+                continue;
+            }
+            let visit_at = slot.visit_at;
+            let Some(flow) = slot.flow.as_ref() else {
+                continue;
+            };
+            let at = deadline(&self.config, flow);
+            if at <= visit_at {
+                self.end(entry.index, "forced");
+                return;
+            }
+            if let Some(slot) = self.slot_mut(entry.index) {
+                slot.visit_at = at;
+            }
+            self.wheel.insert(at, entry);
+        }
+    }
+
+    /// Unlinks the flow and queues it as ended.
+    fn end(&mut self, index: u32, reason: &'static str) {
+        let Some(slot) = self.slot_mut(index) else {
+            return;
+        };
+        if !slot.linked {
+            return;
+        }
+        slot.linked = false;
+        let hash = slot.hash;
+        let Some(flow) = slot.flow.as_mut() else {
+            return;
+        };
+        flow.reason = reason;
+        let state = flow.state;
+        if let Ok(link) = self.links.find_entry(hash, |link| link.index == index) {
+            link.remove();
+        }
+        self.ended.push_back(index);
+        let counters = &mut self.counters;
+        let by_reason = match reason {
+            "timeout" => &mut counters.end_timeout,
+            "forced" => &mut counters.end_evicted,
+            "tcp_reuse" => &mut counters.tcp_reuse,
+            _ => &mut counters.end_shutdown,
+        };
+        *by_reason = by_reason.saturating_add(1);
+        let by_state = match state {
+            FlowState::New => &mut counters.end_new,
+            FlowState::Established => &mut counters.end_established,
+            FlowState::Closed => &mut counters.end_closed,
+        };
+        *by_state = by_state.saturating_add(1);
+        self.count_held();
+    }
+
+    /// Ends every flow, in order of creation.
+    pub fn drain(&mut self) {
+        let mut all: Vec<(u64, u32)> = self
+            .links
+            .iter()
+            .filter_map(|link| Some((self.slot(link.index)?.born, link.index)))
+            .collect();
+        all.sort_unstable();
+        for (_, index) in all {
+            self.end(index, "shutdown");
+        }
+    }
+
+    /// The next flow that has ended and is to be finished and released, oldest end first.
+    #[inline]
+    pub fn next_ended(&mut self) -> Option<FlowIndex> {
+        self.ended.pop_front().map(FlowIndex)
+    }
+
+    /// Ends one flow at once (its state can no longer be trusted).
+    pub fn abandon(&mut self, index: FlowIndex) {
+        self.end(index.0, "forced");
+    }
+
+    /// Frees an ended flow.
+    pub fn release(&mut self, index: FlowIndex) {
+        let Some(slot) = self.slot_mut(index.0) else {
+            return;
+        };
+        if slot.linked || slot.flow.is_none() {
+            return;
+        }
+        slot.flow = None;
+        self.free.push(index.0);
+    }
+}
+
+/// Second at which the flow ends unless a packet comes before.
+fn deadline(config: &FlowConfig, flow: &Flow) -> u64 {
+    let timeout = config.timeouts.of(flow.proto).seconds(flow.state).max(1);
+    flow.last.plus_seconds(timeout).seconds()
+}
+
+fn icmp_of(pkt: &Packet) -> Option<(u8, u8)> {
+    match pkt.l4 {
+        L4::Icmp { kind, code, .. } => Some((kind, code)),
+        _ => None,
+    }
+}
+
+/// A SYN that opens another connection on the ports of one that is over, or never began (RFC 9293, 3.6.1).
+fn is_new_connection(flow: &Flow, pkt: &Packet, dir: Dir) -> bool {
+    match (pkt.tcp(), flow.tcp.as_deref()) {
+        (Some(header), Some(session)) => !pkt.bad_checksum && session.is_reused_by(header, dir),
+        _ => false,
+    }
+}
+
+#[inline]
+fn account(flow: &mut Flow, pkt: &Packet, dir: Dir) {
+    let packets = &mut flow.packets[dir];
+    *packets = packets.saturating_add(1);
+    let bytes = &mut flow.bytes[dir];
+    *bytes = bytes.saturating_add(pkt.frame.len() as u64);
+    flow.last = flow.last.max(pkt.ts);
+    if dir == Dir::ToClient {
+        if flow.icmp.is_some() && flow.icmp_response.is_none() {
+            flow.icmp_response = icmp_of(pkt);
+        }
+        // TCP's state is the stream stage's to say.
+        if flow.tcp.is_none() && flow.state == FlowState::New && pkt.tcp().is_none() {
+            flow.state = FlowState::Established;
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! The bytes of one side of a connection, by absolute stream offset: a contiguous window, and blocks beyond holes. Resolves
+//! overlaps by policy. It must not know sequence numbers, ACKs or who reads it.
+
+use super::policy::OsPolicy;
+use std::collections::VecDeque;
+
+/// Blocks beyond holes that one side may hold: more holes than this are an attack on the list, not a lossy network.
+const BLOCKS_MAX: usize = 1024;
+/// Segment extents remembered for overlap resolution; beyond it neighbours are joined. A full window of 1 MiB in
+/// full-size segments needs about 720.
+const EXTENTS_MAX: usize = 1024;
+/// A segment's payload cannot be longer (IP's total length), so extents that start further back cannot overlap.
+const SEGMENT_MAX: u64 = 65_535;
+/// Bytes compared per byte of a new segment: older segments that overlap one another this often are an attack on the
+/// comparison; the rest of them then loses.
+const COMPARE_FACTOR: usize = 32;
+/// Window memory beyond this is given back when everything in it is used up.
+const IDLE_BYTES: usize = 1024;
+
+/// A run of bytes. `data[head..]` is live, `offset` is the stream offset of `data[head]`.
+#[derive(Debug, Default)]
+struct Block {
+    offset: u64,
+    head: usize,
+    data: Vec<u8>,
+}
+
+impl Block {
+    fn new(offset: u64, bytes: &[u8]) -> Self {
+        Block {
+            offset,
+            head: 0,
+            data: bytes.to_vec(),
+        }
+    }
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self.data.get(self.head..).unwrap_or(&[])
+    }
+    #[inline]
+    fn len(&self) -> u64 {
+        self.data.len().saturating_sub(self.head) as u64
+    }
+    #[inline]
+    fn end(&self) -> u64 {
+        self.offset.saturating_add(self.len())
+    }
+    /// The part of [start, end) that the block holds, as a slice with its offset.
+    fn part(&self, start: u64, end: u64) -> Option<(u64, &[u8])> {
+        let from = start.max(self.offset);
+        let to = end.min(self.end());
+        if from >= to {
+            return None;
+        }
+        let slice = self
+            .bytes()
+            .get((from - self.offset) as usize..(to - self.offset) as usize)?;
+        Some((from, slice))
+    }
+    /// Overwrites what the block holds of `bytes` at `offset`.
+    fn overwrite(&mut self, offset: u64, bytes: &[u8]) {
+        let from = offset.max(self.offset);
+        let to = offset.saturating_add(bytes.len() as u64).min(self.end());
+        if from >= to {
+            return;
+        }
+        let at = self.head.saturating_add((from - self.offset) as usize);
+        let len = (to - from) as usize;
+        let source = (from - offset) as usize;
+        if let (Some(target), Some(source)) = (
+            self.data.get_mut(at..at.saturating_add(len)),
+            bytes.get(source..source.saturating_add(len)),
+        ) {
+            target.copy_from_slice(source);
+        }
+    }
+    /// Forgets the bytes before `keep`. Moves memory only when the dead part is the larger one.
+    fn forget(&mut self, keep: u64) {
+        let dead = keep.min(self.end()).saturating_sub(self.offset);
+        if dead == 0 {
+            return;
+        }
+        self.head = self.head.saturating_add(dead as usize);
+        self.offset = self.offset.saturating_add(dead);
+        let live = self.data.len().saturating_sub(self.head);
+        if self.head >= live {
+            self.data.copy_within(self.head.., 0);
+            self.data.truncate(live);
+            self.head = 0;
+        }
+    }
+}
+
+/// What became of an insertion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inserted {
+    /// The segment overlapped data still held.
+    pub overlap: bool,
+    /// ... and said something else there.
+    pub differs: bool,
+    /// There were too many holes: not stored.
+    pub refused: bool,
+}
+
+/// What stands at an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At<'a> {
+    /// Bytes from there to the end of their block, with up to `back` bytes before it: (bytes, offset of the first).
+    Bytes(&'a [u8]),
+    /// A hole of this many bytes with data beyond.
+    Hole(u64),
+    /// Nothing, and nothing beyond.
+    End,
+}
+
+#[derive(Debug, Default)]
+pub struct Buffer {
+    first: Block,
+    later: VecDeque<Block>,
+    later_bytes: u64,
+    /// Extents [start, end) of the segments that came, by start; those wholly below `floor` are dropped.
+    extents: Vec<(u64, u64)>,
+    /// Extents at the front that are known to lie below `floor`.
+    dead: usize,
+    /// Bytes below are used up: they no longer change.
+    floor: u64,
+}
+
+impl Buffer {
+    /// Stores a segment's bytes at stream offset `offset`. Bytes below the used-up floor are ignored.
+    #[inline]
+    pub fn insert(&mut self, offset: u64, bytes: &[u8], policy: OsPolicy) -> Inserted {
+        if self.later.is_empty() && offset == self.first.end() && offset >= self.floor {
+            self.first.data.extend_from_slice(bytes);
+            self.push_extent((offset, offset.saturating_add(bytes.len() as u64)));
+            return Inserted::default();
+        }
+        self.insert_anywhere(offset, bytes, policy)
+    }
+
+    fn insert_anywhere(&mut self, offset: u64, bytes: &[u8], policy: OsPolicy) -> Inserted {
+        let end = offset.saturating_add(bytes.len() as u64);
+        let start = offset.max(self.floor);
+        let Some(bytes) = bytes
+            .get((start - offset) as usize..)
+            .filter(|b| !b.is_empty())
+        else {
+            return Inserted::default();
+        };
+        let mut inserted = Inserted::default();
+        if self.later.len() >= BLOCKS_MAX && start > self.first.end() {
+            inserted.refused = true;
+            return inserted;
+        }
+        let extent = (offset, end);
+        match self.resolve(start, bytes, extent, policy, &mut inserted) {
+            Some(resolved) => self.store(start, &resolved),
+            None => self.store(start, bytes),
+        }
+        self.push_extent(extent);
+        inserted
+    }
+
+    /// The segment's bytes after older segments that win have had their say; None: no older segment is touched.
+    fn resolve(
+        &self,
+        start: u64,
+        bytes: &[u8],
+        extent: (u64, u64),
+        policy: OsPolicy,
+        inserted: &mut Inserted,
+    ) -> Option<Vec<u8>> {
+        let reach = start.saturating_sub(SEGMENT_MAX.saturating_mul(2));
+        let from = self.extents.partition_point(|e| e.0 < reach);
+        let mut resolved: Option<Vec<u8>> = None;
+        let mut budget = bytes.len().saturating_mul(COMPARE_FACTOR);
+        for &old in self.extents.get(from..).unwrap_or(&[]) {
+            if old.0 >= extent.1 {
+                break;
+            }
+            let (lo, hi) = (old.0.max(start), old.1.min(extent.1));
+            if lo >= hi {
+                continue;
+            }
+            inserted.overlap = true;
+            let out = resolved.get_or_insert_with(|| bytes.to_vec());
+            let keep_old = !policy.new_wins(old, extent);
+            let index = self.later.partition_point(|block| block.end() <= lo);
+            for block in std::iter::once(&self.first).chain(self.later.range(index..)) {
+                if block.offset >= hi {
+                    break;
+                }
+                let Some((at, held)) = block.part(lo, hi) else {
+                    continue;
+                };
+                budget = budget.saturating_sub(held.len());
+                let place = (at - start) as usize;
+                let Some(new) = bytes.get(place..place.saturating_add(held.len())) else {
+                    continue;
+                };
+                inserted.differs |= new != held;
+                if keep_old {
+                    if let Some(target) = out.get_mut(place..place.saturating_add(held.len())) {
+                        target.copy_from_slice(held);
+                    }
+                }
+            }
+            if budget == 0 {
+                break;
+            }
+        }
+        resolved
+    }
+
+    /// Writes resolved bytes: over what is there, and into holes.
+    fn store(&mut self, start: u64, bytes: &[u8]) {
+        let end = start.saturating_add(bytes.len() as u64);
+        self.first.overwrite(start, bytes);
+        let mut at = start.max(self.first.offset);
+        if at <= self.first.end() {
+            at = at.max(self.first.end());
+            // Grow the window up to the next block; what lies beyond goes on below.
+            let stop = self.later.front().map_or(end, |next| next.offset.min(end));
+            if at < stop {
+                self.first
+                    .data
+                    .extend_from_slice(slice_of(bytes, start, at, stop));
+                at = stop;
+            }
+        }
+        let mut index = self.later.partition_point(|block| block.end() < at);
+        while at < end {
+            let tail = index.saturating_add(1) == self.later.len();
+            match self.later.get_mut(index) {
+                Some(block) if block.offset <= at && at < block.end() => {
+                    block.overwrite(start, bytes);
+                    at = block.end();
+                    index = index.saturating_add(1);
+                }
+                Some(block) if block.end() <= at && block.offset < at => {
+                    if tail && block.end() == at {
+                        let piece = slice_of(bytes, start, at, end);
+                        block.data.extend_from_slice(piece);
+                        self.later_bytes = self.later_bytes.saturating_add(piece.len() as u64);
+                        at = end;
+                    } else {
+                        index = index.saturating_add(1);
+                    }
+                }
+                next => {
+                    let stop = next.map_or(end, |block| block.offset.min(end));
+                    let piece = slice_of(bytes, start, at, stop);
+                    self.later_bytes = self.later_bytes.saturating_add(piece.len() as u64);
+                    self.later.insert(index, Block::new(at, piece));
+                    at = stop;
+                    index = index.saturating_add(1);
+                }
+            }
+        }
+        self.absorb();
+    }
+
+    /// Joins the blocks that the window has reached. Each byte is moved at most once.
+    fn absorb(&mut self) {
+        while self
+            .later
+            .front()
+            .is_some_and(|next| next.offset <= self.first.end())
+        {
+            let Some(next) = self.later.pop_front() else {
+                break;
+            };
+            self.later_bytes = self.later_bytes.saturating_sub(next.len());
+            if self.first.len() == 0 {
+                self.first = next;
+            } else {
+                self.first.data.extend_from_slice(next.bytes());
+            }
+        }
+    }
+
+    fn push_extent(&mut self, extent: (u64, u64)) {
+        if self.extents.len() >= EXTENTS_MAX {
+            // Neighbours become one segment: overlap decisions get coarser, the list stays short.
+            let mut joined = Vec::with_capacity(EXTENTS_MAX);
+            for pair in self.extents.chunks(2) {
+                let start = pair.first().map_or(0, |e| e.0);
+                let end = pair.iter().map(|e| e.1).max().unwrap_or(start);
+                let reach = end.min(start.saturating_add(SEGMENT_MAX));
+                joined.push((start, reach));
+            }
+            self.extents = joined;
+            self.dead = 0;
+        }
+        match self.extents.last() {
+            Some(last) if last.0 > extent.0 => {
+                let at = self.extents.partition_point(|e| e.0 <= extent.0);
+                let before = at.checked_sub(1).and_then(|i| self.extents.get(i));
+                if before != Some(&extent) {
+                    self.extents.insert(at, extent);
+                    self.dead = self.dead.min(at);
+                }
+            }
+            Some(last) if *last == extent => {}
+            _ => self.extents.push(extent),
+        }
+    }
+
+    /// What stands at `offset`.
+    #[inline]
+    pub fn at(&self, offset: u64) -> At<'_> {
+        if offset < self.first.end() && offset >= self.first.offset {
+            let from = (offset - self.first.offset) as usize;
+            return At::Bytes(self.first.bytes().get(from..).unwrap_or(&[]));
+        }
+        if self.later.is_empty() {
+            return At::End;
+        }
+        let index = self.later.partition_point(|block| block.end() <= offset);
+        match self.later.get(index) {
+            None => At::End,
+            Some(block) if block.offset <= offset => {
+                let from = (offset - block.offset) as usize;
+                At::Bytes(block.bytes().get(from..).unwrap_or(&[]))
+            }
+            Some(block) => At::Hole(block.offset - offset),
+        }
+    }
+
+    /// Up to `back` bytes that stand directly before `offset`, in the same block.
+    pub fn before(&self, offset: u64, back: u64) -> u64 {
+        std::iter::once(&self.first)
+            .chain(&self.later)
+            .find(|block| block.offset <= offset && offset < block.end())
+            .map_or(0, |block| (offset - block.offset).min(back))
+    }
+
+    /// One past the last byte that came.
+    #[inline]
+    pub fn end(&self) -> u64 {
+        self.later
+            .back()
+            .map_or_else(|| self.first.end(), Block::end)
+    }
+
+    /// Bytes below `floor` are used up; those below `keep` (≤ floor) are forgotten.
+    #[inline]
+    pub fn slide(&mut self, floor: u64, keep: u64) {
+        self.floor = self.floor.max(floor);
+        while self.first.end() <= self.floor {
+            let Some(next) = self.later.pop_front() else {
+                break;
+            };
+            if next.offset > self.floor {
+                // The hole is not given up yet: the window stands empty before it.
+                self.later.push_front(next);
+                break;
+            }
+            self.later_bytes = self.later_bytes.saturating_sub(next.len());
+            self.first = next;
+            self.absorb();
+        }
+        self.first.forget(keep);
+        if self.first.end() < self.floor {
+            let floor = self.floor;
+            self.restart(floor);
+        }
+        if self.first.end() <= self.floor {
+            let live = self.first.len() as usize;
+            if self.first.data.capacity() > IDLE_BYTES && live < IDLE_BYTES / 2 {
+                self.first.data = self.first.bytes().to_vec();
+                self.first.head = 0;
+            }
+        }
+        self.drop_extents();
+    }
+
+    /// An empty window at `offset`.
+    fn restart(&mut self, offset: u64) {
+        self.first = Block {
+            offset,
+            head: 0,
+            data: Vec::new(),
+        };
+    }
+
+    fn drop_extents(&mut self) {
+        if self.end() <= self.floor {
+            self.extents.clear();
+            self.dead = 0;
+            if self.extents.capacity() > 8 {
+                self.extents = Vec::new();
+            }
+            return;
+        }
+        while self
+            .extents
+            .get(self.dead)
+            .is_some_and(|extent| extent.1 <= self.floor)
+        {
+            self.dead = self.dead.saturating_add(1);
+        }
+        // Moving the rest only when at least half is dead keeps this linear.
+        if self.dead > 0 && self.dead >= self.extents.len() / 2 {
+            self.extents.drain(..self.dead.min(self.extents.len()));
+            self.dead = 0;
+        }
+    }
+
+    /// Drops everything; nothing below `floor` will come back.
+    pub fn clear(&mut self) {
+        let floor = self.floor.max(self.end());
+        *self = Buffer {
+            floor,
+            ..Buffer::default()
+        };
+        self.first.offset = floor;
+    }
+
+    /// Bytes of memory held.
+    #[inline]
+    pub fn memory(&self) -> u64 {
+        let blocks = self.later.capacity().saturating_mul(size_of::<Block>());
+        let extents = self
+            .extents
+            .capacity()
+            .saturating_mul(size_of::<(u64, u64)>());
+        (self.first.data.capacity() as u64)
+            .saturating_add(self.later_bytes)
+            .saturating_add(blocks.saturating_add(extents) as u64)
+    }
+}
+
+/// The bytes [from, to) of a run that starts at `start`.
+fn slice_of(bytes: &[u8], start: u64, from: u64, to: u64) -> &[u8] {
+    bytes
+        .get(from.saturating_sub(start) as usize..to.saturating_sub(start) as usize)
+        .unwrap_or(&[])
+}

@@ -1,0 +1,467 @@
+//! The states before a connection is established: none, SYN sent, SYN received. Knows three-, four- and five-way
+//! handshakes, TCP Fast Open (RFC 7413), repeated and forged SYN/ACKs, and midstream pick-up.
+
+use super::counters::count;
+use super::events::StreamEvent;
+use super::seq;
+use super::session::{Candidate, Cx, TcpSession, TcpState, Verdict};
+use super::side::StreamSide;
+use crate::decode::TcpHeader;
+use crate::direction::Dir;
+
+/// Window scales above this are cut (RFC 7323, 2.3).
+const WSCALE_MAX: u8 = 14;
+/// Window assumed of a connection picked up in the middle, whose scale is unknown.
+const MIDSTREAM_WINDOW: u32 = 1 << 20;
+
+const SYN: u8 = TcpHeader::SYN;
+const ACK: u8 = TcpHeader::ACK;
+const RST: u8 = TcpHeader::RST;
+const FIN: u8 = TcpHeader::FIN;
+
+impl TcpSession {
+    pub(super) fn on_none(&mut self, cx: &mut Cx) -> Verdict {
+        if cx.has(RST) {
+            return cx.bad(StreamEvent::RstButNoSession);
+        }
+        let config = &cx.env.config;
+        let (midstream, one_sided) = (config.midstream, config.async_oneside);
+        if cx.has(FIN) && !(midstream && cx.has(ACK) && !cx.has(SYN)) {
+            return cx.bad(StreamEvent::FinButNoSession);
+        }
+        match cx.h.flags & (SYN | ACK) {
+            SYN => self.take_syn(cx),
+            flags if flags == SYN | ACK && (midstream || one_sided) => self.pick_up_synack(cx),
+            ACK if midstream => self.pick_up(cx),
+            _ => return Ok(()),
+        }
+        self.set_policies(cx);
+        count(&mut cx.env.counters.sessions);
+        if self.facts.midstream {
+            count(&mut cx.env.counters.ssn_from_midstream);
+        }
+        if !cx.has(SYN) || self.facts.fast_open {
+            self.store(cx);
+        }
+        Ok(())
+    }
+
+    /// The receiver's operating system decides how a side's overlaps resolve.
+    fn set_policies(&mut self, cx: &mut Cx) {
+        let (src, dst) = (cx.pkt.src, cx.pkt.dst);
+        let (me, peer) = self.pair(cx.dir);
+        me.t.policy = cx.env.config.hosts.of(dst);
+        peer.t.policy = cx.env.config.hosts.of(src);
+    }
+
+    /// The client's SYN.
+    fn take_syn(&mut self, cx: &mut Cx) {
+        let h = cx.h;
+        self.facts.one_sided = cx.env.config.async_oneside;
+        offer(&mut self.client, &h, cx.now);
+        self.server.t.window = u32::from(h.window);
+        self.server.t.wscale = h.window_scale.unwrap_or(0).min(WSCALE_MAX);
+        self.facts.client_wscale = h.window_scale.is_some();
+        self.facts.fast_open = h.fast_open;
+        self.facts.syn_data = 0;
+        if h.fast_open && cx.len > 0 {
+            self.facts.syn_data = cx.len;
+            self.client.t.next_seq = self.client.t.next_seq.wrapping_add(cx.len);
+        }
+        self.enter(TcpState::SynSent);
+    }
+
+    fn pick_up_synack(&mut self, cx: &mut Cx) {
+        let h = cx.h;
+        self.facts.midstream = true;
+        self.facts.midstream_synack = true;
+        self.facts.one_sided = cx.env.config.async_oneside;
+        offer(&mut self.server, &h, cx.now);
+        self.server.t.last_ack = self.server.t.next_seq;
+        let client = &mut self.client.t;
+        client.isn = h.ack.wrapping_sub(1);
+        client.anchored = true;
+        client.next_seq = h.ack;
+        client.last_ack = h.ack;
+        client.window = u32::from(h.window);
+        client.wscale = h.window_scale.unwrap_or(0).min(WSCALE_MAX);
+        client.next_win = h.ack.wrapping_add(client.window);
+        // The client's own scale was in the SYN that was not seen: assume the largest when the server agreed to one.
+        self.server.t.wscale = if h.window_scale.is_some() {
+            WSCALE_MAX
+        } else {
+            0
+        };
+        self.facts.timestamps = h.timestamp.is_some();
+        self.enter(TcpState::SynRecv);
+    }
+
+    /// Picks the connection up at a packet with ACK, data or FIN.
+    fn pick_up(&mut self, cx: &mut Cx) {
+        let h = cx.h;
+        self.facts.midstream = true;
+        self.facts.one_sided = cx.env.config.async_oneside;
+        self.facts.timestamps = h.timestamp.is_some();
+        let end = cx.seq_end();
+        let (me, peer) = self.pair(cx.dir);
+        let sender = &mut me.t;
+        sender.isn = h.seq.wrapping_sub(1);
+        sender.anchored = true;
+        sender.next_seq = end;
+        sender.last_ack = h.seq;
+        sender.wscale = WSCALE_MAX;
+        sender.window = MIDSTREAM_WINDOW;
+        sender.next_win = h.seq.wrapping_add(MIDSTREAM_WINDOW);
+        if let Some((value, _)) = h.timestamp {
+            sender.last_ts = value;
+            sender.last_pkt_ts = cx.now;
+        }
+        let receiver = &mut peer.t;
+        receiver.isn = h.ack.wrapping_sub(1);
+        receiver.anchored = true;
+        receiver.next_seq = h.ack;
+        receiver.last_ack = h.ack;
+        receiver.wscale = WSCALE_MAX;
+        receiver.window = (u32::from(h.window) << WSCALE_MAX).max(MIDSTREAM_WINDOW);
+        receiver.next_win = h.ack.wrapping_add(receiver.window);
+        self.enter(TcpState::Established);
+        if cx.has(FIN) {
+            let (me, _) = self.pair(cx.dir);
+            me.t.fin = Some(end);
+            me.t.next_seq = end.wrapping_add(1);
+            self.enter(if cx.dir == Dir::ToServer {
+                TcpState::CloseWait
+            } else {
+                TcpState::FinWait1
+            });
+        }
+    }
+
+    pub(super) fn on_syn_sent(&mut self, cx: &mut Cx) -> Verdict {
+        if cx.has(RST) {
+            return self.refuse(cx);
+        }
+        if cx.has(FIN) {
+            return Ok(());
+        }
+        match (cx.h.flags & (SYN | ACK), cx.dir) {
+            (flags, Dir::ToServer) if flags == SYN | ACK => self.four_way_synack(cx),
+            (flags, Dir::ToClient) if flags == SYN | ACK => self.synack(cx),
+            (SYN, Dir::ToServer) => self.syn_again(cx),
+            (SYN, Dir::ToClient) => {
+                let h = cx.h;
+                self.facts.four_way = true;
+                offer(&mut self.server, &h, cx.now);
+                self.client.t.window = u32::from(h.window);
+                self.client.t.wscale = h.window_scale.unwrap_or(0).min(WSCALE_MAX);
+                Ok(())
+            }
+            (ACK, Dir::ToServer) if self.facts.one_sided => self.one_sided_ack(cx),
+            _ => Ok(()),
+        }
+    }
+
+    /// RST on a SYN: from the server it must acknowledge the SYN, from the client it must be the SYN's.
+    fn refuse(&mut self, cx: &mut Cx) -> Verdict {
+        let client = &self.client.t;
+        let after_syn = client.isn.wrapping_add(1);
+        let valid = match cx.dir {
+            Dir::ToServer => cx.h.seq == client.isn || cx.h.seq == after_syn,
+            Dir::ToClient => {
+                !cx.has(ACK) || cx.h.ack == after_syn || cx.h.ack == client.next_seq || {
+                    let candidates = self.candidates.iter().flat_map(|list| list.iter());
+                    candidates
+                        .map(|c| c.header.seq.wrapping_add(1))
+                        .any(|seq| seq == cx.h.ack)
+                }
+            }
+        };
+        if !valid {
+            return cx.bad(StreamEvent::RstInvalidAck);
+        }
+        count(&mut cx.env.counters.rst);
+        self.before_rst = self.state;
+        self.facts.closed_by_rst = true;
+        self.enter(TcpState::Closed);
+        Ok(())
+    }
+
+    /// Another SYN of the client before any answer.
+    fn syn_again(&mut self, cx: &mut Cx) -> Verdict {
+        if cx.h.seq == self.client.t.isn {
+            return Ok(());
+        }
+        let max = usize::from(cx.env.config.max_syn_queued);
+        self.remember(cx, max, StreamEvent::ThreeWhsSynFlood)
+    }
+
+    /// Keeps a handshake segment for the case that the other end took it.
+    fn remember(&mut self, cx: &mut Cx, max: usize, flood: StreamEvent) -> Verdict {
+        let list = self.candidates.get_or_insert_with(Default::default);
+        if list
+            .iter()
+            .any(|c| c.header.seq == cx.h.seq && c.header.ack == cx.h.ack)
+        {
+            return Ok(());
+        }
+        if list.len() >= max {
+            return cx.bad(flood);
+        }
+        list.push(Candidate { header: cx.h });
+        Ok(())
+    }
+
+    /// The server's SYN/ACK.
+    fn synack(&mut self, cx: &mut Cx) -> Verdict {
+        let ack = cx.h.ack;
+        let after_syn = self.client.t.isn.wrapping_add(1);
+        if ack != after_syn && ack != self.client.t.next_seq {
+            let found = self
+                .candidates
+                .iter()
+                .flat_map(|list| list.iter())
+                .find(|c| c.header.seq.wrapping_add(1) == ack)
+                .copied();
+            let Some(taken) = found else {
+                return cx.bad(StreamEvent::ThreeWhsSynackWithWrongAck);
+            };
+            // The server answers another SYN than the first.
+            self.client.restart();
+            offer(&mut self.client, &taken.header, cx.now);
+            self.server.t.window = u32::from(taken.header.window);
+            self.server.t.wscale = taken.header.window_scale.unwrap_or(0).min(WSCALE_MAX);
+            self.facts.client_wscale = taken.header.window_scale.is_some();
+            self.facts.syn_data = 0;
+        } else if self.facts.syn_data > 0 && ack == after_syn {
+            // The server did not take the SYN's data; the client will send it again.
+            cx.event(StreamEvent::ThreeWhsSynackTfoDataIgnored);
+            self.client.t.next_seq = after_syn;
+            self.client.restart();
+            self.facts.syn_data = 0;
+        }
+        self.candidates = None;
+        self.take_synack(cx);
+        self.store(cx);
+        let end = self.server.t.isn.wrapping_add(1).wrapping_add(cx.len);
+        self.server.t.next_seq = end;
+        self.enter(TcpState::SynRecv);
+        Ok(())
+    }
+
+    /// Takes sequence numbers and options of a SYN/ACK.
+    fn take_synack(&mut self, cx: &mut Cx) {
+        let h = cx.h;
+        offer(&mut self.server, &h, cx.now);
+        self.facts.timestamps = self.client.t.timestamps && h.timestamp.is_some();
+        match h.window_scale {
+            Some(scale) if self.facts.client_wscale => {
+                self.client.t.wscale = scale.min(WSCALE_MAX);
+            }
+            _ => {
+                self.client.t.wscale = 0;
+                self.server.t.wscale = 0;
+            }
+        }
+        let client = &mut self.client;
+        client.t.window = u32::from(h.window);
+        client.t.last_ack = h.ack;
+        client.acknowledge(h.ack);
+        client.t.next_win = h.ack.wrapping_add(client.t.window);
+        let server = &mut self.server.t;
+        server.last_ack = server.next_seq;
+        server.next_win = server.last_ack.wrapping_add(server.window);
+    }
+
+    /// Four-way handshake: the client's SYN/ACK on the server's SYN.
+    fn four_way_synack(&mut self, cx: &mut Cx) -> Verdict {
+        if !self.facts.four_way {
+            return cx.bad(StreamEvent::ThreeWhsSynackInWrongDirection);
+        }
+        if cx.h.ack != self.server.t.isn.wrapping_add(1) {
+            return cx.bad(StreamEvent::FourWhsSynackWithWrongAck);
+        }
+        if cx.h.seq != self.client.t.isn {
+            return cx.bad(StreamEvent::FourWhsSynackWithWrongSyn);
+        }
+        let h = cx.h;
+        self.facts.timestamps = self.server.t.timestamps && h.timestamp.is_some();
+        let server = &mut self.server.t;
+        server.window = u32::from(h.window);
+        server.wscale = h.window_scale.unwrap_or(0).min(WSCALE_MAX);
+        server.last_ack = h.ack;
+        server.next_win = h.ack.wrapping_add(server.window);
+        let client = &mut self.client.t;
+        client.last_ack = client.isn.wrapping_add(1);
+        client.next_win = client.last_ack.wrapping_add(client.window);
+        self.enter(TcpState::SynRecv);
+        Ok(())
+    }
+
+    /// Only the client is seen: its ACK tells the server's sequence number.
+    fn one_sided_ack(&mut self, cx: &mut Cx) -> Verdict {
+        if cx.h.seq != self.client.t.next_seq {
+            return cx.bad(StreamEvent::ThreeWhsAsyncWrongSeq);
+        }
+        let h = cx.h;
+        let server = &mut self.server.t;
+        server.isn = h.ack.wrapping_sub(1);
+        server.anchored = true;
+        server.next_seq = h.ack;
+        server.last_ack = h.ack;
+        server.window = u32::from(h.window) << server.wscale.min(WSCALE_MAX);
+        server.next_win = h.ack.wrapping_add(server.window);
+        let client = &mut self.client.t;
+        client.last_ack = h.seq;
+        client.wscale = WSCALE_MAX;
+        client.window = MIDSTREAM_WINDOW;
+        client.next_win = h.seq.wrapping_add(MIDSTREAM_WINDOW);
+        client.next_seq = cx.seq_end();
+        self.enter(TcpState::Established);
+        self.store(cx);
+        Ok(())
+    }
+
+    pub(super) fn on_syn_recv(&mut self, cx: &mut Cx) -> Verdict {
+        if cx.has(RST) {
+            return self.reset(cx);
+        }
+        if cx.has(FIN) && !cx.has(SYN) {
+            return self.fin(cx);
+        }
+        match (cx.h.flags & (SYN | ACK), cx.dir) {
+            (flags, _) if flags == SYN | ACK => self.synack_again(cx),
+            (SYN, Dir::ToClient) => cx.bad(StreamEvent::ThreeWhsSynToclientOnSynRecv),
+            (SYN, Dir::ToServer) if cx.h.seq != self.client.t.isn => {
+                cx.bad(StreamEvent::ThreeWhsSynResendDiffSeqOnSynRecv)
+            }
+            (ACK, Dir::ToServer) => self.handshake_ack(cx),
+            (ACK, Dir::ToClient) => self.server_ack(cx),
+            _ => Ok(()),
+        }
+    }
+
+    fn synack_again(&mut self, cx: &mut Cx) -> Verdict {
+        if cx.dir == Dir::ToServer {
+            return cx.bad(StreamEvent::ThreeWhsSynackToserverOnSynRecv);
+        }
+        if self.facts.four_way && cx.h.seq == self.server.t.isn {
+            return Ok(());
+        }
+        if cx.h.ack != self.client.t.last_ack && cx.h.ack != self.client.t.next_seq {
+            return cx.bad(StreamEvent::ThreeWhsSynackResendWithDifferentAck);
+        }
+        if cx.h.seq == self.server.t.isn {
+            return Ok(());
+        }
+        cx.event(StreamEvent::ThreeWhsSynackResendWithDiffSeq);
+        let max = usize::from(cx.env.config.max_synack_queued);
+        self.remember(cx, max, StreamEvent::ThreeWhsSynackFlood)
+    }
+
+    /// The client's ACK, which ends the handshake.
+    fn handshake_ack(&mut self, cx: &mut Cx) -> Verdict {
+        let ack = cx.h.ack;
+        let in_range = |side: &StreamSide| {
+            let first = side.t.isn.wrapping_add(1);
+            seq::geq(ack, first) && seq::leq(ack, side.t.next_seq)
+        };
+        if !in_range(&self.server) {
+            // Perhaps it takes one of the other SYN/ACKs.
+            let found = self
+                .candidates
+                .iter()
+                .flat_map(|list| list.iter())
+                .find(|c| c.header.seq.wrapping_add(1) == ack)
+                .copied();
+            if let Some(taken) = found {
+                let ours = cx.h;
+                cx.h = taken.header;
+                self.take_synack(cx);
+                cx.h = ours;
+            }
+        }
+        self.check_timestamp(cx)?;
+        let midstream = self.facts.midstream;
+        let client = &self.client.t;
+        let expected = cx.h.seq == client.next_seq;
+        // The SYN's data again, or data after an ACK that was not seen.
+        let again = self.facts.fast_open
+            && seq::geq(cx.h.seq, client.isn.wrapping_add(1))
+            && seq::leq(cx.h.seq, client.next_seq);
+        let later = seq::gt(cx.h.seq, client.next_seq) && seq::leq(cx.seq_end(), client.next_win);
+        let acked = in_range(&self.server) || self.facts.four_way && self.check_ack(cx).is_ok();
+        if !acked {
+            // An acknowledgement of data that we did not see the server send is fine within its window.
+            let unseen = (later || expected)
+                && seq::gt(ack, self.server.t.next_seq)
+                && seq::leq(ack, self.server.t.next_win)
+                && !expected;
+            if !unseen && !midstream {
+                return cx.bad(if expected {
+                    StreamEvent::ThreeWhsRightSeqWrongAckEvasion
+                } else {
+                    StreamEvent::ThreeWhsWrongSeqWrongAck
+                });
+            }
+        } else if !(expected || again || later || midstream || self.facts.one_sided) {
+            return cx.bad(StreamEvent::ThreeWhsWrongSeqWrongAck);
+        }
+        self.candidates = None;
+        self.establish(cx);
+        Ok(())
+    }
+
+    fn establish(&mut self, cx: &mut Cx) {
+        self.enter(TcpState::Established);
+        let end = cx.seq_end();
+        let (me, _) = self.pair(cx.dir);
+        me.t.next_seq = seq::max(me.t.next_seq, end);
+        self.take_ack(cx);
+        self.store(cx);
+    }
+
+    /// An ACK of the server before the client's: the end of a four-way handshake, or data right behind the SYN/ACK.
+    fn server_ack(&mut self, cx: &mut Cx) -> Verdict {
+        let expected = cx.h.seq == self.server.t.next_seq;
+        if self.facts.four_way {
+            if !expected {
+                return cx.bad(StreamEvent::FourWhsWrongSeq);
+            }
+            if self.check_ack(cx).is_err() {
+                return cx.bad(StreamEvent::FourWhsInvalidAck);
+            }
+            self.establish(cx);
+            return Ok(());
+        }
+        if cx.len == 0 && !self.facts.fast_open && !self.facts.midstream_synack {
+            return cx.bad(StreamEvent::ThreeWhsAckInWrongDir);
+        }
+        self.check_timestamp(cx)?;
+        let in_window = seq::geq(cx.h.seq, self.server.t.next_seq)
+            && seq::leq(cx.seq_end(), self.server.t.next_win);
+        if !in_window || self.check_ack(cx).is_err() {
+            return cx.bad(if cx.len > 0 {
+                StreamEvent::ThreeWhsAckDataInject
+            } else {
+                StreamEvent::ThreeWhsAckInWrongDir
+            });
+        }
+        // The client's ACK was lost on the way to us.
+        self.establish(cx);
+        Ok(())
+    }
+}
+
+/// Takes a sender's first sequence number and its options from its SYN.
+fn offer(side: &mut StreamSide, h: &TcpHeader, now: u32) {
+    side.t.isn = h.seq;
+    side.t.anchored = true;
+    side.t.next_seq = h.seq.wrapping_add(1);
+    side.t.sack = h.sack_permitted;
+    side.t.timestamps = h.timestamp.is_some();
+    if let Some((value, _)) = h.timestamp {
+        side.t.last_ts = value;
+        side.t.zero_timestamp = value == 0;
+        side.t.last_pkt_ts = now;
+    }
+}

@@ -1,0 +1,351 @@
+//! One TCP connection: its state, both sides, and the entry of a packet. The states themselves are in `state/`.
+
+use super::config::StreamConfig;
+use super::counters::{count, StreamCounters};
+use super::events::StreamEvent;
+use super::memory::{MemoryGauge, Share};
+use super::seq;
+use super::side::StreamSide;
+use crate::decode::{Packet, TcpHeader};
+use crate::direction::Dir;
+
+/// What the sessions of one worker share.
+#[derive(Default)]
+pub struct StreamEnv {
+    pub config: StreamConfig,
+    pub counters: StreamCounters,
+    /// Bytes of stream data held.
+    pub data_memory: MemoryGauge,
+    /// Bytes of sessions held.
+    pub session_memory: MemoryGauge,
+}
+
+impl StreamEnv {
+    pub fn new(config: StreamConfig) -> Self {
+        StreamEnv {
+            config,
+            ..StreamEnv::default()
+        }
+    }
+}
+
+/// States of a connection as both ends together show them; FIN states are named from the server's end, as Suricata does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TcpState {
+    #[default]
+    None,
+    SynSent,
+    SynRecv,
+    Established,
+    FinWait1,
+    FinWait2,
+    TimeWait,
+    LastAck,
+    CloseWait,
+    Closing,
+    Closed,
+}
+
+impl TcpState {
+    /// EVE `tcp.state`.
+    pub fn name(self) -> &'static str {
+        match self {
+            TcpState::None => "none",
+            TcpState::SynSent => "syn_sent",
+            TcpState::SynRecv => "syn_recv",
+            TcpState::Established => "established",
+            TcpState::FinWait1 => "fin_wait1",
+            TcpState::FinWait2 => "fin_wait2",
+            TcpState::TimeWait => "time_wait",
+            TcpState::LastAck => "last_ack",
+            TcpState::CloseWait => "close_wait",
+            TcpState::Closing => "closing",
+            TcpState::Closed => "closed",
+        }
+    }
+}
+
+/// A handshake segment that may turn out to be the one the other end took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate {
+    pub header: TcpHeader,
+}
+
+/// Facts about the whole connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Facts {
+    pub midstream: bool,
+    /// Picked up at a SYN/ACK.
+    pub midstream_synack: bool,
+    /// Both ends sent a SYN (simultaneous open, split handshake).
+    pub four_way: bool,
+    /// Only one side is seen.
+    pub one_sided: bool,
+    pub fast_open: bool,
+    pub timestamps: bool,
+    pub client_wscale: bool,
+    pub closed_by_rst: bool,
+    /// Bytes of data that came with the SYN.
+    pub syn_data: u32,
+}
+
+/// Which sides may have something new to read after a packet, in the order they are to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamUpdate {
+    pub first: Option<Dir>,
+    pub second: Option<Dir>,
+}
+
+impl StreamUpdate {
+    pub fn iter(self) -> impl Iterator<Item = Dir> {
+        [self.first, self.second].into_iter().flatten()
+    }
+}
+
+/// Both sides of a TCP connection.
+#[derive(Default)]
+pub struct TcpSession {
+    pub(super) state: TcpState,
+    /// State before a RST closed it.
+    pub(super) before_rst: TcpState,
+    pub(super) facts: Facts,
+    /// Data that the client sends.
+    pub(super) client: StreamSide,
+    /// Data that the server sends.
+    pub(super) server: StreamSide,
+    /// SYNs, then SYN/ACKs, that differ from the one taken.
+    #[allow(clippy::box_collection)] // rare: a pointer keeps idle sessions small
+    pub(super) candidates: Option<Box<Vec<Candidate>>>,
+    /// Counts the session in `StreamEnv::session_memory` while it lives.
+    _share: Share,
+}
+
+/// A packet is bad for the connection's state: it changes nothing.
+#[derive(Debug)]
+pub(super) struct Bad;
+pub(super) type Verdict = Result<(), Bad>;
+
+/// The packet in hand.
+pub(super) struct Cx<'e, 'p, 'f> {
+    pub env: &'e mut StreamEnv,
+    pub pkt: &'p mut Packet<'f>,
+    pub h: TcpHeader,
+    pub dir: Dir,
+    /// Payload length.
+    pub len: u32,
+    /// Packet time in seconds.
+    pub now: u32,
+}
+
+impl Cx<'_, '_, '_> {
+    #[inline]
+    pub fn event(&mut self, event: StreamEvent) {
+        self.pkt.events.set(event.code());
+    }
+    /// Sets the event and refuses the packet.
+    pub fn bad(&mut self, event: StreamEvent) -> Verdict {
+        self.event(event);
+        Err(Bad)
+    }
+    #[inline]
+    pub fn has(&self, flags: u8) -> bool {
+        self.h.has(flags)
+    }
+    /// Sequence number after the payload.
+    #[inline]
+    pub fn seq_end(&self) -> u32 {
+        self.h.seq.wrapping_add(self.len)
+    }
+}
+
+impl TcpSession {
+    pub(super) fn new(env: &StreamEnv) -> Self {
+        let config = &env.config.reassembly;
+        let side = |chunk| StreamSide::new(&env.data_memory, config.depth, chunk, config.raw);
+        let mut share = Share::new(&env.session_memory);
+        share.set(size_of::<TcpSession>() as u64);
+        TcpSession {
+            client: side(config.toserver_chunk_size),
+            server: side(config.toclient_chunk_size),
+            _share: share,
+            ..TcpSession::default()
+        }
+    }
+
+    /// The side whose data travels in `dir`.
+    #[inline]
+    pub fn side(&self, dir: Dir) -> &StreamSide {
+        match dir {
+            Dir::ToServer => &self.client,
+            Dir::ToClient => &self.server,
+        }
+    }
+    #[inline]
+    pub fn side_mut(&mut self, dir: Dir) -> &mut StreamSide {
+        match dir {
+            Dir::ToServer => &mut self.client,
+            Dir::ToClient => &mut self.server,
+        }
+    }
+    /// (sender's side, receiver's side) of a packet.
+    #[inline]
+    pub(super) fn pair(&mut self, dir: Dir) -> (&mut StreamSide, &mut StreamSide) {
+        match dir {
+            Dir::ToServer => (&mut self.client, &mut self.server),
+            Dir::ToClient => (&mut self.server, &mut self.client),
+        }
+    }
+
+    pub fn state(&self) -> TcpState {
+        self.state
+    }
+    /// EVE `tcp.state`.
+    pub fn state_name(&self) -> &'static str {
+        self.state.name()
+    }
+    pub fn is_closed(&self) -> bool {
+        self.state == TcpState::Closed
+    }
+    pub fn is_established(&self) -> bool {
+        self.state >= TcpState::Established
+    }
+    pub fn is_midstream(&self) -> bool {
+        self.facts.midstream
+    }
+    /// OR of the flags of all packets (EVE `tcp.tcp_flags`).
+    pub fn tcp_flags(&self) -> u8 {
+        self.client.t.tcp_flags | self.server.t.tcp_flags
+    }
+
+    /// Whether a packet begins another connection on the same ports: a SYN with another sequence number once this one is
+    /// closing.
+    pub(crate) fn is_reused_by(&self, header: &TcpHeader, dir: Dir) -> bool {
+        let flags = header.flags & (TcpHeader::SYN | TcpHeader::ACK | TcpHeader::RST);
+        if flags != TcpHeader::SYN {
+            return false;
+        }
+        if dir == Dir::ToServer && header.seq == self.client.t.isn {
+            return false;
+        }
+        self.state == TcpState::None || self.state >= TcpState::LastAck
+    }
+
+    /// Takes one packet of the connection: moves the state, stores the payload, sets stream events and the packet's
+    /// `established` and `stream_added`. A bad packet changes nothing.
+    pub fn packet(&mut self, env: &mut StreamEnv, pkt: &mut Packet, dir: Dir) -> StreamUpdate {
+        let Some(h) = pkt.tcp().copied() else {
+            return StreamUpdate::default();
+        };
+        let len = pkt.payload_len;
+        let now = pkt.ts.seconds() as u32;
+        self.side_mut(dir).t.tcp_flags |= h.flags;
+        let mut cx = Cx {
+            env,
+            pkt,
+            h,
+            dir,
+            len,
+            now,
+        };
+        if h.ack != 0 && !h.has(TcpHeader::ACK) {
+            cx.event(StreamEvent::PktBrokenAck);
+        }
+        let verdict = self.dispatch(&mut cx);
+        if self.state >= TcpState::Established {
+            cx.pkt.established = true;
+        }
+        match verdict {
+            Ok(()) => self.update_of(h.flags, dir),
+            Err(Bad) => StreamUpdate::default(),
+        }
+    }
+
+    fn dispatch(&mut self, cx: &mut Cx) -> Verdict {
+        if self.state == TcpState::None {
+            return self.on_none(cx);
+        }
+        if self.skip_keepalive(cx) {
+            return Ok(());
+        }
+        self.check_window_update(cx)?;
+        self.on_state(self.state, cx)
+    }
+
+    pub(super) fn on_state(&mut self, state: TcpState, cx: &mut Cx) -> Verdict {
+        match state {
+            TcpState::None => self.on_none(cx),
+            TcpState::SynSent => self.on_syn_sent(cx),
+            TcpState::SynRecv => self.on_syn_recv(cx),
+            TcpState::Established => self.on_established(cx),
+            TcpState::FinWait1 | TcpState::FinWait2 | TcpState::CloseWait => {
+                self.on_half_closed(cx)
+            }
+            TcpState::Closing | TcpState::LastAck | TcpState::TimeWait => self.on_last(cx),
+            TcpState::Closed => self.on_closed(cx),
+        }
+    }
+
+    /// Data becomes readable when the peer acknowledges it, so a packet mostly opens the other side's data.
+    fn update_of(&self, flags: u8, dir: Dir) -> StreamUpdate {
+        let (own, other) = (Some(dir), Some(dir.opposite()));
+        let fin_seen = flags & TcpHeader::FIN != 0 && self.state > TcpState::TimeWait;
+        let (first, second) = if flags & TcpHeader::RST != 0 {
+            (own, None)
+        } else if self.state == TcpState::Closed || (fin_seen && flags & TcpHeader::ACK != 0) {
+            (other, own)
+        } else if fin_seen {
+            (own, None)
+        } else {
+            (other, None)
+        };
+        StreamUpdate { first, second }
+    }
+
+    /// Moves to another state; a closed connection's sides get no more bytes.
+    pub(super) fn enter(&mut self, state: TcpState) {
+        self.state = state;
+        if state == TcpState::Closed {
+            self.client.ended = true;
+            self.server.ended = true;
+        }
+    }
+
+    /// Stores the payload in the sender's side.
+    pub(super) fn store(&mut self, cx: &mut Cx) {
+        let at = if cx.has(TcpHeader::SYN) {
+            cx.h.seq.wrapping_add(1)
+        } else {
+            cx.h.seq
+        };
+        super::reassemble::store(self.side_mut(cx.dir), cx, at);
+    }
+
+    /// The packet's acknowledgement and window, taken for the receiver's side.
+    pub(super) fn take_ack(&mut self, cx: &mut Cx) {
+        if !cx.has(TcpHeader::ACK) {
+            return;
+        }
+        let (_, peer) = self.pair(cx.dir);
+        let scale = u32::from(peer.t.wscale.min(14));
+        peer.t.window = u32::from(cx.h.window) << scale;
+        let ack = cx.h.ack;
+        if seq::gt(ack, peer.t.next_seq) {
+            // Data that we did not see was acknowledged.
+            if seq::leq(ack, peer.t.next_win) || peer.t.fin.is_some() {
+                count(&mut cx.env.counters.ack_unseen_data);
+                peer.t.next_seq = ack;
+            }
+        }
+        if seq::gt(ack, peer.t.last_ack) {
+            peer.t.last_ack = ack;
+            peer.acknowledge(ack);
+        }
+        let edge = peer.t.last_ack.wrapping_add(peer.t.window);
+        peer.t.next_win = seq::max(peer.t.next_win, edge);
+        if let Some(fin) = peer.t.fin {
+            if seq::gt(ack, fin) {
+                peer.ended = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! One side of a connection: its sequence numbers as the state machine keeps them, its bytes, and the pull interface by
+//! which the app and detect stages read them. Must not know protocols or rules.
+
+use super::buffer::{At, Buffer, Inserted};
+use super::memory::{MemoryGauge, Share};
+use super::policy::OsPolicy;
+
+/// Bytes before the fresh ones that a raw view shows, so that a pattern over the edge of two views is found.
+const RAW_LOOKBACK: u64 = 256;
+
+/// What stands next in a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chunk<'a> {
+    /// Nothing (yet).
+    None,
+    Data(&'a [u8]),
+    /// This many bytes are lost.
+    Gap(u64),
+}
+
+/// A stretch of the stream for raw inspection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawView<'a> {
+    pub data: &'a [u8],
+    /// Absolute stream offset of data[0].
+    pub offset: u64,
+    /// Index in `data` from which bytes are new.
+    pub fresh: usize,
+}
+
+/// Sequence state of the sender of this side's data. Fields as in RFC 9293, 3.3.1, seen from outside.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tracking {
+    pub isn: u32,
+    /// The next sequence number expected.
+    pub next_seq: u32,
+    /// The highest acknowledgement its peer sent for it.
+    pub last_ack: u32,
+    /// Right edge of the window its peer offers.
+    pub next_win: u32,
+    /// The window its peer offers, in bytes (scaled).
+    pub window: u32,
+    /// The scale of that window.
+    pub wscale: u8,
+    pub last_ts: u32,
+    /// Packet time of `last_ts`, seconds.
+    pub last_pkt_ts: u32,
+    /// OR of the flags it sent.
+    pub tcp_flags: u8,
+    pub policy: OsPolicy,
+    pub timestamps: bool,
+    pub zero_timestamp: bool,
+    pub sack: bool,
+    pub keepalive: bool,
+    pub rst_recv: bool,
+    /// Sequence number of its FIN, once one was accepted.
+    pub fin: Option<u32>,
+    /// Stream offset 0 is known (`isn` is).
+    pub anchored: bool,
+    /// Urgent bytes left out of the stream.
+    pub urgent_dropped: u16,
+}
+
+#[derive(Debug, Default)]
+pub struct StreamSide {
+    pub(super) t: Tracking,
+    pub(super) buffer: Buffer,
+    share: Share,
+    app_pos: u64,
+    raw_pos: u64,
+    /// Offset up to which the peer has acknowledged.
+    acked: u64,
+    /// Bytes of the stream to reassemble; 0 is no limit.
+    depth: u64,
+    raw_chunk_size: u32,
+    app_off: bool,
+    raw_off: bool,
+    raw_now: bool,
+    pub(super) depth_reached: bool,
+    /// FIN acknowledged or connection closed: no byte comes any more.
+    pub(super) ended: bool,
+    /// A hole was given up on.
+    pub(super) gap: bool,
+}
+
+impl StreamSide {
+    pub(super) fn new(gauge: &MemoryGauge, depth: u64, raw_chunk_size: u32, raw: bool) -> Self {
+        StreamSide {
+            share: Share::new(gauge),
+            depth,
+            raw_chunk_size,
+            raw_off: !raw,
+            ..StreamSide::default()
+        }
+    }
+
+    /// Stream offset of sequence number `seq`, which may lie before the stream's start (negative).
+    #[inline]
+    pub(super) fn offset_of(&self, seq: u32) -> i64 {
+        // Unwrapped near what was acknowledged, the best known place of the 32-bit window.
+        let near = self.acked;
+        let first = self.t.isn.wrapping_add(1);
+        let skipped = u32::from(self.t.urgent_dropped);
+        let near_seq = first.wrapping_add(near as u32).wrapping_add(skipped);
+        (near as i64).saturating_add(i64::from(seq.wrapping_sub(near_seq) as i32))
+    }
+
+    /// The peer acknowledged up to `ack`.
+    #[inline]
+    pub(super) fn acknowledge(&mut self, ack: u32) {
+        let offset = self.offset_of(ack);
+        if offset > self.acked as i64 {
+            self.acked = offset as u64;
+        }
+    }
+
+    /// A byte of sequence space that is not in the stream (urgent data): what follows moves up by one.
+    pub(super) fn skip_byte(&mut self) {
+        self.t.urgent_dropped = self.t.urgent_dropped.saturating_add(1);
+    }
+
+    /// Whether data at `seq` lies beyond the depth.
+    pub(super) fn beyond_depth(&self, seq: u32) -> bool {
+        self.depth_reached && self.offset_of(seq) >= i64::try_from(self.depth).unwrap_or(i64::MAX)
+    }
+
+    /// Forgets what came with a SYN whose data the server did not take.
+    pub(super) fn restart(&mut self) {
+        self.buffer = Buffer::default();
+        self.settle();
+    }
+
+    pub(super) fn reassembles(&self) -> bool {
+        !(self.app_off && self.raw_off)
+    }
+
+    /// Stores a segment's bytes. The answer's second part: some bytes lay before what is still open to change.
+    pub(super) fn insert(&mut self, seq: u32, bytes: &[u8]) -> (Inserted, bool) {
+        let offset = self.offset_of(seq);
+        let skip = offset.min(0).unsigned_abs();
+        let Some(bytes) = usize::try_from(skip)
+            .ok()
+            .and_then(|skip| bytes.get(skip..))
+        else {
+            return (Inserted::default(), true);
+        };
+        let offset = offset.max(0) as u64;
+        let before = skip > 0 || offset < self.floor();
+        let bytes = self.within_depth(offset, bytes);
+        if bytes.is_empty() || !self.reassembles() {
+            return (Inserted::default(), before);
+        }
+        let inserted = self.buffer.insert(offset, bytes, self.t.policy);
+        self.settle();
+        (inserted, before)
+    }
+
+    fn within_depth<'b>(&mut self, offset: u64, bytes: &'b [u8]) -> &'b [u8] {
+        if self.depth == 0 {
+            return bytes;
+        }
+        let room = self.depth.saturating_sub(offset);
+        if (bytes.len() as u64) <= room {
+            return bytes;
+        }
+        self.depth_reached = true;
+        bytes.get(..room as usize).unwrap_or(bytes)
+    }
+
+    /// Whether `more` bytes may be stored under `cap`.
+    pub(super) fn has_room(&self, more: usize, cap: u64) -> bool {
+        self.share.allows(more as u64, cap)
+    }
+
+    #[inline]
+    fn settle(&mut self) {
+        self.share.set(self.buffer.memory());
+    }
+
+    fn floor(&self) -> u64 {
+        match (self.app_off, self.raw_off) {
+            (false, false) => self.app_pos.min(self.raw_pos),
+            (false, true) => self.app_pos,
+            (true, false) => self.raw_pos,
+            (true, true) => u64::MAX,
+        }
+    }
+
+    fn slide(&mut self) {
+        if !self.reassembles() {
+            self.buffer.clear();
+        } else {
+            let floor = self.floor();
+            let keep = if self.raw_off {
+                floor
+            } else {
+                floor.min(self.raw_pos.saturating_sub(RAW_LOOKBACK))
+            };
+            self.buffer.slide(floor, keep);
+        }
+        self.settle();
+    }
+
+    /// Offset up to which readers may go: what the peer has acknowledged, or everything.
+    #[inline]
+    fn edge(&self, at_end: bool) -> u64 {
+        if at_end {
+            u64::MAX
+        } else {
+            self.acked
+        }
+    }
+
+    /// Contiguous bytes from the app's position to the acknowledged edge (`at_end`: to the last byte received), or the hole
+    /// that stands there once data beyond it was acknowledged (`at_end`: once there is data beyond it).
+    #[inline]
+    pub fn app_chunk(&self, at_end: bool) -> Chunk<'_> {
+        let edge = self.edge(at_end);
+        if self.app_off || edge <= self.app_pos {
+            return Chunk::None;
+        }
+        match self.buffer.at(self.app_pos) {
+            At::End => Chunk::None,
+            At::Hole(len) => Chunk::Gap(len),
+            At::Bytes(bytes) => {
+                let room = usize::try_from(edge - self.app_pos).unwrap_or(usize::MAX);
+                Chunk::Data(bytes.get(..room).unwrap_or(bytes))
+            }
+        }
+    }
+
+    /// `n` bytes of data or gap are used up.
+    pub fn app_consume(&mut self, n: u64) {
+        if let At::Hole(_) = self.buffer.at(self.app_pos) {
+            self.gap = true;
+        }
+        self.app_pos = self.app_pos.saturating_add(n).min(self.buffer.end());
+        self.slide();
+    }
+
+    /// Stream offset of the next byte for the app stage.
+    pub fn app_position(&self) -> u64 {
+        self.app_pos
+    }
+
+    /// The side has ended (FIN acknowledged, RST, depth reached) and everything acknowledged was used up.
+    pub fn app_finished(&self) -> bool {
+        (self.ended || self.depth_reached) && matches!(self.app_chunk(false), Chunk::None)
+    }
+
+    /// Nothing wants app data any more.
+    pub fn app_disable(&mut self) {
+        self.app_off = true;
+        self.slide();
+    }
+
+    /// The stretch to inspect, once enough stands ready or there is a reason not to wait: a trigger, the end of the
+    /// connection, the depth.
+    pub fn raw_chunk(&self, at_end: bool) -> Option<RawView<'_>> {
+        let edge = self.edge(at_end);
+        if self.raw_off || edge <= self.raw_pos {
+            return None;
+        }
+        let waits = edge - self.raw_pos < u64::from(self.raw_chunk_size);
+        if waits && !(at_end || self.raw_now || self.ended || self.depth_reached) {
+            return None;
+        }
+        let fresh_at = match self.buffer.at(self.raw_pos) {
+            At::End => return None,
+            At::Hole(len) => self.raw_pos.saturating_add(len),
+            At::Bytes(_) => self.raw_pos,
+        };
+        let back = self.buffer.before(fresh_at, RAW_LOOKBACK);
+        let offset = fresh_at.saturating_sub(back);
+        let At::Bytes(bytes) = self.buffer.at(offset) else {
+            return None;
+        };
+        let room = usize::try_from(edge.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let data = bytes.get(..room).unwrap_or(bytes);
+        let fresh = back as usize;
+        (data.len() > fresh).then_some(RawView {
+            data,
+            offset,
+            fresh,
+        })
+    }
+
+    /// Everything before absolute offset `upto` was inspected.
+    pub fn raw_consume(&mut self, upto: u64) {
+        self.raw_now = false;
+        self.raw_pos = self.raw_pos.max(upto.min(self.buffer.end()));
+        self.slide();
+    }
+
+    /// Inspect now what there is.
+    pub fn raw_trigger(&mut self) {
+        self.raw_now = true;
+    }
+
+    /// Nothing wants raw data any more.
+    pub fn raw_disable(&mut self) {
+        self.raw_off = true;
+        self.slide();
+    }
+
+    /// Data beyond the depth came and was not kept.
+    pub fn depth_reached(&self) -> bool {
+        self.depth_reached
+    }
+
+    /// Bytes of the stream to reassemble from its start; 0 is no limit.
+    pub fn set_depth(&mut self, bytes: u64) {
+        self.depth = bytes;
+    }
+
+    /// A hole in this side was given up on.
+    pub fn has_gap(&self) -> bool {
+        self.gap
+    }
+
+    /// OR of the TCP flags this side sent.
+    pub fn tcp_flags(&self) -> u8 {
+        self.t.tcp_flags
+    }
+
+    /// Highest acknowledgement number the peer sent for this side's data.
+    pub fn last_ack(&self) -> u32 {
+        self.t.last_ack
+    }
+
+    /// Bytes this side has sent by its sequence numbers, SYN and FIN included (keyword `stream_size`).
+    pub fn size(&self) -> u32 {
+        if self.t.anchored {
+            self.t.next_seq.wrapping_sub(self.t.isn)
+        } else {
+            0
+        }
+    }
+
+    /// Offset up to which the peer has acknowledged.
+    pub fn acked(&self) -> u64 {
+        self.acked
+    }
+
+    /// Whether bytes are held that the peer has not acknowledged, or that nobody has read.
+    pub fn has_unread(&self) -> bool {
+        let end = self.buffer.end();
+        (!self.app_off && end > self.app_pos) || (!self.raw_off && end > self.raw_pos)
+    }
+
+    /// Bytes of memory held for this side's data.
+    pub fn memory(&self) -> u64 {
+        self.buffer.memory()
+    }
+}

@@ -1,0 +1,217 @@
+//! Playbooks: a list of segments, and the state, events and readable bytes that must come of it.
+
+use super::*;
+use crate::decode::packet::L4;
+use crate::time::Timestamp;
+
+const S: u8 = TcpHeader::SYN;
+const A: u8 = TcpHeader::ACK;
+const F: u8 = TcpHeader::FIN;
+const R: u8 = TcpHeader::RST;
+const C: Dir = Dir::ToServer;
+const V: Dir = Dir::ToClient;
+
+pub(crate) struct Play {
+    pub env: StreamEnv,
+    pub session: TcpSession,
+    pub events: Vec<&'static str>,
+    pub update: StreamUpdate,
+    client_isn: u32,
+    server_isn: u32,
+    number: u64,
+}
+
+impl Play {
+    pub fn new(config: StreamConfig) -> Self {
+        let env = StreamEnv::new(config);
+        Play {
+            session: TcpSession::new(&env),
+            env,
+            events: Vec::new(),
+            update: StreamUpdate::default(),
+            client_isn: 0xffff_fff0,
+            server_isn: 0x7fff_fff8,
+            number: 0,
+        }
+    }
+    /// Sends a segment; seq and ack are relative to the ISNs.
+    pub fn send(&mut self, dir: Dir, flags: u8, seq: u32, ack: u32, payload: &[u8]) -> &mut Self {
+        let (mine, theirs) = match dir {
+            C => (self.client_isn, self.server_isn),
+            V => (self.server_isn, self.client_isn),
+        };
+        let header = TcpHeader {
+            seq: mine.wrapping_add(seq),
+            ack: if flags & A != 0 {
+                theirs.wrapping_add(ack)
+            } else {
+                0
+            },
+            flags,
+            window: 0xffff,
+            ..TcpHeader::default()
+        };
+        self.send_header(dir, header, payload)
+    }
+    pub fn send_header(&mut self, dir: Dir, header: TcpHeader, payload: &[u8]) -> &mut Self {
+        self.number += 1;
+        let ts = Timestamp::from_parts(1_000_000 + self.number, 0);
+        let mut pkt = Packet::new(payload, ts, self.number, payload.len() as u32, 1);
+        pkt.ip_version = 4;
+        pkt.proto = 6;
+        pkt.payload_len = payload.len() as u32;
+        pkt.l4 = L4::Tcp(header);
+        self.update = self.session.packet(&mut self.env, &mut pkt, dir);
+        self.events = pkt
+            .events
+            .as_slice()
+            .iter()
+            .filter_map(|&code| events::name(code))
+            .collect();
+        self
+    }
+    pub fn handshake(&mut self) -> &mut Self {
+        self.send(C, S, 0, 0, b"")
+            .send(V, S | A, 0, 1, b"")
+            .send(C, A, 1, 1, b"")
+            .is("established", &[])
+    }
+    pub fn is(&mut self, state: &str, events: &[&str]) -> &mut Self {
+        assert_eq!(self.session.state_name(), state);
+        assert_eq!(self.events, events);
+        self
+    }
+    /// Reads all the app stage may see; gaps as "<n>".
+    pub fn read(&mut self, dir: Dir, at_end: bool) -> String {
+        let mut out = String::new();
+        loop {
+            let side = self.session.side_mut(dir);
+            let n = match side.app_chunk(at_end) {
+                Chunk::None => return out,
+                Chunk::Gap(n) => {
+                    out.push_str(&format!("<{n}>"));
+                    n
+                }
+                Chunk::Data(data) => {
+                    out.push_str(&String::from_utf8_lossy(data));
+                    data.len() as u64
+                }
+            };
+            side.app_consume(n);
+        }
+    }
+    pub fn reads(&mut self, dir: Dir, text: &str) -> &mut Self {
+        assert_eq!(self.read(dir, false), text);
+        self
+    }
+}
+
+fn play() -> Play {
+    Play::new(StreamConfig::default())
+}
+
+#[test]
+fn data_is_readable_once_acknowledged() {
+    let mut p = play();
+    p.handshake()
+        .send(C, A, 1, 1, b"GET /")
+        .is("established", &[])
+        .reads(C, "")
+        .send(V, A, 1, 6, b"")
+        .reads(C, "GET /")
+        .send(V, A, 1, 6, b"200 OK")
+        .send(C, A, 6, 7, b"")
+        .reads(V, "200 OK");
+    assert_eq!(p.session.side(C).size(), 6);
+}
+
+#[test]
+fn closes_from_the_client() {
+    let mut p = play();
+    p.handshake()
+        .send(C, F | A, 1, 1, b"")
+        .is("close_wait", &[])
+        .send(V, A, 1, 2, b"")
+        .is("close_wait", &[])
+        .send(V, F | A, 1, 2, b"")
+        .is("last_ack", &[])
+        .send(C, A, 2, 2, b"")
+        .is("closed", &[]);
+    assert!(p.session.side(C).app_finished());
+    assert!(p.session.side(V).app_finished());
+}
+
+#[test]
+fn closes_from_the_server() {
+    play()
+        .handshake()
+        .send(V, F | A, 1, 1, b"bye")
+        .is("fin_wait1", &[])
+        .send(C, A, 1, 5, b"")
+        .is("fin_wait2", &[])
+        .reads(V, "bye")
+        .send(C, F | A, 1, 5, b"")
+        .is("time_wait", &[])
+        .send(V, A, 5, 2, b"")
+        .is("closed", &[]);
+}
+
+#[test]
+fn reset_closes_and_leaves_unacked_data_to_the_end() {
+    let mut p = play();
+    p.handshake()
+        .send(C, A, 1, 1, b"unacked")
+        .send(C, R, 8, 0, b"")
+        .is("closed", &[]);
+    assert_eq!(p.read(C, false), "");
+    assert_eq!(p.read(C, true), "unacked");
+}
+
+#[test]
+fn reset_with_wrong_sequence_is_refused() {
+    play()
+        .handshake()
+        .send(C, R, 5000, 0, b"")
+        .is("established", &[]);
+}
+
+#[test]
+fn gap_appears_when_data_beyond_is_acknowledged() {
+    let mut p = play();
+    p.handshake()
+        .send(C, A, 1, 1, b"abc")
+        .send(C, A, 10, 1, b"xyz")
+        .send(V, A, 1, 4, b"")
+        .reads(C, "abc")
+        .send(V, A, 1, 13, b"")
+        .reads(C, "<6>xyz");
+    assert!(p.session.side(C).has_gap());
+}
+
+#[test]
+fn four_way_and_five_way_handshakes() {
+    play()
+        .send(C, S, 0, 0, b"")
+        .send(V, S, 0, 0, b"")
+        .send(C, S | A, 0, 1, b"")
+        .is("syn_recv", &[])
+        .send(V, A, 1, 1, b"")
+        .is("established", &[]);
+    play()
+        .send(C, S, 0, 0, b"")
+        .send(V, A, 1, 1, b"")
+        .send(V, S, 0, 0, b"")
+        .send(C, S | A, 0, 1, b"")
+        .send(V, A, 1, 1, b"")
+        .is("established", &[]);
+}
+
+#[test]
+fn wrong_synack_is_refused() {
+    play()
+        .send(C, S, 0, 0, b"")
+        .send(V, S | A, 0, 77, b"")
+        .is("syn_sent", &["3whs_synack_with_wrong_ack"])
+        .send(C, S | A, 0, 1, b"")
+        .is("syn_sent", &["3whs_synack_in_wrong_direction"]);
+}
