@@ -1,0 +1,195 @@
+"""The messages of the bus, as typed MessagePack (docs/spec/bus.md, "Messages"). Bytes that are no message give MessageError.
+
+Every message is a map tagged by "t". A reader ignores keys it does not know and fills in those that are missing, so a
+version may add keys; it may never change the meaning of one. A batch travels as two frames: `Batch` and the sealed record.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from sensor.bus.keys import Bytes32, CentrePublic, SensorPublic
+from sensor.bus.seal import Lane, Number, SensorName
+
+VERSION = 1
+MAX_MESSAGE_BYTES = 64 * 1024  # a message without its record; the longest is an enrolment with its keys, about 4 KiB
+
+Reason = Annotated[str, msgspec.Meta(max_length=64)]
+Text = Annotated[str, msgspec.Meta(max_length=512)]
+
+
+class MessageError(Exception):
+    """Bytes that are no message of this protocol."""
+
+
+class Message(msgspec.Struct, frozen=True, tag_field="t", tag=str.lower, omit_defaults=True):
+    """Common form of all messages."""
+
+
+class Span(msgspec.Struct, frozen=True):
+    """What a sensor holds of one lane: batches first <= seq < next."""
+
+    lane: Lane
+    first: Number
+    next: Number
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """Everything before `next` of one lane is durable at the centre (or stated as lost)."""
+
+    lane: Lane
+    next: Number
+
+
+class Book(msgspec.Struct, frozen=True):
+    """One lane's account in events: made = delivered + pending + sum(lost)."""
+
+    lane: Lane
+    made: Number
+    delivered: Number
+    pending: Number
+    lost: dict[Reason, Number] = {}
+
+
+class Hello(Message, frozen=True):
+    """Sensor to centre, first on every connection and whenever the two may disagree."""
+
+    version: int
+    sensor: SensorName
+    epoch: Number
+    spans: Annotated[list[Span], msgspec.Meta(max_length=16)]
+    suites: Annotated[list[int], msgspec.Meta(max_length=16)] = []
+    clock_us: Number = 0
+    software: Text = ""
+
+
+class Welcome(Message, frozen=True):
+    """Centre to sensor: where to go on, and how much may be in flight."""
+
+    version: int
+    session: Number
+    cursors: Annotated[list[Cursor], msgspec.Meta(max_length=16)]
+    window: Annotated[int, msgspec.Meta(ge=1, le=1024)]
+    clock_us: Number = 0
+
+
+class Batch(Message, frozen=True):
+    """Sensor to centre; the sealed record is the next frame."""
+
+    session: Number
+    lane: Lane
+    seq: Number
+
+
+class Lost(Message, frozen=True):
+    """Sensor to centre, in place of the batches first..last: they will never come. events 0: it is not known how many."""
+
+    session: Number
+    lane: Lane
+    first: Number
+    last: Number
+    events: Number
+    reason: Reason
+
+
+class Ack(Message, frozen=True):
+    """Centre to sensor: everything before these cursors is durable."""
+
+    session: Number
+    cursors: Annotated[list[Cursor], msgspec.Meta(max_length=16)]
+
+
+class Again(Message, frozen=True):
+    """Centre to sensor: I cannot place what you sent; say hello again."""
+
+    reason: Reason = ""
+
+
+class Refused(Message, frozen=True):
+    """Centre to sensor: this batch is in quarantine, for this reason (a SealError reason, or `header`)."""
+
+    session: Number
+    lane: Lane
+    seq: Number
+    reason: Reason
+
+
+class Heartbeat(Message, frozen=True):
+    """Sensor to centre: alive, and these are the books. The centre answers with Ack."""
+
+    session: Number
+    books: Annotated[list[Book], msgspec.Meta(max_length=16)] = []
+    clock_us: Number = 0
+
+
+class EnrolRequest(Message, frozen=True):
+    """Sensor to centre, on a connection made with the token's key. proof: see collectors.enrolment."""
+
+    version: int
+    sensor: SensorName
+    keys: SensorPublic
+    nonce: Bytes32
+    proof: Bytes32
+
+
+class EnrolOffer(Message, frozen=True):
+    """Centre to sensor: the centre's keys, and the proof that it knows the token's secret."""
+
+    keys: CentrePublic
+    nonce: Bytes32
+    proof: Bytes32
+
+
+class EnrolConfirm(Message, frozen=True):
+    """Sensor to centre: the keys are kept; proof over the whole exchange."""
+
+    proof: Bytes32
+
+
+class EnrolDone(Message, frozen=True):
+    """Centre to sensor: registered, the token is spent."""
+
+    sensor: SensorName
+
+
+class EnrolRefused(Message, frozen=True):
+    """Centre to sensor: not registered."""
+
+    reason: Text
+
+
+AnyMessage = (
+    Hello
+    | Welcome
+    | Batch
+    | Lost
+    | Ack
+    | Again
+    | Refused
+    | Heartbeat
+    | EnrolRequest
+    | EnrolOffer
+    | EnrolConfirm
+    | EnrolDone
+    | EnrolRefused
+)
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[AnyMessage] = msgspec.msgpack.Decoder(AnyMessage)
+
+
+def encode(message: AnyMessage) -> bytes:
+    """The message's frame."""
+    return _encoder.encode(message)
+
+
+def decode(frame: bytes) -> AnyMessage:
+    """The message in a frame. MessageError for anything else."""
+    if len(frame) > MAX_MESSAGE_BYTES:
+        raise MessageError(f"{len(frame)} bytes, more than {MAX_MESSAGE_BYTES}")
+    try:
+        return _decoder.decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageError(str(error)) from error

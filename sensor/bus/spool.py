@@ -1,0 +1,377 @@
+"""The spool: every batch stands here, sealed and numbered, before it is sent and until the centre has it.
+
+A bounded SQLite database (docs/spec/spool.md). One transaction holds the batches of one step of the line, their numbers, the
+account of their events and how far the input was read, so a SIGKILL at any moment leaves all of a step or nothing. When the
+quota is reached the lowest lane gives way, oldest first; a lane never displaces a higher one; what is shed is counted. A batch
+that may have been sent is never shed: it could be counted as lost and as delivered.
+
+The books, per lane and in events, always close: made = delivered + pending + sum(lost).
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sensor.bus import lanes
+from sensor.bus.messages import Book, Span
+from sensor.bus.records import COLUMNS, RECORDS, DamagedRecord, Record, add_record, as_record, open_database
+from sensor.bus.seal import NO_PREVIOUS, Header, Sealed, Sealer
+
+DEFAULT_QUOTA_BYTES = 10 * 1024**3
+_ROW_OVERHEAD_BYTES = 200  # keys, index and page slack of one record, so that the quota bounds the file and not the text
+_LEASE_BATCHES = 256  # how many numbers may be sent before the next durable note that they may have been
+
+_APPLICATION = 0x48445350  # "HDSP"
+_VERSION = 1
+_SCHEMA = f"""
+{RECORDS};
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE lane (
+  lane      INTEGER PRIMARY KEY,
+  next      INTEGER NOT NULL DEFAULT 0,  -- the number the next batch gets
+  digest    BLOB    NOT NULL,            -- of the last batch
+  leased    INTEGER NOT NULL DEFAULT 0,  -- batches before this number may have been sent
+  made      INTEGER NOT NULL DEFAULT 0,
+  delivered INTEGER NOT NULL DEFAULT 0,
+  pending   INTEGER NOT NULL DEFAULT 0,
+  bytes     INTEGER NOT NULL DEFAULT 0   -- of the pending records, with their overhead
+);
+CREATE TABLE loss (lane INTEGER, reason TEXT, events INTEGER NOT NULL, PRIMARY KEY (lane, reason)) WITHOUT ROWID;
+CREATE TABLE hole (  -- numbers that were given and will never be sent
+  lane INTEGER, first INTEGER, last INTEGER NOT NULL, events INTEGER NOT NULL, reason TEXT NOT NULL,
+  PRIMARY KEY (lane, first)
+) WITHOUT ROWID;
+CREATE TABLE progress (input TEXT, lane INTEGER, events INTEGER NOT NULL, PRIMARY KEY (input, lane)) WITHOUT ROWID;
+CREATE TABLE input (input TEXT PRIMARY KEY, what TEXT NOT NULL, finished INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID
+"""
+
+
+class Pending(NamedTuple):
+    """Events of one lane, to be numbered and sealed as one batch. Times in microseconds of packet time, 0 if unknown."""
+
+    lane: int
+    events: int
+    ndjson: bytes
+    first_us: int = 0
+    last_us: int = 0
+
+
+class Hole(NamedTuple):
+    """Numbers first..last of a lane that will never be sent. events 0: unknown."""
+
+    lane: int
+    first: int
+    last: int
+    events: int
+    reason: str
+
+
+class SpoolFull(Exception):
+    """The quota is reached and the caller would rather wait than shed."""
+
+
+class Spool:
+    """One sensor's spool. Threads: one appends, another reads and acknowledges; every method takes the lock."""
+
+    def __init__(self, path: Path, sensor: str, *, quota_bytes: int = DEFAULT_QUOTA_BYTES) -> None:
+        self.path = path
+        self.sensor = sensor
+        self.quota_bytes = quota_bytes
+        self._lock = threading.RLock()
+        self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
+        with self._transaction():
+            # The epoch names this spool's numbering: a spool that is lost or replaced starts another.
+            self._database.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", (secrets.randbits(63),))
+            self._database.executemany(
+                "INSERT OR IGNORE INTO lane (lane, digest) VALUES (?, ?)",
+                [(lane, NO_PREVIOUS) for lane in range(lanes.COUNT)],
+            )
+        self._leased = dict(self._database.execute("SELECT lane, leased FROM lane"))
+        self.epoch: int = self._one("SELECT value FROM meta WHERE key = 'epoch'")[0]
+
+    def close(self) -> None:
+        with self._lock:
+            self._database.close()
+
+    # What the line does.
+
+    def append(
+        self, batches: Sequence[Pending], sealer: Sealer, *, input_id: str = "", shed: bool = True
+    ) -> dict[int, int]:
+        """Number, seal and store these batches and note them as read from `input_id`, in one durable transaction.
+
+        Only one thread may append. Returns the events shed to make room, by lane. shed=False: SpoolFull instead, and
+        nothing is stored.
+        """
+        sealed = self._seal(batches, sealer)
+        lost: dict[int, int] = {}
+        with self._transaction():
+            now_us = time.time_ns() // 1000
+            for header, record in sealed:
+                size = len(record.record) + _ROW_OVERHEAD_BYTES
+                if self._make_room(header.lane, size, shed, lost):
+                    add_record(
+                        self._database,
+                        sensor=self.sensor,
+                        epoch=self.epoch,
+                        lane=header.lane,
+                        seq=header.seq,
+                        events=header.events,
+                        digest=record.digest,
+                        added_us=now_us,
+                        sealed=record.record,
+                    )
+                    self._account(header, record.digest, pending=header.events, size=size)
+                else:  # it has its number all the same, so that the centre sees the hole
+                    self._account(header, record.digest, pending=0, size=0)
+                    self._lose(Hole(header.lane, header.seq, header.seq, header.events, "shed"), lost)
+                if input_id:
+                    self._database.execute(
+                        "INSERT INTO progress VALUES (?, ?, ?) "
+                        "ON CONFLICT DO UPDATE SET events = events + excluded.events",
+                        (input_id, header.lane, header.events),
+                    )
+        return lost
+
+    def begin_input(self, input_id: str, what: str) -> tuple[bool, list[int]]:
+        """(finished before, events already spooled by lane) of an input; makes its entry."""
+        with self._transaction():
+            self._database.execute("INSERT OR IGNORE INTO input (input, what) VALUES (?, ?)", (input_id, what))
+            finished = self._one("SELECT finished FROM input WHERE input = ?", input_id)[0]
+            done = dict(self._database.execute("SELECT lane, events FROM progress WHERE input = ?", (input_id,)))
+        return bool(finished), [done.get(lane, 0) for lane in range(lanes.COUNT)]
+
+    def finish_input(self, input_id: str) -> None:
+        """Note that this input was read to its end."""
+        with self._transaction():
+            self._database.execute("UPDATE input SET finished = 1 WHERE input = ?", (input_id,))
+
+    def forget_input(self, input_id: str) -> None:
+        """Read this input from its start the next time."""
+        with self._transaction():
+            self._database.execute("DELETE FROM progress WHERE input = ?", (input_id,))
+            self._database.execute("DELETE FROM input WHERE input = ?", (input_id,))
+
+    # What the link does.
+
+    def spans(self) -> list[Span]:
+        """Per lane: the first number still held (or the next one, when none is) and the number after the last."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT lane, coalesce((SELECT min(seq) FROM record r WHERE r.sensor = ? AND r.epoch = ? "
+                "AND r.lane = lane.lane), next), next FROM lane ORDER BY lane",
+                (self.sensor, self.epoch),
+            ).fetchall()
+        return [Span(*row) for row in rows]
+
+    def next_item(self, lane: int, seq: int) -> Record | Hole | None:
+        """What stands at this number of a lane: its record, the hole that begins there, or None when it is not made yet.
+
+        A record is leased (see the module) before it is handed out. One that no longer matches its checksum becomes a hole.
+        """
+        with self._lock:
+            row = self._database.execute(
+                f"SELECT {COLUMNS} FROM record WHERE sensor = ? AND epoch = ? AND lane = ? AND seq >= ? "  # noqa: S608
+                "ORDER BY seq LIMIT 1",
+                (self.sensor, self.epoch, lane, seq),
+            ).fetchone()
+            if row is None or row[4] > seq:
+                end = self._one("SELECT next FROM lane WHERE lane = ?", lane)[0] if row is None else row[4]
+                return self._hole_at(lane, seq, end)
+            self._lease(lane, seq)
+            try:
+                return as_record(row)
+            except DamagedRecord:
+                self.drop(lane, seq, "damaged")
+                return self._hole_at(lane, seq, seq + 1)
+
+    def acknowledge(self, lane: int, following: int) -> int:
+        """Everything before `following` is durable at the centre: forget it. Returns the events now delivered."""
+        with self._transaction():
+            batches, events, size = self._one(
+                "SELECT count(*), coalesce(sum(events), 0), coalesce(sum(size), 0) FROM record "
+                "WHERE sensor = ? AND epoch = ? AND lane = ? AND seq < ?",
+                self.sensor,
+                self.epoch,
+                lane,
+                following,
+            )
+            self._database.execute("DELETE FROM hole WHERE lane = ? AND last < ?", (lane, following))
+            if batches:
+                self._database.execute(
+                    "DELETE FROM record WHERE sensor = ? AND epoch = ? AND lane = ? AND seq < ?",
+                    (self.sensor, self.epoch, lane, following),
+                )
+                self._database.execute(
+                    "UPDATE lane SET delivered = delivered + ?1, pending = pending - ?1, bytes = bytes - ?2 "
+                    "WHERE lane = ?3",
+                    (events, size + batches * _ROW_OVERHEAD_BYTES, lane),
+                )
+        return int(events)
+
+    def drop(self, lane: int, seq: int, reason: str) -> None:
+        """Give up one record for good: it becomes a hole and its events are lost for this reason."""
+        with self._transaction():
+            self._give_up(lane, seq, reason)
+
+    # What people and metrics ask.
+
+    def books(self) -> list[Book]:
+        """The account of every lane."""
+        with self._lock:
+            lost: dict[int, dict[str, int]] = {}
+            for lane, reason, events in self._database.execute("SELECT lane, reason, events FROM loss"):
+                lost.setdefault(lane, {})[reason] = events
+            rows = self._database.execute("SELECT lane, made, delivered, pending FROM lane ORDER BY lane").fetchall()
+        return [Book(lane, made, delivered, pending, lost.get(lane, {})) for lane, made, delivered, pending in rows]
+
+    def used_bytes(self) -> int:
+        """Bytes of the pending records, with their overhead; what the quota bounds."""
+        with self._lock:
+            return int(self._one("SELECT sum(bytes) FROM lane")[0])
+
+    def pending_batches(self) -> int:
+        with self._lock:
+            return int(self._one("SELECT count(*) FROM record")[0])
+
+    def oldest_pending_us(self) -> int | None:
+        """When the oldest pending batch was spooled, by this machine's clock."""
+        with self._lock:
+            row = self._database.execute("SELECT added_us FROM record ORDER BY id LIMIT 1").fetchone()
+        return None if row is None else int(row[0])
+
+    # The inside.
+
+    def _seal(self, batches: Sequence[Pending], sealer: Sealer) -> list[tuple[Header, Sealed]]:
+        with self._lock:
+            tips = {
+                lane: (seq, digest)
+                for lane, seq, digest in self._database.execute("SELECT lane, next, digest FROM lane")
+            }
+        made = []
+        for batch in batches:
+            seq, previous = tips[batch.lane]
+            header = Header(
+                sensor=self.sensor,
+                epoch=self.epoch,
+                lane=batch.lane,
+                seq=seq,
+                events=batch.events,
+                first_us=batch.first_us,
+                last_us=batch.last_us,
+                previous=previous,
+                signer=sealer.signer,
+            )
+            record = sealer.seal(header, batch.ndjson)
+            tips[batch.lane] = (seq + 1, record.digest)
+            made.append((header, record))
+        return made
+
+    def _account(self, header: Header, digest: bytes, *, pending: int, size: int) -> None:
+        self._database.execute(
+            "UPDATE lane SET next = ?, digest = ?, made = made + ?, pending = pending + ?, bytes = bytes + ? WHERE lane = ?",
+            (header.seq + 1, digest, header.events, pending, size, header.lane),
+        )
+
+    def _make_room(self, lane: int, size: int, shed: bool, lost: dict[int, int]) -> bool:
+        excess = self.used_bytes() + size - self.quota_bytes
+        if excess <= 0:
+            return True
+        if not shed:
+            raise SpoolFull(f"{self.path}: {self.quota_bytes} bytes are in use")
+        for victim in range(lanes.COUNT - 1, lane - 1, -1):
+            rows = self._database.execute(
+                "SELECT seq, size FROM record WHERE sensor = ?1 AND epoch = ?2 AND lane = ?3 "
+                "AND seq >= (SELECT leased FROM lane WHERE lane = ?3) ORDER BY seq",
+                (self.sensor, self.epoch, victim),
+            )
+            doomed = []
+            for seq, stored in rows:
+                doomed.append(seq)
+                excess -= stored + _ROW_OVERHEAD_BYTES
+                if excess <= 0:
+                    break
+            for seq in doomed:
+                self._give_up(victim, seq, "shed", lost)
+            if excess <= 0:
+                return True
+        return False
+
+    def _give_up(self, lane: int, seq: int, reason: str, lost: dict[int, int] | None = None) -> None:
+        row = self._database.execute(
+            "DELETE FROM record WHERE sensor = ? AND epoch = ? AND lane = ? AND seq = ? RETURNING events, size",
+            (self.sensor, self.epoch, lane, seq),
+        ).fetchone()
+        if row is None:
+            return
+        events, size = row
+        self._database.execute(
+            "UPDATE lane SET pending = pending - ?, bytes = bytes - ? WHERE lane = ?",
+            (events, size + _ROW_OVERHEAD_BYTES, lane),
+        )
+        self._lose(Hole(lane, seq, seq, events, reason), lost)
+
+    def _lose(self, hole: Hole, lost: dict[int, int] | None) -> None:
+        self._database.execute(
+            "INSERT INTO loss VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET events = events + excluded.events",
+            (hole.lane, hole.reason, hole.events),
+        )
+        # A hole grows only while the centre cannot have heard of it: what was reported must stay as it was said.
+        grown = self._database.execute(
+            "UPDATE hole SET last = ?1, events = events + ?2 WHERE lane = ?3 AND last = ?1 - 1 AND reason = ?4 "
+            "AND first >= (SELECT leased FROM lane WHERE lane = ?3)",
+            (hole.last, hole.events, hole.lane, hole.reason),
+        )
+        if not grown.rowcount:
+            self._database.execute("INSERT INTO hole VALUES (?, ?, ?, ?, ?)", hole)
+        if lost is not None:
+            lost[hole.lane] = lost.get(hole.lane, 0) + hole.events
+
+    def _hole_at(self, lane: int, seq: int, end: int) -> Hole | None:
+        """The hole at seq; numbers before `end` that nothing explains (a repaired file) are a hole of their own."""
+        if seq >= end:
+            return None
+        row = self._database.execute(
+            "SELECT lane, first, last, events, reason FROM hole WHERE lane = ? AND last >= ? ORDER BY first LIMIT 1",
+            (lane, seq),
+        ).fetchone()
+        if row is None:
+            hole = Hole(lane, seq, end - 1, 0, "missing")
+        elif row[1] > seq:
+            hole = Hole(lane, seq, row[1] - 1, 0, "missing")
+        else:
+            hole = Hole(*row)._replace(first=seq)
+        self._lease(lane, hole.last)
+        return hole
+
+    def _lease(self, lane: int, seq: int) -> None:
+        leased = self._leased.get(lane, 0)
+        if seq >= leased:
+            self._leased[lane] = seq + _LEASE_BATCHES
+            with self._transaction():
+                self._database.execute("UPDATE lane SET leased = ? WHERE lane = ?", (self._leased[lane], lane))
+
+    def _one(self, query: str, *parameters: object) -> tuple[Any, ...]:
+        row: tuple[Any, ...] = self._database.execute(query, parameters).fetchone()
+        return row
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """The lock and one durable transaction; it joins one that is open."""
+        with self._lock:
+            if self._database.in_transaction:
+                yield
+                return
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
