@@ -70,7 +70,7 @@ class Engine:
     """chDB behind a lock."""
 
     def __init__(self, directory: Path) -> None:
-        self._connection = chdb.connect(str(directory))
+        self._connection = chdb.connect(str(directory))  # type: ignore[no-untyped-call]
         self._lock = threading.Lock()
 
     def run(self, text: str, body: bytes, parameters: dict[str, str]) -> tuple[bytes, str]:

@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 
 from sensor.bus.keys import Bytes32, CentrePublic, SensorPublic
-from sensor.bus.seal import Lane, Number, SensorName
+from sensor.bus.seal import Epoch, Lane, Microseconds, Number, SensorName
 
 VERSION = 1
 MAX_MESSAGE_BYTES = 64 * 1024  # a message without its record; the longest is an enrolment with its keys, about 4 KiB
@@ -58,10 +58,10 @@ class Hello(Message, frozen=True):
 
     version: int
     sensor: SensorName
-    epoch: Number
+    epoch: Epoch
     spans: Annotated[list[Span], msgspec.Meta(max_length=16)]
     suites: Annotated[list[int], msgspec.Meta(max_length=16)] = []
-    clock_us: Number = 0
+    clock_us: Microseconds = 0
     software: Text = ""
 
 
@@ -72,7 +72,7 @@ class Welcome(Message, frozen=True):
     session: Number
     cursors: Annotated[list[Cursor], msgspec.Meta(max_length=16)]
     window: Annotated[int, msgspec.Meta(ge=1, le=1024)]
-    clock_us: Number = 0
+    clock_us: Microseconds = 0
 
 
 class Batch(Message, frozen=True):
@@ -121,7 +121,7 @@ class Heartbeat(Message, frozen=True):
 
     session: Number
     books: Annotated[list[Book], msgspec.Meta(max_length=16)] = []
-    clock_us: Number = 0
+    clock_us: Microseconds = 0
 
 
 class EnrolRequest(Message, frozen=True):

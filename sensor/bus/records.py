@@ -46,7 +46,11 @@ class Record(NamedTuple):
 
 
 class DamagedRecord(Exception):
-    """A stored record whose bytes changed on the disk."""
+    """A stored record whose bytes changed on the disk; `record` is its id."""
+
+    def __init__(self, record: int, text: str) -> None:
+        super().__init__(text)
+        self.record = record
 
 
 def open_database(path: Path, schema: str, *, application: int, version: int) -> sqlite3.Connection:
@@ -113,5 +117,5 @@ def as_record(row: tuple[int, str, int, int, int, int, int, int, bytes]) -> Reco
     """A row of COLUMNS, checked. DamagedRecord when the checksum does not hold."""
     crc32, sealed = row[7:]
     if zlib.crc32(sealed) != crc32:
-        raise DamagedRecord(f"record {row[0]} (lane {row[3]}, seq {row[4]}) does not match its checksum")
+        raise DamagedRecord(row[0], f"record {row[0]} (lane {row[3]}, seq {row[4]}) does not match its checksum")
     return Record(*row[:7], sealed)

@@ -45,9 +45,12 @@ _ZSTD_LEVEL = 3
 _SIGNED_DOMAIN = b"haidang batch\0"
 _SEALED_DOMAIN = b"haidang seal\0"
 
-MAX_NUMBER = 2**63 - 1  # SQLite's integers are signed
+MAX_EPOCH = 2**63 - 1  # SQLite's integers are signed
+MAX_NUMBER = 2**48  # centuries at any rate, and sums of many stay far from 64 bits
 
+Epoch = Annotated[int, msgspec.Meta(ge=0, le=MAX_EPOCH)]
 Number = Annotated[int, msgspec.Meta(ge=0, le=MAX_NUMBER)]
+Microseconds = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 SensorName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z")]
 Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 KeyId = Annotated[bytes, msgspec.Meta(min_length=KEY_ID_BYTES, max_length=KEY_ID_BYTES)]
@@ -64,12 +67,12 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     """
 
     sensor: SensorName
-    epoch: Number
+    epoch: Epoch
     lane: Lane
     seq: Number
     events: Annotated[int, msgspec.Meta(ge=1, le=MAX_EVENTS)]
-    first_us: Number
-    last_us: Number
+    first_us: Microseconds
+    last_us: Microseconds
     previous: Digest
     signer: KeyId
 

@@ -1,0 +1,116 @@
+"""A centre's directory: where its keys, registry, journal and store are, and its settings. It holds no behaviour.
+
+    centre.yaml      what the operator sets
+    keys.json        the centre's secrets, mode 0600
+    registry.sqlite  sensors, their keys, tokens
+    journal.sqlite   every batch received, sealed and numbered
+    store/           the embedded engine's data
+    run/             of the running centre: lock, store endpoint, bound addresses
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import yaml
+
+from sensor.bus.durable import make_private_directory, write_whole
+from sensor.bus.keys import CentreKeys, load_keys, save_keys
+from sensor.errors import UserError, from_os_error
+
+DEFAULT_DIRECTORY = "/var/lib/haidang/centre"
+
+_HEAD = """\
+# Settings of this centre. Restart `haidang centre serve` after a change.
+#   listen      where sensors connect; port 0 takes a free one
+#   address     how sensors reach it from outside, written into tokens (empty: as bound)
+#   metrics     Prometheus, loopback unless you say otherwise
+#   store-url   empty: the embedded store; else http[s]://user:password@host:port of a ClickHouse server
+#   store-database, journal-bytes (what is filled is kept for rebuilding and relaying, oldest dropped beyond this)
+"""
+
+
+class Settings(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
+    """centre.yaml."""
+
+    listen: str = "tcp://0.0.0.0:5514"
+    address: str = ""
+    metrics: str = "127.0.0.1:9478"
+    store_url: str = ""
+    store_database: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}\Z")] = "haidang"
+    store_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    journal_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 50 * 1024**3
+
+
+@dataclass(frozen=True)
+class Home:
+    """The paths under one centre's directory."""
+
+    directory: Path
+
+    @property
+    def settings_file(self) -> Path:
+        return self.directory / "centre.yaml"
+
+    @property
+    def keys_file(self) -> Path:
+        return self.directory / "keys.json"
+
+    @property
+    def registry_file(self) -> Path:
+        return self.directory / "registry.sqlite"
+
+    @property
+    def journal_file(self) -> Path:
+        return self.directory / "journal.sqlite"
+
+    @property
+    def store_directory(self) -> Path:
+        return self.directory / "store"
+
+    @property
+    def run_directory(self) -> Path:
+        return self.directory / "run"
+
+    @property
+    def store_endpoint(self) -> Path:
+        return self.run_directory / "store.json"
+
+    @property
+    def bound_file(self) -> Path:
+        return self.run_directory / "bound.json"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.run_directory / "lock"
+
+    def create(self, settings: Settings) -> CentreKeys:
+        """Make a new centre here. UserError when there is one already."""
+        try:
+            make_private_directory(self.directory)
+            make_private_directory(self.run_directory)
+            if self.keys_file.exists():
+                raise UserError("there is a centre here already", where=self.directory, fix="choose another directory")
+            keys = CentreKeys.generate()
+            text = _HEAD + yaml.safe_dump(msgspec.to_builtins(settings), sort_keys=False)
+            write_whole(self.settings_file, text.encode(), mode=0o640)
+            save_keys(self.keys_file, keys)  # last: with it the centre exists
+        except OSError as error:
+            raise from_os_error(error, where=self.directory) from error
+        return keys
+
+    def load(self) -> tuple[Settings, CentreKeys]:
+        """Settings and keys. UserError, with the path of what is wrong."""
+        if not self.keys_file.exists():
+            raise UserError("there is no centre here", where=self.directory, fix=f"haidang centre init {self.directory}")
+        try:
+            given = yaml.safe_load(self.settings_file.read_bytes()) or {}
+            settings = msgspec.convert(given, Settings)
+        except OSError as error:
+            raise from_os_error(error, where=self.settings_file) from error
+        except (yaml.YAMLError, msgspec.ValidationError) as error:
+            raise UserError(str(error), where=self.settings_file, fix="mend it or remove the line") from error
+        return settings, load_keys(self.keys_file, CentreKeys)

@@ -1,0 +1,228 @@
+"""What the centre does with what sensors say, without a socket: check everything, keep what holds, then acknowledge.
+
+A sensor's bytes are believed in nothing: who it is comes from the key of its connection, what it may sign with from the registry,
+where its streams stand from the journal. Batches gather until `commit`, which makes them durable in one transaction and answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sqlite3
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import msgspec
+
+from collectors.enrolment import Enroller
+from collectors.journal import Entry, Gap, Heard, Journal, NewRecord, Quarantined, Stream
+from collectors.registry import Peer, Registry
+from sensor.bus import lanes, messages
+from sensor.bus.seal import MAX_RECORD_BYTES, Opener, SealError, read_envelope
+
+log = logging.getLogger("haidang.ingest")
+
+WINDOW_BATCHES = 32
+MAX_GATHERED_BYTES = 8 * 1024 * 1024  # then commit: bounds memory and how long an acknowledgement waits
+_HEARD_SECONDS = 5.0  # heartbeats are written down this often; each would cost an fsync of its own otherwise
+_MAX_TALKS = 20_000  # sensors and stale connections remembered at once
+
+Reply = tuple[bytes, bytes]
+"""(routing id, frame)."""
+
+
+@dataclass
+class _Talk:
+    """One connection that said hello."""
+
+    sensor: str
+    epoch: int
+    session: int
+    streams: dict[int, Stream]
+    software: str
+    stray: bool = False  # it sent something that does not follow; everything until its next hello is ignored
+    wants_ack: bool = False
+    heard_noted: float = field(default=float("-inf"))
+
+
+class Receiver:
+    """The centre's side of all sessions."""
+
+    def __init__(self, registry: Registry, journal: Journal, opener: Opener, enroller: Enroller) -> None:
+        self._registry = registry
+        self._journal = journal
+        self._opener = opener
+        self._enroller = enroller
+        self._talks: dict[bytes, _Talk] = {}
+        self._current: dict[str, bytes] = {}  # sensor: the routing id that spoke last
+        self._entries: list[Entry] = []
+        self._gathered_bytes = 0
+        self.counts: Counter[str] = Counter()
+        self.batch_events: Counter[str] = Counter()
+
+    @property
+    def gathered_bytes(self) -> int:
+        return self._gathered_bytes
+
+    def receive(self, routing: bytes, user: str, frames: list[bytes]) -> list[Reply]:
+        """Take one message of the connection `routing` that was made with the CURVE key `user`; what to answer at once."""
+        try:
+            message = messages.decode(frames[0])
+        except messages.MessageError:
+            self.counts["malformed"] += 1
+            return []
+        peer = self._registry.peer(user)
+        if peer is None:
+            return self._stranger(routing, user, message)
+        if isinstance(message, messages.Hello):
+            return self._hello(routing, peer, message)
+        talk = self._talks.get(routing)
+        session = getattr(message, "session", None)
+        if talk is None or session != talk.session or talk.sensor != peer.sensor:
+            return [(routing, messages.encode(messages.Again("hello first")))]
+        if isinstance(message, messages.Heartbeat):
+            talk.wants_ack = True
+            self._note_heard(talk, message)
+            return []
+        if talk.stray:
+            return []
+        if isinstance(message, messages.Batch) and len(frames) == 2:
+            return self._batch(routing, talk, peer, message, frames[1])
+        if isinstance(message, messages.Lost) and len(frames) == 1:
+            return self._lost(routing, talk, message)
+        self.counts["malformed"] += 1
+        return []
+
+    def commit(self) -> list[Reply]:
+        """Make durable what has gathered; then the acknowledgements. On failure the sensors are told to begin anew."""
+        try:
+            if self._entries:
+                self._journal.commit(self._entries)
+        except sqlite3.Error as error:
+            # Full disk, or worse: nothing was kept, so nothing may be acknowledged, and what is in memory is wrong.
+            log.error("the journal takes nothing: %s", error)
+            self.counts["journal_errors"] += 1
+            lost = list(self._talks)
+            self._talks.clear()
+            self._forget_gathered()
+            return [(routing, messages.encode(messages.Again("journal"))) for routing in lost]
+        for entry in self._entries:
+            if isinstance(entry, NewRecord):
+                self.counts["batches"] += 1
+                self.batch_events[lanes.NAMES[entry.lane]] += entry.events
+        self._forget_gathered()
+        replies = []
+        for routing, talk in self._talks.items():
+            if talk.wants_ack:
+                talk.wants_ack = False
+                ack = messages.Ack(talk.session, _cursors(talk))
+                replies.append((routing, messages.encode(ack)))
+        return replies
+
+    def _forget_gathered(self) -> None:
+        self._entries = []
+        self._gathered_bytes = 0
+
+    def _stranger(self, routing: bytes, user: str, message: messages.AnyMessage) -> list[Reply]:
+        if self._registry.token(user) is not None:
+            return [(routing, messages.encode(self._enroller.answer(user, message)))]
+        self.counts["unknown_key"] += 1  # revoked while connected: the socket is still open, nothing it says counts
+        self._talks.pop(routing, None)
+        return []
+
+    def _hello(self, routing: bytes, peer: Peer, message: messages.Hello) -> list[Reply]:
+        if message.sensor != peer.sensor:
+            self.counts["impostor"] += 1
+            return []
+        if any(isinstance(entry, NewRecord | Gap) and entry.sensor == peer.sensor for entry in self._entries):
+            # Streams are read from the journal below; what has gathered must be in it first.
+            replies = self.commit()
+        else:
+            replies = []
+        old = self._current.get(peer.sensor)
+        if old is not None and old != routing:
+            self._talks.pop(old, None)
+        if len(self._talks) >= _MAX_TALKS:
+            self._talks.clear()
+        self._current[peer.sensor] = routing
+        streams = self._journal.streams(peer.sensor, message.epoch)
+        whole = {lane: Stream() for lane in range(lanes.COUNT)} | streams
+        talk = _Talk(peer.sensor, message.epoch, secrets.randbits(48), whole, message.software)
+        self._talks[routing] = talk
+        self.counts["hellos"] += 1
+        welcome = messages.Welcome(messages.VERSION, talk.session, _cursors(talk), WINDOW_BATCHES, _now_us())
+        return [*replies, (routing, messages.encode(welcome))]
+
+    def _batch(
+        self, routing: bytes, talk: _Talk, peer: Peer, message: messages.Batch, record: bytes
+    ) -> list[Reply]:
+        talk.wants_ack = True
+        stream = talk.streams[message.lane]
+        if message.seq < stream.next:
+            self.counts["duplicates"] += 1
+            return []
+        if message.seq > stream.next:
+            return self._astray(routing, talk)
+        try:
+            envelope = read_envelope(record)
+            header = envelope.header
+            if (header.sensor, header.epoch, header.lane, header.seq) != (
+                talk.sensor,
+                talk.epoch,
+                message.lane,
+                message.seq,
+            ):
+                raise SealError("header", "is sealed under another number than it was sent with")
+            opened = self._opener.open(envelope, peer.verifiers)
+        except SealError as error:
+            log.warning("%s lane %d batch %d refused: %s", talk.sensor, message.lane, message.seq, error)
+            self.counts["refused"] += 1
+            self._entries.append(Quarantined(talk.sensor, error.reason, record[:MAX_RECORD_BYTES]))
+            talk.stray = True
+            refused = messages.Refused(talk.session, message.lane, message.seq, error.reason)
+            return [(routing, messages.encode(refused))]
+        if stream.digest and header.previous != stream.digest:
+            self.counts["chain_breaks"] += 1
+            self._entries.append(Gap(talk.sensor, talk.epoch, message.lane, header.seq, header.seq - 1, 0, "chain"))
+        talk.streams[message.lane] = Stream(header.seq + 1, opened.digest)
+        self._entries.append(
+            NewRecord(talk.sensor, talk.epoch, header.lane, header.seq, header.events, opened.digest, record)
+        )
+        self._gathered_bytes += len(record)
+        return []
+
+    def _lost(self, routing: bytes, talk: _Talk, message: messages.Lost) -> list[Reply]:
+        talk.wants_ack = True
+        stream = talk.streams[message.lane]
+        if message.last < stream.next:
+            return []
+        if message.first > stream.next or message.last < message.first:
+            return self._astray(routing, talk)
+        talk.streams[message.lane] = Stream(message.last + 1, b"")
+        self.counts["gaps"] += 1
+        self._entries.append(
+            Gap(talk.sensor, talk.epoch, message.lane, stream.next, message.last, message.events, message.reason)
+        )
+        return []
+
+    def _astray(self, routing: bytes, talk: _Talk) -> list[Reply]:
+        talk.stray = True
+        self.counts["out_of_order"] += 1
+        return [(routing, messages.encode(messages.Again("out of order")))]
+
+    def _note_heard(self, talk: _Talk, message: messages.Heartbeat) -> None:
+        now = time.monotonic()
+        if now - talk.heard_noted < _HEARD_SECONDS:
+            return
+        talk.heard_noted = now
+        books = msgspec.json.encode(message.books).decode()
+        self._entries.append(Heard(talk.sensor, _now_us(), message.clock_us - _now_us(), books, talk.software))
+
+
+def _cursors(talk: _Talk) -> list[messages.Cursor]:
+    return [messages.Cursor(lane, stream.next) for lane, stream in sorted(talk.streams.items())]
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,301 @@
+"""The journal: every batch the centre acknowledged, sealed as it came, with where every stream of batches stands.
+
+The spool's records again (sensor.bus.records), in order of arrival. One durable transaction takes a group of batches, holes and refusals;
+only then are they acknowledged. The store is filled from here through an intent: a group of records is named durably before
+it is inserted, so that after a crash the same group, and no other, is inserted again. It never opens a batch.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sensor.bus.records import COLUMNS, RECORDS, Record, add_record, as_record, open_database
+from sensor.bus.seal import MAX_RECORD_BYTES, NO_PREVIOUS
+
+_APPLICATION = 0x48444A4E  # "HDJN"
+_VERSION = 1
+_SCHEMA = f"""
+{RECORDS};
+CREATE TABLE stream (
+  sensor TEXT, epoch INTEGER, lane INTEGER,
+  next   INTEGER NOT NULL,  -- the number that must come next
+  digest BLOB NOT NULL,     -- of the last batch; empty after a hole, when it is not known
+  events INTEGER NOT NULL, lost INTEGER NOT NULL, changed_us INTEGER NOT NULL,
+  PRIMARY KEY (sensor, epoch, lane)
+) WITHOUT ROWID;
+CREATE TABLE gap (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  sensor TEXT, epoch INTEGER, lane INTEGER, first INTEGER, last INTEGER, events INTEGER, reason TEXT, noted_us INTEGER
+);
+CREATE TABLE quarantine (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, sensor TEXT, reason TEXT, noted_us INTEGER, bytes BLOB
+);
+CREATE TABLE heard (
+  sensor TEXT PRIMARY KEY, heard_us INTEGER NOT NULL, skew_us INTEGER NOT NULL, books TEXT NOT NULL, software TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE filled (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  upto INTEGER NOT NULL,      -- records up to this id are in the store
+  intent INTEGER              -- the group upto+1..intent is being inserted, or NULL
+);
+INSERT INTO filled VALUES (1, 0, NULL)
+"""
+_QUARANTINE_ENTRIES = 1000  # newest kept: evidence for people, bounded against a sensor that sends nothing else
+_PRUNE_RECORDS = 2000  # dropped in one transaction, so that an acknowledgement never waits long for it
+
+
+class Stream(NamedTuple):
+    """Where one lane of one epoch of a sensor stands."""
+
+    next: int = 0
+    digest: bytes = NO_PREVIOUS
+
+
+class NewRecord(NamedTuple):
+    """A verified batch to keep."""
+
+    sensor: str
+    epoch: int
+    lane: int
+    seq: int
+    events: int
+    digest: bytes
+    sealed: bytes
+
+
+class Gap(NamedTuple):
+    """Batches first..last of a stream that will never come, or (last < first) an oddity at `first`."""
+
+    sensor: str
+    epoch: int
+    lane: int
+    first: int
+    last: int
+    events: int
+    reason: str
+
+
+class Quarantined(NamedTuple):
+    """What was refused, and why."""
+
+    sensor: str
+    reason: str
+    sealed: bytes
+
+
+class Heard(NamedTuple):
+    """What a sensor last said about itself. skew_us: its clock minus ours when it said so."""
+
+    sensor: str
+    heard_us: int
+    skew_us: int
+    books: str
+    software: str
+
+
+Entry = NewRecord | Gap | Quarantined | Heard
+
+
+class Journal:
+    """The centre's journal. Safe for several threads; one of them receives, another fills the store."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
+
+    def close(self) -> None:
+        with self._lock:
+            self._database.close()
+
+    def streams(self, sensor: str, epoch: int) -> dict[int, Stream]:
+        """Where the lanes of this epoch stand."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT lane, next, digest FROM stream WHERE sensor = ? AND epoch = ?", (sensor, epoch)
+            ).fetchall()
+        return {lane: Stream(following, digest) for lane, following, digest in rows}
+
+    def commit(self, entries: Sequence[Entry]) -> None:
+        """Keep all of these, durably, in this order. sqlite3.Error: nothing of it was kept."""
+        now_us = time.time_ns() // 1000
+        with self._transaction():
+            for entry in entries:
+                match entry:
+                    case NewRecord():
+                        self._keep(entry, now_us)
+                    case Gap():
+                        self._note_gap(entry, now_us)
+                    case Quarantined():
+                        self._quarantine(entry, now_us)
+                    case Heard():
+                        self._database.execute("INSERT OR REPLACE INTO heard VALUES (?, ?, ?, ?, ?)", entry)
+
+    # What the filler does.
+
+    def intent(self) -> tuple[int, int | None]:
+        """(the last record in the store, the last record of the group being inserted or None)."""
+        with self._lock:
+            upto, intent = self._one("SELECT upto, intent FROM filled")
+        return upto, intent
+
+    def next_group(self, after: int, *, max_events: int, max_bytes: int) -> list[int]:
+        """Ids of the next records to insert together: one day of receipt, within these bounds, at least one if there is one."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT id, events, size, added_us FROM record WHERE id > ? ORDER BY id LIMIT ?", (after, max_events)
+            )
+            group: list[int] = []
+            events = size = day = 0
+            for number, count, stored, added_us in rows:
+                events, size = events + count, size + stored
+                if group and (events > max_events or size > max_bytes or added_us // 86_400_000_000 != day):
+                    break
+                day = added_us // 86_400_000_000
+                group.append(number)
+        return group
+
+    def set_intent(self, last: int) -> None:
+        """The group that ends with this record is about to be inserted."""
+        with self._transaction():
+            self._database.execute("UPDATE filled SET intent = ?", (last,))
+
+    def set_filled(self, last: int) -> None:
+        """Records up to this one are in the store."""
+        with self._transaction():
+            self._database.execute("UPDATE filled SET upto = ?, intent = NULL", (last,))
+
+    def refill(self) -> None:
+        """Fill the store from the journal's beginning again (the store was emptied)."""
+        with self._transaction():
+            self._database.execute("UPDATE filled SET upto = 0, intent = NULL")
+
+    def read(self, after: int, last: int) -> Iterator[Record]:
+        """Records after < id <= last, in order. DamagedRecord for one whose bytes changed."""
+        while after < last:
+            with self._lock:
+                row = self._database.execute(
+                    f"SELECT {COLUMNS} FROM record WHERE id > ? AND id <= ? ORDER BY id LIMIT 1",  # noqa: S608
+                    (after, last),
+                ).fetchone()
+            if row is None:
+                return
+            after = row[0]
+            yield as_record(row)
+
+    def last_id(self) -> int:
+        with self._lock:
+            return int(self._one("SELECT coalesce(max(id), 0) FROM record")[0])
+
+    def prune(self, keep_bytes: int) -> int:
+        """Drop the oldest filled records beyond this size; returns how many (call again while it is not 0)."""
+        with self._transaction():
+            size, upto = self._one("SELECT (SELECT coalesce(sum(size), 0) FROM record), upto FROM filled")
+            if size <= keep_bytes:
+                return 0
+            doomed = 0
+            for number, stored in self._database.execute(
+                "SELECT id, size FROM record WHERE id <= ? ORDER BY id LIMIT ?", (upto, _PRUNE_RECORDS)
+            ):
+                if size <= keep_bytes:
+                    break
+                size, doomed = size - stored, number
+            return self._database.execute("DELETE FROM record WHERE id <= ?", (doomed,)).rowcount
+
+    # What people ask.
+
+    def totals(self) -> list[tuple[str, int, int, int, int, int]]:
+        """(sensor, lane, batches, events, events lost, last change in µs) over all epochs."""
+        with self._lock:
+            return self._database.execute(
+                "SELECT sensor, lane, sum(next), sum(events), sum(lost), max(changed_us) FROM stream GROUP BY 1, 2 ORDER BY 1, 2"
+            ).fetchall()
+
+    def heard(self) -> list[Heard]:
+        with self._lock:
+            return [Heard(*row) for row in self._database.execute("SELECT * FROM heard ORDER BY sensor")]
+
+    def gaps(self) -> list[tuple[str, int, str, int, int]]:
+        """(sensor, lane, reason, how many gaps, events lost)."""
+        with self._lock:
+            return self._database.execute(
+                "SELECT sensor, lane, reason, count(*), sum(events) FROM gap GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+            ).fetchall()
+
+    def quarantined(self) -> list[tuple[str, str, int]]:
+        """(sensor, reason, how many are kept)."""
+        with self._lock:
+            return self._database.execute(
+                "SELECT sensor, reason, count(*) FROM quarantine GROUP BY 1, 2 ORDER BY 1, 2"
+            ).fetchall()
+
+    def backlog(self) -> tuple[int, int]:
+        """(records, events) that are not in the store yet."""
+        with self._lock:
+            batches, events = self._one(
+                "SELECT count(*), coalesce(sum(events), 0) FROM record WHERE id > (SELECT upto FROM filled)"
+            )
+        return batches, events
+
+    # The inside.
+
+    def _keep(self, entry: NewRecord, now_us: int) -> None:
+        add_record(
+            self._database,
+            sensor=entry.sensor,
+            epoch=entry.epoch,
+            lane=entry.lane,
+            seq=entry.seq,
+            events=entry.events,
+            digest=entry.digest,
+            added_us=now_us,
+            sealed=entry.sealed,
+        )
+        self._advance(entry.sensor, entry.epoch, entry.lane, entry.seq + 1, entry.digest, entry.events, 0, now_us)
+
+    def _note_gap(self, entry: Gap, now_us: int) -> None:
+        self._database.execute(
+            "INSERT INTO gap (sensor, epoch, lane, first, last, events, reason, noted_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (*entry, now_us),
+        )
+        if entry.last >= entry.first:
+            self._advance(entry.sensor, entry.epoch, entry.lane, entry.last + 1, b"", 0, entry.events, now_us)
+
+    def _quarantine(self, entry: Quarantined, now_us: int) -> None:
+        self._database.execute(
+            "INSERT INTO quarantine (sensor, reason, noted_us, bytes) VALUES (?, ?, ?, ?)",
+            (entry.sensor, entry.reason, now_us, entry.sealed[:MAX_RECORD_BYTES]),
+        )
+        self._database.execute(
+            "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (_QUARANTINE_ENTRIES,)
+        )
+
+    def _advance(
+        self, sensor: str, epoch: int, lane: int, following: int, digest: bytes, events: int, lost: int, now_us: int
+    ) -> None:
+        self._database.execute(
+            "INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET next = excluded.next, "
+            "digest = excluded.digest, events = events + excluded.events, lost = lost + excluded.lost, "
+            "changed_us = excluded.changed_us",
+            (sensor, epoch, lane, following, digest, events, lost, now_us),
+        )
+
+    def _one(self, query: str, *parameters: object) -> tuple[Any, ...]:
+        row: tuple[Any, ...] = self._database.execute(query, parameters).fetchone()
+        return row
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")

@@ -1,0 +1,173 @@
+"""Who may speak to this centre: sensors, their keys, and enrolment tokens. It must not touch what they send.
+
+A SQLite database, so that `haidang centre token` and `revoke` act on a running centre: every look-up goes to the file, through a cache
+that is dropped when another process has written.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
+
+from sensor.bus.enrol import Token
+from sensor.bus.keys import SensorPublic
+from sensor.bus.records import open_database
+from sensor.errors import UserError
+
+_APPLICATION = 0x48445247  # "HDRG"
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE sensor_key (
+  curve    TEXT PRIMARY KEY,
+  sensor   TEXT NOT NULL,
+  ed25519  BLOB NOT NULL,
+  mldsa65  BLOB NOT NULL,
+  added    INTEGER NOT NULL,  -- seconds since 1970
+  revoked  INTEGER            -- seconds since 1970, or NULL
+) WITHOUT ROWID;
+CREATE INDEX key_by_sensor ON sensor_key (sensor);
+CREATE TABLE token (
+  curve     TEXT PRIMARY KEY,  -- the public half; the secret is only in the token
+  proof_key BLOB NOT NULL,
+  sensor    TEXT NOT NULL,     -- the only name it may register, or ''
+  expires   INTEGER NOT NULL,
+  used_by   TEXT               -- fingerprint of the keys it registered
+) WITHOUT ROWID
+"""
+Verifiers = dict[bytes, tuple[Ed25519PublicKey, MLDSA65PublicKey]]
+
+
+class Peer(NamedTuple):
+    """A sensor that may deliver: its name and the keys its batches may be signed with, by id."""
+
+    sensor: str
+    verifiers: Verifiers
+
+
+class TokenRow(NamedTuple):
+    curve: str
+    proof_key: bytes
+    sensor: str
+    expires: int
+    used_by: str | None
+
+
+class SensorRow(NamedTuple):
+    sensor: str
+    fingerprint: str
+    added: int
+    revoked: int | None
+
+
+class Registry:
+    """The live allow-list."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
+        self._lock = threading.Lock()
+        self._peers: dict[str, Peer | None] = {}
+        self._seen_version = -1
+
+    def close(self) -> None:
+        self._database.close()
+
+    def peer(self, curve: str) -> Peer | None:
+        """The sensor with this CURVE key, or None when it is unknown or revoked. Cheap: asked for every message."""
+        with self._lock:
+            version = self._database.execute("PRAGMA data_version").fetchone()[0]
+            if version != self._seen_version:
+                self._peers.clear()
+                self._seen_version = version
+            if curve not in self._peers:
+                self._peers[curve] = self._load(curve)
+                if len(self._peers) > 10_000:  # unknown keys are remembered too; do not let them pile up
+                    self._peers.clear()
+            return self._peers.get(curve)
+
+    def _load(self, curve: str) -> Peer | None:
+        row = self._database.execute(
+            "SELECT sensor FROM sensor_key WHERE curve = ? AND revoked IS NULL", (curve,)
+        ).fetchone()
+        if row is None:
+            return None
+        # Batches may have been signed before a key was changed: every key of the sensor that was not revoked counts.
+        verifiers: Verifiers = {}
+        for key in self._database.execute(
+            "SELECT curve, ed25519, mldsa65 FROM sensor_key WHERE sensor = ? AND revoked IS NULL", row
+        ):
+            public = SensorPublic(*key)
+            verifiers[public.signer] = public.verifiers()
+        return Peer(row[0], verifiers)
+
+    def add_token(self, token: Token, sensor: str) -> None:
+        """Let this token's holder in until it expires; old tokens are swept out."""
+        with self._lock, self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.execute("DELETE FROM token WHERE expires < ?", (int(time.time()) - 86_400,))
+            self._database.execute(
+                "INSERT INTO token VALUES (?, ?, ?, ?, NULL)",
+                (token.client_public, token.proof_key, sensor, token.expires),
+            )
+
+    def token(self, curve: str) -> TokenRow | None:
+        """The token with this CURVE key, while it is valid."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT curve, proof_key, sensor, expires, used_by FROM token WHERE curve = ? AND expires >= ?",
+                (curve, int(time.time())),
+            ).fetchone()
+        return None if row is None else TokenRow(*row)
+
+    def enrol(self, token: TokenRow, sensor: str, keys: SensorPublic) -> str:
+        """Register these keys and spend the token, in one step. Returns why not, or ''. May be repeated with the same keys."""
+        with self._lock, self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            used_by = self._database.execute("SELECT used_by FROM token WHERE curve = ?", (token.curve,)).fetchone()
+            if used_by is None:
+                return "unknown token"
+            if used_by[0] is not None:
+                return "" if used_by[0] == keys.fingerprint else "the token was used before"
+            others = self._database.execute(
+                "SELECT count(*) FROM sensor_key WHERE sensor = ? AND revoked IS NULL AND curve != ?", (sensor, keys.curve)
+            ).fetchone()[0]
+            # A name that is taken needs a token made for it: nobody takes over a sensor's name with any token.
+            if others and token.sensor != sensor:
+                return f"there is a sensor {sensor} already"
+            owner = self._database.execute("SELECT sensor FROM sensor_key WHERE curve = ?", (keys.curve,)).fetchone()
+            if owner is not None and owner[0] != sensor:
+                return f"these keys belong to {owner[0]}"
+            self._database.execute(
+                "INSERT OR REPLACE INTO sensor_key VALUES (?, ?, ?, ?, ?, NULL)",
+                (keys.curve, sensor, keys.ed25519, keys.mldsa65, int(time.time())),
+            )
+            self._database.execute("UPDATE token SET used_by = ? WHERE curve = ?", (keys.fingerprint, token.curve))
+            self._peers.clear()
+        return ""
+
+    def revoke(self, sensor: str) -> int:
+        """Shut this sensor out from its next message on. Returns how many keys that took; UserError when it has none."""
+        with self._lock, self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            changed = self._database.execute(
+                "UPDATE sensor_key SET revoked = ? WHERE sensor = ? AND revoked IS NULL", (int(time.time()), sensor)
+            ).rowcount
+            self._peers.clear()
+        if not changed:
+            raise UserError(f"no sensor {sensor!r} is enrolled", fix="`haidang centre sensors` lists them")
+        return changed
+
+    def sensors(self) -> list[SensorRow]:
+        """Every key that was ever registered, by sensor."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT sensor, curve, ed25519, mldsa65, added, revoked FROM sensor_key ORDER BY sensor, added"
+            ).fetchall()
+        return [
+            SensorRow(sensor, SensorPublic(curve, ed25519, mldsa65).fingerprint, added, revoked)
+            for sensor, curve, ed25519, mldsa65, added, revoked in rows
+        ]

@@ -1,0 +1,146 @@
+"""`haidang centre serve`: the topology of a centre. Ingest in the main thread, the filler beside it, the store daemon as a child.
+
+It wires the parts and ends them in order; each part's work is in its own module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, start_http_server
+
+from collectors.enrolment import Enroller
+from collectors.home import Home
+from collectors.ingest import Receiver
+from collectors.journal import Journal
+from collectors.listen import Listener
+from collectors.metrics import CentreCollector
+from collectors.registry import Registry
+from collectors.store.client import server_address
+from collectors.store.fill import Filler
+from sensor.bus.durable import make_private_directory, write_whole
+from sensor.bus.seal import Opener
+from sensor.errors import UserError
+
+log = logging.getLogger("haidang.centre")
+
+_RESTART_SECONDS = 1.0
+_LOCK_SECONDS = 5.0  # a centre that was killed a moment ago may still be dying
+_CHILD_SECONDS = 20.0
+
+
+def serve(home: Home) -> None:
+    """Run the centre until SIGTERM or SIGINT. UserError when it cannot start."""
+    settings, keys = home.load()
+    make_private_directory(home.run_directory)
+    address = server_address(settings.store_url) if settings.store_url else None
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with _lock(home.lock_file), contextlib.ExitStack() as cleanup:
+        registry = Registry(home.registry_file)
+        cleanup.callback(registry.close)
+        journal = Journal(home.journal_file)
+        cleanup.callback(journal.close)
+        opener = Opener({keys.public().recipient: keys.opening_key()})
+        receiver = Receiver(registry, journal, opener, Enroller(registry, keys.public()))
+        listener = Listener(settings.listen, keys, registry, receiver)
+        cleanup.callback(listener.close)
+        filler = Filler(
+            journal,
+            opener,
+            settings.store_database,
+            address=address,
+            endpoint=home.store_endpoint,
+            keep_bytes=settings.journal_bytes,
+        )
+        if address is None:
+            daemon = StoreDaemon(home.store_directory, home.store_endpoint, settings.store_port)
+            daemon.start()
+            cleanup.callback(daemon.stop)
+        metrics = start_metrics(settings.metrics, CentreCollector(listener, receiver, journal, filler))
+        filler.start()
+        cleanup.callback(filler.join, _CHILD_SECONDS)
+        cleanup.callback(filler.stop)
+        write_whole(home.bound_file, json.dumps({"address": listener.bound, "metrics": metrics}).encode())
+        log.info("listening on %s, metrics on %s", listener.bound, metrics or "(none)")
+        listener.run(stop)
+        log.info("ending: what is journaled and not in the store is filled in at the next start")
+
+
+class StoreDaemon(threading.Thread):
+    """Keeps the store daemon running: a child that ends when the pipe to its standard input does."""
+
+    def __init__(self, directory: Path, endpoint: Path, port: int) -> None:
+        super().__init__(name="store-daemon", daemon=True)
+        self._command = [sys.executable, "-m", "collectors.store.daemon", str(directory), str(endpoint), str(port)]
+        self._endpoint = endpoint
+        self._stop_asked = threading.Event()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> None:
+        while not self._stop_asked.is_set():
+            self._endpoint.unlink(missing_ok=True)
+            self._child = subprocess.Popen(self._command, stdin=subprocess.PIPE)  # noqa: S603  (our own module)
+            code = self._child.wait()
+            if not self._stop_asked.is_set():
+                log.warning("the store daemon ended with %d and is started again", code)
+                self._stop_asked.wait(_RESTART_SECONDS)
+
+    def stop(self) -> None:
+        """End the child in good order; kill it when it takes too long."""
+        self._stop_asked.set()
+        if self._child is not None and self._child.stdin is not None:
+            self._child.stdin.close()
+            try:
+                self._child.wait(_CHILD_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+        self.join(_CHILD_SECONDS)
+        self._endpoint.unlink(missing_ok=True)
+
+
+def start_metrics(address: str, collector: CentreCollector) -> str:
+    """Serve metrics at host:port; the address they are at, or '' when that is empty or taken (which is only logged)."""
+    if not address:
+        return ""
+    host, _, port = address.rpartition(":")
+    registry = CollectorRegistry()
+    registry.register(collector)
+    try:
+        server, _ = start_http_server(int(port), addr=host, registry=registry)
+    except (OSError, ValueError) as error:
+        log.warning("no metrics: %s: %s", address, error)
+        return ""
+    return f"{host}:{server.server_port}"
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise UserError(
+                        "this centre is running already", where=path.parent, fix="stop the other one first"
+                    ) from None
+                time.sleep(0.1)
+        yield
+    finally:
+        os.close(descriptor)
