@@ -1,4 +1,6 @@
-"""The centre's side of an enrolment (docs/spec/bus.md, "Enrolment"). A connection made with a token's key may say this and nothing else."""
+"""The centre's side of an enrolment (docs/spec/bus.md, "Enrolment"). A connection made with a token's key
+may say this and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,11 @@ class Enroller:
             return messages.EnrolOffer(self._centre, nonce, proof(token.proof_key, b"offer", *parts))
         if isinstance(message, messages.EnrolConfirm):
             entry = self._open.pop(curve, None)
-            if entry is None or entry.until < now or not hmac.compare_digest(entry.confirmation, message.proof):
+            if (
+                entry is None
+                or entry.until < now
+                or not hmac.compare_digest(entry.confirmation, message.proof)
+            ):
                 return messages.EnrolRefused("the confirmation does not hold")
             refusal = self._registry.enrol(token, entry.sensor, entry.keys)
             if refusal:

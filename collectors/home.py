@@ -1,11 +1,12 @@
-"""A centre's directory: where its keys, registry, journal and store are, and its settings. It holds no behaviour.
+"""A centre's directory: where its keys, registry, journal and store are, and its settings. It holds no
+behaviour.
 
-    centre.yaml      what the operator sets
-    keys.json        the centre's secrets, mode 0600
-    registry.sqlite  sensors, their keys, tokens
-    journal.sqlite   every batch received, sealed and numbered
-    store/           the embedded engine's data
-    run/             of the running centre: lock, store endpoint, bound addresses
+centre.yaml      what the operator sets
+keys.json        the centre's secrets, mode 0600
+registry.sqlite  sensors, their keys, tokens
+journal.sqlite   every batch received, sealed and numbered
+store/           the embedded engine's data
+run/             of the running centre: lock, store endpoint, bound addresses
 """
 
 from __future__ import annotations
@@ -24,12 +25,11 @@ from sensor.errors import UserError, from_os_error
 DEFAULT_DIRECTORY = "/var/lib/haidang/centre"
 
 _HEAD = """\
-# Settings of this centre. Restart `haidang centre serve` after a change.
-#   listen      where sensors connect; port 0 takes a free one
-#   address     how sensors reach it from outside, written into tokens (empty: as bound)
-#   metrics     Prometheus, loopback unless you say otherwise
-#   store-url   empty: the embedded store; else http[s]://user:password@host:port of a ClickHouse server
-#   store-database, journal-bytes (what is filled is kept for rebuilding and relaying, oldest dropped beyond this)
+# Settings of this centre. Restart `haidang centre serve` after a change. listen      where sensors connect;
+# port 0 takes a free one address     how sensors reach it from outside, written into tokens (empty: as
+# bound) metrics     Prometheus, loopback unless you say otherwise store-url   empty: the embedded store;
+# else http[s]://user:password@host:port of a ClickHouse server store-database, journal-bytes (what is filled
+# is kept for rebuilding and relaying, oldest dropped beyond this)
 """
 
 
@@ -93,7 +93,9 @@ class Home:
             make_private_directory(self.directory)
             make_private_directory(self.run_directory)
             if self.keys_file.exists():
-                raise UserError("there is a centre here already", where=self.directory, fix="choose another directory")
+                raise UserError(
+                    "there is a centre here already", where=self.directory, fix="choose another directory"
+                )
             keys = CentreKeys.generate()
             text = _HEAD + yaml.safe_dump(msgspec.to_builtins(settings), sort_keys=False)
             write_whole(self.settings_file, text.encode(), mode=0o640)
@@ -105,7 +107,9 @@ class Home:
     def load(self) -> tuple[Settings, CentreKeys]:
         """Settings and keys. UserError, with the path of what is wrong."""
         if not self.keys_file.exists():
-            raise UserError("there is no centre here", where=self.directory, fix=f"haidang centre init {self.directory}")
+            raise UserError(
+                "there is no centre here", where=self.directory, fix=f"haidang centre init {self.directory}"
+            )
         try:
             given = yaml.safe_load(self.settings_file.read_bytes()) or {}
             settings = msgspec.convert(given, Settings)

@@ -1,7 +1,9 @@
-"""What the centre does with what sensors say, without a socket: check everything, keep what holds, then acknowledge.
+"""What the centre does with what sensors say, without a socket: check everything, keep what holds, then
+acknowledge.
 
-A sensor's bytes are believed in nothing: who it is comes from the key of its connection, what it may sign with from the registry,
-where its streams stand from the journal. Batches gather until `commit`, which makes them durable in one transaction and answers.
+A sensor's bytes are believed in nothing: who it is comes from the key of its connection, what it may sign
+with from the registry, where its streams stand from the journal. Batches gather until `commit`, which makes
+them durable in one transaction and answers.
 """
 
 from __future__ import annotations
@@ -66,7 +68,9 @@ class Receiver:
         return self._gathered_bytes
 
     def receive(self, routing: bytes, user: str, frames: list[bytes]) -> list[Reply]:
-        """Take one message of the connection `routing` that was made with the CURVE key `user`; what to answer at once."""
+        """Take one message of the connection `routing` that was made with the CURVE key `user`; what to
+        answer at once.
+        """
         try:
             message = messages.decode(frames[0])
         except messages.MessageError:
@@ -95,12 +99,15 @@ class Receiver:
         return []
 
     def commit(self) -> list[Reply]:
-        """Make durable what has gathered; then the acknowledgements. On failure the sensors are told to begin anew."""
+        """Make durable what has gathered; then the acknowledgements. On failure the sensors are told to
+        begin anew.
+        """
         try:
             if self._entries:
                 self._journal.commit(self._entries)
         except sqlite3.Error as error:
-            # Full disk, or worse: nothing was kept, so nothing may be acknowledged, and what is in memory is wrong.
+            # Full disk, or worse: nothing was kept, so nothing may be acknowledged, and what is in memory is
+            # wrong.
             log.error("the journal takes nothing: %s", error)
             self.counts["journal_errors"] += 1
             lost = list(self._talks)
@@ -127,7 +134,9 @@ class Receiver:
     def _stranger(self, routing: bytes, user: str, message: messages.AnyMessage) -> list[Reply]:
         if self._registry.token(user) is not None:
             return [(routing, messages.encode(self._enroller.answer(user, message)))]
-        self.counts["unknown_key"] += 1  # revoked while connected: the socket is still open, nothing it says counts
+        self.counts["unknown_key"] += (
+            1  # revoked while connected: the socket is still open, nothing it says counts
+        )
         self._talks.pop(routing, None)
         return []
 
@@ -184,7 +193,9 @@ class Receiver:
             return [(routing, messages.encode(refused))]
         if stream.digest and header.previous != stream.digest:
             self.counts["chain_breaks"] += 1
-            self._entries.append(Gap(talk.sensor, talk.epoch, message.lane, header.seq, header.seq - 1, 0, "chain"))
+            self._entries.append(
+                Gap(talk.sensor, talk.epoch, message.lane, header.seq, header.seq - 1, 0, "chain")
+            )
         talk.streams[message.lane] = Stream(header.seq + 1, opened.digest)
         self._entries.append(
             NewRecord(talk.sensor, talk.epoch, header.lane, header.seq, header.events, opened.digest, record)
@@ -202,7 +213,15 @@ class Receiver:
         talk.streams[message.lane] = Stream(message.last + 1, b"")
         self.counts["gaps"] += 1
         self._entries.append(
-            Gap(talk.sensor, talk.epoch, message.lane, stream.next, message.last, message.events, message.reason)
+            Gap(
+                talk.sensor,
+                talk.epoch,
+                message.lane,
+                stream.next,
+                message.last,
+                message.events,
+                message.reason,
+            )
         )
         return []
 
@@ -217,7 +236,9 @@ class Receiver:
             return
         talk.heard_noted = now
         books = msgspec.json.encode(message.books).decode()
-        self._entries.append(Heard(talk.sensor, _now_us(), message.clock_us - _now_us(), books, talk.software))
+        self._entries.append(
+            Heard(talk.sensor, _now_us(), message.clock_us - _now_us(), books, talk.software)
+        )
 
 
 def _cursors(talk: _Talk) -> list[messages.Cursor]:

@@ -1,8 +1,10 @@
-"""The journal: every batch the centre acknowledged, sealed as it came, with where every stream of batches stands.
+"""The journal: every batch the centre acknowledged, sealed as it came, with where every stream of batches
+stands.
 
-The spool's records again (sensor.bus.records), in order of arrival. One durable transaction takes a group of batches, holes and refusals;
-only then are they acknowledged. The store is filled from here through an intent: a group of records is named durably before
-it is inserted, so that after a crash the same group, and no other, is inserted again. It never opens a batch.
+The spool's records again (sensor.bus.records), in order of arrival. One durable transaction takes a group of
+batches, holes and refusals; only then are they acknowledged. The store is filled from here through an
+intent: a group of records is named durably before it is inserted, so that after a crash the same group, and
+no other, is inserted again. It never opens a batch.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ CREATE TABLE filled (
 );
 INSERT INTO filled VALUES (1, 0, NULL)
 """
-_QUARANTINE_ENTRIES = 1000  # newest kept: evidence for people, bounded against a sensor that sends nothing else
+_QUARANTINE_ENTRIES = (
+    1000  # newest kept: evidence for people, bounded against a sensor that sends nothing else
+)
 _PRUNE_RECORDS = 2000  # dropped in one transaction, so that an acknowledgement never waits long for it
 
 
@@ -145,10 +149,13 @@ class Journal:
         return upto, intent
 
     def next_group(self, after: int, *, max_events: int, max_bytes: int) -> list[int]:
-        """Ids of the next records to insert together: one day of receipt, within these bounds, at least one if there is one."""
+        """Ids of the next records to insert together: one day of receipt, within these bounds, at least one
+        if there is one.
+        """
         with self._lock:
             rows = self._database.execute(
-                "SELECT id, events, size, added_us FROM record WHERE id > ? ORDER BY id LIMIT ?", (after, max_events)
+                "SELECT id, events, size, added_us FROM record WHERE id > ? ORDER BY id LIMIT ?",
+                (after, max_events),
             )
             group: list[int] = []
             events = size = day = 0
@@ -256,7 +263,9 @@ class Journal:
             added_us=now_us,
             sealed=entry.sealed,
         )
-        self._advance(entry.sensor, entry.epoch, entry.lane, entry.seq + 1, entry.digest, entry.events, 0, now_us)
+        self._advance(
+            entry.sensor, entry.epoch, entry.lane, entry.seq + 1, entry.digest, entry.events, 0, now_us
+        )
 
     def _note_gap(self, entry: Gap, now_us: int) -> None:
         self._database.execute(
@@ -276,7 +285,15 @@ class Journal:
         )
 
     def _advance(
-        self, sensor: str, epoch: int, lane: int, following: int, digest: bytes, events: int, lost: int, now_us: int
+        self,
+        sensor: str,
+        epoch: int,
+        lane: int,
+        following: int,
+        digest: bytes,
+        events: int,
+        lost: int,
+        now_us: int,
     ) -> None:
         self._database.execute(
             "INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET next = excluded.next, "

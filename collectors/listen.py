@@ -1,6 +1,8 @@
-"""The centre's sockets: a ROUTER with CURVE for sensors, and the ZAP handler that decides whose connection is let in.
+"""The centre's sockets: a ROUTER with CURVE for sensors, and the ZAP handler that decides whose connection
+is let in.
 
-It moves frames between sockets and `ingest`, and bounds what may pile up; what frames mean is not its business.
+It moves frames between sockets and `ingest`, and bounds what may pile up; what frames mean is not its
+business.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ class Listener:
         self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._router.setsockopt(zmq.MAXMSGSIZE, MAX_RECORD_BYTES)
         self._router.setsockopt(zmq.RCVHWM, _QUEUE_PER_PEER)
-        self._router.setsockopt(zmq.SNDHWM, 1000)  # acknowledgements: tiny, and cumulative when one is dropped
+        self._router.setsockopt(
+            zmq.SNDHWM, 1000
+        )  # acknowledgements: tiny, and cumulative when one is dropped
         self._router.setsockopt(zmq.HANDSHAKE_IVL, 10_000)
         self._router.setsockopt(zmq.HEARTBEAT_IVL, 5_000)
         self._router.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15_000)
@@ -55,7 +59,9 @@ class Listener:
             self._router.bind(address)
         except zmq.ZMQError as error:
             self.close()
-            raise UserError(f"cannot listen on {address}: {error}", fix="set `listen` in centre.yaml") from error
+            raise UserError(
+                f"cannot listen on {address}: {error}", fix="set `listen` in centre.yaml"
+            ) from error
         self.bound: str = self._router.getsockopt(zmq.LAST_ENDPOINT).decode().rstrip("\0")  # type: ignore[union-attr]
 
     def close(self) -> None:
@@ -102,8 +108,8 @@ class Listener:
     def _admit(self) -> None:
         while True:
             try:
-                envelope, empty, version, request, domain, _, _, mechanism, *credentials = self._zap.recv_multipart(
-                    flags=zmq.DONTWAIT
+                envelope, empty, version, request, domain, _, _, mechanism, *credentials = (
+                    self._zap.recv_multipart(flags=zmq.DONTWAIT)
                 )
             except zmq.Again:
                 return
@@ -120,7 +126,9 @@ class Listener:
                 self.refused_connections += 1
                 log.warning("a connection with unknown key %s was refused", user or "(none)")
             status, text = (b"200", b"OK") if known else (b"400", b"unknown key")
-            self._zap.send_multipart([envelope, empty, version, request, status, text, user.encode() if known else b"", b""])
+            self._zap.send_multipart(
+                [envelope, empty, version, request, status, text, user.encode() if known else b"", b""]
+            )
 
 
 def _user(frame: zmq.Frame) -> str:

@@ -1,4 +1,6 @@
-"""The centre's Prometheus metrics, read from its parts when they are scraped. Loopback unless the settings say otherwise."""
+"""The centre's Prometheus metrics, read from its parts when they are scraped. Loopback unless the settings
+say otherwise.
+"""
 
 from __future__ import annotations
 
@@ -44,18 +46,26 @@ class CentreCollector(Collector):
             "Connections refused for their key",
             value=self._listener.refused_connections,
         )
-        events = CounterMetricFamily("haidang_centre_events", "Events journaled since the start", labels=["lane"])
+        events = CounterMetricFamily(
+            "haidang_centre_events", "Events journaled since the start", labels=["lane"]
+        )
         for lane, count in sorted(self._receiver.batch_events.items()):
             events.add_metric([lane], count)
         yield events
         yield CounterMetricFamily(
-            "haidang_centre_store_events", "Events inserted into the store since the start", value=self._filler.filled_events
+            "haidang_centre_store_events",
+            "Events inserted into the store since the start",
+            value=self._filler.filled_events,
         )
         yield CounterMetricFamily(
-            "haidang_centre_store_failures", "Times filling the store was interrupted", value=self._filler.failures
+            "haidang_centre_store_failures",
+            "Times filling the store was interrupted",
+            value=self._filler.failures,
         )
         batches, pending = self._journal.backlog()
-        yield GaugeMetricFamily("haidang_centre_backlog_batches", "Batches not in the store yet", value=batches)
+        yield GaugeMetricFamily(
+            "haidang_centre_backlog_batches", "Batches not in the store yet", value=batches
+        )
         yield GaugeMetricFamily("haidang_centre_backlog_events", "Events not in the store yet", value=pending)
         heard = GaugeMetricFamily(
             "haidang_centre_sensor_heard_timestamp_seconds", "When a sensor last reported", labels=["sensor"]

@@ -1,7 +1,7 @@
 """Who may speak to this centre: sensors, their keys, and enrolment tokens. It must not touch what they send.
 
-A SQLite database, so that `haidang centre token` and `revoke` act on a running centre: every look-up goes to the file, through a cache
-that is dropped when another process has written.
+A SQLite database, so that `haidang centre token` and `revoke` act on a running centre: every look-up goes to
+the file, through a cache that is dropped when another process has written.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ class Registry:
         self._database.close()
 
     def peer(self, curve: str) -> Peer | None:
-        """The sensor with this CURVE key, or None when it is unknown or revoked. Cheap: asked for every message."""
+        """The sensor with this CURVE key, or None when it is unknown or revoked. Cheap: asked for every
+        message.
+        """
         with self._lock:
             version = self._database.execute("PRAGMA data_version").fetchone()[0]
             if version != self._seen_version:
@@ -95,7 +97,8 @@ class Registry:
         ).fetchone()
         if row is None:
             return None
-        # Batches may have been signed before a key was changed: every key of the sensor that was not revoked counts.
+        # Batches may have been signed before a key was changed: every key of the sensor that was not revoked
+        # counts.
         verifiers: Verifiers = {}
         for key in self._database.execute(
             "SELECT curve, ed25519, mldsa65 FROM sensor_key WHERE sensor = ? AND revoked IS NULL", row
@@ -124,37 +127,50 @@ class Registry:
         return None if row is None else TokenRow(*row)
 
     def enrol(self, token: TokenRow, sensor: str, keys: SensorPublic) -> str:
-        """Register these keys and spend the token, in one step. Returns why not, or ''. May be repeated with the same keys."""
+        """Register these keys and spend the token, in one step. Returns why not, or ''. May be repeated with
+        the same keys.
+        """
         with self._lock, self._database:
             self._database.execute("BEGIN IMMEDIATE")
-            used_by = self._database.execute("SELECT used_by FROM token WHERE curve = ?", (token.curve,)).fetchone()
+            used_by = self._database.execute(
+                "SELECT used_by FROM token WHERE curve = ?", (token.curve,)
+            ).fetchone()
             if used_by is None:
                 return "unknown token"
             if used_by[0] is not None:
                 return "" if used_by[0] == keys.fingerprint else "the token was used before"
             others = self._database.execute(
-                "SELECT count(*) FROM sensor_key WHERE sensor = ? AND revoked IS NULL AND curve != ?", (sensor, keys.curve)
+                "SELECT count(*) FROM sensor_key WHERE sensor = ? AND revoked IS NULL AND curve != ?",
+                (sensor, keys.curve),
             ).fetchone()[0]
-            # A name that is taken needs a token made for it: nobody takes over a sensor's name with any token.
+            # A name that is taken needs a token made for it: nobody takes over a sensor's name with any
+            # token.
             if others and token.sensor != sensor:
                 return f"there is a sensor {sensor} already"
-            owner = self._database.execute("SELECT sensor FROM sensor_key WHERE curve = ?", (keys.curve,)).fetchone()
+            owner = self._database.execute(
+                "SELECT sensor FROM sensor_key WHERE curve = ?", (keys.curve,)
+            ).fetchone()
             if owner is not None and owner[0] != sensor:
                 return f"these keys belong to {owner[0]}"
             self._database.execute(
                 "INSERT OR REPLACE INTO sensor_key VALUES (?, ?, ?, ?, ?, NULL)",
                 (keys.curve, sensor, keys.ed25519, keys.mldsa65, int(time.time())),
             )
-            self._database.execute("UPDATE token SET used_by = ? WHERE curve = ?", (keys.fingerprint, token.curve))
+            self._database.execute(
+                "UPDATE token SET used_by = ? WHERE curve = ?", (keys.fingerprint, token.curve)
+            )
             self._peers.clear()
         return ""
 
     def revoke(self, sensor: str) -> int:
-        """Shut this sensor out from its next message on. Returns how many keys that took; UserError when it has none."""
+        """Shut this sensor out from its next message on. Returns how many keys that took; UserError when it
+        has none.
+        """
         with self._lock, self._database:
             self._database.execute("BEGIN IMMEDIATE")
             changed = self._database.execute(
-                "UPDATE sensor_key SET revoked = ? WHERE sensor = ? AND revoked IS NULL", (int(time.time()), sensor)
+                "UPDATE sensor_key SET revoked = ? WHERE sensor = ? AND revoked IS NULL",
+                (int(time.time()), sensor),
             ).rowcount
             self._peers.clear()
         if not changed:

@@ -1,4 +1,5 @@
-"""`haidang centre serve`: the topology of a centre. Ingest in the main thread, the filler beside it, the store daemon as a child.
+"""`haidang centre serve`: the topology of a centre. Ingest in the main thread, the filler beside it, the
+store daemon as a child.
 
 It wires the parts and ends them in order; each part's work is in its own module.
 """
@@ -84,7 +85,14 @@ class StoreDaemon(threading.Thread):
 
     def __init__(self, directory: Path, endpoint: Path, port: int) -> None:
         super().__init__(name="store-daemon", daemon=True)
-        self._command = [sys.executable, "-m", "collectors.store.daemon", str(directory), str(endpoint), str(port)]
+        self._command = [
+            sys.executable,
+            "-m",
+            "collectors.store.daemon",
+            str(directory),
+            str(endpoint),
+            str(port),
+        ]
         self._endpoint = endpoint
         self._stop_asked = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
@@ -112,7 +120,9 @@ class StoreDaemon(threading.Thread):
 
 
 def start_metrics(address: str, collector: CentreCollector) -> str:
-    """Serve metrics at host:port; the address they are at, or '' when that is empty or taken (which is only logged)."""
+    """Serve metrics at host:port; the address they are at, or '' when that is empty or taken (which is only
+    logged).
+    """
     if not address:
         return ""
     host, _, port = address.rpartition(":")

@@ -1,4 +1,6 @@
-"""How everything but the store daemon reaches the store: clickhouse-connect, to the embedded daemon or to a ClickHouse server."""
+"""How everything but the store daemon reaches the store: clickhouse-connect, to the embedded daemon or to a
+ClickHouse server.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def embedded_address(endpoint: Path) -> StoreAddress:
         return StoreAddress(told["host"], told["port"], "haidang", told["password"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            "the centre's store is not running", where=endpoint.parent, fix="start it with `haidang centre serve`"
+            "the centre's store is not running",
+            where=endpoint.parent,
+            fix="start it with `haidang centre serve`",
         ) from error
 
 

@@ -1,10 +1,12 @@
-"""The store daemon: the one process that owns the embedded engine, and speaks ClickHouse's HTTP interface on loopback.
+"""The store daemon: the one process that owns the embedded engine, and speaks ClickHouse's HTTP interface on
+loopback.
 
     python -m collectors.store.daemon DATA_DIRECTORY ENDPOINT_FILE [PORT]
 
-chDB locks its directory against every other process, so everybody else asks this one, with the same client that a
-ClickHouse server would be asked with. It runs one statement at a time. It answers only to the password in ENDPOINT_FILE, and ends when
-its standard input ends: the pipe its parent holds. It knows nothing of sensors, batches or tables.
+chDB locks its directory against every other process, so everybody else asks this one, with the same client
+that a ClickHouse server would be asked with. It runs one statement at a time. It answers only to the
+password in ENDPOINT_FILE, and ends when its standard input ends: the pipe its parent holds. It knows nothing
+of sensors, batches or tables.
 """
 
 from __future__ import annotations
@@ -189,7 +191,12 @@ def serve(directory: Path, endpoint: Path, port: int = 0) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
-    told = {"host": "127.0.0.1", "port": server.server_address[1], "password": Handler.password, "pid": os.getpid()}
+    told = {
+        "host": "127.0.0.1",
+        "port": server.server_address[1],
+        "password": Handler.password,
+        "pid": os.getpid(),
+    }
     write_whole(endpoint, json.dumps(told).encode())
     server.serve_forever(poll_interval=0.2)
     Handler.engine.close()

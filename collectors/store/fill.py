@@ -1,7 +1,8 @@
 """Journal > store: opens verified batches and inserts their events, each once, whatever is killed and when.
 
-Two independent means make it once: a group of batches is named in the journal (its intent) before it is inserted under a token that the store
-remembers; and after any failure the store is asked which rows of the intended group it holds, and only the others are inserted.
+Two independent means make it once: a group of batches is named in the journal (its intent) before it is
+inserted under a token that the store remembers; and after any failure the store is asked which rows of the
+intended group it holds, and only the others are inserted.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +41,14 @@ class Filler(threading.Thread):
     """Fills the store until `stop`."""
 
     def __init__(
-        self, journal: Journal, opener: Opener, database: str, *, address: StoreAddress | None, endpoint: Path, keep_bytes: int
+        self,
+        journal: Journal,
+        opener: Opener,
+        database: str,
+        *,
+        address: StoreAddress | None,
+        endpoint: Path,
+        keep_bytes: int,
     ) -> None:
         super().__init__(name="store-filler", daemon=True)
         self._journal = journal
@@ -117,13 +124,16 @@ class Filler(threading.Thread):
         except SealError as error:
             self._note_damage(f"record {record.id} of {record.sensor}: {error}")
             return []
-        # Between JSON tokens these are white space, inside strings they cannot stand: nothing changes by the exchange.
+        # Between JSON tokens these are white space, inside strings they cannot stand: nothing changes by the
+        # exchange.
         lines = ndjson.translate(_TABS_TO_SPACES).split(b"\n")[:-1]
         head = f"{record.sensor}\t{record.epoch}\t{record.lane}\t{record.seq}\t{record.added_us}\t".encode()
         if not held:
             return [b"%b%d\t%b\n" % (head, row, line) for row, line in enumerate(lines)]
         batch = (record.sensor, record.epoch, record.lane, record.seq)
-        return [b"%b%d\t%b\n" % (head, row, line) for row, line in enumerate(lines) if (*batch, row) not in held]
+        return [
+            b"%b%d\t%b\n" % (head, row, line) for row, line in enumerate(lines) if (*batch, row) not in held
+        ]
 
     def _held(self, client: Client, upto: int, last: int) -> set[Identity]:
         """The rows of this group that an insert before a crash got into the store."""
@@ -137,7 +147,9 @@ class Filler(threading.Thread):
             parameters={"first": min(times), "last": max(times)},
         )
         held = {(str(row[0]), *row[1:]) for row in answer.result_rows}
-        log.info("after an interruption %d rows of the group %d..%d were in the store", len(held), upto + 1, last)
+        log.info(
+            "after an interruption %d rows of the group %d..%d were in the store", len(held), upto + 1, last
+        )
         return held
 
     def _records(self, upto: int, last: int) -> Iterator[Record]:

@@ -1,8 +1,9 @@
 """The store's tables, as one description that becomes DDL for one machine or for a ClickHouse cluster.
 
-Raw lines go into `inbox`, a Null table that keeps nothing; one materialized view projects them into `events`: typed columns for the
-questions analysts ask, and the line itself. A line that is no EVE event (not JSON, or without an event type) is kept with an empty
-event_type: out of every search, in `haidang centre stats`, never thrown away.
+Raw lines go into `inbox`, a Null table that keeps nothing; one materialized view projects them into
+`events`: typed columns for the questions analysts ask, and the line itself. A line that is no EVE event (not
+JSON, or without an event type) is kept with an empty event_type: out of every search, in `haidang centre
+stats`, never thrown away.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import NamedTuple
 VERSION = 1
 
 INBOX_COLUMNS = ("sensor", "epoch", "lane", "seq", "received_us", "row", "raw")
-"""What the filler writes, as TSVRaw: the batch's identity, when the centre received it, the row within the batch, the line."""
+"""What the filler writes, as TSVRaw: the batch's identity, when the centre received it, the row within the
+batch, the line.
+"""
 
 _IDENTITY = (
     ("sensor", "LowCardinality(String)"),
@@ -69,8 +72,8 @@ _INDEXES = (
     "INDEX by_sid sid TYPE set(1000) GRANULARITY 4",
 )
 
-# Parts are made per day of receipt, not of the event: an insert then touches one partition and is atomic, and times that a
-# capture or an attacker made up cannot scatter it over thousands.
+# Parts are made per day of receipt, not of the event: an insert then touches one partition and is atomic,
+# and times that a capture or an attacker made up cannot scatter it over thousands.
 _TABLE_TAIL = "PARTITION BY toYYYYMMDD(received) ORDER BY (event_type, sensor, ts)"
 
 _DEDUPLICATION_BLOCKS = 10_000
@@ -85,8 +88,8 @@ class Cluster(NamedTuple):
 def statements(database: str, cluster: Cluster | None = None) -> list[str]:
     """The DDL that makes an empty store; every statement may be repeated.
 
-    Without a cluster: MergeTree tables of one machine. With one: replicated local tables and a Distributed table of the same
-    name as the embedded one, so that searches do not change.
+    Without a cluster: MergeTree tables of one machine. With one: replicated local tables and a Distributed
+    table of the same name as the embedded one, so that searches do not change.
     """
     name = _identifier(database)
     on_cluster = f" ON CLUSTER {_identifier(cluster.name)}" if cluster else ""
@@ -108,7 +111,9 @@ def statements(database: str, cluster: Cluster | None = None) -> list[str]:
 
 
 def insert_settings() -> dict[str, str]:
-    """Settings of every insert into `inbox`: the same token twice must have the effect of once, also behind the view."""
+    """Settings of every insert into `inbox`: the same token twice must have the effect of once, also behind
+    the view.
+    """
     return {
         "insert_deduplicate": "1",
         "deduplicate_blocks_in_dependent_materialized_views": "1",
@@ -146,7 +151,8 @@ def _engine(cluster: Cluster | None) -> str:
 
 
 def _table_settings(cluster: Cluster | None) -> str:
-    # The journal forgets what the store has, so the store must have it on the disk and not only in the page cache.
+    # The journal forgets what the store has, so the store must have it on the disk and not only in the page
+    # cache.
     durable = "fsync_after_insert = 1, fsync_part_directory = 1"
     window = "replicated_deduplication_window" if cluster else "non_replicated_deduplication_window"
     return f"{durable}, {window} = {_DEDUPLICATION_BLOCKS}"

@@ -1,4 +1,6 @@
-"""The questions analysts ask of the store, as bound SQL. What they are asked with never becomes part of a statement."""
+"""The questions analysts ask of the store, as bound SQL. What they are asked with never becomes part of a
+statement.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ class Found:
 
 
 def search(client: Client, database: str, question: Question) -> Iterator[Found]:
-    """Events that answer, newest first; they are fetched in blocks. UserError for a question that makes no sense."""
+    """Events that answer, newest first; they are fetched in blocks. UserError for a question that makes no
+    sense.
+    """
     conditions, values = _conditions(question)
     order = "ASC" if question.oldest_first else "DESC"
     statement = (
@@ -104,7 +108,9 @@ def size(client: Client, database: str) -> tuple[int, int, int]:
 
 
 def parse_time(text: str) -> datetime:
-    """A point in time: ISO 8601 (UTC when it names no zone), seconds since 1970, or an age such as 15m, 24h, 7d."""
+    """A point in time: ISO 8601 (UTC when it names no zone), seconds since 1970, or an age such as 15m, 24h,
+    7d.
+    """
     units = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
     now = datetime.now(UTC)
     try:
@@ -115,7 +121,8 @@ def parse_time(text: str) -> datetime:
         when = datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError) as error:
         raise UserError(
-            f"{text!r} is no time", fix="write 2026-01-31, 2026-01-31T08:00:00+07:00, seconds since 1970, or an age: 15m, 24h, 7d"
+            f"{text!r} is no time",
+            fix="write 2026-01-31, 2026-01-31T08:00:00+07:00, seconds since 1970, or an age: 15m, 24h, 7d",
         ) from error
     return when if when.tzinfo else when.replace(tzinfo=UTC)
 
@@ -163,11 +170,15 @@ def _conditions(question: Question) -> tuple[list[str], dict[str, Any]]:
 
 
 def _range(text: str) -> tuple[str, str]:
-    """First and last IPv6 address (IPv4 as ::ffff:a.b.c.d, as the store holds them) of an address or network."""
+    """First and last IPv6 address (IPv4 as ::ffff:a.b.c.d, as the store holds them) of an address or
+    network.
+    """
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError as error:
-        raise UserError(f"{text!r} is no address or network", fix="write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32") from error
+        raise UserError(
+            f"{text!r} is no address or network", fix="write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32"
+        ) from error
     first, last = network.network_address, network.broadcast_address
     prefix = "::ffff:" if network.version == 4 else ""
     return f"{prefix}{first}", f"{prefix}{last}"

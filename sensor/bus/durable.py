@@ -1,6 +1,7 @@
 """Small files that must be whole after a crash: keys, cursors, endpoints. Records in number belong to SQLite.
 
-Written by temp + fsync + rename + fsync of the directory, so a reader sees the old content or the new, never a part.
+Written by temp + fsync + rename + fsync of the directory, so a reader sees the old content or the new, never
+a part.
 """
 
 from __future__ import annotations

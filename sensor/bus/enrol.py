@@ -1,8 +1,10 @@
-"""Enrolment: how a sensor and a centre that share one short token come to know each other's keys (docs/spec/bus.md).
+"""Enrolment: how a sensor and a centre that share one short token come to know each other's keys
+(docs/spec/bus.md).
 
-The token holds the centre's address, its CURVE key, the fingerprint of all its keys, and the secret key of a CURVE pair that the
-centre lets in until the token is used or expires. That secret also keys the proofs by which each side shows that it holds the
-token; they cover both sides' keys, so nobody in between, not even one who breaks CURVE, can put others in their place.
+The token holds the centre's address, its CURVE key, the fingerprint of all its keys, and the secret key of a
+CURVE pair that the centre lets in until the token is used or expires. That secret also keys the proofs by
+which each side shows that it holds the token; they cover both sides' keys, so nobody in between, not even
+one who breaks CURVE, can put others in their place.
 """
 
 from __future__ import annotations
@@ -63,7 +65,9 @@ class Token(msgspec.Struct, frozen=True, array_like=True):
         return hashlib.sha256(b"haidang token\0" + self.secret).digest()
 
     def text(self) -> str:
-        """The token as people carry it; it ends in a check sum, so that a slip is found before anything is sent."""
+        """The token as people carry it; it ends in a check sum, so that a slip is found before anything is
+        sent.
+        """
         body = msgspec.msgpack.encode(self)
         return _TOKEN_PREFIX + base64.urlsafe_b64encode(body + _check(body)).decode().rstrip("=")
 
@@ -95,7 +99,9 @@ class Enrolment(msgspec.Struct, frozen=True):
 
 
 def proof(key: bytes, step: bytes, *parts: bytes) -> bytes:
-    """HMAC-SHA256 of a step of the exchange; every part is preceded by its length, so that none can run into the next."""
+    """HMAC-SHA256 of a step of the exchange; every part is preceded by its length, so that none can run into
+    the next.
+    """
     mac = hmac.new(key, b"haidang enrol " + step, hashlib.sha256)
     for part in parts:
         mac.update(len(part).to_bytes(4, "big") + part)
@@ -103,7 +109,8 @@ def proof(key: bytes, step: bytes, *parts: bytes) -> bytes:
 
 
 def enrol(directory: Path, token: Token, name: str) -> Enrolment:
-    """Make this sensor's keys (once), register them with the token's centre, keep the centre's. UserError when refused.
+    """Make this sensor's keys (once), register them with the token's centre, keep the centre's. UserError
+    when refused.
 
     Killed in between, it may be run again with the same token.
     """
@@ -141,7 +148,9 @@ def enrol(directory: Path, token: Token, name: str) -> Enrolment:
         theirs = bytes.fromhex(offer.keys.fingerprint)
         expected = proof(token.proof_key, b"offer", name.encode(), mine, nonce, theirs, offer.nonce)
         if theirs != token.fingerprint or not hmac.compare_digest(expected, offer.proof):
-            raise UserError("the centre that answered is not the one that made this token", fix="tell its operator")
+            raise UserError(
+                "the centre that answered is not the one that made this token", fix="tell its operator"
+            )
         made = Enrolment(name, token.address, offer.keys, int(time.time()))
         write_whole(directory / CENTRE_FILE, msgspec.json.format(msgspec.json.encode(made)) + b"\n")
         confirmed = proof(token.proof_key, b"confirm", name.encode(), mine, nonce, theirs, offer.nonce)
@@ -156,7 +165,9 @@ def load_enrolment(directory: Path) -> tuple[SensorKeys, Enrolment]:
         enrolment = msgspec.json.decode(path.read_bytes(), type=Enrolment)
     except FileNotFoundError as error:
         raise UserError(
-            "this sensor is not enrolled", where=directory, fix="`haidang centre token` at the centre, `haidang sensor enrol` here"
+            "this sensor is not enrolled",
+            where=directory,
+            fix="`haidang centre token` at the centre, `haidang sensor enrol` here",
         ) from error
     except OSError as error:
         raise from_os_error(error, where=path) from error
@@ -187,7 +198,9 @@ class _Talk:
             self._socket.connect(self._address)
         except zmq.ZMQError as error:
             self.__exit__()
-            raise UserError(f"cannot connect to {self._address}: {error}", fix="ask for a new token") from error
+            raise UserError(
+                f"cannot connect to {self._address}: {error}", fix="ask for a new token"
+            ) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -204,7 +217,9 @@ class _Talk:
                 fix="is `haidang centre serve` running and reachable, and the token not used or withdrawn?",
             ) from error
         except messages.MessageError as error:
-            raise UserError(f"{self._address} answered with something else: {error}", fix="compare versions") from error
+            raise UserError(
+                f"{self._address} answered with something else: {error}", fix="compare versions"
+            ) from error
         if isinstance(answer, messages.EnrolRefused):
             raise UserError(f"the centre refused: {answer.reason}", fix="ask its operator for a new token")
         if not isinstance(answer, wanted):

@@ -1,8 +1,9 @@
-"""Keys of sensors and centres: making, keeping and naming them. A secret never leaves the machine that made it.
+"""Keys of sensors and centres: making, keeping and naming them. A secret never leaves the machine that made
+it.
 
-A sensor owns a CURVE key (its identity on the socket), an Ed25519 and an ML-DSA-65 key (both sign every batch). A centre
-owns a CURVE key and the two halves of the hybrid key that batches are sealed to: X25519 and ML-KEM-768. Private
-keys are kept as seeds in one JSON file of mode 0600.
+A sensor owns a CURVE key (its identity on the socket), an Ed25519 and an ML-DSA-65 key (both sign every
+batch). A centre owns a CURVE key and the two halves of the hybrid key that batches are sealed to: X25519 and
+ML-KEM-768. Private keys are kept as seeds in one JSON file of mode 0600.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ class SensorPublic(msgspec.Struct, frozen=True):
 
     def verifiers(self) -> tuple[Ed25519PublicKey, MLDSA65PublicKey]:
         """The keys as objects; ValueError when the bytes are no keys."""
-        return Ed25519PublicKey.from_public_bytes(self.ed25519), MLDSA65PublicKey.from_public_bytes(self.mldsa65)
+        return Ed25519PublicKey.from_public_bytes(self.ed25519), MLDSA65PublicKey.from_public_bytes(
+            self.mldsa65
+        )
 
 
 class CentrePublic(msgspec.Struct, frozen=True):
@@ -108,7 +111,9 @@ class SensorKeys(msgspec.Struct, frozen=True, tag="sensor"):
     def public(self) -> SensorPublic:
         ed25519, mldsa65 = self.signers()
         return SensorPublic(
-            self.curve_public, ed25519.public_key().public_bytes_raw(), mldsa65.public_key().public_bytes_raw()
+            self.curve_public,
+            ed25519.public_key().public_bytes_raw(),
+            mldsa65.public_key().public_bytes_raw(),
         )
 
 

@@ -1,7 +1,8 @@
 """The four lanes of the bus and which event goes into which. It must not parse an event.
 
-A lane is a priority class with its own numbering: lower numbers are sent first and shed last. The engine sorts its
-own events the same way (`sensor._engine.Batch.lane`); this module sorts lines that come from elsewhere.
+A lane is a priority class with its own numbering: lower numbers are sent first and shed last. The engine
+sorts its own events the same way (`sensor._engine.Batch.lane`); this module sorts lines that come from
+elsewhere.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ COUNT = len(NAMES)
 
 _LANE_OF_TYPE = {b"alert": ALERT, b"stats": HEALTH, b"anomaly": EVIDENCE, b"fileinfo": EVIDENCE}
 
-# In JSON a quote inside a string is always escaped, so these bytes, unescaped, can only be a key and its value: text
-# that an attacker put into a field cannot move its event into another lane.
+# In JSON a quote inside a string is always escaped, so these bytes, unescaped, can only be a key and its
+# value: text that an attacker put into a field cannot move its event into another lane.
 _EVENT_TYPE = re.compile(rb'(?<!\\)"event_type"\s*:\s*"([A-Za-z0-9_]{1,64})"')
 
 

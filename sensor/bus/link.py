@@ -1,7 +1,7 @@
 """The sensor's connection: one thread that carries a session over a DEALER socket with CURVE.
 
-It owns the socket and nothing else: what is said is `session`'s, what is kept is `spool`'s. It never stops trying; a dead link
-only makes the spool longer.
+It owns the socket and nothing else: what is said is `session`'s, what is kept is `spool`'s. It never stops
+trying; a dead link only makes the spool longer.
 """
 
 from __future__ import annotations
@@ -24,8 +24,12 @@ _SEND_QUEUE = 64  # messages that libzmq may hold; the session's window is the r
 _BURST = 64  # messages taken or sent before the other direction gets its turn
 
 
-def connect(context: zmq.Context[zmq.Socket[bytes]], address: str, keys: SensorKeys, server: str) -> zmq.Socket[bytes]:
-    """A DEALER socket to this address that trusts only the server with this CURVE key. zmq.ZMQError for a bad address."""
+def connect(
+    context: zmq.Context[zmq.Socket[bytes]], address: str, keys: SensorKeys, server: str
+) -> zmq.Socket[bytes]:
+    """A DEALER socket to this address that trusts only the server with this CURVE key. zmq.ZMQError for a
+    bad address.
+    """
     socket = context.socket(zmq.DEALER)
     set_client_options(socket)
     socket.curve_publickey = keys.curve_public.encode()
@@ -36,7 +40,9 @@ def connect(context: zmq.Context[zmq.Socket[bytes]], address: str, keys: SensorK
 
 
 def set_client_options(socket: zmq.Socket[bytes]) -> None:
-    """What every socket towards a centre has: nothing is queued for an absent peer, nothing large is taken from it."""
+    """What every socket towards a centre has: nothing is queued for an absent peer, nothing large is taken
+    from it.
+    """
     socket.setsockopt(zmq.IMMEDIATE, 1)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.SNDHWM, _SEND_QUEUE)
@@ -52,7 +58,9 @@ def set_client_options(socket: zmq.Socket[bytes]) -> None:
 class Link(threading.Thread):
     """Ships a spool to a centre until `stop`. `failure` holds what made it give up, if anything did."""
 
-    def __init__(self, spool: Spool, keys: SensorKeys, centre: CentrePublic, address: str, *, software: str) -> None:
+    def __init__(
+        self, spool: Spool, keys: SensorKeys, centre: CentrePublic, address: str, *, software: str
+    ) -> None:
         super().__init__(name="bus-link", daemon=True)
         self.session = Session(spool, software=software)
         self.failure: Exception | None = None

@@ -1,7 +1,9 @@
-"""The messages of the bus, as typed MessagePack (docs/spec/bus.md, "Messages"). Bytes that are no message give MessageError.
+"""The messages of the bus, as typed MessagePack (docs/spec/bus.md, "Messages"). Bytes that are no message
+give MessageError.
 
-Every message is a map tagged by "t". A reader ignores keys it does not know and fills in those that are missing, so a
-version may add keys; it may never change the meaning of one. A batch travels as two frames: `Batch` and the sealed record.
+Every message is a map tagged by "t". A reader ignores keys it does not know and fills in those that are
+missing, so a version may add keys; it may never change the meaning of one. A batch travels as two frames:
+`Batch` and the sealed record.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from sensor.bus.keys import Bytes32, CentrePublic, SensorPublic
 from sensor.bus.seal import Epoch, Lane, Microseconds, Number, SensorName
 
 VERSION = 1
-MAX_MESSAGE_BYTES = 64 * 1024  # a message without its record; the longest is an enrolment with its keys, about 4 KiB
+MAX_MESSAGE_BYTES = (
+    64 * 1024
+)  # a message without its record; the longest is an enrolment with its keys, about 4 KiB
 
 Reason = Annotated[str, msgspec.Meta(max_length=64)]
 Text = Annotated[str, msgspec.Meta(max_length=512)]
@@ -84,7 +88,9 @@ class Batch(Message, frozen=True):
 
 
 class Lost(Message, frozen=True):
-    """Sensor to centre, in place of the batches first..last: they will never come. events 0: it is not known how many."""
+    """Sensor to centre, in place of the batches first..last: they will never come. events 0: it is not known
+    how many.
+    """
 
     session: Number
     lane: Lane

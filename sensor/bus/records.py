@@ -1,7 +1,9 @@
-"""The table of sealed records that spool and journal share (docs/spec/spool.md), and how its database is opened.
+"""The table of sealed records that spool and journal share (docs/spec/spool.md), and how its database is
+opened.
 
-Every commit is on the disk when it returns (WAL, synchronous=FULL). Each record carries a CRC-32, so that a bad sector is found
-when the record is read and not after the centre has refused it. Nothing here knows sensors, sessions or quotas.
+Every commit is on the disk when it returns (WAL, synchronous=FULL). Each record carries a CRC-32, so that a
+bad sector is found when the record is read and not after the centre has refused it. Nothing here knows
+sensors, sessions or quotas.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ CREATE TABLE IF NOT EXISTS record (
 )
 """
 
-_BUSY_SECONDS = 20.0  # a reader or a backup may hold the database for a moment; giving up at once would look like a fault
+_BUSY_SECONDS = (
+    20.0  # a reader or a backup may hold the database for a moment; giving up at once would look like a fault
+)
 _WAL_PAGES = 2000  # 8 MB: a checkpoint now and then, and a bounded side file
 
 
@@ -54,7 +58,8 @@ class DamagedRecord(Exception):
 
 
 def open_database(path: Path, schema: str, *, application: int, version: int) -> sqlite3.Connection:
-    """Open or create a database of ours, durable and checked. UserError when the file is something else or damaged.
+    """Open or create a database of ours, durable and checked. UserError when the file is something else or
+    damaged.
 
     application: SQLite's application_id, so that a file of another kind is never written to.
     """
@@ -64,7 +69,9 @@ def open_database(path: Path, schema: str, *, application: int, version: int) ->
             path.touch(mode=0o600)
         database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     except (sqlite3.Error, OSError) as error:
-        raise UserError(f"cannot be opened: {error}", where=path, fix="check the directory and its rights") from error
+        raise UserError(
+            f"cannot be opened: {error}", where=path, fix="check the directory and its rights"
+        ) from error
     try:
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
@@ -82,7 +89,9 @@ def open_database(path: Path, schema: str, *, application: int, version: int) ->
     except sqlite3.Error as error:
         database.close()
         raise UserError(
-            f"cannot be used: {error}", where=path, fix="move it away; a new one will be made, what it held is lost"
+            f"cannot be used: {error}",
+            where=path,
+            fix="move it away; a new one will be made, what it held is lost",
         ) from error
     except UserError:
         database.close()
@@ -117,5 +126,7 @@ def as_record(row: tuple[int, str, int, int, int, int, int, int, bytes]) -> Reco
     """A row of COLUMNS, checked. DamagedRecord when the checksum does not hold."""
     crc32, sealed = row[7:]
     if zlib.crc32(sealed) != crc32:
-        raise DamagedRecord(row[0], f"record {row[0]} (lane {row[3]}, seq {row[4]}) does not match its checksum")
+        raise DamagedRecord(
+            row[0], f"record {row[0]} (lane {row[3]}, seq {row[4]}) does not match its checksum"
+        )
     return Record(*row[:7], sealed)

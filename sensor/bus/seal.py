@@ -1,4 +1,5 @@
-"""The sealed batch: one byte string that is spool record, wire frame and journal record (docs/spec/bus.md, "Sealed batch").
+"""The sealed batch: one byte string that is spool record, wire frame and journal record (docs/spec/bus.md,
+"Sealed batch").
 
     record    = magic(4) suite(1) recipient(8) header_size(2, big-endian) header sealed
     header    = MessagePack array, in clear and bound to everything else
@@ -7,8 +8,8 @@
     signatures= Ed25519(64) ML-DSA-65(3309), both over signed
     body      = zstd(NDJSON)
 
-The recipient is outside of what is signed, so a province can seal the same signed batch anew to the nation. This module must
-not decide who may send: it answers with the reason when a record is not what it claims.
+The recipient is outside of what is signed, so a province can seal the same signed batch anew to the nation.
+This module must not decide who may send: it answers with the reason when a record is not what it claims.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ NO_PREVIOUS = bytes(32)
 class Header(msgspec.Struct, frozen=True, array_like=True):
     """What stands in clear before a sealed batch. Newer versions append fields; older readers ignore them.
 
-    Times are microseconds since 1970-01-01 UTC, in packet time; 0 when unknown. `previous` is the digest of the batch
-    before it in the same lane, NO_PREVIOUS for the first of an epoch.
+    Times are microseconds since 1970-01-01 UTC, in packet time; 0 when unknown. `previous` is the digest of
+    the batch before it in the same lane, NO_PREVIOUS for the first of an epoch.
     """
 
     sensor: SensorName
@@ -161,8 +162,12 @@ class Opener:
     def __init__(self, keyring: Mapping[bytes, MLKEM768X25519PrivateKey]) -> None:
         self._keyring = keyring
 
-    def open(self, envelope: Envelope, verifiers: Mapping[bytes, tuple[Ed25519PublicKey, MLDSA65PublicKey]]) -> Opened:
-        """Decrypt, verify both signatures, decompress. verifiers: the sender's signing keys by id. SealError otherwise."""
+    def open(
+        self, envelope: Envelope, verifiers: Mapping[bytes, tuple[Ed25519PublicKey, MLDSA65PublicKey]]
+    ) -> Opened:
+        """Decrypt, verify both signatures, decompress. verifiers: the sender's signing keys by id. SealError
+        otherwise.
+        """
         signatures, body = self._unseal(envelope)
         keys = verifiers.get(envelope.header.signer)
         if keys is None:
@@ -173,10 +178,14 @@ class Opener:
             keys[1].verify(signatures[_ED25519_BYTES:], signed)
         except InvalidSignature as error:
             raise SealError("signature", "a signature does not hold") from error
-        return Opened(envelope.header, _decompress(body, envelope.header.events), hashlib.sha256(signed).digest())
+        return Opened(
+            envelope.header, _decompress(body, envelope.header.events), hashlib.sha256(signed).digest()
+        )
 
     def read(self, record: bytes) -> tuple[Header, bytes]:
-        """Header and NDJSON of a record that was verified when it came in (the journal's). SealError when damaged."""
+        """Header and NDJSON of a record that was verified when it came in (the journal's). SealError when
+        damaged.
+        """
         envelope = read_envelope(record)
         _, body = self._unseal(envelope)
         return envelope.header, _decompress(body, envelope.header.events)
@@ -199,7 +208,9 @@ def _hpke() -> Suite:
 
 
 def _signed(suite: int, header_bytes: bytes, body: bytes) -> bytes:
-    return b"".join((_SIGNED_DOMAIN, bytes((suite,)), struct.pack(">H", len(header_bytes)), header_bytes, body))
+    return b"".join(
+        (_SIGNED_DOMAIN, bytes((suite,)), struct.pack(">H", len(header_bytes)), header_bytes, body)
+    )
 
 
 def _decompress(body: bytes, events: int) -> bytes:

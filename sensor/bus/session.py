@@ -1,8 +1,9 @@
-"""The sensor's side of a session, without a socket: what to say next, and what an answer means (docs/spec/bus.md).
+"""The sensor's side of a session, without a socket: what to say next, and what an answer means
+(docs/spec/bus.md).
 
-Go-back-N: batches of a lane go out in order, a cumulative acknowledgement forgets them, and a new welcome rewinds to where the centre
-stands. At most `window` batches and MAX_IN_FLIGHT_BYTES are under way; everything else stays in the spool. Times are
-seconds of a monotonic clock, given by the caller.
+Go-back-N: batches of a lane go out in order, a cumulative acknowledgement forgets them, and a new welcome
+rewinds to where the centre stands. At most `window` batches and MAX_IN_FLIGHT_BYTES are under way;
+everything else stays in the spool. Times are seconds of a monotonic clock, given by the caller.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ HOLD_SECONDS = 30.0
 MAX_IN_FLIGHT_BYTES = 8 * 1024 * 1024  # fills 100 ms of a 640 Mbit/s link; bounds both peers' memory
 
 _HOLD_REASONS = frozenset({"recipient", "suite", "signer"})
-"""Refusals that say the keys do not match, not that the batch is bad: nothing is given up, somebody must mend the keys."""
+"""Refusals that say the keys do not match, not that the batch is bad: nothing is given up, somebody must
+mend the keys.
+"""
 _TRIES = 2  # a batch refused twice over a connection that checks every byte will be refused for ever
 
 
@@ -50,7 +53,9 @@ class Session:
         self._session: int | None = None
         self._window = 1
         self._cursor = [0] * lanes.COUNT
-        self._flight: deque[tuple[int, int, int]] = deque()  # (lane, number after it, bytes), in the order sent
+        self._flight: deque[tuple[int, int, int]] = (
+            deque()
+        )  # (lane, number after it, bytes), in the order sent
         self._flight_bytes = 0
         self._hello_due = 0.0
         self._heartbeat_due = 0.0
@@ -87,7 +92,11 @@ class Session:
         if now >= self._heartbeat_due:
             beat = messages.Heartbeat(self._session, self._spool.books(), _clock_us())
             return Outgoing([messages.encode(beat)])
-        if now < self._held_until or len(self._flight) >= self._window or self._flight_bytes >= MAX_IN_FLIGHT_BYTES:
+        if (
+            now < self._held_until
+            or len(self._flight) >= self._window
+            or self._flight_bytes >= MAX_IN_FLIGHT_BYTES
+        ):
             return None
         for lane in range(lanes.COUNT):
             item = self._spool.next_item(lane, self._cursor[lane])

@@ -1,9 +1,10 @@
 """The spool: every batch stands here, sealed and numbered, before it is sent and until the centre has it.
 
-A bounded SQLite database (docs/spec/spool.md). One transaction holds the batches of one step of the line, their numbers, the
-account of their events and how far the input was read, so a SIGKILL at any moment leaves all of a step or nothing. When the
-quota is reached the lowest lane gives way, oldest first; a lane never displaces a higher one; what is shed is counted. A batch
-that may have been sent is never shed: it could be counted as lost and as delivered.
+A bounded SQLite database (docs/spec/spool.md). One transaction holds the batches of one step of the line,
+their numbers, the account of their events and how far the input was read, so a SIGKILL at any moment leaves
+all of a step or nothing. When the quota is reached the lowest lane gives way, oldest first; a lane never
+displaces a higher one; what is shed is counted. A batch that may have been sent is never shed: it could be
+counted as lost and as delivered.
 
 The books, per lane and in events, always close: made = delivered + pending + sum(lost).
 """
@@ -24,7 +25,9 @@ from sensor.bus.records import COLUMNS, RECORDS, DamagedRecord, Record, add_reco
 from sensor.bus.seal import NO_PREVIOUS, Header, Sealed, Sealer
 
 DEFAULT_QUOTA_BYTES = 10 * 1024**3
-_ROW_OVERHEAD_BYTES = 200  # keys, index and page slack of one record, so that the quota bounds the file and not the text
+_ROW_OVERHEAD_BYTES = (
+    200  # keys, index and page slack of one record, so that the quota bounds the file and not the text
+)
 _LEASE_BATCHES = 256  # how many numbers may be sent before the next durable note that they may have been
 
 _APPLICATION = 0x48445350  # "HDSP"
@@ -53,7 +56,9 @@ CREATE TABLE input (input TEXT PRIMARY KEY, what TEXT NOT NULL, finished INTEGER
 
 
 class Pending(NamedTuple):
-    """Events of one lane, to be numbered and sealed as one batch. Times in microseconds of packet time, 0 if unknown."""
+    """Events of one lane, to be numbered and sealed as one batch. Times in microseconds of packet time, 0 if
+    unknown.
+    """
 
     lane: int
     events: int
@@ -104,10 +109,11 @@ class Spool:
     def append(
         self, batches: Sequence[Pending], sealer: Sealer, *, input_id: str = "", shed: bool = True
     ) -> dict[int, int]:
-        """Number, seal and store these batches and note them as read from `input_id`, in one durable transaction.
+        """Number, seal and store these batches and note them as read from `input_id`, in one durable
+        transaction.
 
-        Only one thread may append. Returns the events shed to make room, by lane. shed=False: SpoolFull instead, and
-        nothing is stored.
+        Only one thread may append. Returns the events shed to make room, by lane. shed=False: SpoolFull
+        instead, and nothing is stored.
         """
         sealed = self._seal(batches, sealer)
         lost: dict[int, int] = {}
@@ -142,9 +148,13 @@ class Spool:
     def begin_input(self, input_id: str, what: str) -> tuple[bool, list[int]]:
         """(finished before, events already spooled by lane) of an input; makes its entry."""
         with self._transaction():
-            self._database.execute("INSERT OR IGNORE INTO input (input, what) VALUES (?, ?)", (input_id, what))
+            self._database.execute(
+                "INSERT OR IGNORE INTO input (input, what) VALUES (?, ?)", (input_id, what)
+            )
             finished = self._one("SELECT finished FROM input WHERE input = ?", input_id)[0]
-            done = dict(self._database.execute("SELECT lane, events FROM progress WHERE input = ?", (input_id,)))
+            done = dict(
+                self._database.execute("SELECT lane, events FROM progress WHERE input = ?", (input_id,))
+            )
         return bool(finished), [done.get(lane, 0) for lane in range(lanes.COUNT)]
 
     def finish_input(self, input_id: str) -> None:
@@ -161,7 +171,9 @@ class Spool:
     # What the link does.
 
     def spans(self) -> list[Span]:
-        """Per lane: the first number still held (or the next one, when none is) and the number after the last."""
+        """Per lane: the first number still held (or the next one, when none is) and the number after the
+        last.
+        """
         with self._lock:
             rows = self._database.execute(
                 "SELECT lane, coalesce((SELECT min(seq) FROM record r WHERE r.sensor = ? AND r.epoch = ? "
@@ -171,9 +183,11 @@ class Spool:
         return [Span(*row) for row in rows]
 
     def next_item(self, lane: int, seq: int) -> Record | Hole | None:
-        """What stands at this number of a lane: its record, the hole that begins there, or None when it is not made yet.
+        """What stands at this number of a lane: its record, the hole that begins there, or None when it is
+        not made yet.
 
-        A record is leased (see the module) before it is handed out. One that no longer matches its checksum becomes a hole.
+        A record is leased (see the module) before it is handed out. One that no longer matches its checksum
+        becomes a hole.
         """
         with self._lock:
             row = self._database.execute(
@@ -192,7 +206,9 @@ class Spool:
                 return self._hole_at(lane, seq, seq + 1)
 
     def acknowledge(self, lane: int, following: int) -> int:
-        """Everything before `following` is durable at the centre: forget it. Returns the events now delivered."""
+        """Everything before `following` is durable at the centre: forget it. Returns the events now
+        delivered.
+        """
         with self._transaction():
             batches, events, size = self._one(
                 "SELECT count(*), coalesce(sum(events), 0), coalesce(sum(size), 0) FROM record "
@@ -228,8 +244,13 @@ class Spool:
             lost: dict[int, dict[str, int]] = {}
             for lane, reason, events in self._database.execute("SELECT lane, reason, events FROM loss"):
                 lost.setdefault(lane, {})[reason] = events
-            rows = self._database.execute("SELECT lane, made, delivered, pending FROM lane ORDER BY lane").fetchall()
-        return [Book(lane, made, delivered, pending, lost.get(lane, {})) for lane, made, delivered, pending in rows]
+            rows = self._database.execute(
+                "SELECT lane, made, delivered, pending FROM lane ORDER BY lane"
+            ).fetchall()
+        return [
+            Book(lane, made, delivered, pending, lost.get(lane, {}))
+            for lane, made, delivered, pending in rows
+        ]
 
     def used_bytes(self) -> int:
         """Bytes of the pending records, with their overhead; what the quota bounds."""
@@ -322,7 +343,8 @@ class Spool:
             "INSERT INTO loss VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET events = events + excluded.events",
             (hole.lane, hole.reason, hole.events),
         )
-        # A hole grows only while the centre cannot have heard of it: what was reported must stay as it was said.
+        # A hole grows only while the centre cannot have heard of it: what was reported must stay as it was
+        # said.
         grown = self._database.execute(
             "UPDATE hole SET last = ?1, events = events + ?2 WHERE lane = ?3 AND last = ?1 - 1 AND reason = ?4 "
             "AND first >= (SELECT leased FROM lane WHERE lane = ?3)",
@@ -334,7 +356,9 @@ class Spool:
             lost[hole.lane] = lost.get(hole.lane, 0) + hole.events
 
     def _hole_at(self, lane: int, seq: int, end: int) -> Hole | None:
-        """The hole at seq; numbers before `end` that nothing explains (a repaired file) are a hole of their own."""
+        """The hole at seq; numbers before `end` that nothing explains (a repaired file) are a hole of their
+        own.
+        """
         if seq >= end:
             return None
         row = self._database.execute(
@@ -355,7 +379,9 @@ class Spool:
         if seq >= leased:
             self._leased[lane] = seq + _LEASE_BATCHES
             with self._transaction():
-                self._database.execute("UPDATE lane SET leased = ? WHERE lane = ?", (self._leased[lane], lane))
+                self._database.execute(
+                    "UPDATE lane SET leased = ? WHERE lane = ?", (self._leased[lane], lane)
+                )
 
     def _one(self, query: str, *parameters: object) -> tuple[Any, ...]:
         row: tuple[Any, ...] = self._database.execute(query, parameters).fetchone()

@@ -29,7 +29,7 @@ from sensor.errors import (
     one_line,
 )
 
-COMMANDS = ("replay", "rules", "keywords", "protocols")
+COMMANDS = ("replay", "rules", "sensor", "centre", "keywords", "protocols")
 """The commands, in the order of the help: each is the module of that name in this folder."""
 
 _EPILOG = (

@@ -1,0 +1,142 @@
+"""The topology of a sensor after the engine: source > sinks and spool, and the link that empties the spool.
+
+`run` is the line; it knows no format and no protocol. A run that is killed is begun again by the same
+command: what was spooled of an input is left out by number, lane by lane, so the centre gets every event
+once. Local files are written before the spool, so after a kill they may hold the last events twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from sensor.bus import lanes
+from sensor.bus.link import Link
+from sensor.bus.seal import MAX_EVENTS, Sealer
+from sensor.bus.spool import Pending, Spool, SpoolFull
+from sensor.errors import UserError
+from sensor.source import Events, Source, without_first
+
+_FULL_WAIT_SECONDS = 0.05
+_DRAIN_LOOK_SECONDS = 0.05
+
+
+class Sink(Protocol):
+    """A local output, as `sensor.output` makes them."""
+
+    def write(self, batch: Events) -> None: ...
+
+
+Watcher = Callable[[], None]
+"""Called now and then from the running line, to show progress."""
+
+
+def run(
+    source: Source,
+    sinks: Sequence[Sink],
+    spool: Spool,
+    sealer: Sealer,
+    link: Link,
+    *,
+    shed: bool,
+    stop: threading.Event,
+    watch: Watcher,
+) -> int:
+    """Carry a source through sinks and spool; the number of events that were spooled now.
+
+    shed: give up the lowest lane's oldest events when the spool is full, instead of waiting for the centre.
+    Ends early on `stop`.
+    """
+    _, skip = (
+        spool.begin_input(source.identity, source.what) if source.identity else (False, [0] * lanes.COUNT)
+    )
+    spooled = 0
+    for batch in source.batches():
+        watch()
+        if stop.is_set():
+            return spooled
+        if batch is None:
+            continue
+        if any(skip):
+            batch = without_first(batch, skip)
+        if not batch.events:
+            continue
+        for sink in sinks:
+            sink.write(batch)
+        while not _append(spool, split(batch), sealer, source.identity, shed):
+            _check(link)
+            watch()
+            if stop.wait(_FULL_WAIT_SECONDS):
+                return spooled
+        spooled += batch.events
+    if source.identity:
+        spool.finish_input(source.identity)
+    return spooled
+
+
+def drain(spool: Spool, link: Link, *, seconds: float, stop: threading.Event, watch: Watcher) -> bool:
+    """Wait until the centre has everything, or this long without any progress; whether it has."""
+    waiting_since, before = time.monotonic(), -1
+    while (pending := spool.pending_batches()) or link.session.in_flight:
+        _check(link)
+        watch()
+        if pending != before:
+            waiting_since, before = time.monotonic(), pending
+        if time.monotonic() - waiting_since > seconds or stop.wait(_DRAIN_LOOK_SECONDS):
+            return False
+    return True
+
+
+def split(batch: Events) -> list[Pending]:
+    """A batch by lanes, highest priority first."""
+    first_us, last_us = (max(0, int(seconds * 1e6)) for seconds in (batch.first_seconds, batch.last_seconds))
+    made = []
+    for lane in range(lanes.COUNT):
+        count, ndjson = batch.lane(lane)
+        if 0 < count <= MAX_EVENTS:
+            made.append(Pending(lane, count, ndjson, first_us, last_us))
+        elif count:  # tiny events by the ten thousand: more than one batch may number
+            lines = ndjson.splitlines(keepends=True)
+            for start in range(0, count, MAX_EVENTS):
+                part = lines[start : start + MAX_EVENTS]
+                made.append(Pending(lane, len(part), b"".join(part), first_us, last_us))
+    return made
+
+
+@contextlib.contextmanager
+def only_one(directory: Path) -> Iterator[None]:
+    """Hold the sensor's directory: two runs over one spool would give the same numbers twice. UserError when
+    it is held.
+    """
+    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise UserError(
+            "this sensor is running already", where=directory, fix="stop the other run first"
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def _append(spool: Spool, pending: list[Pending], sealer: Sealer, identity: str, shed: bool) -> bool:
+    try:
+        spool.append(pending, sealer, input_id=identity, shed=shed)
+    except SpoolFull:
+        return False
+    return True
+
+
+def _check(link: Link) -> None:
+    if link.failure is not None:
+        raise UserError(
+            f"the link to the centre ended: {link.failure}",
+            fix="if the spool was put back from a copy, move spool.sqlite away; else see docs/spec/spool.md",
+        )
