@@ -32,13 +32,15 @@ CREATE TABLE stream (
 ) WITHOUT ROWID;
 CREATE TABLE gap (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
-  sensor TEXT, epoch INTEGER, lane INTEGER, first INTEGER, last INTEGER, events INTEGER, reason TEXT, noted_us INTEGER
+  sensor TEXT, epoch INTEGER, lane INTEGER, first INTEGER, last INTEGER, events INTEGER, reason TEXT,
+  noted_us INTEGER
 );
 CREATE TABLE quarantine (
   id INTEGER PRIMARY KEY AUTOINCREMENT, sensor TEXT, reason TEXT, noted_us INTEGER, bytes BLOB
 );
 CREATE TABLE heard (
-  sensor TEXT PRIMARY KEY, heard_us INTEGER NOT NULL, skew_us INTEGER NOT NULL, books TEXT NOT NULL, software TEXT NOT NULL
+  sensor TEXT PRIMARY KEY, heard_us INTEGER NOT NULL, skew_us INTEGER NOT NULL,
+  books TEXT NOT NULL, software TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE filled (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -200,7 +202,9 @@ class Journal:
             return int(self._one("SELECT coalesce(max(id), 0) FROM record")[0])
 
     def prune(self, keep_bytes: int) -> int:
-        """Drop the oldest filled records beyond this size; returns how many (call again while it is not 0)."""
+        """Drop the oldest filled records beyond this size; returns how many (call again while it is
+        not 0).
+        """
         with self._transaction():
             size, upto = self._one("SELECT (SELECT coalesce(sum(size), 0) FROM record), upto FROM filled")
             if size <= keep_bytes:
@@ -220,7 +224,8 @@ class Journal:
         """(sensor, lane, batches, events, events lost, last change in µs) over all epochs."""
         with self._lock:
             return self._database.execute(
-                "SELECT sensor, lane, sum(next), sum(events), sum(lost), max(changed_us) FROM stream GROUP BY 1, 2 ORDER BY 1, 2"
+                "SELECT sensor, lane, sum(next), sum(events), sum(lost), max(changed_us) FROM stream "
+                "GROUP BY 1, 2 ORDER BY 1, 2"
             ).fetchall()
 
     def heard(self) -> list[Heard]:
@@ -231,7 +236,8 @@ class Journal:
         """(sensor, lane, reason, how many gaps, events lost)."""
         with self._lock:
             return self._database.execute(
-                "SELECT sensor, lane, reason, count(*), sum(events) FROM gap GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+                "SELECT sensor, lane, reason, count(*), sum(events) FROM gap GROUP BY 1, 2, 3 ORDER BY "
+                "1, 2, 3"
             ).fetchall()
 
     def quarantined(self) -> list[tuple[str, str, int]]:
@@ -269,7 +275,8 @@ class Journal:
 
     def _note_gap(self, entry: Gap, now_us: int) -> None:
         self._database.execute(
-            "INSERT INTO gap (sensor, epoch, lane, first, last, events, reason, noted_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO gap (sensor, epoch, lane, first, last, events, reason, noted_us) VALUES (?, ?, "
+            "?, ?, ?, ?, ?, ?)",
             (*entry, now_us),
         )
         if entry.last >= entry.first:
@@ -296,7 +303,8 @@ class Journal:
         now_us: int,
     ) -> None:
         self._database.execute(
-            "INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET next = excluded.next, "
+            "INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET next = "
+            "excluded.next, "
             "digest = excluded.digest, events = events + excluded.events, lost = lost + excluded.lost, "
             "changed_us = excluded.changed_us",
             (sensor, epoch, lane, following, digest, events, lost, now_us),

@@ -121,7 +121,8 @@ class Registry:
         """The token with this CURVE key, while it is valid."""
         with self._lock:
             row = self._database.execute(
-                "SELECT curve, proof_key, sensor, expires, used_by FROM token WHERE curve = ? AND expires >= ?",
+                "SELECT curve, proof_key, sensor, expires, used_by FROM token WHERE curve = ? AND "
+                "expires >= ?",
                 (curve, int(time.time())),
             ).fetchone()
         return None if row is None else TokenRow(*row)
@@ -181,7 +182,8 @@ class Registry:
         """Every key that was ever registered, by sensor."""
         with self._lock:
             rows = self._database.execute(
-                "SELECT sensor, curve, ed25519, mldsa65, added, revoked FROM sensor_key ORDER BY sensor, added"
+                "SELECT sensor, curve, ed25519, mldsa65, added, revoked FROM sensor_key ORDER BY sensor, "
+                "added"
             ).fetchall()
         return [
             SensorRow(sensor, SensorPublic(curve, ed25519, mldsa65).fingerprint, added, revoked)

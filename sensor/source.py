@@ -159,7 +159,8 @@ class EventsSource:
             yield Lines(gathered)
         if refused:
             self.warnings.append(
-                f"{path}:{first_refused}: {refused} lines are no events (one JSON object a line) and were left out"
+                f"{path}:{first_refused}: {refused} lines are no events (one JSON object a line) and "
+                f"were left out"
             )
 
 
@@ -193,7 +194,9 @@ def _identity(kind: str, paths: Sequence[str], *rest: str) -> str:
 
 
 def _add_file(digest: hashlib._Hash, path: Path) -> None:
-    """Name, size, start and end of a file: enough to tell captures apart without reading all of a large one."""
+    """Name, size, start and end of a file: enough to tell captures apart without reading all of a
+    large one.
+    """
     with path.open("rb") as file:
         size = path.stat().st_size
         digest.update(

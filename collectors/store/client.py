@@ -40,7 +40,9 @@ def embedded_address(endpoint: Path) -> StoreAddress:
 
 
 def server_address(url: str) -> StoreAddress:
-    """http[s]://user:password@host:port of a ClickHouse server. UserError when the URL is not of that form."""
+    """http[s]://user:password@host:port of a ClickHouse server. UserError when the URL is not of that
+    form.
+    """
     parts = urlsplit(url)
     try:
         port = parts.port

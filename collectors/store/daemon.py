@@ -185,7 +185,9 @@ def _settings_clause(parameters: dict[str, str]) -> str:
 
 
 def serve(directory: Path, endpoint: Path, port: int = 0) -> None:
-    """Open the engine, announce the address in `endpoint` (mode 0600) and answer until standard input ends."""
+    """Open the engine, announce the address in `endpoint` (mode 0600) and answer until standard input
+    ends.
+    """
     Handler.engine = Engine(directory)
     Handler.password = secrets.token_urlsafe(24)
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)

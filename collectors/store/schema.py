@@ -56,9 +56,11 @@ _PROJECTED = (
 )
 
 _EVENT = (
-    "Tuple(timestamp String, event_type String, flow_id UInt64, src_ip String, src_port UInt16, dest_ip String, "
+    "Tuple(timestamp String, event_type String, flow_id UInt64, src_ip String, src_port UInt16, dest_ip "
+    "String, "
     "dest_port UInt16, proto String, app_proto String, community_id String, payload_printable String, "
-    "alert Tuple(action String, gid UInt32, signature_id UInt64, signature String, category String, severity UInt8), "
+    "alert Tuple(action String, gid UInt32, signature_id UInt64, signature String, category String, "
+    "severity UInt8), "
     "http Tuple(hostname String, url String), tls Tuple(sni String), "
     "dns Tuple(rrname String, query Array(Tuple(rrname String)), queries Array(Tuple(rrname String))))"
 )
@@ -96,16 +98,19 @@ def statements(database: str, cluster: Cluster | None = None) -> list[str]:
     local = f"{name}.events_local" if cluster else f"{name}.events"
     made = [
         f"CREATE DATABASE IF NOT EXISTS {name}{on_cluster}",
-        f"CREATE TABLE IF NOT EXISTS {name}.inbox{on_cluster} (sensor String, epoch UInt64, lane UInt8, seq UInt64, "
+        f"CREATE TABLE IF NOT EXISTS {name}.inbox{on_cluster} (sensor String, epoch UInt64, lane UInt8, "
+        f"seq UInt64, "
         "received_us UInt64, row UInt32, raw String) ENGINE = Null",
         f"CREATE TABLE IF NOT EXISTS {local}{on_cluster} ({', '.join(_columns())}, {', '.join(_INDEXES)}) "
         f"ENGINE = {_engine(cluster)} {_TABLE_TAIL} SETTINGS {_table_settings(cluster)}",
-        f"CREATE MATERIALIZED VIEW IF NOT EXISTS {name}.project{on_cluster} TO {local} AS {_projection(name)}",
+        f"CREATE MATERIALIZED VIEW IF NOT EXISTS {name}.project{on_cluster} TO {local} AS "
+        f"{_projection(name)}",
     ]
     if cluster:
         made.append(
             f"CREATE TABLE IF NOT EXISTS {name}.events{on_cluster} AS {local} "
-            f"ENGINE = Distributed({_identifier(cluster.name)}, {name}, events_local, cityHash64(sensor, epoch, lane, seq))"
+            f"ENGINE = Distributed({_identifier(cluster.name)}, {name}, events_local, cityHash64(sensor, "
+            f"epoch, lane, seq))"
         )
     return made
 

@@ -145,7 +145,8 @@ def _conditions(question: Question) -> tuple[list[str], dict[str, Any]]:
     if question.address:
         first, last = _range(question.address)
         conditions.append(
-            "((src_ip >= {low:IPv6} AND src_ip <= {high:IPv6}) OR (dest_ip >= {low:IPv6} AND dest_ip <= {high:IPv6}))"
+            "((src_ip >= {low:IPv6} AND src_ip <= {high:IPv6}) OR (dest_ip >= {low:IPv6} AND dest_ip <= "
+            "{high:IPv6}))"
             if first != last
             else "(src_ip = {low:IPv6} OR dest_ip = {low:IPv6})"
         )

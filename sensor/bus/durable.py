@@ -29,7 +29,9 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 
 def make_private_directory(path: Path) -> None:
-    """Create a directory (and its parents) that only its owner can enter; one that exists is left as it is."""
+    """Create a directory (and its parents) that only its owner can enter; one that exists is left as
+    it is.
+    """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 

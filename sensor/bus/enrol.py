@@ -142,7 +142,8 @@ def enrol(directory: Path, token: Token, name: str) -> Enrolment:
         except msgspec.ValidationError as error:
             raise UserError(
                 f"{name!r} cannot be a sensor's name",
-                fix="use small letters, digits, dots, dashes and underscores, 63 at most; --name gives another",
+                fix="use small letters, digits, dots, dashes and underscores, 63 at most; --name gives "
+                "another",
             ) from error
         offer = talk.ask(request, messages.EnrolOffer)
         theirs = bytes.fromhex(offer.keys.fingerprint)

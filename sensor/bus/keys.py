@@ -9,7 +9,6 @@ ML-KEM-768. Private keys are kept as seeds in one JSON file of mode 0600.
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 import time
 from pathlib import Path
@@ -162,7 +161,7 @@ def save_keys(path: Path, keys: SensorKeys | CentreKeys) -> None:
 def load_keys(path: Path, kind: type[_Keys]) -> _Keys:
     """Read a key file; UserError when it is absent, damaged, of the other kind or readable by others."""
     try:
-        if stat.S_IMODE(os.stat(path).st_mode) & 0o077:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise UserError("others can read this key file", where=path, fix=f"chmod 600 {path}")
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except OSError as error:

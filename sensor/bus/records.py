@@ -84,7 +84,8 @@ def open_database(path: Path, schema: str, *, application: int, version: int) ->
             raise UserError(f"is {kind}", where=path, fix="choose another directory or upgrade haidang")
         if layout < version:
             database.executescript(
-                f"BEGIN IMMEDIATE; {schema}; PRAGMA application_id={application}; PRAGMA user_version={version}; COMMIT"
+                f"BEGIN IMMEDIATE; {schema}; PRAGMA application_id={application}; PRAGMA "
+                f"user_version={version}; COMMIT"
             )
     except sqlite3.Error as error:
         database.close()

@@ -45,13 +45,19 @@ CREATE TABLE lane (
   pending   INTEGER NOT NULL DEFAULT 0,
   bytes     INTEGER NOT NULL DEFAULT 0   -- of the pending records, with their overhead
 );
-CREATE TABLE loss (lane INTEGER, reason TEXT, events INTEGER NOT NULL, PRIMARY KEY (lane, reason)) WITHOUT ROWID;
+CREATE TABLE loss (
+  lane INTEGER, reason TEXT, events INTEGER NOT NULL, PRIMARY KEY (lane, reason)
+) WITHOUT ROWID;
 CREATE TABLE hole (  -- numbers that were given and will never be sent
   lane INTEGER, first INTEGER, last INTEGER NOT NULL, events INTEGER NOT NULL, reason TEXT NOT NULL,
   PRIMARY KEY (lane, first)
 ) WITHOUT ROWID;
-CREATE TABLE progress (input TEXT, lane INTEGER, events INTEGER NOT NULL, PRIMARY KEY (input, lane)) WITHOUT ROWID;
-CREATE TABLE input (input TEXT PRIMARY KEY, what TEXT NOT NULL, finished INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID
+CREATE TABLE progress (
+  input TEXT, lane INTEGER, events INTEGER NOT NULL, PRIMARY KEY (input, lane)
+) WITHOUT ROWID;
+CREATE TABLE input (
+  input TEXT PRIMARY KEY, what TEXT NOT NULL, finished INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID
 """
 
 
@@ -82,7 +88,9 @@ class SpoolFull(Exception):
 
 
 class Spool:
-    """One sensor's spool. Threads: one appends, another reads and acknowledges; every method takes the lock."""
+    """One sensor's spool. Threads: one appends, another reads and acknowledges; every method takes
+    the lock.
+    """
 
     def __init__(self, path: Path, sensor: str, *, quota_bytes: int = DEFAULT_QUOTA_BYTES) -> None:
         self.path = path
@@ -296,7 +304,8 @@ class Spool:
 
     def _account(self, header: Header, digest: bytes, *, pending: int, size: int) -> None:
         self._database.execute(
-            "UPDATE lane SET next = ?, digest = ?, made = made + ?, pending = pending + ?, bytes = bytes + ? WHERE lane = ?",
+            "UPDATE lane SET next = ?, digest = ?, made = made + ?, pending = pending + ?, bytes = bytes "
+            "+ ? WHERE lane = ?",
             (header.seq + 1, digest, header.events, pending, size, header.lane),
         )
 
@@ -326,7 +335,8 @@ class Spool:
 
     def _give_up(self, lane: int, seq: int, reason: str, lost: dict[int, int] | None = None) -> None:
         row = self._database.execute(
-            "DELETE FROM record WHERE sensor = ? AND epoch = ? AND lane = ? AND seq = ? RETURNING events, size",
+            "DELETE FROM record WHERE sensor = ? AND epoch = ? AND lane = ? AND seq = ? RETURNING "
+            "events, size",
             (self.sensor, self.epoch, lane, seq),
         ).fetchone()
         if row is None:
@@ -346,7 +356,8 @@ class Spool:
         # A hole grows only while the centre cannot have heard of it: what was reported must stay as it was
         # said.
         grown = self._database.execute(
-            "UPDATE hole SET last = ?1, events = events + ?2 WHERE lane = ?3 AND last = ?1 - 1 AND reason = ?4 "
+            "UPDATE hole SET last = ?1, events = events + ?2 WHERE lane = ?3 AND last = ?1 - 1 AND "
+            "reason = ?4 "
             "AND first >= (SELECT leased FROM lane WHERE lane = ?3)",
             (hole.last, hole.events, hole.lane, hole.reason),
         )
@@ -362,7 +373,8 @@ class Spool:
         if seq >= end:
             return None
         row = self._database.execute(
-            "SELECT lane, first, last, events, reason FROM hole WHERE lane = ? AND last >= ? ORDER BY first LIMIT 1",
+            "SELECT lane, first, last, events, reason FROM hole WHERE lane = ? AND last >= ? ORDER BY "
+            "first LIMIT 1",
             (lane, seq),
         ).fetchone()
         if row is None:

@@ -150,7 +150,7 @@ def _init(args: argparse.Namespace, home: Home) -> int:
     return EXIT_OK
 
 
-def _serve(args: argparse.Namespace, home: Home) -> int:
+def _serve(_: argparse.Namespace, home: Home) -> int:
     import logging
 
     from collectors.serve import serve
@@ -300,8 +300,10 @@ def _stats(args: argparse.Namespace, home: Home) -> int:
         each = f"{stored / events:.0f}" if events else "-"
         print(
             say(
-                f"{events} events in {parts} parts, {stored / 1e6:.1f} MB ({each} bytes each); {waiting} in the journal only",
-                f"{events} sự kiện trong {parts} phần, {stored / 1e6:.1f} MB ({each} byte mỗi sự kiện); {waiting} mới ở nhật ký",
+                f"{events} events in {parts} parts, {stored / 1e6:.1f} MB ({each} bytes each); {waiting} "
+                f"in the journal only",
+                f"{events} sự kiện trong {parts} phần, {stored / 1e6:.1f} MB ({each} byte mỗi sự kiện); "
+                f"{waiting} mới ở nhật ký",
             )
         )
     return EXIT_FINDINGS if any(str(row["what"]).startswith("quarantine") for row in rows) else EXIT_OK

@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "enrol",
         help=say("make this sensor's keys and register them with a token", "tạo khóa và đăng ký bằng mã"),
         description=say(
-            "Make this sensor's keys and register them at the centre that made the token (`haidang centre token`).",
+            "Make this sensor's keys and register them at the centre that made the token (`haidang "
+            "centre token`).",
             "Tạo khóa của cảm biến và đăng ký với trung tâm đã cấp mã (`haidang centre token`).",
         ),
     )
@@ -49,13 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "carry captures or events to the centre", "chuyển bản ghi gói tin hoặc sự kiện tới trung tâm"
         ),
         description=say(
-            "Carry captures (-r) or EVE lines (--events) to the centre, each event once, also when either side is killed: "
+            "Carry captures (-r) or EVE lines (--events) to the centre, each event once, also when "
+            "either side is killed: "
             "begin again with the same command. Without input: ship what the spool still holds.",
             "Chuyển bản ghi gói tin (-r) hoặc dòng EVE (--events) tới trung tâm, mỗi sự kiện đúng một lần. "
             "Không có đầu vào: gửi nốt những gì còn trong vùng đệm.",
         ),
         epilog=say(
-            "Exit codes: 0 the centre has everything; 1 something was lost or still waits in the spool; 2 usage or input.",
+            "Exit codes: 0 the centre has everything; 1 something was lost or still waits in the spool; "
+            "2 usage or input.",
             "Mã thoát: 0 trung tâm đã có đủ; 1 có mất mát hoặc còn chờ trong vùng đệm; 2 sai cách dùng.",
         ),
     )
@@ -264,7 +267,8 @@ def _is_done(spool: Spool, source: Source, *, again: bool) -> bool:
     if finished:
         print(
             say(
-                f"{source.what}: all {sum(done)} events were spooled by an earlier run (--again sends them once more)",
+                f"{source.what}: all {sum(done)} events were spooled by an earlier run (--again sends "
+                f"them once more)",
                 f"{source.what}: cả {sum(done)} sự kiện đã được nhận ở lần chạy trước (--again để gửi lại)",
             ),
             file=sys.stderr,
