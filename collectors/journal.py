@@ -48,7 +48,7 @@ CREATE TABLE filled (
   intent INTEGER              -- the group upto+1..intent is being inserted, or NULL
 );
 INSERT INTO filled VALUES (1, 0, NULL)
-"""
+"""  # noqa: S608
 _QUARANTINE_ENTRIES = (
     1000  # newest kept: evidence for people, bounded against a sensor that sends nothing else
 )

@@ -24,6 +24,7 @@ from sensor.bus.messages import Book, Span
 from sensor.bus.records import COLUMNS, RECORDS, DamagedRecord, Record, add_record, as_record, open_database
 from sensor.bus.seal import NO_PREVIOUS, Header, Sealed, Sealer
 
+SPOOL_FILE = "spool.sqlite"
 DEFAULT_QUOTA_BYTES = 10 * 1024**3
 _ROW_OVERHEAD_BYTES = (
     200  # keys, index and page slack of one record, so that the quota bounds the file and not the text

@@ -30,11 +30,20 @@ class House:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]  # the sensor must find the centre again after a restart
-        self.haidang("centre", "init", self.centre_directory, "--listen", f"tcp://127.0.0.1:{port}", "--metrics", "")
+        self.haidang(
+            "centre", "init", self.centre_directory, "--listen", f"tcp://127.0.0.1:{port}", "--metrics", ""
+        )
 
-    def haidang(self, *arguments: object, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def haidang(
+        self, *arguments: object, check: bool = True, timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [*HAIDANG, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, cwd=REPOSITORY, env=_ENV
+            [*HAIDANG, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=REPOSITORY,
+            env=_ENV,
         )
         assert not check or done.returncode == 0, done.stderr + done.stdout
         return done
@@ -45,7 +54,9 @@ class House:
         self.centre = subprocess.Popen(command, stdout=self.log, stderr=self.log, cwd=REPOSITORY, env=_ENV)
 
     def wait_for_centre(self, seconds: float = 30) -> None:
-        wait_for(lambda: (self.centre_directory / "run" / "bound.json").exists(), seconds, "the centre to listen")
+        wait_for(
+            lambda: (self.centre_directory / "run" / "bound.json").exists(), seconds, "the centre to listen"
+        )
 
     def wait_for_store(self, seconds: float = 60) -> None:
         wait_for(lambda: self.store_process_id() > 0, seconds, "the store")
@@ -61,7 +72,16 @@ class House:
         self.haidang("sensor", "enrol", token, "-d", self.sensor_directory, "--name", name)
 
     def start_sensor(self, *arguments: object) -> None:
-        command = [*HAIDANG, "sensor", "run", "-d", str(self.sensor_directory), "--metrics", "", *map(str, arguments)]
+        command = [
+            *HAIDANG,
+            "sensor",
+            "run",
+            "-d",
+            str(self.sensor_directory),
+            "--metrics",
+            "",
+            *map(str, arguments),
+        ]
         with self.sensor_log.open("ab") as log:
             self.sensor = subprocess.Popen(command, stdout=log, stderr=log, cwd=REPOSITORY, env=_ENV)
 
@@ -87,7 +107,9 @@ class House:
 
     def search(self, *arguments: object) -> list[str]:
         """Lines of `centre search --format json`."""
-        done = self.haidang("centre", "search", "-d", self.centre_directory, "--format", "json", *arguments, timeout=180)
+        done = self.haidang(
+            "centre", "search", "-d", self.centre_directory, "--format", "json", *arguments, timeout=180
+        )
         return done.stdout.splitlines()
 
     def books(self) -> list[dict[str, Any]]:
@@ -142,7 +164,10 @@ def event(number: int, chance: random.Random) -> dict[str, Any]:
             "severity": 2,
         }
     if kind == "http":
-        made["http"] = {"hostname": f"h{chance.randrange(99)}.Example.org", "url": "/" + "x" * chance.randrange(300)}
+        made["http"] = {
+            "hostname": f"h{chance.randrange(99)}.Example.org",
+            "url": "/" + "x" * chance.randrange(300),
+        }
     return made
 
 

@@ -1,10 +1,13 @@
-"""Kill -9 on either side, at any moment, and nothing is missing and nothing is there twice (issue 2, acceptance 7).
+"""Kill -9 on either side, at any moment, and nothing is missing and nothing is there twice (issue 2,
+acceptance 7).
 
-HAIDANG_KILL_EVENTS=100000 makes the long run (`make test-kill`); HAIDANG_KILL_SEED replays a schedule that failed.
+HAIDANG_KILL_EVENTS=100000 makes the long run (`make test-kill`); HAIDANG_KILL_SEED replays a schedule that
+failed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -19,7 +22,9 @@ EVENTS = int(os.environ.get("HAIDANG_KILL_EVENTS", "10000"))
 KILLS = max(12, EVENTS // 2500)
 
 
-def test_killed_at_random_moments_the_centre_ends_with_exactly_the_sensors_set(house: House, tmp_path: Path) -> None:
+def test_killed_at_random_moments_the_centre_ends_with_exactly_the_sensors_set(
+    house: House, tmp_path: Path
+) -> None:
     seed = int(os.environ.get("HAIDANG_KILL_SEED", random.SystemRandom().randrange(1 << 32)))
     print(f"HAIDANG_KILL_SEED={seed}")
     chance = random.Random(seed)
@@ -42,10 +47,8 @@ def test_killed_at_random_moments_the_centre_ends_with_exactly_the_sensors_set(h
             time.sleep(chance.choice((0.0, 0.0, 0.5)))
             house.start_centre()
         elif (store := house.store_process_id()) > 0:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(store, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
     print(f"killed: {dict(killed)}")
     house.wait_for_centre()
     assert house.sensor is not None

@@ -1,0 +1,200 @@
+"""`haidang sensor run`: the parts of a run put together from the command line, and its progress shown.
+
+The line itself is `sensor.run`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from typing import TYPE_CHECKING, cast
+
+from sensor.cli.language import say
+from sensor.errors import EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, UserError
+
+if TYPE_CHECKING:
+    from sensor.bus.link import Link
+    from sensor.bus.spool import Spool
+    from sensor.run import Sink
+    from sensor.source import Source
+
+
+def carry(args: argparse.Namespace) -> int:
+    import signal
+
+    from sensor import __version__
+    from sensor.bus.enrol import load_enrolment
+    from sensor.bus.link import Link
+    from sensor.bus.seal import Sealer
+    from sensor.bus.spool import SPOOL_FILE, Spool
+    from sensor.cli.books import print_books
+    from sensor.cli.configured import tell_warnings
+    from sensor.run import drain, only_one
+    from sensor.run import run as run_line
+
+    keys, enrolment = load_enrolment(args.dir)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with only_one(args.dir):
+        source, sinks = _source(args)
+        spool = Spool(args.dir / SPOOL_FILE, enrolment.sensor, quota_bytes=_size(args.quota))
+        link = Link(spool, keys, enrolment.centre, enrolment.address, software=f"haidang {__version__}")
+        link.start()
+        _metrics(args.metrics, spool, link)
+        progress = _Progress(spool, link)
+        try:
+            if source is not None and not _is_done(spool, source, again=args.again):
+                spooled = run_line(
+                    source,
+                    sinks,
+                    spool,
+                    Sealer(keys, enrolment.centre),
+                    link,
+                    shed=args.when_full == "shed",
+                    stop=stop,
+                    watch=progress.show,
+                )
+                tell_warnings(source.warnings)
+                progress.note(
+                    say(
+                        f"{spooled} events spooled from {source.what}",
+                        f"đã nhận {spooled} sự kiện từ {source.what}",
+                    )
+                )
+            delivered = drain(spool, link, seconds=args.drain, stop=stop, watch=progress.show)
+        finally:
+            progress.close()
+            link.stop()
+            link.join(5)
+            for sink in sinks:
+                getattr(sink, "close", lambda: None)()
+        lost = print_books(spool)
+        spool.close()
+    if stop.is_set():
+        return EXIT_INTERRUPTED
+    return EXIT_OK if delivered and not lost else EXIT_FINDINGS
+
+
+def _source(args: argparse.Namespace) -> tuple[Source | None, list[Sink]]:
+    """What the arguments ask to read, and the local outputs."""
+    from sensor.source import CaptureSource, EventsSource
+
+    if not args.read and args.log_dir is None:
+        return (EventsSource(args.events) if args.events else None), []
+    from sensor.cli.configured import load_config, tell_warnings
+    from sensor.cli.inputs import find_captures
+    from sensor.output import open_sinks
+    from sensor.rules.loading import load as load_rules
+
+    # A run that is resumed must make the same events in the same order.
+    args.settings.append("stream.reassembly.randomize-chunk-size=no")
+    config = load_config(args)
+    # Sinks read data and lanes of a batch, which every source's batches have.
+    sinks = cast("list[Sink]", open_sinks(config, args.log_dir)) if args.log_dir is not None else []
+    if not args.read:
+        return (EventsSource(args.events) if args.events else None), sinks
+    captures = find_captures(args.read)
+    if captures.refused:
+        raise captures.refused[0]
+    ruleset, report = load_rules(config, only=args.only, extra=args.extra)
+    tell_warnings([*config.warnings, *report.warnings])
+    return CaptureSource(captures.paths, config.engine_json(), ruleset), sinks
+
+
+def _is_done(spool: Spool, source: Source, *, again: bool) -> bool:
+    """Whether an earlier run read this input to its end; notes that the input is wanted again."""
+    if not source.identity:
+        return False
+    if again:
+        spool.forget_input(source.identity)
+    finished, done = spool.begin_input(source.identity, source.what)
+    if finished:
+        print(
+            say(
+                f"{source.what}: all {sum(done)} events were spooled by an earlier run (--again sends "
+                f"them once more)",
+                f"{source.what}: cả {sum(done)} sự kiện đã được nhận ở lần chạy trước (--again để gửi lại)",
+            ),
+            file=sys.stderr,
+        )
+    elif any(done):
+        print(
+            say(
+                f"{source.what}: going on after the {sum(done)} events that an earlier run spooled",
+                f"{source.what}: tiếp tục sau {sum(done)} sự kiện của lần chạy trước",
+            ),
+            file=sys.stderr,
+        )
+    return finished
+
+
+def _metrics(address: str, spool: Spool, link: Link) -> None:
+    if not address:
+        return
+    from prometheus_client import CollectorRegistry, start_http_server
+
+    from sensor.bus.metrics import BusCollector
+
+    host, _, port = address.rpartition(":")
+    registry = CollectorRegistry()
+    registry.register(BusCollector(spool, link))
+    try:
+        start_http_server(int(port), addr=host, registry=registry)
+    except (OSError, ValueError, OverflowError) as error:
+        print(f"haidang: {say('warning', 'cảnh báo')}: no metrics at {address}: {error}", file=sys.stderr)
+
+
+def _size(text: str) -> int:
+    units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+    number, unit = (text[:-1], units[text[-1].upper()]) if text[-1:].upper() in units else (text, 1)
+    if not number.isascii() or not number.isdigit() or int(number) == 0:
+        raise UserError(f"--quota: {text!r} is no size", fix="write 500M or 10G")
+    return int(number) * unit
+
+
+class _Progress:
+    """A line on the terminal that says how far spool and centre are; nothing when standard error is no
+    terminal.
+    """
+
+    def __init__(self, spool: Spool, link: Link) -> None:
+        import time
+
+        from rich.console import Console
+
+        self._spool = spool
+        self._link = link
+        self._clock = time.monotonic
+        self._due = 0.0
+        self._console = Console(stderr=True, highlight=False, markup=False)
+        self._status = self._console.status("") if self._console.is_terminal else None
+        if self._status:
+            self._status.start()
+
+    def show(self) -> None:
+        if self._status is None or self._clock() < self._due:
+            return
+        self._due = self._clock() + 0.25
+        books = self._spool.books()
+        made, delivered = sum(book.made for book in books), sum(book.delivered for book in books)
+        link = (
+            say("centre connected", "đã nối")
+            if self._link.session.established
+            else say("no centre yet", "chưa nối")
+        )
+        self._status.update(
+            say(
+                f"{made} events, {delivered} at the centre; {link}",
+                f"{made} sự kiện, {delivered} đã giao; {link}",
+            )
+        )
+
+    def note(self, text: str) -> None:
+        if self._status is not None:
+            self._console.print(text)
+
+    def close(self) -> None:
+        if self._status is not None:
+            self._status.stop()
