@@ -2,8 +2,16 @@
 
 from collections.abc import Callable
 
+from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet import ICMP, TCP, UDP, IPOption_LSRR, IPOption_RR, IPOption_SSRR
-from scapy.layers.inet6 import IPv6ExtHdrRouting
+from scapy.layers.inet6 import (
+    IPv6ExtHdrDestOpt,
+    IPv6ExtHdrFragment,
+    IPv6ExtHdrHopByHop,
+    IPv6ExtHdrRouting,
+    PadN,
+    RouterAlert,
+)
 from scapy.packet import Raw
 
 from .wire import CLIENT6, OUTSIDE, SERVER, SERVER6, Tape, Tcp
@@ -114,6 +122,15 @@ def routing_header() -> Tape:
     return tape
 
 
+def extension_headers() -> Tape:
+    """A lookup behind hop-by-hop options, destination options and an atomic fragment (RFC 8200, RFC 6946)."""
+    tape = Tape()
+    lookup = UDP(sport=50010, dport=53) / DNS(id=10, rd=1, qd=DNSQR(qname="beacon.c2-lab.test"))
+    chain = IPv6ExtHdrHopByHop(options=[RouterAlert()]) / IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0" * 4)])
+    tape.put(tape.ip(CLIENT6, "2001:db8:20::53") / chain / IPv6ExtHdrFragment(id=11) / lookup)
+    return tape
+
+
 def odd_ip() -> Tape:
     """A source equal to its destination, the reserved flag and protocol, small TTLs, a marked TOS."""
     tape = Tape()
@@ -149,5 +166,6 @@ CAPTURES: dict[str, tuple[str, Callable[[], Tape]]] = {
     "ip-source-route.pcap": ("loose and strict source routing options", source_routed),
     "ip-record-route.pcap": ("the record route option", record_route),
     "ip-oddities.pcap": ("land, reserved flag, reserved protocol, small TTL, marked TOS and id", odd_ip),
+    "ipv6-extension-headers.pcap": ("a lookup behind three extension headers", extension_headers),
     "ipv6-routing-header.pcap": ("a routing header of type 0", routing_header),
 }

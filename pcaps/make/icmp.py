@@ -100,5 +100,5 @@ CAPTURES: dict[str, tuple[str, Callable[[], Tape]]] = {
     "icmp-redirect.pcap": ("a redirect to a host that is no router", redirect),
     "icmp-oddities.pcap": ("timestamp and mask requests, echoes with a fixed id and sequence", oddities),
     "icmpv6-neighbours.pcap": ("neighbour discovery and two pings", neighbours),
-    "icmpv6-rogue-router.pcap": ("a high-preference router advertisement", rogue_router),
+    "icmpv6-rogue-router.pcap": ("a router advertisement that takes over the default route", rogue_router),
 }

@@ -89,15 +89,15 @@ def smtp_probing() -> Tape:
     return dialogue(25, "220 mail.example.com ESMTP", lines)
 
 
-def telnet() -> Tape:
+def telnet(client: str, password: bytes, command: bytes) -> Tape:
     tape = Tape()
-    talk = Tcp(tape, OUTSIDE, SERVER, (42023, 23)).open()
+    talk = Tcp(tape, client, SERVER, (42023, 23)).open()
     talk.hear(b"\xff\xfd\x18\xff\xfd\x20\r\nrouter login: ")
     talk.say(b"root\r\n")
     talk.hear(b"Password: ")
-    talk.say(b"xc3511\r\n")
+    talk.say(password + b"\r\n")
     talk.hear(b"# ")
-    talk.say(b"/bin/busybox EXAMPLE\r\n")
+    talk.say(command + b"\r\n")
     talk.hear(b"EXAMPLE: applet not found\r\n# ")
     talk.close()
     return tape
@@ -198,6 +198,14 @@ def snmp(community: bytes, client: str, request: int = 0xA0) -> Tape:
     return tape
 
 
+def netbios_name(client: str, target: str) -> Tape:
+    """A NetBIOS node status query for the wildcard name (RFC 1002 section 4.2.17)."""
+    tape = Tape()
+    name = b"\x20CK" + b"A" * 30 + b"\0\0\x21\0\x01"
+    tape.udp(client, target, (137, 137), b"\x80\xf0\0\x10\0\x01\0\0\0\0\0\0" + name)
+    return tape
+
+
 def time_abuse() -> Tape:
     tape = Tape()
     for _ in range(5):
@@ -222,10 +230,21 @@ def discovery(client: str, target: str) -> Tape:
     return tape
 
 
-def cache_abuse() -> Tape:
+def cache_stats(client: str) -> Tape:
     tape = Tape()
-    tape.udp(OUTSIDE, SERVER, (50211, 11211), b"\0\x01\0\0\0\x01\0\0stats\r\n")
-    tape.udp(SERVER, OUTSIDE, (11211, 50211), b"\0\x01\0\0\0\x01\0\0STAT pid 1\r\n" + b"STAT x 1\r\n" * 80)
+    tape.udp(client, SERVER, (50211, 11211), b"\0\x01\0\0\0\x01\0\0stats\r\n")
+    answer = b"\0\x01\0\0\0\x01\0\0STAT pid 1\r\n" + b"STAT x 1\r\n" * 80
+    tape.udp(SERVER, client, (11211, 50211), answer)
+    return tape
+
+
+def voice() -> Tape:
+    """Sixty RTP packets (RFC 3550) of one call, 20 ms apart."""
+    tape = Tape()
+    for number in range(60):
+        header = b"\x80\x00" + number.to_bytes(2, "big") + (160 * number).to_bytes(4, "big") + b"CALL"
+        tape.udp(OUTSIDE, CLIENT, (16384, 16386), header + noise(f"voice {number}", 80))
+        tape.wait(0.02)
     return tape
 
 
@@ -256,7 +275,14 @@ CAPTURES: dict[str, tuple[str, Callable[[], Tape]]] = {
     "ftp-abuse.pcap": ("anonymous login, guessed root passwords, a database dump stored outside", ftp_abuse),
     "smtp-mail.pcap": ("one mail whose text begins with VRFY", smtp),
     "smtp-probing.pcap": ("six VRFY commands", smtp_probing),
-    "telnet-bot.pcap": ("root login with a default password, then a busybox check", telnet),
+    "telnet-bot.pcap": (
+        "from outside: root with a default password, then a busybox check",
+        lambda: telnet(OUTSIDE, b"xc3511", b"/bin/busybox EXAMPLE"),
+    ),
+    "telnet-inside.pcap": (
+        "from inside: root with another password, then busybox",
+        lambda: telnet(CLIENT, b"xc3511-no-more", b"busybox example"),
+    ),
     "smb1-negotiate.pcap": ("an SMB1 negotiate request", lambda: smb(True)),
     "smb2-negotiate.pcap": ("an SMB2 negotiate request", lambda: smb(False)),
     "rdp-administrator.pcap": ("a connection request with the cookie Administr", lambda: rdp(b"Administr")),
@@ -270,11 +296,15 @@ CAPTURES: dict[str, tuple[str, Callable[[], Tape]]] = {
     "snmp-public.pcap": ("a get with community public from outside", lambda: snmp(b"public", OUTSIDE)),
     "snmp-set-private.pcap": ("a set with community private", lambda: snmp(b"private", OUTSIDE, 0xA3)),
     "snmp-other.pcap": ("a get with another community, from inside", lambda: snmp(b"publicity", CLIENT)),
+    "netbios-outside.pcap": ("a node status query from outside", lambda: netbios_name(OUTSIDE, CLIENT)),
+    "netbios-inside.pcap": ("the same inside", lambda: netbios_name(SERVER, CLIENT)),
     "ntp-monlist.pcap": ("five monlist requests with large answers", time_abuse),
     "ntp-client.pcap": ("an ordinary time request", time_client),
     "ssdp-outside.pcap": ("a discovery request from outside", lambda: discovery(OUTSIDE, SERVER)),
     "ssdp-inside.pcap": ("the same inside, to the group", lambda: discovery(CLIENT, "239.255.255.250")),
-    "memcached-stats.pcap": ("a stats request over UDP from outside", cache_abuse),
+    "memcached-stats.pcap": ("a stats request over UDP from outside", lambda: cache_stats(OUTSIDE)),
+    "memcached-inside.pcap": ("the same inside", lambda: cache_stats(CLIENT)),
+    "rtp-call.pcap": ("sixty voice packets of one call", voice),
     "stratum-login.pcap": ("a miner's login", lambda: mining(3333, "login")),
     "stratum-near.pcap": ("JSON-RPC with another method", lambda: mining(3334, "logout")),
     "bittorrent.pcap": ("a peer handshake", torrent),

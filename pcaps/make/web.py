@@ -1,6 +1,7 @@
 """Ordinary HTTP/1 conversations: what parsers must read, and the benign twin of every web attack."""
 
 from collections.abc import Callable
+from zlib import adler32
 
 from .wire import OUTSIDE, SERVER, Tape, Tcp
 
@@ -93,10 +94,35 @@ def pipelined() -> Tape:
     return tape
 
 
+def variety() -> Tape:
+    """HEAD without body, 100 Continue, 204, deflate, HTTP/1.0 ended by the close."""
+    tape = Tape()
+    talk = Tcp(tape, OUTSIDE).open()
+    talk.say(request("/index.html", method="HEAD"))
+    talk.hear(response(b"").replace(b"Content-Length: 0", b"Content-Length: 5120"))
+    body = b"file contents"
+    whole = request("/upload", method="PUT", body=body, Expect="100-continue")
+    talk.say(whole[: -len(body)])
+    talk.hear(b"HTTP/1.1 100 Continue\r\n\r\n")
+    talk.say(body)
+    talk.hear(response(b"", "204 No Content").replace(b"Content-Length: 0\r\n", b""))
+    talk.say(request("/deflated"))
+    length = len(PAGE).to_bytes(2, "little") + (0xFFFF - len(PAGE)).to_bytes(2, "little")
+    stored = b"\x78\x01\x01" + length + PAGE + adler32(PAGE).to_bytes(4, "big")  # one block, not compressed
+    talk.hear(response(stored, Content_Encoding="deflate"))
+    talk.close()
+    old = Tcp(tape, OUTSIDE, ports=(40002, 80)).open()
+    old.say(b"GET /old HTTP/1.0\r\nUser-Agent: example\r\n\r\n")
+    old.hear(b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n" + PAGE)
+    old.close()
+    return tape
+
+
 CAPTURES: dict[str, tuple[str, Callable[[], Tape]]] = {
     "http-get.pcap": ("two GET requests on one connection, 200 and 404, full handshake and teardown", get),
     "http-post.pcap": ("form POST with percent-encoded UTF-8 and harmless SQL words, 303 answer", post),
     "http-chunked.pcap": ("chunked request and chunked response", chunked_transfer),
     "http-gzip.pcap": ("gzip response bodies, one plain and one chunked", compressed),
+    "http-variety.pcap": ("HEAD, 100 Continue, 204, deflate, HTTP/1.0", variety),
     "http-pipelined.pcap": ("four pipelined requests in one segment and their four answers", pipelined),
 }

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from urllib.parse import quote
 
-from .web import OK, PAGE, exchange, request, response
+from .web import OK, PAGE, chunked, exchange, request, response
 from .wire import Tape, noise
 
 FORM = "application/x-www-form-urlencoded"
@@ -109,8 +109,36 @@ def credentials() -> Tape:
     return exchange((basic, response(b"", "401 Unauthorized")), (form, OK))
 
 
+def more() -> Tape:
+    """A spaced-out eval, an open redirect, a smuggled request, a script in the Referer."""
+    spaced = b"a=eval ( base64_decode ( 'ZWNobyAx' ) )"
+    both = request("/", method="POST", body=chunked(b"a=b"), Transfer_Encoding="chunked", Content_Length="4")
+    moved = response(b"", "302 Found", Location="https://www.c2-lab.test/")
+    return exchange(
+        (request("/x", method="POST", body=spaced, Content_Type="text/plain"), OK),
+        (request("/go?next=https://www.c2-lab.test/"), moved),
+        (request("/r", Referer="http://www.example.com/?q=%3CScript%3E"), OK),
+        (both, response(b"", "400 Bad Request")),
+    )
+
+
+def near_more() -> Tape:
+    """The same features, used as they should be."""
+    moved = response(b"", "302 Found", Location="https://www.example.com/")
+    return exchange(
+        (request("/x", method="POST", body=b"a=evaluate base64_decode ()", Content_Type="text/plain"), OK),
+        (request("/go?next=https://www.example.com/"), moved),
+        (request("/r", Referer="http://www.example.com/?q=script"), OK),
+        (request("/", method="POST", body=chunked(b"a=b"), Transfer_Encoding="chunked"), OK),
+    )
+
+
 def benign() -> Tape:
     """Requests that use the words of attacks in innocent ways."""
+    photo = (
+        b'--b\r\nContent-Disposition: form-data; name="f"; filename="php.conference.gif"\r\n'
+        b"Content-Type: image/gif\r\n\r\nGIF89a the speaker explains what <?php means\r\n--b--\r\n"
+    )
     return exchange(
         (request("/search?q=student+union+select+committee"), OK),
         (request("/docs/../index.html"), OK),
@@ -124,6 +152,7 @@ def benign() -> Tape:
         ),
         (request("/upload", method="POST", body=b"how to eval a <?php file", Content_Type="text/plain"), OK),
         (request("/", User_Agent="Mozilla/5.0 (compatible; monitoring of mysql; nuclear physics)"), OK),
+        (request("/photo", method="POST", body=photo, Content_Type="multipart/form-data; boundary=b"), OK),
         (request("/login", method="POST", body=b"user=O%27Riordan&lang=or", Content_Type=FORM), OK),
         (request("/private", Authorization="Bearer abc"), response(b"uid=33 is the id of the page")),
         (request("/fetch?url=http://192.0.2.254/latest/news"), OK),
@@ -153,5 +182,7 @@ CAPTURES: dict[str, tuple[str, Callable[[], Tape]]] = {
     "web-login-burst.pcap": ("twelve failed logins, one a second", lambda: login_attempts(12)),
     "web-login-few.pcap": ("three failed logins", lambda: login_attempts(3)),
     "web-credentials.pcap": ("HTTP Basic and a password form without encryption", credentials),
+    "web-more.pcap": ("spaced-out eval, open redirect, smuggling, script in Referer", more),
+    "web-near-more.pcap": ("the same features used as they should be", near_more),
     "web-benign.pcap": ("innocent requests that contain the words of attacks", benign),
 }
