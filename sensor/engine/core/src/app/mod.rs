@@ -5,6 +5,7 @@
 pub mod dns;
 pub mod file;
 pub mod flow_state;
+pub mod tls;
 pub mod tx;
 
 use crate::direction::{Dir, PerDir};
@@ -162,4 +163,8 @@ impl ProtocolId {
 }
 
 /// Every protocol this build knows. One word adds one.
-pub static PROTOCOLS: &[&Protocol] = &[&dns::DNS];
+#[rustfmt::skip]
+pub static PROTOCOLS: &[&Protocol] = &[
+    &dns::DNS,
+    &tls::TLS,
+];

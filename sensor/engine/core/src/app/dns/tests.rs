@@ -221,22 +221,23 @@ fn text_of_a_message_stays_in_proportion() {
     assert!(total <= data.len() * TEXT_PER_BYTE + 2 * 4096, "{total} bytes of text from {}", data.len());
 }
 
-/// RFC 1035 section 4.1.4 written as plainly as can be: the name at `at`, when all its pointers point backwards.
-fn naive_name(data: &[u8], at: usize) -> Option<Vec<u8>> {
+/// RFC 1035 section 4.1.4 written as plainly as can be: the name at `at`, when each pointer points before `floor`, where
+/// the labels it ends began.
+fn naive_name(data: &[u8], at: usize, floor: usize) -> Option<Vec<u8>> {
     let byte = *data.get(at)?;
     if byte == 0 {
         return Some(Vec::new());
     }
     if byte >= 0xc0 {
         let target = usize::from(byte & 0x3f) << 8 | usize::from(*data.get(at + 1)?);
-        return if target < at { naive_name(data, target) } else { None };
+        return if target < floor { naive_name(data, target, target) } else { None };
     }
     if byte >= 64 {
         return None;
     }
     let end = at + 1 + usize::from(byte);
     let mut name = data.get(at + 1..end)?.to_vec();
-    let rest = naive_name(data, end)?;
+    let rest = naive_name(data, end, floor)?;
     if !rest.is_empty() {
         name.push(b'.');
         name.extend(rest);
@@ -313,7 +314,7 @@ proptest! {
     #[test]
     fn first_name_agrees_with_the_plain_reading(data in dnsish()) {
         let message = Message::read(&data).unwrap();
-        let backwards = naive_name(&data, HEADER_LEN);
+        let backwards = naive_name(&data, HEADER_LEN, HEADER_LEN);
         if let (Some(query), Some(expected)) = (message.queries.first(), backwards) {
             prop_assert_eq!(message.name(query.name), &expected[..]);
         }

@@ -1,0 +1,235 @@
+//! TLS and SSL over TCP: everything that is said before encryption begins. One transaction per flow.
+//!
+//! `parser` walks records and puts handshake messages together, `hello` and `cert` take messages apart, `fingerprint`
+//! computes JA3 and JA4, `tx` answers rules. Nothing is decrypted and no certificate is verified.
+
+mod cert;
+mod fingerprint;
+mod hello;
+mod log;
+mod parser;
+mod tx;
+
+#[cfg(test)]
+mod tests;
+
+use super::{Buffer, Pattern, Probe, Protocol, Recognise};
+use crate::direction::{Dir, PerDir};
+use parser::TlsParser;
+
+/// Progress of the two sides (rule hooks of Suricata 8).
+mod state {
+    pub const CLIENT_HELLO_DONE: u8 = 1;
+    pub const CLIENT_CERT_DONE: u8 = 2;
+    pub const CLIENT_HANDSHAKE_DONE: u8 = 3;
+    pub const CLIENT_FINISHED: u8 = 4;
+    pub const SERVER_HELLO: u8 = 1;
+    pub const SERVER_CERT_DONE: u8 = 2;
+    pub const SERVER_HELLO_DONE: u8 = 3;
+    pub const SERVER_HANDSHAKE_DONE: u8 = 4;
+    pub const SERVER_FINISHED: u8 = 5;
+}
+
+/// App-layer events; the value is the index in `EVENTS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    InvalidSslv2Header,
+    InvalidTlsHeader,
+    InvalidRecordVersion,
+    InvalidRecordType,
+    InvalidHandshakeMessage,
+    HeartbeatMessage,
+    InvalidHeartbeatMessage,
+    OverflowHeartbeatMessage,
+    DataleakHeartbeatMismatch,
+    HandshakeInvalidLength,
+    MultipleSniExtensions,
+    InvalidSniType,
+    InvalidSniLength,
+    TooManyRecordsInPacket,
+    InvalidAlertMessage,
+    InvalidCertificate,
+    CertificateInvalidLength,
+    CertificateInvalidVersion,
+    CertificateInvalidSerial,
+    CertificateInvalidAlgorithm,
+    CertificateInvalidX509Name,
+    CertificateInvalidDate,
+    CertificateInvalidExtensions,
+    CertificateInvalidDer,
+    CertificateInvalidSubject,
+    CertificateInvalidIssuer,
+    ErrorMessageEncountered,
+    InvalidSslRecord,
+}
+
+/// Indexed by `Event`; the last four are never set here but named by rules.
+const EVENTS: &[&str] = &[
+    "invalid_sslv2_header",
+    "invalid_tls_header",
+    "invalid_record_version",
+    "invalid_record_type",
+    "invalid_handshake_message",
+    "heartbeat_message",
+    "invalid_heartbeat_message",
+    "overflow_heartbeat_message",
+    "dataleak_heartbeat_mismatch",
+    "handshake_invalid_length",
+    "multiple_sni_extensions",
+    "invalid_sni_type",
+    "invalid_sni_length",
+    "too_many_records_in_packet",
+    "invalid_alert_message",
+    "invalid_certificate",
+    "certificate_invalid_length",
+    "certificate_invalid_version",
+    "certificate_invalid_serial",
+    "certificate_invalid_algorithmidentifier",
+    "certificate_invalid_x509name",
+    "certificate_invalid_date",
+    "certificate_invalid_extensions",
+    "certificate_invalid_der",
+    "certificate_invalid_subject",
+    "certificate_invalid_issuer",
+    "error_message_encountered",
+    "invalid_ssl_record",
+    "certificate_invalid_validity",
+    "certificate_missing_element",
+    "certificate_unknown_element",
+    "certificate_invalid_string",
+];
+
+const CLIENT_HELLO: PerDir<Option<u8>> = PerDir::new(Some(state::CLIENT_HELLO_DONE), None);
+const SERVER_HELLO: PerDir<Option<u8>> = PerDir::new(None, Some(state::SERVER_HELLO));
+const HELLOS: PerDir<Option<u8>> = PerDir::new(Some(state::CLIENT_HELLO_DONE), Some(state::SERVER_HELLO));
+const CERTS: PerDir<Option<u8>> = PerDir::new(Some(state::CLIENT_CERT_DONE), Some(state::SERVER_CERT_DONE));
+
+const fn sticky(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    progress: PerDir<Option<u8>>,
+    multi: bool,
+    doc: &'static str,
+) -> Buffer {
+    Buffer { name, aliases, modifier: None, progress, multi, streaming: false, doc }
+}
+
+/// Indexed by `tx::buffer`.
+const BUFFERS: &[Buffer] = &[
+    sticky("tls.sni", &["tls_sni"], CLIENT_HELLO, false, "The server name the client asks for."),
+    sticky(
+        "tls.alpn",
+        &[],
+        HELLOS,
+        true,
+        "Each application protocol offered (to server) or chosen (to client).",
+    ),
+    sticky("tls.subjectaltname", &[], CERTS, true, "Each subject alternative name of the certificate."),
+    sticky(
+        "tls.cert_subject",
+        &["tls_cert_subject"],
+        CERTS,
+        false,
+        "Subject, e.g. `C=US, O=Example, CN=www.example.com`.",
+    ),
+    sticky("tls.cert_issuer", &["tls_cert_issuer"], CERTS, false, "Issuer, in the form of the subject."),
+    sticky("tls.cert_serial", &["tls_cert_serial"], CERTS, false, "Serial number, e.g. `5C:19:B7:B1`."),
+    sticky(
+        "tls.cert_fingerprint",
+        &["tls_cert_fingerprint"],
+        CERTS,
+        false,
+        "SHA-1 of the certificate, e.g. `4a:a3:66:...`.",
+    ),
+    sticky("tls.certs", &["tls_certs"], CERTS, true, "Each certificate of the chain as DER."),
+    sticky("tls.random", &[], HELLOS, false, "The 32 random bytes of the hello."),
+    sticky("tls.random_time", &[], HELLOS, false, "The first 4 random bytes, once a time."),
+    sticky("tls.random_bytes", &[], HELLOS, false, "The last 28 random bytes."),
+    sticky("ja3.hash", &["ja3_hash"], CLIENT_HELLO, false, "JA3 of the client as MD5."),
+    sticky("ja3.string", &["ja3_string"], CLIENT_HELLO, false, "JA3 of the client as text."),
+    sticky("ja3s.hash", &["ja3s_hash"], SERVER_HELLO, false, "JA3S of the server as MD5."),
+    sticky("ja3s.string", &["ja3s_string"], SERVER_HELLO, false, "JA3S of the server as text."),
+    sticky("ja4.hash", &["ja4_hash"], CLIENT_HELLO, false, "JA4 of the client."),
+];
+
+const fn record(dir: Dir, bytes: &'static [u8]) -> Pattern {
+    Pattern { dir, bytes, nocase: false, offset: 0, depth: 3 }
+}
+/// An SSLv2 hello: message type and version behind the two bytes of its header.
+const fn sslv2(dir: Dir, bytes: &'static [u8]) -> Pattern {
+    Pattern { dir, bytes, nocase: false, offset: 2, depth: 5 }
+}
+
+pub static TLS: Protocol = Protocol {
+    name: "tls",
+    aliases: &[],
+    tcp: true,
+    udp: false,
+    doc: "TLS and SSL over TCP, until encryption begins: hellos, certificates, fingerprints. One transaction per flow.",
+    recognise: Recognise {
+        patterns: &[
+            record(Dir::ToServer, b"\x16\x03\x00"),
+            record(Dir::ToServer, b"\x16\x03\x01"),
+            record(Dir::ToServer, b"\x16\x03\x02"),
+            record(Dir::ToServer, b"\x16\x03\x03"),
+            record(Dir::ToClient, b"\x16\x03\x00"),
+            record(Dir::ToClient, b"\x16\x03\x01"),
+            record(Dir::ToClient, b"\x16\x03\x02"),
+            record(Dir::ToClient, b"\x16\x03\x03"),
+            record(Dir::ToClient, b"\x16\x03\x04"),
+            sslv2(Dir::ToServer, b"\x01\x00\x02"),
+            sslv2(Dir::ToServer, b"\x01\x03\x00"),
+            sslv2(Dir::ToServer, b"\x01\x03\x01"),
+            sslv2(Dir::ToServer, b"\x01\x03\x02"),
+            sslv2(Dir::ToServer, b"\x01\x03\x03"),
+        ],
+        probe: Some(probe),
+        tcp_ports: &[443],
+        udp_ports: &[],
+    },
+    new: |config| Box::new(TlsParser::new(config)),
+    buffers: BUFFERS,
+    events: EVENTS,
+    states: PerDir::new(
+        &["client_in_progress", "client_hello_done", "client_cert_done", "client_handshake_done", "client_finished"],
+        &[
+            "server_in_progress",
+            "server_hello",
+            "server_cert_done",
+            "server_hello_done",
+            "server_handshake_done",
+            "server_finished",
+        ],
+    ),
+    complete: PerDir::new(state::CLIENT_FINISHED, state::SERVER_FINISHED),
+    log_at: PerDir::new(state::CLIENT_HELLO_DONE, state::SERVER_HELLO_DONE),
+    record: "tls",
+};
+
+/// Recognises a first record: a hello, or on the server's side an alert in its place.
+fn probe(dir: Dir, data: &[u8]) -> Probe {
+    match *data {
+        [] | [0x15 | 0x16] | [0x15 | 0x16, 3] => Probe::Unsure,
+        [0x16, 3, 0..=4] | [0x16, 3, 0..=4, _] | [0x16, 3, 0..=4, _, _] => Probe::Unsure,
+        [0x16, 3, 0..=4, hi, lo, kind, ..] => {
+            let len = u16::from_be_bytes([hi, lo]);
+            match (dir, kind) {
+                _ if len == 0 || usize::from(len) > parser::RECORD_MAX => Probe::No,
+                (Dir::ToServer, 1) | (Dir::ToClient, 2) => Probe::Yes,
+                (Dir::ToServer, 2) => Probe::Reversed,
+                _ => Probe::No,
+            }
+        }
+        [0x15, 3, 0..=4, 0, 2, ..] if dir == Dir::ToClient => Probe::Yes,
+        [first, ..] if first & 0x80 != 0 => probe_sslv2(dir, data),
+        _ => Probe::No,
+    }
+}
+
+fn probe_sslv2(dir: Dir, data: &[u8]) -> Probe {
+    match (dir, data) {
+        (Dir::ToServer, [_, _, 1, 0, 2, ..] | [_, _, 1, 3, 0..=3, ..]) => Probe::Yes,
+        (Dir::ToServer, [_] | [_, _] | [_, _, 1] | [_, _, 1, 0 | 3]) => Probe::Unsure,
+        _ => Probe::No,
+    }
+}

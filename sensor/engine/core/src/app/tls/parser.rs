@@ -1,0 +1,530 @@
+//! Records and handshake messages of one flow (RFC 8446 sections 4 and 5, RFC 5246 section 6). Payload of encrypted
+//! records is skipped without being looked at or held.
+
+use super::cert::Chain;
+use super::hello::{Hello, TLS13};
+use super::tx::{seen, Fingerprints, TlsTx};
+use super::{state, Event};
+use crate::app::{Outcome, ParseCx, Parser, Transaction};
+use crate::direction::Dir;
+use std::ops::Range;
+
+/// Bytes of a record header.
+const HEADER_LEN: usize = 5;
+/// Longest record body: TLSCiphertext of RFC 5246 section 6.2.3.
+pub const RECORD_MAX: usize = (1 << 14) + 2048;
+/// Bytes of a handshake message's header.
+const MESSAGE_HEADER_LEN: usize = 4;
+/// Longest handshake message put together: chains of several dozen certificates fit, and a flow cannot hold more memory.
+pub const MESSAGE_MAX: usize = 1 << 17;
+/// Records in one call: more in one packet is an attempt to burn cycles.
+const RECORDS_PER_CALL_MAX: usize = 255;
+/// Heartbeats carry at least 16 bytes of padding (RFC 6520 section 4).
+const HEARTBEAT_HEADER_LEN: usize = 3;
+const HEARTBEAT_PADDING_MIN: usize = 16;
+
+mod record {
+    pub const CHANGE_CIPHER_SPEC: u8 = 20;
+    pub const ALERT: u8 = 21;
+    pub const HANDSHAKE: u8 = 22;
+    pub const APPLICATION_DATA: u8 = 23;
+    pub const HEARTBEAT: u8 = 24;
+}
+
+mod message {
+    pub const CLIENT_HELLO: u8 = 1;
+    pub const SERVER_HELLO: u8 = 2;
+    pub const CERTIFICATE: u8 = 11;
+    pub const SERVER_KEY_EXCHANGE: u8 = 12;
+    pub const CERTIFICATE_REQUEST: u8 = 13;
+    pub const SERVER_HELLO_DONE: u8 = 14;
+    pub const CLIENT_KEY_EXCHANGE: u8 = 16;
+    /// Types that may be met unencrypted and are of no interest: hello request, hello verify, ticket, end of early data,
+    /// hello retry, encrypted extensions, certificate verify, finished, certificate URL and status, supplemental data, key update,
+    /// compressed certificate, next protocol.
+    pub const OTHERS: &[u8] = &[0, 3, 4, 5, 6, 8, 15, 20, 21, 22, 23, 24, 25, 67];
+}
+
+/// What happens once encrypted data begins (`app-layer.protocols.tls.encryption-handling`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encryption {
+    /// Records are still walked, the raw stream is no longer inspected. The default.
+    TrackOnly,
+    /// Nothing further is looked at.
+    Bypass,
+    /// The raw stream stays inspected.
+    Full,
+}
+
+/// Where one direction stands.
+#[derive(Default)]
+struct Side {
+    /// Bytes of the record in hand still to come, and what they are.
+    left: usize,
+    feeds_handshake: bool,
+    /// A handshake message in pieces, header included.
+    message: Vec<u8>,
+    /// Bytes of a handshake message still to be passed over.
+    skip: usize,
+    /// ChangeCipherSpec or application data was seen.
+    encrypted: bool,
+    /// The last heartbeat's length, to compare with the answer.
+    heartbeat: Option<usize>,
+    /// The first bytes were looked at for SSLv2.
+    started: bool,
+    /// SSLv2 follows, or bytes were lost for good: nothing is parsed.
+    lost: bool,
+}
+
+pub struct TlsParser {
+    tx: Option<TlsTx>,
+    to_server: Side,
+    to_client: Side,
+    encryption: Encryption,
+    certificate_requested: bool,
+    /// `encryption` has been put into effect.
+    handled: bool,
+}
+
+impl TlsParser {
+    pub fn new(config: &serde_json::Value) -> TlsParser {
+        let encryption = match config.get("encryption-handling").and_then(|v| v.as_str()) {
+            Some("bypass") => Encryption::Bypass,
+            Some("full") => Encryption::Full,
+            _ => Encryption::TrackOnly,
+        };
+        let wanted = |key: &str| match config.get(key) {
+            Some(serde_json::Value::Bool(on)) => *on,
+            Some(serde_json::Value::String(text)) => !matches!(text.as_str(), "no" | "off" | "false" | "0"),
+            _ => true,
+        };
+        let fingerprints = Fingerprints { ja3: wanted("ja3-fingerprints"), ja4: wanted("ja4-fingerprints") };
+        TlsParser {
+            tx: Some(TlsTx::new(fingerprints)),
+            to_server: Side::default(),
+            to_client: Side::default(),
+            encryption,
+            certificate_requested: false,
+            handled: false,
+        }
+    }
+
+    fn side(&mut self, dir: Dir) -> &mut Side {
+        match dir {
+            Dir::ToServer => &mut self.to_server,
+            Dir::ToClient => &mut self.to_client,
+        }
+    }
+    fn event(&mut self, event: Event) {
+        if let Some(tx) = &mut self.tx {
+            tx.event(event);
+        }
+    }
+    fn reach(&mut self, dir: Dir, progress: u8) {
+        if let Some(tx) = &mut self.tx {
+            tx.reach(dir, progress);
+        }
+    }
+
+    /// Nothing more can be learnt of this flow.
+    fn finish(&mut self) {
+        self.reach(Dir::ToServer, state::CLIENT_FINISHED);
+        self.reach(Dir::ToClient, state::SERVER_FINISHED);
+    }
+
+    /// Gives up on the records of both sides, without calling the stream another protocol.
+    fn lose(&mut self, cx: &mut ParseCx) {
+        self.to_server.lost = true;
+        self.to_client.lost = true;
+        self.finish();
+        cx.bypass = true;
+    }
+
+    fn broken(&mut self, event: Event) -> Outcome {
+        self.event(event);
+        self.event(Event::InvalidSslRecord);
+        self.finish();
+        Outcome::Broken
+    }
+
+    /// An SSLv2 hello in the place of the first record: how many bytes it took, 0 when it is not there.
+    fn first_sslv2(&mut self, dir: Dir, data: &[u8], cx: &mut ParseCx) -> Result<usize, Outcome> {
+        let &[first, second, kind, ..] = data else {
+            let maybe = data.first().is_some_and(|b| b & 0x80 != 0);
+            return if maybe { Err(Outcome::NeedMore { consumed: 0, needed: 3 }) } else { Ok(0) };
+        };
+        if first & 0x80 == 0 {
+            return Ok(0);
+        }
+        let end = usize::from(u16::from_be_bytes([first & 0x7f, second])).saturating_add(2);
+        let known = matches!((dir, kind), (Dir::ToServer, 1) | (Dir::ToClient, 4) | (_, 0));
+        if !known || end <= 3 {
+            return Err(self.broken(Event::InvalidSslv2Header));
+        }
+        let Some(body) = data.get(3..end) else {
+            return Err(Outcome::NeedMore { consumed: 0, needed: end });
+        };
+        match (dir, kind) {
+            (Dir::ToServer, 1) => match Hello::client_v2(body) {
+                Some(hello) => {
+                    // A client that offers more than SSLv2 goes on in records if the server agrees.
+                    if hello.version == 2 {
+                        self.to_server.lost = true;
+                    }
+                    self.client_hello(hello, cx);
+                }
+                None => return Err(self.broken(Event::InvalidSslv2Header)),
+            },
+            (Dir::ToClient, 4) => {
+                let hello = Hello { version: 2, sslv2: true, ..Hello::default() };
+                self.server_hello(hello, cx);
+                self.lose(cx);
+            }
+            _ => {
+                self.event(Event::ErrorMessageEncountered);
+                self.lose(cx);
+            }
+        }
+        Ok(end)
+    }
+
+    fn client_hello(&mut self, hello: Hello, cx: &mut ParseCx) {
+        let Some(tx) = &mut self.tx else { return };
+        tx.seen |= seen::CLIENT_HELLO;
+        // After a HelloRetryRequest the client says the same once more: the first counts.
+        if tx.client_hello.is_none() {
+            tx.client_hello = Some(hello);
+            tx.meta.logged = false;
+        }
+        tx.reach(Dir::ToServer, state::CLIENT_HELLO_DONE);
+        cx.trigger_raw[Dir::ToServer] = true;
+    }
+
+    fn server_hello(&mut self, hello: Hello, cx: &mut ParseCx) {
+        let Some(tx) = &mut self.tx else { return };
+        tx.seen |= seen::SERVER_HELLO;
+        if tx.server_hello.is_none() {
+            tx.server_hello = Some(hello);
+            tx.meta.logged = false;
+        }
+        tx.reach(Dir::ToClient, state::SERVER_HELLO);
+        cx.trigger_raw[Dir::ToClient] = true;
+    }
+
+    /// One whole handshake message, header included.
+    fn message(&mut self, dir: Dir, data: &[u8], cx: &mut ParseCx) {
+        let (Some(&kind), Some(body)) = (data.first(), data.get(MESSAGE_HEADER_LEN..)) else {
+            return;
+        };
+        let Some(tx) = &mut self.tx else { return };
+        let mut event = |e: Event| tx.meta.set_event(e as u8);
+        match (kind, dir) {
+            (message::CLIENT_HELLO, Dir::ToServer) => match Hello::client(body, &mut event) {
+                Some(hello) => self.client_hello(hello, cx),
+                None => self.event(Event::InvalidHandshakeMessage),
+            },
+            (message::SERVER_HELLO, Dir::ToClient) => match Hello::server(body, &mut event) {
+                Some(hello) => self.server_hello(hello, cx),
+                None => self.event(Event::InvalidHandshakeMessage),
+            },
+            (message::CERTIFICATE, Dir::ToClient) => {
+                if tx.server_chain.is_none() {
+                    tx.server_chain = Some(Chain::read(body, &mut event));
+                }
+                tx.reach(dir, state::SERVER_CERT_DONE);
+            }
+            (message::CERTIFICATE, Dir::ToServer) => {
+                // A client without a certificate sends an empty list.
+                if tx.client_chain.is_none() && body.len() > 3 {
+                    tx.client_chain = Some(Chain::read(body, &mut event));
+                }
+                self.client_answered();
+            }
+            (message::SERVER_KEY_EXCHANGE, Dir::ToClient) => tx.seen |= seen::SERVER_KEY_EXCHANGE,
+            (message::CERTIFICATE_REQUEST, Dir::ToClient) => self.certificate_requested = true,
+            (message::SERVER_HELLO_DONE, Dir::ToClient) => {
+                // The record waits for the client's certificate when one was asked for.
+                let done = if self.certificate_requested {
+                    state::SERVER_CERT_DONE
+                } else {
+                    state::SERVER_HELLO_DONE
+                };
+                tx.reach(dir, done);
+                cx.trigger_raw[dir] = true;
+            }
+            (message::CLIENT_KEY_EXCHANGE, Dir::ToServer) => {
+                tx.seen |= seen::CLIENT_KEY_EXCHANGE;
+                self.client_answered();
+            }
+            (kind, _) if message::OTHERS.contains(&kind) => {}
+            _ => self.event(Event::InvalidHandshakeMessage),
+        }
+    }
+
+    /// The client has sent its certificate, or gone past the place where it could.
+    fn client_answered(&mut self) {
+        self.reach(Dir::ToServer, state::CLIENT_CERT_DONE);
+        if self.certificate_requested {
+            self.reach(Dir::ToClient, state::SERVER_HELLO_DONE);
+        }
+    }
+
+    /// Handshake bytes of a record, in any pieces.
+    fn handshake(&mut self, dir: Dir, mut data: &[u8], cx: &mut ParseCx) {
+        while !data.is_empty() {
+            let side = self.side(dir);
+            if side.skip > 0 {
+                let step = side.skip.min(data.len());
+                side.skip = side.skip.saturating_sub(step);
+                data = data.get(step..).unwrap_or_default();
+                continue;
+            }
+            if side.message.is_empty() {
+                // The usual case: the message is whole in this piece and is not copied.
+                if let Some(message) =
+                    message_len(data).filter(|n| *n <= MESSAGE_MAX).and_then(|n| data.get(..n))
+                {
+                    self.message(dir, message, cx);
+                    data = data.get(message.len()..).unwrap_or_default();
+                    continue;
+                }
+            }
+            let total = message_len(&side.message).unwrap_or(MESSAGE_HEADER_LEN);
+            let step = total.saturating_sub(side.message.len()).min(data.len());
+            let (piece, rest) = data.split_at_checked(step).unwrap_or((data, &[]));
+            side.message.extend_from_slice(piece);
+            data = rest;
+            let Some(total) = message_len(&side.message) else {
+                continue;
+            };
+            if total > MESSAGE_MAX {
+                side.skip = total.saturating_sub(side.message.len());
+                side.message = Vec::new();
+                self.event(Event::HandshakeInvalidLength);
+            } else if side.message.len() >= total {
+                let message = std::mem::take(&mut side.message);
+                self.message(dir, &message, cx);
+            }
+        }
+    }
+
+    /// A side has begun to encrypt.
+    fn encrypted(&mut self, dir: Dir, application_data: bool, cx: &mut ParseCx) {
+        let side = self.side(dir);
+        if !side.encrypted {
+            side.encrypted = true;
+            self.handshake_done(dir);
+        }
+        if self.handled {
+            return;
+        }
+        let both = self.to_server.encrypted && self.to_client.encrypted;
+        match self.encryption {
+            Encryption::TrackOnly if application_data => cx.no_raw = true,
+            Encryption::Bypass if both => {
+                cx.no_raw = true;
+                self.lose(cx);
+            }
+            Encryption::TrackOnly | Encryption::Bypass => return,
+            Encryption::Full => {}
+        }
+        self.handled = true;
+    }
+
+    fn handshake_done(&mut self, dir: Dir) {
+        let Some(tx) = &mut self.tx else { return };
+        match dir {
+            Dir::ToServer => {
+                tx.reach(dir, state::CLIENT_HANDSHAKE_DONE);
+                self.client_answered();
+            }
+            Dir::ToClient => {
+                let old = tx.version().is_some_and(|v| v.number < TLS13);
+                let offered = match (&tx.client_hello, &tx.server_hello) {
+                    (Some(client), Some(server)) => {
+                        client.ticket
+                            || (!client.session_id.is_empty() && client.session_id == server.session_id)
+                    }
+                    _ => false,
+                };
+                tx.resumed |= old && offered && tx.server_chain.is_none();
+                tx.reach(dir, state::SERVER_HANDSHAKE_DONE);
+            }
+        }
+    }
+
+    /// RFC 6520; what is told apart is what Heartbleed (CVE-2014-0160) does.
+    fn heartbeat(&mut self, dir: Dir, record_len: usize, head: &[u8]) {
+        let encrypted = self.side(dir).encrypted;
+        self.event(Event::HeartbeatMessage);
+        if !encrypted {
+            if let &[kind, hi, lo, ..] = head {
+                let payload = usize::from(u16::from_be_bytes([hi, lo]));
+                if !(1..=2).contains(&kind) {
+                    self.event(Event::InvalidHeartbeatMessage);
+                } else if kind == 1 && payload.saturating_add(HEARTBEAT_HEADER_LEN) > record_len {
+                    self.event(Event::OverflowHeartbeatMessage);
+                } else if kind == 1
+                    && payload.saturating_add(HEARTBEAT_HEADER_LEN + HEARTBEAT_PADDING_MIN) > record_len
+                {
+                    self.event(Event::InvalidHeartbeatMessage);
+                }
+            } else {
+                self.event(Event::InvalidHeartbeatMessage);
+            }
+        }
+        // An answer repeats the payload; a longer one carries what was not asked for.
+        match self.side(dir.opposite()).heartbeat.take() {
+            Some(asked) if record_len > asked => self.event(Event::DataleakHeartbeatMismatch),
+            Some(_) => {}
+            None => self.side(dir).heartbeat = Some(record_len),
+        }
+    }
+
+    /// Begins the record at `rest`; gives how many bytes were used up.
+    fn record(&mut self, dir: Dir, rest: &[u8], cx: &mut ParseCx) -> Step {
+        let &[kind, major, minor, hi, lo, ref body @ ..] = rest else {
+            return Step::Need(HEADER_LEN);
+        };
+        if !(record::CHANGE_CIPHER_SPEC..=record::HEARTBEAT).contains(&kind) {
+            return Step::Broken(Event::InvalidRecordType);
+        }
+        // Drafts of TLS 1.3 wrote 0x7f in some records.
+        if !matches!((major, minor), (3, 0..=4) | (0x7f, _)) {
+            return Step::Broken(Event::InvalidRecordVersion);
+        }
+        let len = usize::from(u16::from_be_bytes([hi, lo]));
+        if len > RECORD_MAX {
+            return Step::Broken(Event::InvalidTlsHeader);
+        }
+        let encrypted = self.side(dir).encrypted;
+        let mut feeds_handshake = false;
+        match kind {
+            record::APPLICATION_DATA => self.encrypted(dir, true, cx),
+            record::HANDSHAKE => feeds_handshake = !encrypted,
+            record::CHANGE_CIPHER_SPEC => self.encrypted(dir, false, cx),
+            // The first bytes of the others decide.
+            _ => {
+                let head = len.min(HEARTBEAT_HEADER_LEN);
+                let Some(head) = body.get(..head) else {
+                    return Step::Need(HEADER_LEN.saturating_add(head));
+                };
+                if kind == record::HEARTBEAT {
+                    self.heartbeat(dir, len, head);
+                } else if kind == record::ALERT && !encrypted && !matches!(*head, [1 | 2, _]) {
+                    self.event(Event::InvalidAlertMessage);
+                }
+            }
+        }
+        let side = self.side(dir);
+        side.left = len;
+        side.feeds_handshake = feeds_handshake;
+        Step::Begun
+    }
+}
+
+enum Step {
+    Begun,
+    Need(usize),
+    Broken(Event),
+}
+
+/// Length of the handshake message that begins here, header included.
+fn message_len(data: &[u8]) -> Option<usize> {
+    match *data {
+        [_, a, b, c, ..] => {
+            Some((usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c)) + MESSAGE_HEADER_LEN)
+        }
+        _ => None,
+    }
+}
+
+impl Parser for TlsParser {
+    fn parse(&mut self, dir: Dir, data: &[u8], cx: &mut ParseCx) -> Outcome {
+        let mut at = 0usize;
+        if !self.side(dir).started {
+            match self.first_sslv2(dir, data, cx) {
+                Ok(len) => at = len,
+                Err(outcome) => return outcome,
+            }
+            self.side(dir).started = true;
+        }
+        let mut records = 0usize;
+        loop {
+            let rest = data.get(at..).unwrap_or_default();
+            if rest.is_empty() || self.side(dir).lost {
+                return Outcome::Done;
+            }
+            let side = self.side(dir);
+            if side.left > 0 {
+                let step = side.left.min(rest.len());
+                side.left = side.left.saturating_sub(step);
+                at = at.saturating_add(step);
+                if side.feeds_handshake {
+                    self.handshake(dir, rest.get(..step).unwrap_or(rest), cx);
+                }
+                continue;
+            }
+            records = records.saturating_add(1);
+            if records > RECORDS_PER_CALL_MAX {
+                self.event(Event::TooManyRecordsInPacket);
+            }
+            match self.record(dir, rest, cx) {
+                Step::Begun => at = at.saturating_add(HEADER_LEN),
+                Step::Need(needed) => return Outcome::NeedMore { consumed: at, needed },
+                Step::Broken(event) => return self.broken(event),
+            }
+        }
+    }
+
+    /// A gap inside a record is passed over; one that hides a record's header cannot be.
+    fn gap(&mut self, dir: Dir, len: u64, cx: &mut ParseCx) -> Outcome {
+        let side = self.side(dir);
+        let Some(len) = usize::try_from(len).ok().filter(|n| *n <= side.left) else {
+            self.lose(cx);
+            return Outcome::Done;
+        };
+        side.left = side.left.saturating_sub(len);
+        if !side.feeds_handshake {
+            return Outcome::Done;
+        }
+        // The message in hand is lost; go on behind it when the gap ends inside it.
+        let missing = match message_len(&side.message) {
+            Some(total) => total.saturating_sub(side.message.len()),
+            None => side.skip,
+        };
+        side.message = Vec::new();
+        match missing.checked_sub(len) {
+            Some(skip) => side.skip = skip,
+            // Where the next message begins is unknown: the rest of this side's handshake is left alone.
+            None => side.encrypted = true,
+        }
+        side.feeds_handshake = !side.encrypted;
+        Outcome::Done
+    }
+
+    fn close(&mut self, dir: Dir, _cx: &mut ParseCx) {
+        self.reach(
+            dir,
+            match dir {
+                Dir::ToServer => state::CLIENT_FINISHED,
+                Dir::ToClient => state::SERVER_FINISHED,
+            },
+        );
+    }
+
+    fn tx_ids(&self) -> Range<u64> {
+        u64::from(self.tx.is_none())..1
+    }
+    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
+        self.tx.as_ref().filter(|_| id == 0).map(|tx| tx as &dyn Transaction)
+    }
+    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
+        self.tx.as_mut().filter(|_| id == 0).map(|tx| tx as &mut dyn Transaction)
+    }
+    fn drop_tx(&mut self, id: u64) {
+        if id == 0 {
+            self.tx = None;
+        }
+    }
+}
