@@ -6,10 +6,13 @@ import argparse
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sensor.cli.language import say
-from sensor.config import Config, load
 from sensor.errors import one_line
+
+if TYPE_CHECKING:
+    from sensor.config import Config
 
 FIRST_UNKNOWN_KEYS = 5  # as many as fit on one line of a terminal
 
@@ -39,6 +42,8 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
 
 def load_config(args: argparse.Namespace) -> Config:
     """The configuration the arguments ask for; its remarks go to standard error."""
+    from sensor.config import load  # here: `haidang --help` shall not wait for it
+
     config = load(
         Path(args.config) if args.config is not None else None,
         args.settings,

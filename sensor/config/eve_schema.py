@@ -1,7 +1,6 @@
 """The event types of `outputs.eve-log.types` and their options, as data: (option, kind, what it does).
 
-The names are those of EVE; what the fields of each event are is in docs/spec/events.md. An option that is not
-given means what EVE_DEFAULTS says, else no.
+The names are those of Suricata. An option that is not given means what EVE_DEFAULTS says, else no.
 """
 
 from __future__ import annotations

@@ -129,7 +129,10 @@ def _list(result: Match, items: list[Value], at: KeyPath, nodes: Sequence[_Node]
 def _named_entry(result: Match, item: Value, at: KeyPath, nodes: Sequence[_Node], rest: Key | None) -> Json:
     """An entry of outputs or types: always a section, so that a bare `- flow` is kept as {"flow": {}}."""
     entry: Tree = {item: None} if isinstance(item, str) else item if isinstance(item, dict) else {}
+    errors_before = len(result.errors)
     typed = _section(result, entry, at, nodes, rest)
+    if any(isinstance(section, dict) and section.get("enabled") is False for section in typed.values()):
+        del result.errors[errors_before:]  # what is switched off may hold what this build cannot do
     for name, value in entry.items():
         known = _below(nodes, name, rest)[0]
         if value is None and name not in typed and any(node.exact for node in known):

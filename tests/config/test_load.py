@@ -198,6 +198,12 @@ outputs:
     assert types["alert"]["payload"] is True
 
 
+def test_what_is_switched_off_may_hold_anything(tmp_path: Path) -> None:
+    off = "{enabled: no, totals: x}"
+    text = f"outputs: [{{eve-log: {{enabled: no, filetype: redis}}}}, {{eve-log: {{types: [{{stats: {off}}}]}}}}]"
+    assert load_text(tmp_path, text).eve_types() == {}
+
+
 def test_side_files(tmp_path: Path) -> None:
     (tmp_path / "c").write_text("# x\nconfig classification: Bad-Thing,It is bad,2\nnonsense\n")
     (tmp_path / "r").write_text("config reference: cve http://cve/\r\n")
