@@ -11,6 +11,7 @@ import contextlib
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import time
 from collections import Counter
@@ -28,15 +29,17 @@ def test_killed_at_random_moments_the_centre_ends_with_exactly_the_sensors_set(
     seed = int(os.environ.get("HAIDANG_KILL_SEED", random.SystemRandom().randrange(1 << 32)))
     print(f"HAIDANG_KILL_SEED={seed}")
     chance = random.Random(seed)
-    files = write_events(tmp_path / "events", EVENTS, files=max(100, EVENTS // 500), seed=seed)
+    files = write_events(tmp_path / "events", EVENTS, files=max(200, EVENTS // 200), seed=seed)
     run = ["--drain", "120", "--events", *files]
     house.start_centre()
     house.wait_for_centre()
     house.enrol()
     house.start_sensor(*run)
     killed: Counter[str] = Counter()
+    under_way = 0
     for _ in range(KILLS):
-        time.sleep(chance.uniform(0.0, 0.9))
+        time.sleep(chance.uniform(0.0, 0.8))
+        under_way += delivered(house) < EVENTS
         victim = chance.choices(("sensor", "centre", "store"), (5, 3, 2))[0]
         killed[victim] += 1
         if victim == "sensor":
@@ -49,7 +52,8 @@ def test_killed_at_random_moments_the_centre_ends_with_exactly_the_sensors_set(
         elif (store := house.store_process_id()) > 0:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(store, signal.SIGKILL)
-    print(f"killed: {dict(killed)}")
+    print(f"killed: {dict(killed)}, {under_way} of them with events under way")
+    assert under_way >= KILLS // 3, "the run was over before it could be disturbed: more events are needed"
     house.wait_for_centre()
     assert house.sensor is not None
     _finish(house, run)
@@ -65,6 +69,16 @@ def test_killed_at_random_moments_the_centre_ends_with_exactly_the_sensors_set(
     for book in books:
         assert book["made"] == book["delivered"] + book["pending"] + sum(book.get("lost", {}).values())
         assert book["pending"] == 0 and not book.get("lost")
+
+
+def delivered(house: House) -> int:
+    """Events that the sensor's spool knows to be at the centre."""
+    path = house.sensor_directory / "spool.sqlite"
+    if not path.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(path, timeout=20)) as spool, contextlib.suppress(sqlite3.Error):
+        return int(spool.execute("SELECT sum(delivered) FROM lane").fetchone()[0] or 0)
+    return 0
 
 
 def _finish(house: House, run: list[object]) -> None:
