@@ -3,7 +3,7 @@ PY := .venv/bin/python
 RUST_FILES = $(shell find sensor/engine -name '*.rs' -not -path '*/target/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint types format rust-test fuzz-smoke bench docs check clean
+.PHONY: help setup build demo test test-kill lint types format rust-test fuzz-smoke bench docs check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ demo: setup ## captures through sensor, bus and centre; fails unless both sides 
 
 test: setup ## all tests of Python, and through it of the engine
 	@$(PY) -m pytest
+
+test-kill: setup ## 100,000 events while both sides are killed again and again
+	@HAIDANG_KILL_EVENTS=100000 $(PY) -m pytest -s tests/e2e/test_kill.py
 
 rust-test: ## the engine's own tests
 	cargo test --manifest-path sensor/engine/Cargo.toml -p haidang-core
