@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sensor.cli.language import say
@@ -133,6 +132,8 @@ def run(args: argparse.Namespace) -> int:
     if args.no_random:
         args.settings.append("stream.reassembly.randomize-chunk-size=no")
     config = load_config(args)
+    if args.log_dir is not None:
+        config.tree["default-log-dir"] = args.log_dir
     if args.disable_detection:
         config.tree["rule-files"], args.only, args.extra = [], [], []
     paths, all_usable = _captures(args)
@@ -183,8 +184,7 @@ def _replay(
     from sensor.cli.summary import Tally, replay_lines
     from sensor.output import close_sinks, open_sinks
 
-    folder = Path(args.log_dir) if args.log_dir is not None else config.log_dir()
-    sinks = open_sinks(config, folder, also=["stdout"] if args.stdout else [])
+    sinks = open_sinks(config, config.log_dir(), also=["stdout"] if args.stdout else [])
     tally, begin = Tally(), time.monotonic()
     try:
         replay = Replay(config.engine_json(), ruleset, paths, args.workers)

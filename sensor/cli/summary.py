@@ -24,25 +24,29 @@ FIRST_SIGNATURES = 20  # a screen; eve.json has all
 
 LOSSES: Mapping[str, tuple[str, str]] = {
     "decoder.invalid": ("packets with broken headers", "gói có tiêu đề hỏng"),
+    "decoder.unknown_link_type": ("packets of unknown link types", "gói có kiểu liên kết lạ"),
     "decoder.unknown_ethertype": ("packets of unknown Ethernet types", "gói có kiểu Ethernet lạ"),
-    "ipv4.invalid_checksum": ("packets with a wrong IPv4 checksum", "gói sai tổng kiểm IPv4"),
-    "tcp.invalid_checksum": ("packets with a wrong TCP checksum", "gói sai tổng kiểm TCP"),
-    "udp.invalid_checksum": ("packets with a wrong UDP checksum", "gói sai tổng kiểm UDP"),
-    "icmpv4.invalid_checksum": ("packets with a wrong ICMP checksum", "gói sai tổng kiểm ICMP"),
-    "icmpv6.invalid_checksum": ("packets with a wrong ICMPv6 checksum", "gói sai tổng kiểm ICMPv6"),
-    "defrag.max_frags_reached": ("fragments past defrag.max-frags", "mảnh vượt defrag.max-frags"),
-    "defrag.max_trackers_reached": ("fragments past defrag.trackers", "mảnh vượt defrag.trackers"),
-    "defrag.memcap": ("fragments past defrag.memcap", "mảnh vượt defrag.memcap"),
-    "flow.memcap": ("flows past flow.memcap", "luồng vượt flow.memcap"),
+    "defrag.max_frag_hits": ("fragments past the limits of defrag", "mảnh vượt giới hạn defrag"),
+    "flow.memcap": ("flows ended early at flow.memcap", "luồng kết thúc sớm do flow.memcap"),
+    "tcp.invalid_checksum": ("segments with a wrong checksum (see -k)", "phân đoạn sai tổng kiểm (xem -k)"),
     "tcp.ssn_memcap_drop": ("sessions past stream.memcap", "phiên vượt stream.memcap"),
     "tcp.segment_memcap_drop": ("segments past reassembly.memcap", "phân đoạn vượt reassembly.memcap"),
+    "tcp.segment_list_drop": (
+        "segments past reassembly.max-regions",
+        "phân đoạn vượt reassembly.max-regions",
+    ),
     "tcp.reassembly_gap": ("gaps in TCP streams", "khoảng hở trong dòng TCP"),
     "tcp.stream_depth_reached": ("TCP streams past reassembly.depth", "dòng TCP vượt reassembly.depth"),
+    "app_layer.error.parser": ("flows that a parser gave up", "luồng mà bộ phân tích bỏ dở"),
     "detect.alert_queue_overflow": ("alerts past packet-alert-max", "cảnh báo vượt packet-alert-max"),
     "detect.alerts_suppressed": ("alerts suppressed by thresholds", "cảnh báo bị ngưỡng chặn"),
+    "haidang.panics": (
+        "packets left out after a fault of ours, kept in quarantine.pcap",
+        "gói bị bỏ do lỗi của chúng tôi, giữ trong quarantine.pcap",
+    ),
 }
-"""Counters that stand for something a rule did not get to see, or an alert that was not written."""
-_LOST = "lost."  # the engine's own counters of losses, `...lost.REASON`
+"""Counters of what a rule did not get to see, and of alerts that were not written, in the order of the line.
+"""
 
 
 class _Signature(msgspec.Struct):
@@ -120,13 +124,9 @@ def replay_lines(
 
 def lost(counters: Mapping[str, int]) -> Iterator[str]:
     """What was lost and why, from the counters that are not 0."""
-    for name, value in counters.items():
-        if not value:
-            continue
-        if name in LOSSES:
-            yield f"{value:,} {say(*LOSSES[name])} ({name})"
-        elif name.startswith(_LOST) or f".{_LOST}" in name:
-            yield f"{value:,} {name.rpartition(_LOST)[2].replace('_', ' ')} ({name})"
+    for name, text in LOSSES.items():
+        if value := counters.get(name, 0):
+            yield f"{value:,} {say(*text)} ({name})"
 
 
 def _row(title: str, text: str) -> str:

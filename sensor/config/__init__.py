@@ -89,6 +89,8 @@ class Config:
         for output in self.outputs("eve-log"):
             for name, options in output_types(output).items():
                 union.setdefault(name, {**EVE_DEFAULTS.get(name, {}), **options})
+        if self.get("stats.enabled") is False:
+            union.pop("stats", None)
         return union
 
     def log_dir(self) -> Path:

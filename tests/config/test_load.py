@@ -199,8 +199,10 @@ outputs:
 
 
 def test_what_is_switched_off_may_hold_anything(tmp_path: Path) -> None:
-    off = "{enabled: no, totals: x}"
-    text = f"outputs: [{{eve-log: {{enabled: no, filetype: redis}}}}, {{eve-log: {{types: [{{stats: {off}}}]}}}}]"
+    text = (
+        "outputs:\n  - eve-log: {enabled: no, filetype: redis}\n"
+        "  - eve-log: {types: [{stats: {enabled: no, totals: x}}]}\n"
+    )
     assert load_text(tmp_path, text).eve_types() == {}
 
 
