@@ -86,6 +86,11 @@ fn fold(sum: u64) -> u16 {
     ((sum >> 16) + (sum & 0xffff)) as u16
 }
 
+/// The checksum of `bytes` (whose checksum field is 0), as a big-endian field's value.
+pub(super) fn of(bytes: &[u8]) -> u16 {
+    u16::from_be(!fold(add(0, bytes)))
+}
+
 /// Whether data that holds its own checksum adds up.
 #[inline]
 fn adds_up(sum: u64) -> bool {

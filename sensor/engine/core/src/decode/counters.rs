@@ -84,8 +84,10 @@ counters! {
     ipv4_reassembled = "defrag.ipv4.reassembled",
     ipv6_fragments = "defrag.ipv6.fragments",
     ipv6_reassembled = "defrag.ipv6.reassembled",
-    /// Fragments dropped because a cap was reached.
+    /// Datagrams or fragments given up because a cap was reached.
     max_frag_hits = "defrag.max_frag_hits",
+    /// Datagrams given up because a fragment did not come in time.
+    defrag_timeouts = "defrag.tracker_timeout",
     /// TCP segments with a wrong checksum, while checking was on.
     tcp_bad_checksum = "tcp.invalid_checksum",
 }

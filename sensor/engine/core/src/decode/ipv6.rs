@@ -136,7 +136,9 @@ fn chain(state: &mut State, packet: &mut Packet<'_>, mut at: usize, end: usize) 
 }
 
 fn upper_layer(state: &mut State, packet: &mut Packet<'_>, at: usize, end: usize) {
-    if packet.proto == ESP && end.saturating_sub(at) < 8 {
+    let space = end.saturating_sub(at);
+    let extended = usize::from(packet.ip_header_len) > HEADER_LEN;
+    if (extended && space < 2) || (packet.proto == ESP && space < 8) {
         return state.event(packet, events::IPV6_TRUNC_EXTHDR);
     }
     if !state.transport_layer(packet, at, end) {

@@ -3,9 +3,13 @@
 
 use super::checksum::Policy;
 use super::counters::Counters;
-use super::packet::Packet;
+use super::defrag::Defrag;
+use super::packet::{Origin, Packet};
 use super::{chdlc, ethernet, events, icmp, ipv4, ipv6, null, ppp, raw, sll, tcp, udp, vlan};
 use super::{ipip, transport, Config};
+
+const LINK_TYPE_IPV4: u16 = 228;
+const LINK_TYPE_IPV6: u16 = 229;
 
 /// Decodes `packet.frame[at..end]` and whatever it carries.
 pub(super) type Layer = for<'a> fn(&mut State, &mut Packet<'a>, usize, usize);
@@ -63,8 +67,8 @@ pub(super) struct Inner {
     pub layer: Layer,
     pub at: u32,
     pub end: u32,
-    /// EVE `pkt_src`.
-    pub origin: &'static str,
+    pub origin: Origin,
+    pub link_type: u16,
 }
 
 /// Everything one frame's layers need besides its bytes.
@@ -72,6 +76,7 @@ pub(super) struct State {
     pub config: Config,
     pub counters: Counters,
     pub checksums: Policy,
+    pub defrag: Defrag,
     /// Layers taken off the frame in hand, over all packets nested in it.
     pub layers: u8,
     pub inner: Option<Inner>,
@@ -150,17 +155,50 @@ impl State {
     }
 
     /// A fragment whose data is `packet.frame[at..end]`.
-    pub fn fragment(&mut self, packet: &mut Packet<'_>, _at: usize, _end: usize) {
-        let count = match packet.ip_version {
-            4 => &mut self.counters.ipv4_fragments,
-            _ => &mut self.counters.ipv6_fragments,
+    #[cold]
+    pub fn fragment(&mut self, packet: &mut Packet<'_>, at: usize, end: usize) {
+        let v4 = packet.ip_version == 4;
+        let outcome = self.defrag.add(packet, at, end);
+        let counters = &mut self.counters;
+        let (fragments, reassembled) = if v4 {
+            (&mut counters.ipv4_fragments, &mut counters.ipv4_reassembled)
+        } else {
+            (&mut counters.ipv6_fragments, &mut counters.ipv6_reassembled)
         };
-        *count = count.saturating_add(1);
+        *fragments = fragments.saturating_add(1);
+        *reassembled = reassembled.saturating_add(u64::from(outcome.complete));
+        let lost = outcome.evicted.saturating_add(u64::from(outcome.ignored));
+        counters.max_frag_hits = counters.max_frag_hits.saturating_add(lost);
+        counters.defrag_timeouts = counters.defrag_timeouts.saturating_add(outcome.timed_out);
+        for (happened, in_v4, in_v6) in [
+            (outcome.overlap, events::IPV4_FRAG_OVERLAP, events::IPV6_FRAG_OVERLAP),
+            (outcome.too_large, events::IPV4_FRAG_PKT_TOO_LARGE, events::IPV6_FRAG_PKT_TOO_LARGE),
+            (outcome.ignored, events::IPV4_FRAG_IGNORED, events::IPV6_FRAG_IGNORED),
+        ] {
+            if happened {
+                self.event(packet, if v4 { in_v4 } else { in_v6 });
+            }
+        }
+        if outcome.complete {
+            self.inner = Some(Inner {
+                layer: if v4 { ipv4::decode } else { ipv6::decode },
+                at: 0,
+                end: self.defrag.whole.len() as u32,
+                origin: Origin::Defrag,
+                link_type: if v4 { LINK_TYPE_IPV4 } else { LINK_TYPE_IPV6 },
+            });
+        }
     }
 
     /// Announces a packet nested at `packet.frame[at..end]`.
     pub fn nest(&mut self, layer: Layer, at: usize, end: usize, origin: &'static str) {
-        self.inner = Some(Inner { layer, at: at as u32, end: end as u32, origin });
+        self.inner = Some(Inner {
+            layer,
+            at: at as u32,
+            end: end as u32,
+            origin: Origin::Tunnel(origin),
+            link_type: Packet::LINK_TYPE_RAW,
+        });
     }
 }
 

@@ -13,6 +13,7 @@
 
 pub mod checksum;
 pub mod counters;
+pub mod defrag;
 pub mod events;
 pub mod packet;
 
@@ -48,27 +49,33 @@ pub struct Config {
     /// Layers per frame, tunnels included (`decoder.max-layers`).
     pub max_layers: u8,
     pub checksums: ChecksumMode,
+    pub defrag: defrag::Config,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { max_layers: 16, checksums: ChecksumMode::default() }
+        Config { max_layers: 16, checksums: ChecksumMode::default(), defrag: defrag::Config::default() }
     }
 }
 
 /// One worker's decoder.
 pub struct Decoder {
     state: State,
-    /// Depth and VLAN tags of the packet that holds `state.inner`.
     outer: Outer,
+    /// The reassembled datagram in hand.
+    whole: Vec<u8>,
 }
 
 /// What an inner packet takes from the one around it.
 #[derive(Clone, Copy, Default)]
 struct Outer {
-    /// Where the outer packet's bytes begin in the frame.
+    /// The outer packet is in `Decoder::whole`, not in the frame.
+    in_whole: bool,
+    /// Where the outer packet's bytes begin there.
     at: usize,
     depth: u8,
+    vlan: [u16; 3],
+    vlan_count: u8,
 }
 
 impl Decoder {
@@ -76,12 +83,14 @@ impl Decoder {
         Decoder {
             state: State {
                 checksums: checksum::Policy::new(config.checksums),
+                defrag: defrag::Defrag::new(config.defrag.clone()),
                 config,
                 counters: Counters::default(),
                 layers: 0,
                 inner: None,
             },
             outer: Outer::default(),
+            whole: Vec::new(),
         }
     }
 
@@ -105,29 +114,48 @@ impl Decoder {
         if packet.invalid {
             state.counters.invalid = state.counters.invalid.saturating_add(1);
         }
-        self.outer = Outer::default();
+        self.outer = Outer { vlan: packet.vlan, vlan_count: packet.vlan_count, ..Outer::default() };
         packet
     }
 
-    /// The packet inside the one decoded last (from the same frame), if there is one.
+    /// The packet inside the one decoded last (from the same frame), or the datagram it completed, if there is one.
     pub fn inner<'s>(&'s mut self, frame: &Frame<'s>, number: u64) -> Option<Packet<'s>> {
         let state = &mut self.state;
         let inner = state.inner.take()?;
-        let at = self.outer.at.saturating_add(inner.at as usize);
-        let end = self.outer.at.saturating_add(inner.end as usize);
-        let bytes = frame.data.get(at..end)?;
-        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let mut packet = Packet::new(bytes, frame.ts, number, len, Packet::LINK_TYPE_RAW);
-        packet.origin = Origin::Tunnel(inner.origin);
-        packet.depth = self.outer.depth.saturating_add(1);
-        self.outer = Outer { at, depth: packet.depth };
+        let mut outer = self.outer;
+        if inner.origin == Origin::Defrag {
+            std::mem::swap(&mut self.whole, &mut state.defrag.whole);
+            outer.in_whole = true;
+            outer.at = 0;
+        } else {
+            outer.at = outer.at.saturating_add(inner.at as usize);
+            outer.depth = outer.depth.saturating_add(1);
+            outer.vlan_count = 0;
+            outer.vlan = [0; 3];
+        }
+        let holder = if outer.in_whole { self.whole.as_slice() } else { frame.data };
+        let len = inner.end.saturating_sub(inner.at);
+        let bytes = holder.get(outer.at..outer.at.saturating_add(len as usize))?;
+        let mut packet = Packet::new(bytes, frame.ts, number, len, inner.link_type);
+        packet.origin = inner.origin;
+        packet.depth = outer.depth;
+        packet.vlan = outer.vlan;
+        packet.vlan_count = outer.vlan_count;
         if state.enter(&mut packet) {
             (inner.layer)(state, &mut packet, 0, bytes.len());
         }
         if packet.invalid {
             state.counters.invalid = state.counters.invalid.saturating_add(1);
         }
+        outer.vlan = packet.vlan;
+        outer.vlan_count = packet.vlan_count;
+        self.outer = outer;
         Some(packet)
+    }
+
+    #[cfg(test)]
+    fn defrag(&self) -> &defrag::Defrag {
+        &self.state.defrag
     }
 }
 
