@@ -88,6 +88,4 @@ counters! {
     max_frag_hits = "defrag.max_frag_hits",
     /// Datagrams given up because a fragment did not come in time.
     defrag_timeouts = "defrag.tracker_timeout",
-    /// TCP segments with a wrong checksum, while checking was on.
-    tcp_bad_checksum = "tcp.invalid_checksum",
 }

@@ -1,15 +1,7 @@
 //! Decode: from a captured frame to a `Packet`, which is offsets into the raw bytes. Allocates nothing per packet.
 //!
 //! One file a layer; `layer.rs` has the tables that join them. A frame may hold packets in packets (tunnels) and may
-//! complete a datagram (fragments); the worker takes them one after the other:
-//!
-//! ```text
-//! let packet = decoder.decode(&frame, number);
-//! line(packet);
-//! while let Some(inner) = decoder.inner(&frame, number) {
-//!     line(inner);
-//! }
-//! ```
+//! complete a datagram (fragments); `Decoder::frame` hands them out one after the other, outermost first.
 
 pub mod checksum;
 pub mod counters;
@@ -18,6 +10,7 @@ pub mod events;
 pub mod packet;
 
 mod chdlc;
+mod config;
 mod ethernet;
 mod fields;
 mod icmp;
@@ -36,27 +29,13 @@ mod udp;
 mod vlan;
 
 pub use checksum::ChecksumMode;
+pub use config::{Config, Ports};
 pub use counters::Counters;
 pub use options::IpOptions;
 pub use packet::{Addr, Origin, Packet, TcpHeader};
 
 use crate::capture::Frame;
 use layer::State;
-
-/// How to decode; the defaults are Suricata's.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Layers per frame, tunnels included (`decoder.max-layers`).
-    pub max_layers: u8,
-    pub checksums: ChecksumMode,
-    pub defrag: defrag::Config,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Config { max_layers: 16, checksums: ChecksumMode::default(), defrag: defrag::Config::default() }
-    }
-}
 
 /// One worker's decoder.
 pub struct Decoder {
@@ -96,6 +75,15 @@ impl Decoder {
 
     pub fn counters(&self) -> &Counters {
         &self.state.counters
+    }
+
+    /// Decodes a frame and every packet nested in it or completed by it, each handed to `each` before the next is decoded.
+    #[inline]
+    pub fn frame(&mut self, frame: &Frame<'_>, number: u64, mut each: impl FnMut(&mut Packet<'_>)) {
+        each(&mut self.decode(frame, number));
+        while let Some(mut inner) = self.inner(frame, number) {
+            each(&mut inner);
+        }
     }
 
     /// Decodes a frame; `number` is its 1-based place in the capture. Never fails: what cannot be decoded is a packet

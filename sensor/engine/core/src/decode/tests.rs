@@ -230,7 +230,6 @@ fn wrong_tcp_checksums_are_marked() {
     sum = (sum & 0xffff) + (sum >> 16);
     right[36..38].copy_from_slice(&(!(sum as u16)).to_be_bytes());
     assert!(!decoder.decode(&frame(&right, 101), 2).bad_checksum);
-    assert_eq!(decoder.counters().tcp_bad_checksum, 1);
 }
 
 /// Every accessor, over a packet and all it nests.

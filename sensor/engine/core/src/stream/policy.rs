@@ -12,6 +12,8 @@ use std::net::IpAddr;
 pub enum OsPolicy {
     #[default]
     Bsd,
+    /// Differs from BSD in fragments only.
+    BsdRight,
     OldLinux,
     Linux,
     Solaris,
@@ -29,7 +31,7 @@ pub enum OsPolicy {
 impl OsPolicy {
     pub const ALL: [(&'static str, OsPolicy); 15] = [
         ("bsd", OsPolicy::Bsd),
-        ("bsd-right", OsPolicy::Bsd),
+        ("bsd-right", OsPolicy::BsdRight),
         ("old-linux", OsPolicy::OldLinux),
         ("linux", OsPolicy::Linux),
         ("old-solaris", OsPolicy::Solaris),
@@ -59,7 +61,7 @@ impl OsPolicy {
         match self {
             OsPolicy::First | OsPolicy::Vista => false,
             OsPolicy::Last => true,
-            OsPolicy::Bsd | OsPolicy::HpUx10 | OsPolicy::Irix | OsPolicy::MacOs => starts_before,
+            OsPolicy::Bsd | OsPolicy::BsdRight | OsPolicy::HpUx10 | OsPolicy::Irix | OsPolicy::MacOs => starts_before,
             OsPolicy::Linux => starts_before || (same_start && new.1 > old.1),
             OsPolicy::OldLinux => starts_before || (same_start && new.1 >= old.1),
             OsPolicy::Windows | OsPolicy::Windows2k3 => starts_before && new.1 > old.1,

@@ -4,45 +4,43 @@
 mod datagram;
 mod policy;
 
-pub use policy::{HostPolicies, Policy};
+pub use policy::Policy;
 
 use super::packet::Packet;
+use crate::stream::HostPolicies;
 use crate::time::Timestamp;
 use datagram::Datagram;
 use hashbrown::HashMap;
+use serde::Deserialize;
 
 /// What an IP datagram can be long at most (both versions; IPv6 jumbograms cannot be fragmented, RFC 2675).
 const DATAGRAM_BYTES_MAX: usize = 65_535;
 
-#[derive(Clone, Debug)]
+/// Node `defrag`. Sizes are bytes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
 pub struct Config {
-    /// Bytes all incomplete datagrams may hold (`defrag.memcap`).
-    pub memcap_bytes: usize,
-    /// Datagrams in hand (`defrag.trackers`).
-    pub trackers_max: usize,
-    /// Fragments in hand (`defrag.max-frags`).
-    pub fragments_max: usize,
-    /// Seconds a datagram may wait for its next fragment (`defrag.timeout`).
-    pub timeout_seconds: u64,
-    pub policies: HostPolicies,
-    /// Keys of the hash, so that no one outside can choose colliding fragments.
-    pub hash_keys: [u64; 4],
+    /// Bytes all incomplete datagrams may hold.
+    pub memcap: usize,
+    /// Datagrams in hand.
+    pub trackers: usize,
+    /// Fragments in hand.
+    pub max_frags: usize,
+    /// Seconds a datagram may wait for its next fragment.
+    pub timeout: u64,
+    /// Filled from node `host-os-policy`.
+    #[serde(skip)]
+    pub hosts: HostPolicies,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Config {
-            memcap_bytes: 32 << 20,
-            trackers_max: 65_535,
-            fragments_max: 65_535,
-            timeout_seconds: 60,
-            policies: HostPolicies::default(),
-            hash_keys: [
-                0x243f_6a88_85a3_08d3,
-                0x1319_8a2e_0370_7344,
-                0xa409_3822_299f_31d0,
-                0x082e_fa98_ec4e_6c89,
-            ],
+            memcap: 32 << 20,
+            trackers: 65_535,
+            max_frags: 65_535,
+            timeout: 60,
+            hosts: HostPolicies::default(),
         }
     }
 }
@@ -88,6 +86,7 @@ pub(super) struct Outcome {
 
 pub(super) struct Defrag {
     config: Config,
+    /// Keyed by process, against chosen collisions; nothing depends on its order.
     slots: HashMap<Key, usize, ahash::RandomState>,
     trackers: Vec<Tracker>,
     free: Vec<usize>,
@@ -101,9 +100,8 @@ pub(super) struct Defrag {
 
 impl Defrag {
     pub fn new(config: Config) -> Self {
-        let [a, b, c, d] = config.hash_keys;
         Defrag {
-            slots: HashMap::with_hasher(ahash::RandomState::with_seeds(a, b, c, d)),
+            slots: HashMap::with_hasher(ahash::RandomState::new()),
             trackers: Vec::new(),
             free: Vec::new(),
             oldest: NOBODY,
@@ -138,7 +136,7 @@ impl Defrag {
             outcome.ignored = true;
             return outcome;
         };
-        let policy = self.config.policies.of(packet.dst);
+        let policy = Policy::from(self.config.hosts.of(packet.dst));
         let Some(tracker) = self.trackers.get_mut(slot) else {
             return outcome;
         };
@@ -179,9 +177,9 @@ impl Defrag {
             self.link(slot, packet.ts);
         }
         let known = self.slots.contains_key(&key);
-        let trackers_max = self.config.trackers_max.saturating_add(usize::from(known)).saturating_sub(1);
-        while self.memory.saturating_add(len) > self.config.memcap_bytes
-            || self.fragments >= self.config.fragments_max
+        let trackers_max = self.config.trackers.saturating_add(usize::from(known)).saturating_sub(1);
+        while self.memory.saturating_add(len) > self.config.memcap
+            || self.fragments >= self.config.max_frags
             || self.slots.len() > trackers_max
         {
             if self.oldest == NOBODY {
@@ -219,7 +217,7 @@ impl Defrag {
     fn expire(&mut self, now: Timestamp) -> u64 {
         let mut count = 0u64;
         while let Some(tracker) = self.trackers.get(self.oldest) {
-            if now <= tracker.last.plus_seconds(self.config.timeout_seconds) {
+            if now <= tracker.last.plus_seconds(self.config.timeout) {
                 break;
             }
             self.remove(self.oldest);

@@ -104,9 +104,9 @@ fn reassembled_headers_are_right() {
 
 #[test]
 fn overlaps_are_told_and_decided_by_policy() {
-    for (policy, expected) in [(Policy::First, b'A'), (Policy::Last, b'B')] {
+    for (os, expected) in [("first", b'A'), ("last", b'B')] {
         let mut decoder = decoder(Config {
-            policies: HostPolicies { default: policy, networks: Vec::new() },
+            hosts: serde_json::from_value(serde_json::json!({ os: ["10.0.0.2"] })).unwrap(),
             ..Config::default()
         });
         let datagram = udp(&[b'A'; 32]);
@@ -144,19 +144,19 @@ fn fragments_wait_only_so_long_in_packet_time() {
 #[test]
 fn caps_hold_and_the_longest_untouched_goes() {
     let configs = [
-        Config { trackers_max: 4, ..Config::default() },
-        Config { fragments_max: 4, ..Config::default() },
-        Config { memcap_bytes: 4_096, ..Config::default() },
+        Config { trackers: 4, ..Config::default() },
+        Config { max_frags: 4, ..Config::default() },
+        Config { memcap: 4_096, ..Config::default() },
     ];
     for config in configs {
         let mut decoder = decoder(config.clone());
         for id in 0..1_000 {
             feed(&mut decoder, &v4_fragment(id, 8, true, &[0; 512]), 1);
             let defrag = decoder.defrag();
-            assert!(defrag.slots.len() <= config.trackers_max);
-            assert!(defrag.fragments <= config.fragments_max);
+            assert!(defrag.slots.len() <= config.trackers);
+            assert!(defrag.fragments <= config.max_frags);
             // One fragment may go over before it is noticed.
-            assert!(defrag.memory <= config.memcap_bytes + 2_048);
+            assert!(defrag.memory <= config.memcap + 2_048);
         }
         assert!(decoder.counters().max_frag_hits > 900);
     }
