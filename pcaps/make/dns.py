@@ -134,6 +134,18 @@ def near_names() -> Tape:
     return tape
 
 
+def answers() -> Tape:
+    """ANY asked for from outside, a listed name that is gone, an alias that leads to a listed name."""
+    tape = Tape()
+    tape.udp(OUTSIDE, RESOLVER, (51003, 53), query("corp.example", "ALL", 10))
+    lookup(tape, "gone.c2-lab.test", "A", rcode=3, number=11)
+    alias = record("metrics.example.org", "CNAME", "edge.c2-lab.test")
+    lookup(
+        tape, "metrics.example.org", "A", alias, record("edge.c2-lab.test", "A", "198.51.100.66"), number=12
+    )
+    return tape
+
+
 def oddities() -> Tape:
     tape = Tape()
     tape.udp(OUTSIDE, RESOLVER, (51000, 53), query("version.bind", "TXT", 7).copy())
@@ -158,5 +170,6 @@ CAPTURES: dict[str, tuple[str, Callable[[], Tape]]] = {
         listed_names,
     ),
     "dns-near-names.pcap": ("names that only contain a blocked name", near_names),
+    "dns-answers.pcap": ("ANY from outside, a listed name gone, an alias to a listed name", answers),
     "dns-oddities.pcap": ("version.bind in class CH, and a dynamic update", oddities),
 }

@@ -94,8 +94,9 @@ def certificate(
     first: tuple[int, int, int] = (2026, 1, 1),
     last: tuple[int, int, int] = (2027, 1, 1),
     serial: int = 0x1D0C,
+    names: Sequence[str] = (),
 ) -> bytes:
-    """A DER certificate, self-signed unless an issuer is given."""
+    """A DER certificate, self-signed unless an issuer is given; `names` become DNS alternative names."""
     key = Ed25519PrivateKey.from_private_bytes(noise("certificate key", 32))
 
     def name(parts: dict[x509.ObjectIdentifier, str]) -> x509.Name:
@@ -109,6 +110,10 @@ def certificate(
         not_valid_before=datetime.datetime(*first),
         not_valid_after=datetime.datetime(*last),
     )
+    if names:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(one) for one in names]), False
+        )
     return builder.sign(key, None).public_bytes(Encoding.DER)
 
 
@@ -185,9 +190,18 @@ def beacon_without_name() -> Tape:
 def near_beacon() -> Tape:
     """Names that contain the listed ones, another serial, another cipher list."""
     der = certificate(
-        {CN: "c2-lab.test.example.org", ORG: "Beacon Laboratory"}, issuer=AUTHORITY, serial=0xBADC0DE
+        {CN: "c2-lab.test.example.org", ORG: "Beacon Laboratory"},
+        issuer=AUTHORITY,
+        serial=0xBADC0DE,
+        names=("c2-lab.test.example.org", "notc2-lab.test"),
     )
     return handshake12("notc2-lab.test", [der], ciphers=(*BEACON_CIPHERS, 0x002F), alpn=())
+
+
+def alternative_name() -> Tape:
+    """A harmless subject, and a listed name among the alternative ones."""
+    names = ("shop.example.org", "www.c2-lab.test")
+    return handshake12("shop.example.org", [certificate({CN: names[0]}, issuer=AUTHORITY, names=names)])
 
 
 def dns_over_tls() -> Tape:
@@ -250,6 +264,10 @@ CAPTURES: dict[str, tuple[str, Callable[[], Tape]]] = {
     "tls-beacon.pcap": ("listed server name, tell-tale certificate, unusual client fingerprint", beacon),
     "tls-beacon-no-name.pcap": ("the same certificate without a server name, port 8443", beacon_without_name),
     "tls-near-beacon.pcap": ("names, serial and ciphers that resemble the beacon's", near_beacon),
+    "tls-alternative-name.pcap": (
+        "a listed name among the certificate's alternative names",
+        alternative_name,
+    ),
     "tls-dns.pcap": ("DNS over TLS to a resolver outside, port 853, ALPN dot", dns_over_tls),
     "tls-refused.pcap": ("a fatal handshake_failure alert", refused),
 }

@@ -109,6 +109,11 @@ def credentials() -> Tape:
     return exchange((basic, response(b"", "401 Unauthorized")), (form, OK))
 
 
+def sql_error() -> Tape:
+    fault = response(b"You have an error in your SQL syntax", "500 Internal Server Error")
+    return exchange((request("/item?id=1'"), fault))
+
+
 def more() -> Tape:
     """A spaced-out eval, an open redirect, a smuggled request, a script in the Referer."""
     spaced = b"a=eval ( base64_decode ( 'ZWNobyAx' ) )"
@@ -128,6 +133,8 @@ def near_more() -> Tape:
     return exchange(
         (request("/x", method="POST", body=b"a=evaluate base64_decode ()", Content_Type="text/plain"), OK),
         (request("/go?next=https://www.example.com/"), moved),
+        (request("/people?name=O'Hara"), OK),
+        (request("/broken?id=1"), response(b"", "500 Internal Server Error")),
         (request("/r", Referer="http://www.example.com/?q=script"), OK),
         (request("/", method="POST", body=chunked(b"a=b"), Transfer_Encoding="chunked"), OK),
     )
@@ -182,6 +189,7 @@ CAPTURES: dict[str, tuple[str, Callable[[], Tape]]] = {
     "web-login-burst.pcap": ("twelve failed logins, one a second", lambda: login_attempts(12)),
     "web-login-few.pcap": ("three failed logins", lambda: login_attempts(3)),
     "web-credentials.pcap": ("HTTP Basic and a password form without encryption", credentials),
+    "web-sql-error.pcap": ("a quote in the query and a server error in return", sql_error),
     "web-more.pcap": ("spaced-out eval, open redirect, smuggling, script in Referer", more),
     "web-near-more.pcap": ("the same features used as they should be", near_more),
     "web-benign.pcap": ("innocent requests that contain the words of attacks", benign),

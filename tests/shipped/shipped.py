@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,18 @@ def find(engine: str) -> list[str] | None:
     if command is None:
         return None
     return [command, "replay"] if engine == "haidang" else [command, "-r"]
+
+
+def newer_than(command: list[str]) -> set[int]:
+    """Sids of rules that ask for a newer language than the engine speaks: Suricata 7 leaves them out."""
+    if "suricata" not in command[0]:
+        return set()
+    shown = subprocess.run([command[0], "-V"], capture_output=True, text=True, timeout=60, check=True).stdout
+    version = re.search(r"version (\d+)", shown)
+    if version is None or int(version[1]) >= 8:
+        return set()
+    lines = [line for path in RULES for line in path.read_text().splitlines()]
+    return {int(line.split("sid:")[1].split(";")[0]) for line in lines if "requires:version >= 8;" in line}
 
 
 def replay_all(command: list[str], folder: Path) -> Alerts:

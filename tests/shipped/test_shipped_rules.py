@@ -5,7 +5,7 @@ import tomllib
 from collections import Counter
 
 import pytest
-from shipped import CAPTURES, ROOT, RULES, Alerts, find, replay_all
+from shipped import CAPTURES, ROOT, RULES, Alerts, find, newer_than, replay_all
 
 TESTS = {int(sid): case for sid, case in tomllib.loads((ROOT / "rules/tests.toml").read_text()).items()}
 LINES = [
@@ -24,16 +24,28 @@ def _sid(line: str) -> int:
 
 
 @pytest.fixture(scope="session", params=["haidang", "suricata"])
-def alerts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Alerts:
+def engine(request: pytest.FixtureRequest) -> list[str]:
     """Our engine is asked, and Suricata too where it is installed: it judges the rules themselves."""
     command = find(request.param)
     if command is None:
         pytest.skip(f"{request.param} is not installed")
-    return replay_all(command, tmp_path_factory.mktemp("shipped"))
+    return command
+
+
+@pytest.fixture(scope="session")
+def alerts(engine: list[str], tmp_path_factory: pytest.TempPathFactory) -> Alerts:
+    return replay_all(engine, tmp_path_factory.mktemp("shipped"))
+
+
+@pytest.fixture(scope="session")
+def left_out(engine: list[str]) -> set[int]:
+    return newer_than(engine)
 
 
 @pytest.mark.parametrize("sid", TESTS)
-def test_fires(sid: int, alerts: Alerts) -> None:
+def test_fires(sid: int, alerts: Alerts, left_out: set[int]) -> None:
+    if sid in left_out:
+        pytest.skip("needs version 8 of the rule language")
     expected = {name: count for name, count in TESTS[sid]["fires"].items() if name in alerts}
     assert expected
     assert {name: alerts[name][sid] for name in expected} == expected
@@ -45,11 +57,11 @@ def test_near_miss_stays_silent(sid: int, alerts: Alerts) -> None:
 
 
 @pytest.mark.parametrize("name", CAPTURES)
-def test_nothing_else_fires(name: str, alerts: Alerts) -> None:
+def test_nothing_else_fires(name: str, alerts: Alerts, left_out: set[int]) -> None:
     if name not in alerts:
         pytest.skip("a capture Suricata 7 cannot read")
-    expected = {sid: case["fires"][name] for sid, case in TESTS.items() if name in case["fires"]}
-    assert dict(alerts[name]) == expected
+    listed = {sid: case["fires"][name] for sid, case in TESTS.items() if name in case["fires"]}
+    assert dict(alerts[name]) == {sid: count for sid, count in listed.items() if sid not in left_out}
 
 
 def test_every_rule_has_both_tests() -> None:
