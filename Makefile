@@ -1,5 +1,7 @@
 # Each target is one or two real commands. `make` alone prints them.
 PY := .venv/bin/python
+BENCH_PCAP ?= $(if $(CORPORA_DIR),$(CORPORA_DIR)/pcaps/mix-open.pcap,$(wildcard pcaps/*.pcap))
+BENCH_RULES ?= $(if $(CORPORA_DIR),$(CORPORA_DIR)/rules/etopen-composite.rules,$(wildcard rules/*.rules))
 RUST_FILES = $(shell find sensor/engine -name '*.rs' -not -path '*/target/*')
 
 .DEFAULT_GOAL := help
@@ -40,8 +42,8 @@ format: ## put Python and Rust into their usual form
 fuzz-smoke: ## every fuzz target for a few seconds
 	.ci/fuzz-smoke
 
-bench: setup ## Suricata and Hải Đăng in turn on the same capture and rules
-	$(PY) tests/bench/compare.py
+bench: setup ## Suricata and Hải Đăng in turn on BENCH_PCAP and BENCH_RULES; CPU seconds and ratio
+	$(PY) tests/bench/paired.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES)
 
 docs: setup ## docs/configuration.md anew from the table of keys
 	$(PY) -m sensor.config.manual > docs/configuration.md

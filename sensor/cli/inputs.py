@@ -21,11 +21,11 @@ CAPTURE_MAGICS = {
     b"\x0a\x0d\x0d\x0a": "pcapng",
 }
 _PACKED = {
-    b"\x1f\x8b": "gzip -d",
-    b"\x28\xb5\x2f\xfd": "zstd -d",
-    b"\xfd7zX": "xz -d",
-    b"BZh": "bzip2 -d",
-    b"PK": "unzip",
+    b"\x1f\x8b": "gzip -dc",
+    b"\x28\xb5\x2f\xfd": "zstd -dc",
+    b"\xfd7zX": "xz -dc",
+    b"BZh": "bzip2 -dc",
+    b"PK": "unzip -p",
 }
 
 
@@ -58,9 +58,12 @@ def find_captures(names: Iterable[str]) -> Captures:
 
 
 def _add(found: Captures, path: Path) -> None:
+    if path.is_fifo():  # `<(zcat x.pcap.gz)`: cannot be looked at without taking from it
+        found.paths.append(os.fspath(path))
+        return
     if not path.is_file():
         path.stat()  # absent or unreachable: the system says which
-        raise UserError("not a regular file", where=path, fix="write the packets to a file first")
+        raise UserError("not a regular file", where=path, fix="give a file or a pipe")
     size = path.stat().st_size
     magic = _magic(path)
     if size == 0:
@@ -68,7 +71,7 @@ def _add(found: Captures, path: Path) -> None:
     if magic not in CAPTURE_MAGICS:
         for start, command in _PACKED.items():
             if magic.startswith(start):
-                raise UserError("compressed", where=path, fix=f"unpack it first with {command}")
+                raise UserError("compressed", where=path, fix=f"in bash: haidang replay <({command} FILE)")
         raise UserError(
             "not a capture: neither pcap nor pcapng", where=path, fix="give a file written by tcpdump or such"
         )

@@ -58,3 +58,8 @@ def test_no_permission_is_refused(tmp_path: Path) -> None:
     path.write_bytes(PCAP)
     path.chmod(0)
     assert "permission denied" in str(find_captures([str(path)]).refused[0])
+
+
+def test_a_pipe_is_taken_as_it_is(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert find_captures([str(tmp_path / "pipe")]).paths == [str(tmp_path / "pipe")]
