@@ -24,7 +24,8 @@ has_rust() { command -v cargo >/dev/null && at_least "$(cargo --version | cut -d
 has_python() { python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
 missing_packages() {
-    command -v cc >/dev/null || echo build-essential
+    command -v cc >/dev/null && command -v c++ >/dev/null || echo build-essential
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
     command -v pkg-config >/dev/null || echo pkg-config
     if command -v pkg-config >/dev/null; then
         pkg-config --exists libhs || echo libhyperscan-dev
