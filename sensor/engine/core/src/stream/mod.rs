@@ -4,6 +4,8 @@
 //! `raw_chunk`). A side's bytes become readable when its peer has acknowledged them, or when the flow has ended.
 
 mod buffer;
+#[cfg(test)]
+mod buffer_tests;
 mod checks;
 mod closing;
 pub mod config;
