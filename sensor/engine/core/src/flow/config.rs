@@ -11,9 +11,11 @@ pub struct FlowConfig {
     pub memcap: u64,
     /// Flows to make room for at the start.
     pub prealloc: u32,
-    /// Not a key of suricata.yaml's `flow` node: filled from node `flow-timeouts`.
+    /// From node `flow-timeouts`.
+    #[serde(skip)]
     pub timeouts: FlowTimeouts,
-    /// Filled from node `vlan`.
+    /// From node `vlan`.
+    #[serde(skip)]
     pub vlan: VlanConfig,
 }
 
@@ -28,6 +30,26 @@ impl Default for FlowConfig {
     }
 }
 
+impl FlowConfig {
+    /// From the nodes `flow`, `flow-timeouts` and `vlan` of a configuration document; a missing one keeps its defaults. Errors
+    /// name the node.
+    pub fn new(document: &serde_json::Value) -> Result<Self, String> {
+        fn node<T: Default + for<'de> Deserialize<'de>>(
+            document: &serde_json::Value,
+            key: &str,
+        ) -> Result<T, String> {
+            match &document[key] {
+                serde_json::Value::Null => Ok(T::default()),
+                value => T::deserialize(value).map_err(|error| format!("{key}: {error}")),
+            }
+        }
+        let mut config: FlowConfig = node(document, "flow")?;
+        config.timeouts = node(document, "flow-timeouts")?;
+        config.vlan = node(document, "vlan")?;
+        Ok(config)
+    }
+}
+
 /// Node `vlan`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
@@ -38,9 +60,7 @@ pub struct VlanConfig {
 
 impl Default for VlanConfig {
     fn default() -> Self {
-        VlanConfig {
-            use_for_tracking: true,
-        }
+        VlanConfig { use_for_tracking: true }
     }
 }
 
@@ -103,16 +123,8 @@ pub struct FlowTimeouts {
 
 impl From<FlowTimeoutsNode> for FlowTimeouts {
     fn from(node: FlowTimeoutsNode) -> Self {
-        const CONNECTIONLESS: Timeouts = Timeouts {
-            new: 30,
-            established: 300,
-            closed: 0,
-        };
-        const TCP: Timeouts = Timeouts {
-            new: 60,
-            established: 600,
-            closed: 60,
-        };
+        const CONNECTIONLESS: Timeouts = Timeouts { new: 30, established: 300, closed: 0 };
+        const TCP: Timeouts = Timeouts { new: 60, established: 600, closed: 60 };
         FlowTimeouts {
             default: node.default.over(CONNECTIONLESS),
             tcp: node.tcp.over(TCP),

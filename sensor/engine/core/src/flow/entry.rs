@@ -61,13 +61,16 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// Turns the flow round: the packet that opened it came from the server. To be called before the other stages have
-    /// state of it; the counts go along.
+    /// Turns the flow round: the packet that opened it came from the server. A session that stands on the flow is turned
+    /// too; one that was taken off it is its holder's to turn (`TcpSession::swap`).
     pub fn swap(&mut self) {
         std::mem::swap(&mut self.src, &mut self.dst);
         std::mem::swap(&mut self.src_port, &mut self.dst_port);
         std::mem::swap(&mut self.packets.to_server, &mut self.packets.to_client);
         std::mem::swap(&mut self.bytes.to_server, &mut self.bytes.to_client);
         self.swapped = !self.swapped;
+        if let Some(session) = self.tcp.as_deref_mut() {
+            session.swap();
+        }
     }
 }

@@ -22,14 +22,7 @@ pub struct FlowKey {
 /// The ICMP type that answers `kind`, where there is one (RFC 792, RFC 950, RFC 4443, RFC 4861, RFC 2710).
 fn icmp_counterpart(v6: bool, kind: u8) -> Option<u8> {
     const PAIRS_V4: [(u8, u8); 5] = [(8, 0), (13, 14), (15, 16), (17, 18), (10, 9)];
-    const PAIRS_V6: [(u8, u8); 6] = [
-        (128, 129),
-        (130, 131),
-        (133, 134),
-        (135, 136),
-        (144, 145),
-        (139, 140),
-    ];
+    const PAIRS_V6: [(u8, u8); 6] = [(128, 129), (130, 131), (133, 134), (135, 136), (144, 145), (139, 140)];
     let pairs: &[(u8, u8)] = if v6 { &PAIRS_V6 } else { &PAIRS_V4 };
     pairs.iter().find_map(|&(ask, answer)| match kind {
         k if k == ask => Some(answer),
@@ -43,10 +36,9 @@ fn icmp_counterpart(v6: bool, kind: u8) -> Option<u8> {
 fn key_ports(pkt: &Packet) -> Option<(u16, u16)> {
     match pkt.l4 {
         L4::Tcp(_) | L4::Udp | L4::Sctp => Some((pkt.src_port, pkt.dst_port)),
-        L4::Icmp { v6, kind, .. } => Some((
-            u16::from(kind),
-            u16::from(icmp_counterpart(v6, kind).unwrap_or(0)),
-        )),
+        L4::Icmp { v6, kind, .. } => {
+            Some((u16::from(kind), u16::from(icmp_counterpart(v6, kind).unwrap_or(0))))
+        }
         L4::Esp => Some((0, 0)),
         L4::None | L4::Other => None,
     }
@@ -88,10 +80,7 @@ impl FlowKey {
             self.high.0 as u64,
             (self.high.0 >> 64) as u64,
             u64::from(self.low_port) << 48 | u64::from(self.high_port) << 32 | v0 << 16 | v1,
-            v2 << 24
-                | u64::from(self.proto) << 16
-                | u64::from(self.ip_version) << 8
-                | u64::from(self.depth),
+            v2 << 24 | u64::from(self.proto) << 16 | u64::from(self.ip_version) << 8 | u64::from(self.depth),
             start.0,
             packet_number,
         ];

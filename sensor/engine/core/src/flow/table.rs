@@ -55,8 +55,7 @@ pub struct FlowTable {
 }
 
 /// Bytes one flow costs in the table: its slot and its hash entry (at the map's load factor).
-const FLOW_BYTES: u64 =
-    (std::mem::size_of::<Slot>() + std::mem::size_of::<Link>() * 8 / 7 + 1) as u64;
+const FLOW_BYTES: u64 = (std::mem::size_of::<Slot>() + std::mem::size_of::<Link>() * 8 / 7 + 1) as u64;
 
 impl FlowTable {
     /// `keys` seed the hash (take them from the system's randomness when live); `id_seed` seeds flow ids and must be the same
@@ -134,8 +133,7 @@ impl FlowTable {
                 Some(reason) => self.end(index, reason),
             }
         }
-        self.create(pkt, key, hash)
-            .map(|index| (FlowIndex(index), Dir::ToServer, true))
+        self.create(pkt, key, hash).map(|index| (FlowIndex(index), Dir::ToServer, true))
     }
 
     fn create(&mut self, pkt: &Packet, key: FlowKey, hash: u64) -> Option<u32> {
@@ -177,18 +175,10 @@ impl FlowTable {
         let visit_at = deadline(&self.config, &flow);
         let slot = self.slot_mut(index)?;
         let ticket = slot.ticket.wrapping_add(1);
-        *slot = Slot {
-            flow: Some(flow),
-            hash,
-            born,
-            visit_at,
-            ticket,
-            linked: true,
-        };
+        *slot = Slot { flow: Some(flow), hash, born, visit_at, ticket, linked: true };
         self.wheel.insert(visit_at, Entry { index, ticket });
         let hasher = &self.hasher;
-        self.links
-            .insert_unique(hash, Link { key, index }, |link| hasher.hash_one(link.key));
+        self.links.insert_unique(hash, Link { key, index }, |link| hasher.hash_one(link.key));
         self.counters.opened(pkt.proto);
         self.count_held();
         Some(index)
@@ -202,14 +192,7 @@ impl FlowTable {
         if index as usize >= self.chunks.len().saturating_mul(CHUNK) {
             self.chunks.push(
                 (0..CHUNK)
-                    .map(|_| Slot {
-                        flow: None,
-                        hash: 0,
-                        born: 0,
-                        visit_at: 0,
-                        ticket: 0,
-                        linked: false,
-                    })
+                    .map(|_| Slot { flow: None, hash: 0, born: 0, visit_at: 0, ticket: 0, linked: false })
                     .collect(),
             );
         }
@@ -226,11 +209,7 @@ impl FlowTable {
     #[inline]
     pub fn packet_done(&mut self, index: FlowIndex) {
         let at = index.0 as usize;
-        let Some(slot) = self
-            .chunks
-            .get_mut(at / CHUNK)
-            .and_then(|chunk| chunk.get_mut(at % CHUNK))
-        else {
+        let Some(slot) = self.chunks.get_mut(at / CHUNK).and_then(|chunk| chunk.get_mut(at % CHUNK)) else {
             return;
         };
         let Some(flow) = slot.flow.as_ref() else {
@@ -241,13 +220,7 @@ impl FlowTable {
             slot.visit_at = due;
             slot.ticket = slot.ticket.wrapping_add(1);
             let ticket = slot.ticket;
-            self.wheel.insert(
-                due,
-                Entry {
-                    index: index.0,
-                    ticket,
-                },
-            );
+            self.wheel.insert(due, Entry { index: index.0, ticket });
         }
     }
 
@@ -349,11 +322,8 @@ impl FlowTable {
 
     /// Ends every flow, in order of creation.
     pub fn drain(&mut self) {
-        let mut all: Vec<(u64, u32)> = self
-            .links
-            .iter()
-            .filter_map(|link| Some((self.slot(link.index)?.born, link.index)))
-            .collect();
+        let mut all: Vec<(u64, u32)> =
+            self.links.iter().filter_map(|link| Some((self.slot(link.index)?.born, link.index))).collect();
         all.sort_unstable();
         for (_, index) in all {
             self.end(index, "shutdown");
@@ -369,6 +339,12 @@ impl FlowTable {
     /// Ends one flow at once (its state can no longer be trusted).
     pub fn abandon(&mut self, index: FlowIndex) {
         self.end(index.0, "forced");
+    }
+
+    /// Frees an ended flow that is not to be finished.
+    pub fn forget(&mut self, index: FlowIndex) {
+        self.ended.retain(|ended| *ended != index.0);
+        self.release(index);
     }
 
     /// Frees an ended flow.

@@ -20,11 +20,7 @@ pub(super) struct Wheel {
 
 impl Wheel {
     pub fn new() -> Self {
-        Wheel {
-            slots: (0..SLOTS).map(|_| Vec::new()).collect(),
-            second: None,
-            held: 0,
-        }
+        Wheel { slots: (0..SLOTS).map(|_| Vec::new()).collect(), second: None, held: 0 }
     }
 
     fn slot_mut(&mut self, second: u64) -> Option<&mut Vec<Entry>> {

@@ -27,11 +27,7 @@ struct Block {
 
 impl Block {
     fn new(offset: u64, bytes: &[u8]) -> Self {
-        Block {
-            offset,
-            head: 0,
-            data: bytes.to_vec(),
-        }
+        Block { offset, head: 0, data: bytes.to_vec() }
     }
     #[inline]
     fn bytes(&self) -> &[u8] {
@@ -52,9 +48,7 @@ impl Block {
         if from >= to {
             return None;
         }
-        let slice = self
-            .bytes()
-            .get((from - self.offset) as usize..(to - self.offset) as usize)?;
+        let slice = self.bytes().get((from - self.offset) as usize..(to - self.offset) as usize)?;
         Some((from, slice))
     }
     /// Overwrites what the block holds of `bytes` at `offset`.
@@ -67,10 +61,9 @@ impl Block {
         let at = self.head.saturating_add((from - self.offset) as usize);
         let len = (to - from) as usize;
         let source = (from - offset) as usize;
-        if let (Some(target), Some(source)) = (
-            self.data.get_mut(at..at.saturating_add(len)),
-            bytes.get(source..source.saturating_add(len)),
-        ) {
+        if let (Some(target), Some(source)) =
+            (self.data.get_mut(at..at.saturating_add(len)), bytes.get(source..source.saturating_add(len)))
+        {
             target.copy_from_slice(source);
         }
     }
@@ -141,10 +134,7 @@ impl Buffer {
     fn insert_anywhere(&mut self, offset: u64, bytes: &[u8], policy: OsPolicy) -> Inserted {
         let end = offset.saturating_add(bytes.len() as u64);
         let start = offset.max(self.floor);
-        let Some(bytes) = bytes
-            .get((start - offset) as usize..)
-            .filter(|b| !b.is_empty())
-        else {
+        let Some(bytes) = bytes.get((start - offset) as usize..).filter(|b| !b.is_empty()) else {
             return Inserted::default();
         };
         let mut inserted = Inserted::default();
@@ -222,9 +212,7 @@ impl Buffer {
             // Grow the window up to the next block; what lies beyond goes on below.
             let stop = self.later.front().map_or(end, |next| next.offset.min(end));
             if at < stop {
-                self.first
-                    .data
-                    .extend_from_slice(slice_of(bytes, start, at, stop));
+                self.first.data.extend_from_slice(slice_of(bytes, start, at, stop));
                 at = stop;
             }
         }
@@ -262,11 +250,7 @@ impl Buffer {
 
     /// Joins the blocks that the window has reached. Each byte is moved at most once.
     fn absorb(&mut self) {
-        while self
-            .later
-            .front()
-            .is_some_and(|next| next.offset <= self.first.end())
-        {
+        while self.later.front().is_some_and(|next| next.offset <= self.first.end()) {
             let Some(next) = self.later.pop_front() else {
                 break;
             };
@@ -327,6 +311,11 @@ impl Buffer {
         }
     }
 
+    /// The first hole: [start, end).
+    pub fn first_hole(&self) -> Option<(u64, u64)> {
+        self.later.front().map(|next| (self.first.end(), next.offset))
+    }
+
     /// Up to `back` bytes that stand directly before `offset`, in the same block.
     pub fn before(&self, offset: u64, back: u64) -> u64 {
         std::iter::once(&self.first)
@@ -338,9 +327,7 @@ impl Buffer {
     /// One past the last byte that came.
     #[inline]
     pub fn end(&self) -> u64 {
-        self.later
-            .back()
-            .map_or_else(|| self.first.end(), Block::end)
+        self.later.back().map_or_else(|| self.first.end(), Block::end)
     }
 
     /// Bytes below `floor` are used up; those below `keep` (≤ floor) are forgotten.
@@ -377,11 +364,7 @@ impl Buffer {
 
     /// An empty window at `offset`.
     fn restart(&mut self, offset: u64) {
-        self.first = Block {
-            offset,
-            head: 0,
-            data: Vec::new(),
-        };
+        self.first = Block { offset, head: 0, data: Vec::new() };
     }
 
     fn drop_extents(&mut self) {
@@ -393,11 +376,7 @@ impl Buffer {
             }
             return;
         }
-        while self
-            .extents
-            .get(self.dead)
-            .is_some_and(|extent| extent.1 <= self.floor)
-        {
+        while self.extents.get(self.dead).is_some_and(|extent| extent.1 <= self.floor) {
             self.dead = self.dead.saturating_add(1);
         }
         // Moving the rest only when at least half is dead keeps this linear.
@@ -410,10 +389,7 @@ impl Buffer {
     /// Drops everything; nothing below `floor` will come back.
     pub fn clear(&mut self) {
         let floor = self.floor.max(self.end());
-        *self = Buffer {
-            floor,
-            ..Buffer::default()
-        };
+        *self = Buffer { floor, ..Buffer::default() };
         self.first.offset = floor;
     }
 
@@ -421,10 +397,7 @@ impl Buffer {
     #[inline]
     pub fn memory(&self) -> u64 {
         let blocks = self.later.capacity().saturating_mul(size_of::<Block>());
-        let extents = self
-            .extents
-            .capacity()
-            .saturating_mul(size_of::<(u64, u64)>());
+        let extents = self.extents.capacity().saturating_mul(size_of::<(u64, u64)>());
         (self.first.data.capacity() as u64)
             .saturating_add(self.later_bytes)
             .saturating_add(blocks.saturating_add(extents) as u64)
@@ -433,7 +406,5 @@ impl Buffer {
 
 /// The bytes [from, to) of a run that starts at `start`.
 fn slice_of(bytes: &[u8], start: u64, from: u64, to: u64) -> &[u8] {
-    bytes
-        .get(from.saturating_sub(start) as usize..to.saturating_sub(start) as usize)
-        .unwrap_or(&[])
+    bytes.get(from.saturating_sub(start) as usize..to.saturating_sub(start) as usize).unwrap_or(&[])
 }

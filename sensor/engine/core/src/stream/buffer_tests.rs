@@ -19,10 +19,8 @@ impl Oracle {
         if extent.1 <= self.floor || data.is_empty() {
             return (false, false);
         }
-        let mut resolved: BTreeMap<u64, u8> = (offset..)
-            .zip(data.iter().copied())
-            .filter(|(at, _)| *at >= self.floor)
-            .collect();
+        let mut resolved: BTreeMap<u64, u8> =
+            (offset..).zip(data.iter().copied()).filter(|(at, _)| *at >= self.floor).collect();
         let (mut overlap, mut differs) = (false, false);
         self.extents.sort();
         for &old in &self.extents {
@@ -169,9 +167,7 @@ proptest! {
 #[test]
 fn many_holes_are_refused_and_memory_is_bounded() {
     let mut buffer = Buffer::default();
-    let refused = (0..100_000u64)
-        .filter(|i| buffer.insert(2 + i * 2, b"x", OsPolicy::Linux).refused)
-        .count();
+    let refused = (0..100_000u64).filter(|i| buffer.insert(2 + i * 2, b"x", OsPolicy::Linux).refused).count();
     assert_eq!(refused, 100_000 - 1024);
     assert!(buffer.memory() < 256 * 1024);
 }

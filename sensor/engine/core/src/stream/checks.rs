@@ -91,9 +91,7 @@ impl TcpSession {
         let valid = match peer.t.policy {
             OsPolicy::HpUx11 => seq::geq(cx.h.seq, me.t.next_seq),
             OsPolicy::Linux | OsPolicy::OldLinux | OsPolicy::Solaris => in_window,
-            _ => {
-                cx.h.seq == me.t.next_seq || fin_is_next(me, cx.h.seq) || cx.h.seq == me.t.last_ack
-            }
+            _ => cx.h.seq == me.t.next_seq || fin_is_next(me, cx.h.seq) || cx.h.seq == me.t.last_ack,
         };
         if valid {
             Ok(())
@@ -138,10 +136,8 @@ impl TcpSession {
             me.t.keepalive = true;
             return true;
         }
-        let answer = cx.len == 0
-            && peer.t.keepalive
-            && cx.h.seq == me.t.next_seq
-            && cx.h.ack == peer.t.next_seq;
+        let answer =
+            cx.len == 0 && peer.t.keepalive && cx.h.seq == me.t.next_seq && cx.h.ack == peer.t.next_seq;
         me.t.keepalive = false;
         peer.t.keepalive = false;
         answer
@@ -174,6 +170,5 @@ impl TcpSession {
 }
 
 fn fin_is_next(me: &StreamSide, seq: u32) -> bool {
-    me.t.fin
-        .is_some_and(|fin| seq == fin || seq == fin.wrapping_add(1))
+    me.t.fin.is_some_and(|fin| seq == fin || seq == fin.wrapping_add(1))
 }

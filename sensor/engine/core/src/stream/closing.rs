@@ -22,49 +22,27 @@ struct Complaints {
 fn complaints(state: TcpState) -> Complaints {
     use StreamEvent as E;
     let (ack, seq, fin, before) = match state {
-        TcpState::FinWait1 => (
-            E::Fin1InvalidAck,
-            E::Fin1AckWrongSeq,
-            E::Fin1FinWrongSeq,
-            E::EstPktBeforeLastAck,
-        ),
-        TcpState::FinWait2 => (
-            E::Fin2InvalidAck,
-            E::Fin2AckWrongSeq,
-            E::Fin2FinWrongSeq,
-            E::EstPktBeforeLastAck,
-        ),
+        TcpState::FinWait1 => {
+            (E::Fin1InvalidAck, E::Fin1AckWrongSeq, E::Fin1FinWrongSeq, E::EstPktBeforeLastAck)
+        }
+        TcpState::FinWait2 => {
+            (E::Fin2InvalidAck, E::Fin2AckWrongSeq, E::Fin2FinWrongSeq, E::EstPktBeforeLastAck)
+        }
         TcpState::CloseWait => (
             E::ClosewaitInvalidAck,
             E::ClosewaitAckOutOfWindow,
             E::ClosewaitFinOutOfWindow,
             E::ClosewaitPktBeforeLastAck,
         ),
-        TcpState::Closing => (
-            E::ClosingInvalidAck,
-            E::ClosingAckWrongSeq,
-            E::ClosingAckWrongSeq,
-            E::EstPktBeforeLastAck,
-        ),
-        TcpState::LastAck => (
-            E::LastackInvalidAck,
-            E::LastackAckWrongSeq,
-            E::LastackAckWrongSeq,
-            E::EstPktBeforeLastAck,
-        ),
-        _ => (
-            E::TimewaitInvalidAck,
-            E::TimewaitAckWrongSeq,
-            E::TimewaitAckWrongSeq,
-            E::EstPktBeforeLastAck,
-        ),
+        TcpState::Closing => {
+            (E::ClosingInvalidAck, E::ClosingAckWrongSeq, E::ClosingAckWrongSeq, E::EstPktBeforeLastAck)
+        }
+        TcpState::LastAck => {
+            (E::LastackInvalidAck, E::LastackAckWrongSeq, E::LastackAckWrongSeq, E::EstPktBeforeLastAck)
+        }
+        _ => (E::TimewaitInvalidAck, E::TimewaitAckWrongSeq, E::TimewaitAckWrongSeq, E::EstPktBeforeLastAck),
     };
-    Complaints {
-        ack,
-        seq,
-        fin,
-        before,
-    }
+    Complaints { ack, seq, fin, before }
 }
 
 impl TcpSession {

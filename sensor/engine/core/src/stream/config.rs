@@ -18,7 +18,7 @@ pub struct StreamConfig {
     /// SYNs that differ remembered before the SYN/ACK.
     pub max_syn_queued: u8,
     pub reassembly: ReassemblyConfig,
-    /// Filled from node `host-os-policy`.
+    /// From node `host-os-policy`.
     #[serde(skip)]
     pub hosts: HostPolicies,
 }
@@ -34,6 +34,22 @@ impl Default for StreamConfig {
             reassembly: ReassemblyConfig::default(),
             hosts: HostPolicies::default(),
         }
+    }
+}
+
+impl StreamConfig {
+    /// From the nodes `stream` and `host-os-policy` of a configuration document; a missing one keeps its defaults. Errors name
+    /// the node.
+    pub fn new(document: &serde_json::Value) -> Result<Self, String> {
+        let mut config = match &document["stream"] {
+            serde_json::Value::Null => StreamConfig::default(),
+            value => StreamConfig::deserialize(value).map_err(|error| format!("stream: {error}"))?,
+        };
+        config.hosts = match &document["host-os-policy"] {
+            serde_json::Value::Null => HostPolicies::default(),
+            value => HostPolicies::deserialize(value).map_err(|error| error.to_string())?,
+        };
+        Ok(config)
     }
 }
 
@@ -75,10 +91,7 @@ pub struct UrgentConfig {
 
 impl Default for UrgentConfig {
     fn default() -> Self {
-        UrgentConfig {
-            policy: UrgentPolicy::Oob,
-            oob_limit_policy: UrgentPolicy::Drop,
-        }
+        UrgentConfig { policy: UrgentPolicy::Oob, oob_limit_policy: UrgentPolicy::Drop }
     }
 }
 

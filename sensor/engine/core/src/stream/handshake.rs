@@ -87,11 +87,7 @@ impl TcpSession {
         client.wscale = h.window_scale.unwrap_or(0).min(WSCALE_MAX);
         client.next_win = h.ack.wrapping_add(client.window);
         // The client's own scale was in the SYN that was not seen: assume the largest when the server agreed to one.
-        self.server.t.wscale = if h.window_scale.is_some() {
-            WSCALE_MAX
-        } else {
-            0
-        };
+        self.server.t.wscale = if h.window_scale.is_some() { WSCALE_MAX } else { 0 };
         self.facts.timestamps = h.timestamp.is_some();
         self.enter(TcpState::SynRecv);
     }
@@ -129,11 +125,7 @@ impl TcpSession {
             let (me, _) = self.pair(cx.dir);
             me.t.fin = Some(end);
             me.t.next_seq = end.wrapping_add(1);
-            self.enter(if cx.dir == Dir::ToServer {
-                TcpState::CloseWait
-            } else {
-                TcpState::FinWait1
-            });
+            self.enter(if cx.dir == Dir::ToServer { TcpState::CloseWait } else { TcpState::FinWait1 });
         }
     }
 
@@ -170,9 +162,7 @@ impl TcpSession {
             Dir::ToClient => {
                 !cx.has(ACK) || cx.h.ack == after_syn || cx.h.ack == client.next_seq || {
                     let candidates = self.candidates.iter().flat_map(|list| list.iter());
-                    candidates
-                        .map(|c| c.header.seq.wrapping_add(1))
-                        .any(|seq| seq == cx.h.ack)
+                    candidates.map(|c| c.header.seq.wrapping_add(1)).any(|seq| seq == cx.h.ack)
                 }
             }
         };
@@ -198,10 +188,7 @@ impl TcpSession {
     /// Keeps a handshake segment for the case that the other end took it.
     fn remember(&mut self, cx: &mut Cx, max: usize, flood: StreamEvent) -> Verdict {
         let list = self.candidates.get_or_insert_with(Default::default);
-        if list
-            .iter()
-            .any(|c| c.header.seq == cx.h.seq && c.header.ack == cx.h.ack)
-        {
+        if list.iter().any(|c| c.header.seq == cx.h.seq && c.header.ack == cx.h.ack) {
             return Ok(());
         }
         if list.len() >= max {
@@ -437,8 +424,8 @@ impl TcpSession {
             return cx.bad(StreamEvent::ThreeWhsAckInWrongDir);
         }
         self.check_timestamp(cx)?;
-        let in_window = seq::geq(cx.h.seq, self.server.t.next_seq)
-            && seq::leq(cx.seq_end(), self.server.t.next_win);
+        let in_window =
+            seq::geq(cx.h.seq, self.server.t.next_seq) && seq::leq(cx.seq_end(), self.server.t.next_win);
         if !in_window || self.check_ack(cx).is_err() {
             return cx.bad(if cx.len > 0 {
                 StreamEvent::ThreeWhsAckDataInject

@@ -29,10 +29,7 @@ pub struct Share {
 
 impl Share {
     pub fn new(gauge: &MemoryGauge) -> Self {
-        Share {
-            gauge: gauge.clone(),
-            bytes: 0,
-        }
+        Share { gauge: gauge.clone(), bytes: 0 }
     }
     /// Sets the share to what is held now.
     #[inline]

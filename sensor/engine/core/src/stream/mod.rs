@@ -25,23 +25,18 @@ mod tests;
 pub use config::StreamConfig;
 pub use counters::StreamCounters;
 pub use policy::{HostPolicies, OsPolicy};
-pub use session::{StreamEnv, StreamUpdate, TcpSession, TcpState};
+pub use session::{StreamUpdate, Streams, TcpSession, TcpState};
 pub use side::{Chunk, RawView, StreamSide};
 
 use crate::decode::{Packet, TcpHeader};
 use crate::direction::Dir;
-use crate::flow::{Flow, FlowState};
+use crate::flow::Flow;
 use counters::count;
 
 /// Takes a TCP packet of `flow`: makes the session when the packet begins one, moves its state and the flow's, stores the
 /// payload. Answers the packet's direction, which is turned round (with the flow) when the flow proves to have been
 /// opened from the server's end, and the sides to read now, in order.
-pub fn packet(
-    env: &mut StreamEnv,
-    flow: &mut Flow,
-    pkt: &mut Packet,
-    dir: Dir,
-) -> (Dir, StreamUpdate) {
+pub fn packet(env: &mut Streams, flow: &mut Flow, pkt: &mut Packet, dir: Dir) -> (Dir, StreamUpdate) {
     let Some(header) = pkt.tcp().copied() else {
         return (dir, StreamUpdate::default());
     };
@@ -72,7 +67,7 @@ pub fn packet(
             count(&mut env.counters.no_flow);
             return (dir, StreamUpdate::default());
         }
-        flow.state = flow_state(session.state());
+        flow.state = session.flow_state();
         flow.tcp = Some(session);
         return (dir, update);
     }
@@ -80,7 +75,7 @@ pub fn packet(
         return (dir, StreamUpdate::default());
     };
     let update = session.packet(env, pkt, dir);
-    flow.state = flow_state(session.state());
+    flow.state = session.flow_state();
     (dir, update)
 }
 
@@ -92,17 +87,5 @@ fn comes_from_wrong_end(header: &TcpHeader, dir: Dir, flow: &Flow, midstream: bo
             midstream && dir == Dir::ToServer && flow.packets.to_client == 0
         }
         _ => false,
-    }
-}
-
-fn flow_state(state: TcpState) -> FlowState {
-    match state {
-        TcpState::None | TcpState::SynSent | TcpState::SynRecv => FlowState::New,
-        TcpState::Established
-        | TcpState::FinWait1
-        | TcpState::FinWait2
-        | TcpState::Closing
-        | TcpState::CloseWait => FlowState::Established,
-        TcpState::LastAck | TcpState::TimeWait | TcpState::Closed => FlowState::Closed,
     }
 }

@@ -48,10 +48,7 @@ impl OsPolicy {
     ];
 
     pub fn find(name: &str) -> Option<OsPolicy> {
-        Self::ALL
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|&(_, policy)| policy)
+        Self::ALL.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|&(_, policy)| policy)
     }
 
     /// Whether the new segment's bytes replace an older segment's where both have data. Extents are [start, end).
@@ -65,9 +62,7 @@ impl OsPolicy {
             OsPolicy::Linux => starts_before || (same_start && new.1 > old.1),
             OsPolicy::OldLinux => starts_before || (same_start && new.1 >= old.1),
             OsPolicy::Windows | OsPolicy::Windows2k3 => starts_before && new.1 > old.1,
-            OsPolicy::Solaris | OsPolicy::HpUx11 => {
-                new.1 > old.1 || (new.1 == old.1 && new.0 <= old.0)
-            }
+            OsPolicy::Solaris | OsPolicy::HpUx11 => new.1 > old.1 || (new.1 == old.1 && new.0 <= old.0),
         }
     }
 }
@@ -94,8 +89,8 @@ impl TryFrom<BTreeMap<String, Networks>> for HostPolicies {
     fn try_from(node: BTreeMap<String, Networks>) -> Result<Self, String> {
         let mut networks = Vec::new();
         for (name, list) in node {
-            let policy = OsPolicy::find(&name)
-                .ok_or_else(|| format!("host-os-policy: unknown policy \"{name}\""))?;
+            let policy =
+                OsPolicy::find(&name).ok_or_else(|| format!("host-os-policy: unknown policy \"{name}\""))?;
             let list = match list {
                 Networks::None(()) => Vec::new(),
                 Networks::One(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
@@ -113,9 +108,7 @@ impl TryFrom<BTreeMap<String, Networks>> for HostPolicies {
 }
 
 fn mask(prefix: u32) -> u128 {
-    u128::MAX
-        .checked_shl(128u32.saturating_sub(prefix))
-        .unwrap_or(0)
+    u128::MAX.checked_shl(128u32.saturating_sub(prefix)).unwrap_or(0)
 }
 
 fn parse_network(text: &str) -> Option<(u32, u128)> {

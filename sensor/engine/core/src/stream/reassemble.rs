@@ -26,11 +26,7 @@ pub(super) fn store(side: &mut StreamSide, cx: &mut Cx, seq: u32) {
         return;
     }
     let had_depth = side.depth_reached;
-    let urgent = if cx.has(TcpHeader::URG) {
-        urgent_bytes(side, cx, payload.len())
-    } else {
-        Urgent::None
-    };
+    let urgent = if cx.has(TcpHeader::URG) { urgent_bytes(side, cx, payload.len()) } else { Urgent::None };
     match urgent {
         Urgent::None => put(side, cx, seq, payload),
         Urgent::Drop => return,
@@ -67,9 +63,7 @@ fn urgent_bytes(side: &mut StreamSide, cx: &mut Cx, len: usize) -> Urgent {
         UrgentPolicy::Inline => Urgent::None,
         UrgentPolicy::Drop | UrgentPolicy::Gap => Urgent::Drop,
         // RFC 9293, 3.8.5: the pointer names the byte after the urgent one; stacks take one byte out of band.
-        UrgentPolicy::Oob if pointer >= 1 && pointer <= len => {
-            Urgent::Byte(pointer.saturating_sub(1))
-        }
+        UrgentPolicy::Oob if pointer >= 1 && pointer <= len => Urgent::Byte(pointer.saturating_sub(1)),
         UrgentPolicy::Oob => Urgent::None,
     };
     let verdict = by(policy);

@@ -8,10 +8,11 @@ use super::seq;
 use super::side::StreamSide;
 use crate::decode::{Packet, TcpHeader};
 use crate::direction::Dir;
+use crate::flow::FlowState;
 
 /// What the sessions of one worker share.
 #[derive(Default)]
-pub struct StreamEnv {
+pub struct Streams {
     pub config: StreamConfig,
     pub counters: StreamCounters,
     /// Bytes of stream data held.
@@ -20,12 +21,9 @@ pub struct StreamEnv {
     pub session_memory: MemoryGauge,
 }
 
-impl StreamEnv {
+impl Streams {
     pub fn new(config: StreamConfig) -> Self {
-        StreamEnv {
-            config,
-            ..StreamEnv::default()
-        }
+        Streams { config, ..Streams::default() }
     }
 }
 
@@ -103,7 +101,6 @@ impl StreamUpdate {
 }
 
 /// Both sides of a TCP connection.
-#[derive(Default)]
 pub struct TcpSession {
     pub(super) state: TcpState,
     /// State before a RST closed it.
@@ -116,7 +113,7 @@ pub struct TcpSession {
     /// SYNs, then SYN/ACKs, that differ from the one taken.
     #[allow(clippy::box_collection)] // rare: a pointer keeps idle sessions small
     pub(super) candidates: Option<Box<Vec<Candidate>>>,
-    /// Counts the session in `StreamEnv::session_memory` while it lives.
+    /// Counts the session in `Streams::session_memory` while it lives.
     _share: Share,
 }
 
@@ -127,7 +124,7 @@ pub(super) type Verdict = Result<(), Bad>;
 
 /// The packet in hand.
 pub(super) struct Cx<'e, 'p, 'f> {
-    pub env: &'e mut StreamEnv,
+    pub env: &'e mut Streams,
     pub pkt: &'p mut Packet<'f>,
     pub h: TcpHeader,
     pub dir: Dir,
@@ -159,16 +156,19 @@ impl Cx<'_, '_, '_> {
 }
 
 impl TcpSession {
-    pub(super) fn new(env: &StreamEnv) -> Self {
+    pub(super) fn new(env: &Streams) -> Self {
         let config = &env.config.reassembly;
         let side = |chunk| StreamSide::new(&env.data_memory, config.depth, chunk, config.raw);
         let mut share = Share::new(&env.session_memory);
         share.set(size_of::<TcpSession>() as u64);
         TcpSession {
+            state: TcpState::None,
+            before_rst: TcpState::None,
+            facts: Facts::default(),
             client: side(config.toserver_chunk_size),
             server: side(config.toclient_chunk_size),
+            candidates: None,
             _share: share,
-            ..TcpSession::default()
         }
     }
 
@@ -212,6 +212,24 @@ impl TcpSession {
     pub fn is_midstream(&self) -> bool {
         self.facts.midstream
     }
+    /// The flow's state that goes with the connection's.
+    pub fn flow_state(&self) -> FlowState {
+        match self.state {
+            TcpState::None | TcpState::SynSent | TcpState::SynRecv => FlowState::New,
+            TcpState::Established
+            | TcpState::FinWait1
+            | TcpState::FinWait2
+            | TcpState::Closing
+            | TcpState::CloseWait => FlowState::Established,
+            TcpState::LastAck | TcpState::TimeWait | TcpState::Closed => FlowState::Closed,
+        }
+    }
+
+    /// Turns the connection round: what was taken for the client is the server. `Flow::swap` calls it.
+    pub fn swap(&mut self) {
+        std::mem::swap(&mut self.client, &mut self.server);
+    }
+
     /// OR of the flags of all packets (EVE `tcp.tcp_flags`).
     pub fn tcp_flags(&self) -> u8 {
         self.client.t.tcp_flags | self.server.t.tcp_flags
@@ -232,27 +250,26 @@ impl TcpSession {
 
     /// Takes one packet of the connection: moves the state, stores the payload, sets stream events and the packet's
     /// `established` and `stream_added`. A bad packet changes nothing.
-    pub fn packet(&mut self, env: &mut StreamEnv, pkt: &mut Packet, dir: Dir) -> StreamUpdate {
+    pub fn packet(&mut self, env: &mut Streams, pkt: &mut Packet, dir: Dir) -> StreamUpdate {
         let Some(h) = pkt.tcp().copied() else {
             return StreamUpdate::default();
         };
         let len = pkt.payload_len;
         let now = pkt.ts.seconds() as u32;
         self.side_mut(dir).t.tcp_flags |= h.flags;
-        let mut cx = Cx {
-            env,
-            pkt,
-            h,
-            dir,
-            len,
-            now,
-        };
+        let mut cx = Cx { env, pkt, h, dir, len, now };
         if h.ack != 0 && !h.has(TcpHeader::ACK) {
             cx.event(StreamEvent::PktBrokenAck);
         }
         let verdict = self.dispatch(&mut cx);
         if self.state >= TcpState::Established {
             cx.pkt.established = true;
+        }
+        for side in [&mut self.client, &mut self.server] {
+            if side.lost_something() {
+                count(&mut cx.env.counters.reassembly_gap);
+                cx.event(StreamEvent::ReassemblySeqGap);
+            }
         }
         match verdict {
             Ok(()) => self.update_of(h.flags, dir),
@@ -277,9 +294,7 @@ impl TcpSession {
             TcpState::SynSent => self.on_syn_sent(cx),
             TcpState::SynRecv => self.on_syn_recv(cx),
             TcpState::Established => self.on_established(cx),
-            TcpState::FinWait1 | TcpState::FinWait2 | TcpState::CloseWait => {
-                self.on_half_closed(cx)
-            }
+            TcpState::FinWait1 | TcpState::FinWait2 | TcpState::CloseWait => self.on_half_closed(cx),
             TcpState::Closing | TcpState::LastAck | TcpState::TimeWait => self.on_last(cx),
             TcpState::Closed => self.on_closed(cx),
         }
@@ -312,11 +327,7 @@ impl TcpSession {
 
     /// Stores the payload in the sender's side.
     pub(super) fn store(&mut self, cx: &mut Cx) {
-        let at = if cx.has(TcpHeader::SYN) {
-            cx.h.seq.wrapping_add(1)
-        } else {
-            cx.h.seq
-        };
+        let at = if cx.has(TcpHeader::SYN) { cx.h.seq.wrapping_add(1) } else { cx.h.seq };
         super::reassemble::store(self.side_mut(cx.dir), cx, at);
     }
 

@@ -81,17 +81,13 @@ pub struct StreamSide {
     pub(super) ended: bool,
     /// A hole was given up on.
     pub(super) gap: bool,
+    /// End of the last hole that was reported.
+    hole_told: u64,
 }
 
 impl StreamSide {
     pub(super) fn new(gauge: &MemoryGauge, depth: u64, raw_chunk_size: u32, raw: bool) -> Self {
-        StreamSide {
-            share: Share::new(gauge),
-            depth,
-            raw_chunk_size,
-            raw_off: !raw,
-            ..StreamSide::default()
-        }
+        StreamSide { share: Share::new(gauge), depth, raw_chunk_size, raw_off: !raw, ..StreamSide::default() }
     }
 
     /// Stream offset of sequence number `seq`, which may lie before the stream's start (negative).
@@ -111,6 +107,19 @@ impl StreamSide {
         let offset = self.offset_of(ack);
         if offset > self.acked as i64 {
             self.acked = offset as u64;
+        }
+    }
+
+    /// Whether data beyond a hole has been acknowledged since the last call: what the hole held is lost.
+    #[inline]
+    pub(super) fn lost_something(&mut self) -> bool {
+        match self.buffer.first_hole() {
+            Some((start, end)) if self.acked > start && end > self.hole_told => {
+                self.hole_told = end;
+                self.gap = true;
+                true
+            }
+            _ => false,
         }
     }
 
@@ -138,10 +147,7 @@ impl StreamSide {
     pub(super) fn insert(&mut self, seq: u32, bytes: &[u8]) -> (Inserted, bool) {
         let offset = self.offset_of(seq);
         let skip = offset.min(0).unsigned_abs();
-        let Some(bytes) = usize::try_from(skip)
-            .ok()
-            .and_then(|skip| bytes.get(skip..))
-        else {
+        let Some(bytes) = usize::try_from(skip).ok().and_then(|skip| bytes.get(skip..)) else {
             return (Inserted::default(), true);
         };
         let offset = offset.max(0) as u64;
@@ -191,11 +197,8 @@ impl StreamSide {
             self.buffer.clear();
         } else {
             let floor = self.floor();
-            let keep = if self.raw_off {
-                floor
-            } else {
-                floor.min(self.raw_pos.saturating_sub(RAW_LOOKBACK))
-            };
+            let keep =
+                if self.raw_off { floor } else { floor.min(self.raw_pos.saturating_sub(RAW_LOOKBACK)) };
             self.buffer.slide(floor, keep);
         }
         self.settle();
@@ -231,9 +234,6 @@ impl StreamSide {
 
     /// `n` bytes of data or gap are used up.
     pub fn app_consume(&mut self, n: u64) {
-        if let At::Hole(_) = self.buffer.at(self.app_pos) {
-            self.gap = true;
-        }
         self.app_pos = self.app_pos.saturating_add(n).min(self.buffer.end());
         self.slide();
     }
@@ -278,11 +278,7 @@ impl StreamSide {
         let room = usize::try_from(edge.saturating_sub(offset)).unwrap_or(usize::MAX);
         let data = bytes.get(..room).unwrap_or(bytes);
         let fresh = back as usize;
-        (data.len() > fresh).then_some(RawView {
-            data,
-            offset,
-            fresh,
-        })
+        (data.len() > fresh).then_some(RawView { data, offset, fresh })
     }
 
     /// Everything before absolute offset `upto` was inspected.
@@ -314,7 +310,7 @@ impl StreamSide {
     }
 
     /// A hole in this side was given up on.
-    pub fn has_gap(&self) -> bool {
+    pub fn had_gap(&self) -> bool {
         self.gap
     }
 
