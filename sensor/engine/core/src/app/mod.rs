@@ -5,6 +5,7 @@
 pub mod dns;
 pub mod file;
 pub mod flow_state;
+pub mod http;
 pub mod tls;
 pub mod tx;
 
@@ -165,6 +166,7 @@ impl ProtocolId {
 /// Every protocol this build knows. One word adds one.
 #[rustfmt::skip]
 pub static PROTOCOLS: &[&Protocol] = &[
+    &http::PROTOCOL,
     &dns::DNS,
     &tls::TLS,
 ];

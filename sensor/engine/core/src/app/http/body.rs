@@ -1,0 +1,126 @@
+//! One message's body as inspection sees it: a window that slides as it is inspected. Decoding happens before it.
+
+use super::config::BodyLimits;
+use crate::app::View;
+
+/// A gap up to the window's size is filled with zeros so that offsets stay true; a larger one empties the window.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    data: Vec<u8>,
+    /// Offset of data[0] in the body.
+    offset: u64,
+    /// Bytes of the body so far, those past the limit not counted.
+    total: u64,
+    inspected: u64,
+    done: bool,
+    /// The limit cut it.
+    full: bool,
+}
+
+impl Body {
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+    pub fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+    pub fn finish(&mut self) {
+        self.done = true;
+    }
+
+    /// Takes what the limit leaves of `bytes`; answers how many were taken.
+    pub fn append(&mut self, bytes: &[u8], limits: &BodyLimits) -> usize {
+        if self.full {
+            return 0;
+        }
+        let mut taken = bytes;
+        if limits.limit != 0 {
+            let room = limits.limit.saturating_sub(self.total);
+            if let Some(part) = usize::try_from(room)
+                .ok()
+                .and_then(|room| bytes.get(..room))
+            {
+                // Exactly at the limit counts as reached: nothing more can come.
+                taken = part;
+                self.full = true;
+            }
+        }
+        self.data.extend_from_slice(taken);
+        self.total = self.total.saturating_add(taken.len() as u64);
+        let keep = limits.min_inspect.max(limits.window);
+        if self.total.saturating_sub(self.inspected) > keep.saturating_mul(3) && limits.limit == 0 {
+            // Nobody inspects it: the window moves on all the same.
+            self.inspected = self.total.saturating_sub(keep);
+            self.slide(limits);
+        }
+        taken.len()
+    }
+
+    pub fn gap(&mut self, len: u64, limits: &BodyLimits) {
+        if self.full {
+            return;
+        }
+        if len <= limits.window {
+            const ZEROS: [u8; 256] = [0; 256];
+            let mut left = len;
+            while left > 0 {
+                let part = left.min(ZEROS.len() as u64);
+                self.append(ZEROS.get(..part as usize).unwrap_or(&[]), limits);
+                left = left.saturating_sub(part);
+            }
+            return;
+        }
+        self.total = self.total.saturating_add(len);
+        self.offset = self.total;
+        self.inspected = self.total;
+        self.data.clear();
+        self.full = limits.limit != 0 && self.total >= limits.limit;
+    }
+
+    /// The window, once enough stands to be worth a look.
+    pub fn view(&self, limits: &BodyLimits, inline: bool) -> Option<View<'_>> {
+        let complete = self.done || self.full;
+        if self.total == 0 || (!complete && !inline && self.total < limits.min_inspect) {
+            return None;
+        }
+        Some(View {
+            data: &self.data,
+            offset: self.offset,
+            complete,
+        })
+    }
+
+    /// A part of the body by absolute offsets, as far as it still stands: (bytes, offset of the first).
+    pub fn part(&self, start: u64, end: u64) -> (&[u8], u64) {
+        let from = start.max(self.offset);
+        let at = |absolute: u64| {
+            usize::try_from(absolute.saturating_sub(self.offset)).unwrap_or(usize::MAX)
+        };
+        let to = at(end).min(self.data.len());
+        (self.data.get(at(from)..to).unwrap_or(&[]), from)
+    }
+
+    /// All that stands was inspected.
+    pub fn inspected(&mut self, limits: &BodyLimits, inline: bool) {
+        if self.view(limits, inline).is_some() {
+            self.inspected = self.total;
+            self.slide(limits);
+        }
+    }
+
+    fn slide(&mut self, limits: &BodyLimits) {
+        if self.inspected < limits.min_inspect || self.inspected < limits.window {
+            return;
+        }
+        let edge = self.inspected.saturating_sub(limits.window);
+        let cut = usize::try_from(edge.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        if cut == 0 || cut > self.data.len() {
+            return;
+        }
+        self.data.drain(..cut);
+        self.offset = edge;
+    }
+}
