@@ -198,6 +198,9 @@ impl Layer {
                         }
                         Step::End(used) => {
                             let tail = rest.get(used..).unwrap_or(&[]);
+                            if trial && !tail.is_empty() && self.is_plain_text() {
+                                return self.pass(next);
+                            }
                             if !self.believe(next) {
                                 return false;
                             }
@@ -354,6 +357,15 @@ impl Layer {
         self.pass(next)
     }
 
+    /// A guessed stream whose input reads as text: inflate can take a word of English for a block.
+    fn is_plain_text(&self) -> bool {
+        self.trailer == 0
+            && self
+                .held
+                .iter()
+                .all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
+    }
+
     fn pass(&mut self, next: &mut Sink) -> bool {
         self.state = State::Pass;
         self.trial_out = Vec::new();
@@ -370,7 +382,9 @@ impl Layer {
                 }
                 self.believe(next)
             }
-            State::Inflate { trial: true } if self.trial_out.is_empty() => self.pass(next),
+            State::Inflate { trial: true } if self.trial_out.is_empty() || self.is_plain_text() => {
+                self.pass(next)
+            }
             State::Inflate { trial: true } => self.believe(next),
             _ => true,
         }
