@@ -6,9 +6,8 @@ mod playbook;
 
 use super::PROTOCOL;
 use crate::app::{ParseCx, Parser, Transaction};
-use crate::direction::{Dir, PerDir};
+use crate::direction::Dir;
 use crate::event::JsonWriter;
-use crate::time::Timestamp;
 use serde_json::json;
 
 /// A parser fed as the driver feeds it: what is not consumed is offered again.
@@ -21,15 +20,10 @@ pub struct Feed {
 
 pub fn cx() -> ParseCx {
     ParseCx {
-        ts: Timestamp(0),
         packet_number: 1,
         src_port: 40_000,
         dst_port: 80,
-        eof: false,
-        trigger_raw: PerDir::default(),
-        upgrade: None,
-        bypass: false,
-        no_raw: false,
+        ..ParseCx::default()
     }
 }
 
