@@ -61,8 +61,13 @@ def open_sinks(config: Config, folder: Path, *, also: Sequence[str] = ()) -> lis
     opened: list[Sink] = []
     try:
         for name, make in SINKS.items():
-            for section in config.outputs(name) + ([{}] if name in also else []):
-                sink = make(section, folder)
+            sections = config.outputs(name) + ([{}] if name in also else [])
+            for section in sections:
+                # The engine makes what all sections together want: one alone has nothing to leave out.
+                is_alone = len(sections) == 1
+                sink = make(
+                    {key: section[key] for key in section if not (is_alone and key == "types")}, folder
+                )
                 sink.open()
                 opened.append(sink)
     except UserError:

@@ -30,7 +30,6 @@ class EveSink:
         self._file = LogFile(
             folder / str(section.get("filename", "eve.json")), append=bool(section.get("append", True))
         )
-        # Made for this section alone the batches would need no filter, but several sections share one engine.
         self._wanted = event_types(section) if section.get("types") is not None else None
 
     def open(self) -> None:
