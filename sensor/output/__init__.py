@@ -63,11 +63,11 @@ def open_sinks(config: Config, folder: Path, *, also: Sequence[str] = ()) -> lis
         for name, make in SINKS.items():
             sections = config.outputs(name) + ([{}] if name in also else [])
             for section in sections:
-                # The engine makes what all sections together want: one alone has nothing to leave out.
-                is_alone = len(sections) == 1
-                sink = make(
-                    {key: section[key] for key in section if not (is_alone and key == "types")}, folder
-                )
+                if (
+                    len(sections) == 1
+                ):  # the engine makes what all sections together want: nothing to leave out
+                    section = {**section, "types": []}
+                sink = make(section, folder)
                 sink.open()
                 opened.append(sink)
     except UserError:

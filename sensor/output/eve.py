@@ -24,13 +24,13 @@ _EVENT_TYPES_OF = {
 
 
 class EveSink:
-    """Writes `filename` of an eve-log section."""
+    """Writes `filename` of an eve-log section; with no types at all (`[]`) it writes every event."""
 
     def __init__(self, section: Mapping[str, Json], folder: Path) -> None:
         self._file = LogFile(
             folder / str(section.get("filename", "eve.json")), append=bool(section.get("append", True))
         )
-        self._wanted = event_types(section) if section.get("types") is not None else None
+        self._wanted = event_types(section) if section.get("types") != [] else None
 
     def open(self) -> None:
         self._file.open()
