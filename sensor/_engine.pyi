@@ -1,6 +1,7 @@
 """The engine's face towards Python (the binding lives in sensor/engine/py).
 
-Packets never cross this boundary: configuration and rules go in, diagnostics, batches of events and counters come out.
+Packets never cross this boundary: configuration and rules go in, diagnostics, batches of events and counters
+come out.
 """
 
 from collections.abc import Sequence
@@ -11,13 +12,16 @@ SURICATA_COMPAT: str
 class EngineError(Exception):
     """The engine cannot do what was asked; the text says what, where and how to mend it."""
 
-# (file, line, action, protocol, source, source port, direction, destination, destination port, options, raw text)
-# Variables ($HOME_NET ...) are already replaced; an option is (keyword, value or None, line, column), 1-based.
+# (file, line, action, protocol, source, source port, direction, destination, destination port, options, text)
+# Variables ($HOME_NET ...) are already replaced; an option is (keyword, value or None, line, column from 1).
 RawOption = tuple[str, str | None, int, int]
 RawRule = tuple[str, int, str, str, str, str, str, str, str, Sequence[RawOption], str]
 
 class Diagnostic:
-    """One finding about one rule. severity: "error" (not loaded), "skip" (a keyword or protocol this build lacks), "warning"."""
+    """One finding about one rule.
+
+    severity: "error" (not loaded), "skip" (a keyword or protocol this build lacks), "warning".
+    """
 
     @property
     def file(self) -> str: ...
@@ -59,7 +63,7 @@ class Batch:
     @property
     def events(self) -> int: ...
     def lane(self, lane: int) -> tuple[int, bytes]:
-        """(count, NDJSON) of one lane: 0 alert, 1 health (stats), 2 evidence (anomaly, fileinfo), 3 flow and protocol logs."""
+        """(count, NDJSON) of one lane: 0 alert, 1 health (stats), 2 evidence (anomaly, fileinfo), 3 logs."""
     @property
     def first_seconds(self) -> float:
         """Packet time of the first event, seconds since the epoch."""
