@@ -229,11 +229,7 @@ def _take_until_quote(pieces: list[str], piece: str, following: int, bad: _Bad) 
 
 
 def _is_closed(value: str) -> bool:
-    """Whether a value that begins with a quote ends with another, not escaped; other values are closed."""
-    if value[:1] != '"':
-        return True
-    if len(value) < 2 or value[-1] != '"':
-        return False
-    if value[-2] != "\\":
-        return True
-    return (len(value) - 1 - len(value[:-1].rstrip("\\"))) % 2 == 0
+    """Whether a value that begins with a quote ends with another; values without one are closed. As in
+    Suricata a backslash before the last quote does not matter here; the keyword has to make sense of it.
+    """
+    return value[:1] != '"' or (len(value) > 1 and value[-1] == '"')
