@@ -87,10 +87,10 @@ impl Driver {
                         }
                         Next::Parse => {}
                     }
-                    if len < flow.app.wanted[dir] && !at_end {
+                    let eof = at_end || side.app_finished();
+                    if len < flow.app.wanted[dir] && !eof {
                         break;
                     }
-                    let eof = at_end || side.app_finished();
                     let mut cx = cx(flow, packet, eof);
                     let consumed = self.parse(flow, dir, data, &mut cx);
                     session.side_mut(dir).app_consume(consumed as u64);

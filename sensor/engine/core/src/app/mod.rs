@@ -2,6 +2,8 @@
 //!
 //! To add a protocol: one file here with a `Protocol` entry, and one word in `PROTOCOLS`.
 
+#[cfg(test)]
+mod any_bytes;
 pub mod dns;
 pub mod file;
 pub mod flow_state;

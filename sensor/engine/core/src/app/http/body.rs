@@ -39,10 +39,7 @@ impl Body {
         let mut taken = bytes;
         if limits.limit != 0 {
             let room = limits.limit.saturating_sub(self.total);
-            if let Some(part) = usize::try_from(room)
-                .ok()
-                .and_then(|room| bytes.get(..room))
-            {
+            if let Some(part) = usize::try_from(room).ok().and_then(|room| bytes.get(..room)) {
                 // Exactly at the limit counts as reached: nothing more can come.
                 taken = part;
                 self.full = true;
@@ -86,19 +83,13 @@ impl Body {
         if self.total == 0 || (!complete && !inline && self.total < limits.min_inspect) {
             return None;
         }
-        Some(View {
-            data: &self.data,
-            offset: self.offset,
-            complete,
-        })
+        Some(View { data: &self.data, offset: self.offset, complete })
     }
 
     /// A part of the body by absolute offsets, as far as it still stands: (bytes, offset of the first).
     pub fn part(&self, start: u64, end: u64) -> (&[u8], u64) {
         let from = start.max(self.offset);
-        let at = |absolute: u64| {
-            usize::try_from(absolute.saturating_sub(self.offset)).unwrap_or(usize::MAX)
-        };
+        let at = |absolute: u64| usize::try_from(absolute.saturating_sub(self.offset)).unwrap_or(usize::MAX);
         let to = at(end).min(self.data.len());
         (self.data.get(at(from)..to).unwrap_or(&[]), from)
     }

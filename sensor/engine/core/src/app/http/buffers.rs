@@ -110,9 +110,7 @@ pub fn read(tx: &HttpTx, local: usize, index: usize, dir: Dir) -> Option<View<'_
         Which::Location => header(Known::Location),
         Which::Server => header(Known::Server),
         Which::RequestHeader | Which::ResponseHeader => one_field(side, index).map(View::whole),
-        Which::RequestBody | Which::ResponseBody => {
-            side.body.view(tx.limits(dir), tx.config.body_inline)
-        }
+        Which::RequestBody | Which::ResponseBody => side.body.view(tx.limits(dir), tx.config.body_inline),
         Which::FileData => file_data(tx, side, index, dir),
         Which::FileName => {
             let name = &side.files.get(index)?.name;

@@ -44,16 +44,8 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            request: BodyLimits {
-                limit: 100 << 10,
-                min_inspect: 32 << 10,
-                window: 4 << 10,
-            },
-            response: BodyLimits {
-                limit: 100 << 10,
-                min_inspect: 40 << 10,
-                window: 16 << 10,
-            },
+            request: BodyLimits { limit: 100 << 10, min_inspect: 32 << 10, window: 4 << 10 },
+            response: BodyLimits { limit: 100 << 10, min_inspect: 40 << 10, window: 16 << 10 },
             decompress_layers: 2,
             bomb_limit: 1 << 20,
             lzma: false,
@@ -101,10 +93,7 @@ impl Config {
                 "double-decode-query" => assign(&mut config.double_decode_query, switch(value)),
                 "uri-include-all" => assign(&mut config.uri_include_all, switch(value)),
                 "meta-field-limit" => {
-                    assign(
-                        &mut config.field_limit,
-                        size().and_then(|n| usize::try_from(n).ok()),
-                    );
+                    assign(&mut config.field_limit, size().and_then(|n| usize::try_from(n).ok()));
                 }
                 "max-tx" => assign(&mut config.max_tx, size()),
                 _ => {}
@@ -141,9 +130,7 @@ fn size_of_value(value: &Value) -> Option<u64> {
         return Some(number);
     }
     let text = value.as_str()?.trim();
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text.get(..digits)?.parse().ok()?;
     let shift = match text.get(digits..)?.trim().to_ascii_lowercase().as_str() {
         "" | "b" => 0,

@@ -118,8 +118,7 @@ impl HttpParser {
             return None;
         }
         let id = self.base.saturating_add(self.txs.len() as u64);
-        self.txs
-            .push_back(Some(Box::new(HttpTx::new(id, self.config))));
+        self.txs.push_back(Some(Box::new(HttpTx::new(id, self.config))));
         Some(id)
     }
 
@@ -192,10 +191,7 @@ impl Parser for HttpParser {
                     }
                 }
                 Step::Need => {
-                    return Outcome::NeedMore {
-                        consumed: at,
-                        needed: rest.len().saturating_add(1),
-                    }
+                    return Outcome::NeedMore { consumed: at, needed: rest.len().saturating_add(1) }
                 }
                 Step::Broken => {
                     self.broken = true;
@@ -239,12 +235,12 @@ impl Parser for HttpParser {
             State::Ignore => return Outcome::Done,
             _ => {}
         }
-        // The gap hides where the next message begins.
+        // The gap hides where the next message begins: this direction is over, the other goes on.
         if self.halves[dir].tx.is_some() {
             self.finish(dir, false, cx);
         }
-        self.broken = true;
-        Outcome::Broken
+        self.halves[dir].state = State::Ignore;
+        Outcome::Done
     }
 
     fn close(&mut self, dir: Dir, cx: &mut ParseCx) {

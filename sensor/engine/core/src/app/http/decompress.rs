@@ -137,13 +137,7 @@ impl Decoder {
 }
 
 /// Gives `data` to the first layer, its output to the rest.
-fn feed(
-    layers: &mut [Layer],
-    data: &[u8],
-    end: bool,
-    sink: &mut Sink,
-    trouble: &mut Trouble,
-) -> bool {
+fn feed(layers: &mut [Layer], data: &[u8], end: bool, sink: &mut Sink, trouble: &mut Trouble) -> bool {
     let Some((layer, rest)) = layers.split_first_mut() else {
         return data.is_empty() || sink(data);
     };
@@ -204,11 +198,8 @@ impl Layer {
                             if !self.believe(next) {
                                 return false;
                             }
-                            self.state = if self.trailer > 0 {
-                                State::Trailer(self.trailer)
-                            } else {
-                                State::Pass
-                            };
+                            self.state =
+                                if self.trailer > 0 { State::Trailer(self.trailer) } else { State::Pass };
                             rest = tail;
                         }
                         Step::Bad(used) => {
@@ -240,8 +231,7 @@ impl Layer {
             // Behind a finished stream only another gzip member is a stream.
             _ if self.raw_tried && self.held.len() >= 2 => return self.pass(next),
             [first, second, ..]
-                if first & 0x0f == 8
-                    && ((u16::from(*first) << 8) | u16::from(*second)) % 31 == 0 =>
+                if first & 0x0f == 8 && ((u16::from(*first) << 8) | u16::from(*second)) % 31 == 0 =>
             {
                 self.trailer = 4;
                 Some(2)
@@ -268,8 +258,7 @@ impl Layer {
         self.trial_out.clear();
         let held = std::mem::take(&mut self.held);
         self.state = State::Inflate { trial: true };
-        self.held
-            .extend_from_slice(held.get(..skip).unwrap_or(&held));
+        self.held.extend_from_slice(held.get(..skip).unwrap_or(&held));
         self.push(held.get(skip..).unwrap_or(&[]), next, trouble)
     }
 
@@ -359,11 +348,7 @@ impl Layer {
 
     /// A guessed stream whose input reads as text: inflate can take a word of English for a block.
     fn is_plain_text(&self) -> bool {
-        self.trailer == 0
-            && self
-                .held
-                .iter()
-                .all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
+        self.trailer == 0 && self.held.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
     }
 
     fn pass(&mut self, next: &mut Sink) -> bool {
@@ -475,19 +460,15 @@ mod tests {
 
     #[test]
     fn every_form_in_every_chunking() {
-        let text: Vec<u8> = (0..20_000u32)
-            .flat_map(|n| n.wrapping_mul(2_654_435_761).to_string().into_bytes())
-            .collect();
+        let text: Vec<u8> =
+            (0..20_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_string().into_bytes()).collect();
         for step in [1, 2, 7, 1000, 1 << 20] {
             for form in [gzip(&text), raw(&text), zlib(&text)] {
                 assert!(undo(1, &form, step).0 == text, "step {step}");
             }
             assert!(undo(2, &gzip(&raw(&text)), step).0 == text);
             assert_eq!(undo(2, &gzip(b"short"), step).0, b"short");
-            assert_eq!(
-                undo(1, b"X5O!P%@AP[4 plain text", step).0,
-                b"X5O!P%@AP[4 plain text"
-            );
+            assert_eq!(undo(1, b"X5O!P%@AP[4 plain text", step).0, b"X5O!P%@AP[4 plain text");
             let mut two = gzip(b"one ");
             two.extend(gzip(b"two"));
             assert_eq!(undo(1, &two, step).0, b"one two");

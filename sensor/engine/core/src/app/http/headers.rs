@@ -56,9 +56,7 @@ impl Known {
             (13, b'c') => (Known::ContentRange, "content-range"),
             (13, _) => (Known::Authorization, "authorization"),
             (14, _) => (Known::ContentLength, "content-length"),
-            (15, _) if matches!(name.get(7), Some(b'l' | b'L')) => {
-                (Known::AcceptLanguage, "accept-language")
-            }
+            (15, _) if matches!(name.get(7), Some(b'l' | b'L')) => (Known::AcceptLanguage, "accept-language"),
             (15, _) => (Known::AcceptEncoding, "accept-encoding"),
             (16, _) => (Known::ContentEncoding, "content-encoding"),
             (17, _) => (Known::TransferEncoding, "transfer-encoding"),
@@ -119,10 +117,8 @@ fn is_token(byte: u8) -> bool {
 }
 
 fn hash_name(name: &[u8]) -> u16 {
-    name.iter().fold(5381u16, |hash, byte| {
-        hash.wrapping_mul(33)
-            .wrapping_add(u16::from(byte.to_ascii_lowercase()))
-    })
+    name.iter()
+        .fold(5381u16, |hash, byte| hash.wrapping_mul(33).wrapping_add(u16::from(byte.to_ascii_lowercase())))
 }
 
 impl Headers {
@@ -139,14 +135,11 @@ impl Headers {
     fn bytes(&self, span: Span) -> &[u8] {
         let from = if span.extra { &self.extra } else { &self.raw };
         let start = span.start as usize;
-        from.get(start..start.saturating_add(span.len as usize))
-            .unwrap_or(&[])
+        from.get(start..start.saturating_add(span.len as usize)).unwrap_or(&[])
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (Known, &[u8], &[u8])> {
-        self.fields
-            .iter()
-            .map(|f| (f.known, self.bytes(f.name), self.bytes(f.value)))
+        self.fields.iter().map(|f| (f.known, self.bytes(f.name), self.bytes(f.value)))
     }
     /// The value of a header, repeats joined by ", ".
     pub fn get(&self, known: Known) -> Option<&[u8]> {
@@ -185,20 +178,15 @@ impl Headers {
         };
         added.invalid = colon == Some(0);
         let name = line.get(..name_len).unwrap_or(&[]);
-        let trimmed = name
-            .iter()
-            .rposition(|b| !is_space(*b) && *b != 0)
-            .map_or(0, |at| at.saturating_add(1));
+        let trimmed =
+            name.iter().rposition(|b| !is_space(*b) && *b != 0).map_or(0, |at| at.saturating_add(1));
         added.invalid |= trimmed != name.len();
         let name = name.get(..trimmed).unwrap_or(&[]);
         added.invalid |= !name.iter().all(|b| is_token(*b));
         // A CR left in front of a name by a stray line end is no part of it.
         let lead = name.iter().take_while(|b| is_space(**b)).count();
         let name = name.get(lead..).unwrap_or(&[]);
-        while line
-            .get(value_at)
-            .is_some_and(|b| matches!(b, b' ' | b'\t'))
-        {
+        while line.get(value_at).is_some_and(|b| matches!(b, b' ' | b'\t')) {
             value_at = value_at.saturating_add(1);
         }
         let value_end = line
@@ -232,10 +220,9 @@ impl Headers {
             }
             _ => {
                 self.fields.push(field);
-                if let (Some(slot), Ok(at)) = (
-                    self.known.get_mut(known as usize),
-                    u16::try_from(self.fields.len()),
-                ) {
+                if let (Some(slot), Ok(at)) =
+                    (self.known.get_mut(known as usize), u16::try_from(self.fields.len()))
+                {
                     *slot = at;
                 }
             }
@@ -261,10 +248,7 @@ impl Headers {
         };
         let repeats = field.repeats;
         field.repeats = repeats.saturating_add(1);
-        if repeats >= REPEATS_MAX
-            || field.known == Known::ContentLength
-            || self.extra.len() > EXTRA_MAX
-        {
+        if repeats >= REPEATS_MAX || field.known == Known::ContentLength || self.extra.len() > EXTRA_MAX {
             return;
         }
         let old = field.value;
@@ -274,16 +258,10 @@ impl Headers {
         joined.extend_from_slice(self.bytes(value));
         let start = self.extra.len();
         self.extra.extend_from_slice(&joined);
-        if let (Some(field), Ok(start), Ok(len)) = (
-            self.fields.get_mut(at),
-            u32::try_from(start),
-            u32::try_from(joined.len()),
-        ) {
-            field.value = Span {
-                start,
-                len,
-                extra: true,
-            };
+        if let (Some(field), Ok(start), Ok(len)) =
+            (self.fields.get_mut(at), u32::try_from(start), u32::try_from(joined.len()))
+        {
+            field.value = Span { start, len, extra: true };
         }
     }
 }
@@ -292,12 +270,8 @@ impl Headers {
 /// skip there, so both readings must be seen.
 pub fn contains_token(value: &[u8], needle: &[u8]) -> bool {
     let at = |from: usize| {
-        let mut rest = value
-            .get(from..)
-            .unwrap_or(&[])
-            .iter()
-            .filter(|b| **b != 0)
-            .map(u8::to_ascii_lowercase);
+        let mut rest =
+            value.get(from..).unwrap_or(&[]).iter().filter(|b| **b != 0).map(u8::to_ascii_lowercase);
         needle.iter().all(|b| rest.next() == Some(*b))
     };
     (0..value.len()).any(at)

@@ -51,10 +51,7 @@ pub fn is_known_method(method: &[u8]) -> bool {
 
 /// Whether what follows a message may be the start of the next request: a known method, or the beginning of one.
 pub fn looks_like_request(data: &[u8]) -> bool {
-    let start = data
-        .iter()
-        .position(|b| !is_space(*b))
-        .unwrap_or(data.len());
+    let start = data.iter().position(|b| !is_space(*b)).unwrap_or(data.len());
     let rest = data.get(start..).unwrap_or(&[]);
     match rest.iter().position(|b| is_space(*b)) {
         Some(end) => is_known_method(rest.get(..end).unwrap_or(&[])),
@@ -65,25 +62,16 @@ pub fn looks_like_request(data: &[u8]) -> bool {
 /// Whether a line in the place of a status line is rather the body of an answer without a head: all but
 /// blanks, then "HTTP".
 pub fn is_status_line(data: &[u8]) -> bool {
-    let start = data
-        .iter()
-        .position(|b| !is_space(*b) && *b != 0)
-        .unwrap_or(data.len());
-    data.get(start..start.saturating_add(4))
-        .is_some_and(|word| word.eq_ignore_ascii_case(b"HTTP"))
+    let start = data.iter().position(|b| !is_space(*b) && *b != 0).unwrap_or(data.len());
+    data.get(start..start.saturating_add(4)).is_some_and(|word| word.eq_ignore_ascii_case(b"HTTP"))
 }
 
 /// Whether `data` can still become a status line with more bytes.
 pub fn may_be_status_line(data: &[u8]) -> bool {
-    let start = data
-        .iter()
-        .position(|b| !is_space(*b) && *b != 0)
-        .unwrap_or(data.len());
+    let start = data.iter().position(|b| !is_space(*b) && *b != 0).unwrap_or(data.len());
     let rest = data.get(start..).unwrap_or(&[]);
     let head = rest.get(..4).unwrap_or(rest);
-    b"HTTP"
-        .get(..head.len())
-        .is_some_and(|word| word.eq_ignore_ascii_case(head))
+    b"HTTP".get(..head.len()).is_some_and(|word| word.eq_ignore_ascii_case(head))
 }
 
 pub fn is_space(byte: u8) -> bool {
@@ -225,9 +213,7 @@ pub fn parse_status(line: &[u8]) -> StatusLine {
         protocol: start..protocol_end,
         version: version(line.get(start..protocol_end).unwrap_or(&[])),
         status: status_start..status_end,
-        code: number(digits, 10)
-            .and_then(|n| u16::try_from(n).ok())
-            .filter(|n| (100..=999).contains(n)),
+        code: number(digits, 10).and_then(|n| u16::try_from(n).ok()).filter(|n| (100..=999).contains(n)),
         message: message_start..line.len(),
     }
 }
@@ -239,8 +225,7 @@ fn number(digits: &[u8], radix: u32) -> Option<u64> {
     }
     digits.iter().try_fold(0u64, |sum, b| {
         let digit = char::from(*b).to_digit(radix)?;
-        sum.checked_mul(u64::from(radix))?
-            .checked_add(u64::from(digit))
+        sum.checked_mul(u64::from(radix))?.checked_add(u64::from(digit))
     })
 }
 
@@ -276,9 +261,7 @@ pub fn chunk_length(line: &[u8]) -> ChunkLength {
     let end = skip(line, start, |b| b.is_ascii_hexdigit());
     let rest = line.get(end..).unwrap_or(&[]);
     match number(line.get(start..end).unwrap_or(&[]), 16) {
-        Some(length) if length <= i32::MAX as u64 => {
-            ChunkLength::Length(length, rest.contains(&b';'))
-        }
+        Some(length) if length <= i32::MAX as u64 => ChunkLength::Length(length, rest.contains(&b';')),
         _ => ChunkLength::Invalid,
     }
 }

@@ -98,11 +98,7 @@ impl HttpParser {
             Err(scanned) => {
                 half.scanned = scanned;
                 if data.len() > limit {
-                    tx.event(by_dir(
-                        dir,
-                        Event::RequestFieldTooLong,
-                        Event::ResponseFieldTooLong,
-                    ));
+                    tx.event(by_dir(dir, Event::RequestFieldTooLong, Event::ResponseFieldTooLong));
                     return Step::Broken;
                 }
                 return Step::Need;
@@ -113,20 +109,14 @@ impl HttpParser {
         let blank = matches!(bytes, b"\n" | b"\r\n" | b"\r\n\r\n");
         if !blank && next.is_none() && !cx.eof {
             // Whether the line is folded shows only in the next byte.
-            half.scanned = len
-                .saturating_sub(1)
-                .min(half.scanned.max(len.saturating_sub(2)));
+            half.scanned = len.saturating_sub(1).min(half.scanned.max(len.saturating_sub(2)));
             return Step::Need;
         }
         let ends = blank || matches!(bytes, [b' ' | b'\t', b'\n'] if next != Some(b'\n'));
         let raw = &mut tx.side_mut(dir).headers.raw;
         let start = raw.len();
         if len > limit || start.saturating_add(len) > HEAD_MAX {
-            tx.event(by_dir(
-                dir,
-                Event::RequestFieldTooLong,
-                Event::ResponseFieldTooLong,
-            ));
+            tx.event(by_dir(dir, Event::RequestFieldTooLong, Event::ResponseFieldTooLong));
             return Step::Broken;
         }
         if !trailer {
@@ -157,18 +147,12 @@ impl HttpParser {
 
     /// A line that goes on the one before.
     fn folded_line(&mut self, dir: Dir, text: &[u8]) {
-        let invalid = by_dir(
-            dir,
-            Event::InvalidRequestFolding,
-            Event::InvalidResponseFolding,
-        );
+        let invalid = by_dir(dir, Event::InvalidRequestFolding, Event::InvalidResponseFolding);
         let at = text.iter().position(|b| !is_fold(*b)).unwrap_or(text.len());
         let trimmed = text.get(at..).unwrap_or(&[]);
         let split = dir == Dir::ToClient
             && memchr::memchr(b':', text).is_some()
-            && self
-                .current(dir)
-                .is_some_and(|tx| tx.response_version == Version::V1_1);
+            && self.current(dir).is_some_and(|tx| tx.response_version == Version::V1_1);
         match &mut self.halves[dir].fold {
             None => {
                 self.halves[dir].fold = Some(trimmed.to_vec());
@@ -208,31 +192,15 @@ impl HttpParser {
                 tx.event(by_dir(dir, request, response));
             }
         };
-        raise(
-            added.missing_colon,
-            Event::RequestFieldMissingColon,
-            Event::ResponseFieldMissingColon,
-        );
-        raise(
-            added.invalid,
-            Event::RequestHeaderInvalid,
-            Event::ResponseHeaderInvalid,
-        );
-        raise(
-            added.repeated,
-            Event::RequestHeaderRepetition,
-            Event::ResponseHeaderRepetition,
-        );
+        raise(added.missing_colon, Event::RequestFieldMissingColon, Event::ResponseFieldMissingColon);
+        raise(added.invalid, Event::RequestHeaderInvalid, Event::ResponseHeaderInvalid);
+        raise(added.repeated, Event::RequestHeaderRepetition, Event::ResponseHeaderRepetition);
         raise(
             added.repeated_length,
             Event::DuplicateContentLengthInRequest,
             Event::DuplicateContentLengthInResponse,
         );
-        raise(
-            added.too_many,
-            Event::RequestTooManyHeaders,
-            Event::ResponseTooManyHeaders,
-        );
+        raise(added.too_many, Event::RequestTooManyHeaders, Event::ResponseTooManyHeaders);
     }
 
     fn head_done(&mut self, dir: Dir, trailer: bool, cx: &mut ParseCx) {
@@ -258,11 +226,7 @@ impl HttpParser {
             tx.body_data(dir, data.get(..len).unwrap_or(data));
         }
         let left = left.saturating_sub(len as u64);
-        self.halves[dir].state = if left == 0 {
-            State::Finalize
-        } else {
-            State::Length(left)
-        };
+        self.halves[dir].state = if left == 0 { State::Finalize } else { State::Length(left) };
         Step::Consumed(len)
     }
 
@@ -279,10 +243,8 @@ impl HttpParser {
             Some(len) => len,
             None => {
                 // No line end yet: a first byte that can begin no length settles it.
-                let junk = data
-                    .iter()
-                    .find(|b| !line::is_chunk_blank(**b))
-                    .is_some_and(|b| !b.is_ascii_hexdigit());
+                let junk =
+                    data.iter().find(|b| !line::is_chunk_blank(**b)).is_some_and(|b| !b.is_ascii_hexdigit());
                 if !(cx.eof || junk && data.len() >= CHUNK_JUNK || data.len() > limit) {
                     return Step::Need;
                 }
@@ -292,28 +254,14 @@ impl HttpParser {
         match line::chunk_length(data.get(..len).unwrap_or(data)) {
             ChunkLength::Blank => Step::Consumed(len),
             ChunkLength::Invalid => {
-                self.event(
-                    dir,
-                    by_dir(
-                        dir,
-                        Event::InvalidRequestChunkLen,
-                        Event::InvalidResponseChunkLen,
-                    ),
-                );
+                self.event(dir, by_dir(dir, Event::InvalidRequestChunkLen, Event::InvalidResponseChunkLen));
                 // Not chunked after all: the rest is the body as it is.
                 self.halves[dir].state = State::UntilClose;
                 Step::Consumed(0)
             }
             ChunkLength::Length(size, extension) => {
                 if extension {
-                    self.event(
-                        dir,
-                        by_dir(
-                            dir,
-                            Event::RequestChunkExtension,
-                            Event::ResponseChunkExtension,
-                        ),
-                    );
+                    self.event(dir, by_dir(dir, Event::RequestChunkExtension, Event::ResponseChunkExtension));
                 }
                 if size == 0 {
                     if let Some(tx) = self.current(dir) {
@@ -338,11 +286,7 @@ impl HttpParser {
             tx.body_data(dir, data.get(..len).unwrap_or(data));
         }
         let left = left.saturating_sub(len as u64);
-        self.halves[dir].state = if left == 0 {
-            State::ChunkEnd
-        } else {
-            State::Chunk(left)
-        };
+        self.halves[dir].state = if left == 0 { State::ChunkEnd } else { State::Chunk(left) };
         Step::Consumed(len)
     }
 
@@ -370,10 +314,7 @@ impl HttpParser {
             return;
         }
         self.flush_fold(dir);
-        let whole = !matches!(
-            self.halves[dir].state,
-            State::Length(_) | State::Chunk(_) | State::ChunkEnd
-        );
+        let whole = !matches!(self.halves[dir].state, State::Length(_) | State::Chunk(_) | State::ChunkEnd);
         self.finish(dir, whole, cx);
         self.halves[dir].state = State::Ignore;
     }

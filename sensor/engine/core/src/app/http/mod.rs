@@ -64,10 +64,35 @@ pub static PROTOCOL: Protocol = Protocol {
     doc: "HTTP/0.9, 1.0 and 1.1: requests, responses, bodies (chunked, gzip, deflate), files and uploads.",
     recognise: Recognise {
         patterns: request_patterns![
-            "GET", "PUT", "POST", "HEAD", "TRACE", "OPTIONS", "CONNECT", "DELETE", "PATCH", "PROPFIND",
-            "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "CHECKOUT", "UNCHECKOUT", "CHECKIN",
-            "UPDATE", "LABEL", "REPORT", "MKWORKSPACE", "MKACTIVITY", "MERGE", "INVALID", "VERSION-CONTROL",
-            "BASELINE-CONTROL", "SEARCH",
+            "GET",
+            "PUT",
+            "POST",
+            "HEAD",
+            "TRACE",
+            "OPTIONS",
+            "CONNECT",
+            "DELETE",
+            "PATCH",
+            "PROPFIND",
+            "PROPPATCH",
+            "MKCOL",
+            "COPY",
+            "MOVE",
+            "LOCK",
+            "UNLOCK",
+            "CHECKOUT",
+            "UNCHECKOUT",
+            "CHECKIN",
+            "UPDATE",
+            "LABEL",
+            "REPORT",
+            "MKWORKSPACE",
+            "MKACTIVITY",
+            "MERGE",
+            "INVALID",
+            "VERSION-CONTROL",
+            "BASELINE-CONTROL",
+            "SEARCH",
         ],
         probe: Some(probe),
         tcp_ports: &[],
@@ -83,17 +108,12 @@ pub static PROTOCOL: Protocol = Protocol {
 };
 
 fn new_parser(config: &serde_json::Value) -> Box<dyn Parser> {
-    Box::new(connection::HttpParser::new(config::Config::from_value(
-        config,
-    )))
+    Box::new(connection::HttpParser::new(config::Config::from_value(config)))
 }
 
 /// Confirms a pattern: only blanks and line ends may stand before a method or a status line.
 fn probe(dir: Dir, data: &[u8]) -> Probe {
-    let start = data
-        .iter()
-        .position(|b| !line::is_space(*b) && *b != 0)
-        .unwrap_or(data.len());
+    let start = data.iter().position(|b| !line::is_space(*b) && *b != 0).unwrap_or(data.len());
     let rest = data.get(start..).unwrap_or(&[]);
     if rest.is_empty() {
         return Probe::Unsure;

@@ -66,14 +66,11 @@ pub fn parameter<'a>(value: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         };
         let tail = tail.trim_ascii_start();
         return Some(match tail.strip_prefix(b"\"") {
-            Some(quoted) => quoted
-                .get(..memchr::memchr(b'"', quoted).unwrap_or(quoted.len()))
-                .unwrap_or(quoted),
+            Some(quoted) => {
+                quoted.get(..memchr::memchr(b'"', quoted).unwrap_or(quoted.len())).unwrap_or(quoted)
+            }
             None => {
-                let end = tail
-                    .iter()
-                    .position(|b| matches!(b, b';' | b' ' | b'\t'))
-                    .unwrap_or(tail.len());
+                let end = tail.iter().position(|b| matches!(b, b';' | b' ' | b'\t')).unwrap_or(tail.len());
                 tail.get(..end).unwrap_or(tail)
             }
         });
@@ -84,12 +81,7 @@ impl Multipart {
     pub fn new(boundary: &[u8]) -> Self {
         let mut delimiter = b"--".to_vec();
         delimiter.extend_from_slice(boundary);
-        Multipart {
-            delimiter,
-            held: Vec::new(),
-            offset: 0,
-            state: State::Preamble,
-        }
+        Multipart { delimiter, held: Vec::new(), offset: 0, state: State::Preamble }
     }
 
     fn drop_front(&mut self, len: usize) {
@@ -142,14 +134,8 @@ impl Multipart {
                     self.drop_front(end);
                     let file = name.is_some() && files.len() < FILES_MAX;
                     if let (true, Some(name)) = (file, name) {
-                        files.push(File {
-                            name,
-                            ..File::default()
-                        });
-                        ranges.push(Range {
-                            start: self.offset,
-                            end: self.offset,
-                        });
+                        files.push(File { name, ..File::default() });
+                        ranges.push(Range { start: self.offset, end: self.offset });
                     }
                     self.state = State::Data { file };
                 }
@@ -226,12 +212,7 @@ impl Multipart {
     }
 
     /// The body is over: a part without its end is cut.
-    pub fn finish(
-        &mut self,
-        files: &mut [File],
-        ranges: &mut [Range],
-        events: &mut dyn FnMut(Event),
-    ) {
+    pub fn finish(&mut self, files: &mut [File], ranges: &mut [Range], events: &mut dyn FnMut(Event)) {
         match self.state {
             State::Data { file } => {
                 if file {

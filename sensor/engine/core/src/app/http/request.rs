@@ -73,10 +73,7 @@ impl HttpParser {
         let headers = &tx.request.headers;
         let mut events = [None; 3];
         if let Some(auth) = headers.get(Known::Authorization) {
-            let scheme = auth
-                .split(|b| *b == b' ')
-                .find(|word| !word.is_empty())
-                .unwrap_or(&[]);
+            let scheme = auth.split(|b| *b == b' ').find(|word| !word.is_empty()).unwrap_or(&[]);
             let known: [&[u8]; 5] = [b"basic", b"digest", b"bearer", b"negotiate", b"ntlm"];
             if !known.iter().any(|name| name.eq_ignore_ascii_case(scheme)) {
                 events[0] = Some(Event::AuthUnrecognized);
@@ -129,9 +126,7 @@ impl HttpParser {
 
 /// Whether the line behind a request line without protocol is a header ("Name: ...").
 fn looks_like_header(data: &[u8]) -> bool {
-    let end = data
-        .iter()
-        .position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')));
+    let end = data.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')));
     match end {
         Some(0) | None => false,
         Some(at) => {
@@ -205,11 +200,7 @@ impl HttpTx {
                         events[1] = Some(Event::InvalidServerPort);
                     }
                 }
-                let in_uri = self
-                    .parts
-                    .host
-                    .clone()
-                    .and_then(|range| self.raw_uri().get(range));
+                let in_uri = self.parts.host.clone().and_then(|range| self.raw_uri().get(range));
                 if in_uri.is_some_and(|uri| !uri.eq_ignore_ascii_case(host)) {
                     events[2] = Some(Event::HostAmbiguous);
                 }
@@ -238,16 +229,12 @@ fn is_host(host: &[u8]) -> bool {
     }
     if host.first() == Some(&b'[') {
         return host.last() == Some(&b']')
-            && host
-                .iter()
-                .all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'[' | b']' | b'%'));
+            && host.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'[' | b']' | b'%'));
     }
     let host = host.strip_suffix(b".").unwrap_or(host);
     host.split(|b| *b == b'.').all(|label| {
         !label.is_empty()
             && label.len() <= 63
-            && label
-                .iter()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+            && label.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     })
 }

@@ -6,7 +6,7 @@ use super::events::Event;
 use super::headers::{contains_token, Known};
 use super::line::{self, Version};
 use super::tx::{progress, HttpTx};
-use crate::app::ParseCx;
+use crate::app::{ParseCx, ProtocolId};
 use crate::direction::Dir;
 
 const DIR: Dir = Dir::ToClient;
@@ -148,13 +148,9 @@ impl HttpParser {
                 .get(Known::Upgrade)
                 .or_else(|| tx.request.headers.get(Known::Upgrade))
                 .unwrap_or(&[]);
-            cx.upgrade = Some(if contains_token(wanted, b"websocket") {
-                "websocket"
-            } else if contains_token(wanted, b"h2c") {
-                "http2"
-            } else {
-                ""
-            });
+            let name = if contains_token(wanted, b"h2c") { "http2" } else { "websocket" };
+            // What nobody here speaks is left alone: nothing in it could be recognised but by chance.
+            cx.upgrade = ProtocolId::find(name).map(|id| id.get().name);
             self.finish(DIR, true, cx);
             self.halves.to_client.state = State::Ignore;
             self.halves.to_server.state = State::Ignore;
@@ -248,9 +244,8 @@ impl HttpTx {
             return State::Finalize;
         }
         let mut events = [None; 5];
-        let state = if let Some(coding) = headers
-            .get(Known::TransferEncoding)
-            .filter(|value| contains_token(value, b"chunked"))
+        let state = if let Some(coding) =
+            headers.get(Known::TransferEncoding).filter(|value| contains_token(value, b"chunked"))
         {
             if !coding.eq_ignore_ascii_case(b"chunked") {
                 events[0] = Some(Event::AbnormalTransferEncoding);

@@ -19,12 +19,7 @@ pub struct Feed {
 }
 
 pub fn cx() -> ParseCx {
-    ParseCx {
-        packet_number: 1,
-        src_port: 40_000,
-        dst_port: 80,
-        ..ParseCx::default()
-    }
+    ParseCx { packet_number: 1, src_port: 40_000, dst_port: 80, ..ParseCx::default() }
 }
 
 impl Feed {
@@ -32,12 +27,7 @@ impl Feed {
         Self::with(&json!({}))
     }
     pub fn with(config: &serde_json::Value) -> Self {
-        Feed {
-            parser: (PROTOCOL.new)(config),
-            rest: [Vec::new(), Vec::new()],
-            broken: false,
-            upgrade: None,
-        }
+        Feed { parser: (PROTOCOL.new)(config), rest: [Vec::new(), Vec::new()], broken: false, upgrade: None }
     }
     pub fn push(&mut self, dir: Dir, data: &[u8]) -> &mut Self {
         if self.broken || self.upgrade.is_some() {
@@ -80,18 +70,13 @@ impl Feed {
     }
     pub fn buffer_at(&self, id: u64, dir: Dir, name: &str, index: usize) -> Option<Vec<u8>> {
         let local = PROTOCOL.buffers.iter().position(|b| b.name == name);
-        let view = self
-            .tx(id)
-            .buffer(local.expect("buffer name"), index, dir)?;
+        let view = self.tx(id).buffer(local.expect("buffer name"), index, dir)?;
         Some(view.data.to_vec())
     }
     pub fn events(&self, id: u64) -> Vec<&'static str> {
         let meta = self.tx(id).meta();
         let names = PROTOCOL.events.iter().enumerate();
-        names
-            .filter(|(at, _)| meta.has_event(*at as u8))
-            .map(|(_, name)| *name)
-            .collect()
+        names.filter(|(at, _)| meta.has_event(*at as u8)).map(|(_, name)| *name).collect()
     }
     pub fn log(&self, id: u64) -> serde_json::Value {
         let mut out = JsonWriter::new();

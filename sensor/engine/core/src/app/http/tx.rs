@@ -172,8 +172,7 @@ impl HttpTx {
 
     /// Host as sent (with a URI's host before the header's), port included for the header form.
     pub fn raw_host(&self) -> Option<&[u8]> {
-        self.uri_host()
-            .or_else(|| self.request.headers.get(Known::Host))
+        self.uri_host().or_else(|| self.request.headers.get(Known::Host))
     }
     fn uri_host(&self) -> Option<&[u8]> {
         let host = self.parts.host.clone()?;
@@ -268,11 +267,8 @@ impl HttpTx {
             Dir::ToServer => {
                 let method = self.method();
                 if method == b"POST" {
-                    let boundary = self
-                        .request
-                        .headers
-                        .get(Known::ContentType)
-                        .and_then(super::multipart::boundary);
+                    let boundary =
+                        self.request.headers.get(Known::ContentType).and_then(super::multipart::boundary);
                     if let Some(boundary) = boundary {
                         self.request.multipart = Some(Box::new(Multipart::new(boundary)));
                         return;
@@ -300,11 +296,7 @@ impl HttpTx {
             self.event(Event::FileNameTooLong);
         }
         let range = self.content_range(dir);
-        self.side_mut(dir).files.push(File {
-            name,
-            range,
-            ..File::default()
-        });
+        self.side_mut(dir).files.push(File { name, range, ..File::default() });
     }
 
     fn content_range(&mut self, dir: Dir) -> Option<(u64, u64)> {
@@ -368,11 +360,7 @@ impl HttpTx {
         }
         for file in &mut side.files {
             if file.state == FileState::Open {
-                file.state = if whole && !file.gaps {
-                    FileState::Closed
-                } else {
-                    FileState::Truncated
-                };
+                file.state = if whole && !file.gaps { FileState::Closed } else { FileState::Truncated };
             }
         }
         side.body.finish();
@@ -391,9 +379,5 @@ pub fn parse_range(value: &[u8]) -> Option<(u64, u64, Option<u64>)> {
         .trim_start_matches([' ', '\t', '=']);
     let (range, size) = rest.split_once('/')?;
     let (start, end) = range.split_once('-')?;
-    Some((
-        start.trim().parse().ok()?,
-        end.trim().parse().ok()?,
-        size.trim().parse().ok(),
-    ))
+    Some((start.trim().parse().ok()?, end.trim().parse().ok()?, size.trim().parse().ok()))
 }

@@ -57,10 +57,7 @@ pub fn split(uri: &[u8], authority: bool) -> Parts {
 }
 
 /// Host and port of an authority; an IPv6 literal keeps its brackets.
-pub fn split_host(
-    text: &[u8],
-    range: Range<usize>,
-) -> (Option<Range<usize>>, Option<Range<usize>>) {
+pub fn split_host(text: &[u8], range: Range<usize>) -> (Option<Range<usize>>, Option<Range<usize>>) {
     let Some(part) = text.get(range.clone()) else {
         return (None, None);
     };
@@ -138,11 +135,7 @@ fn remove_dot_segments(path: &[u8], out: &mut Vec<u8>) {
                 .and_then(|done| memchr::memrchr(b'/', done))
                 .map_or(base, |n| base.saturating_add(n));
             out.truncate(parent);
-            rest = if rest.len() > 3 {
-                rest.get(3..).unwrap_or(&[])
-            } else {
-                b"/"
-            };
+            rest = if rest.len() > 3 { rest.get(3..).unwrap_or(&[]) } else { b"/" };
         } else if rest == b"." || rest == b".." {
             rest = &[];
         } else {

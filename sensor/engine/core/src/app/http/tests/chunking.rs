@@ -54,30 +54,28 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
         Just("Set-Cookie: c=d"),
     ];
     let body = prop::collection::vec(any::<u8>(), 0..60);
-    (prop::collection::vec((header, eol), 0..6), body, 0..3u8).prop_map(
-        |(headers, body, framing)| {
-            let mut out = Vec::new();
-            for (header, eol) in headers {
-                out.extend_from_slice(header.as_bytes());
-                out.extend_from_slice(eol.as_bytes());
+    (prop::collection::vec((header, eol), 0..6), body, 0..3u8).prop_map(|(headers, body, framing)| {
+        let mut out = Vec::new();
+        for (header, eol) in headers {
+            out.extend_from_slice(header.as_bytes());
+            out.extend_from_slice(eol.as_bytes());
+        }
+        // A folded end needs a line to fold.
+        out.extend_from_slice(b"Z: z\r\n");
+        if framing == 1 {
+            out.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+            out.extend_from_slice(&body);
+        } else {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
+            for chunk in body.chunks(7) {
+                out.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+                out.extend_from_slice(chunk);
+                out.extend_from_slice(b"\r\n");
             }
-            // A folded end needs a line to fold.
-            out.extend_from_slice(b"Z: z\r\n");
-            if framing == 1 {
-                out.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
-                out.extend_from_slice(&body);
-            } else {
-                out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
-                for chunk in body.chunks(7) {
-                    out.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
-                    out.extend_from_slice(chunk);
-                    out.extend_from_slice(b"\r\n");
-                }
-                out.extend_from_slice(b"0\r\n\r\n");
-            }
-            out
-        },
-    )
+            out.extend_from_slice(b"0\r\n\r\n");
+        }
+        out
+    })
 }
 
 proptest! {

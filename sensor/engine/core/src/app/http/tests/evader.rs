@@ -38,11 +38,7 @@ fn verdict(case: &Path, step: usize) -> Result<(), String> {
     let mut feed = Feed::with(&json!({"libhtp": {"default-config":
         {"response-body-decompress-layer-limit": 3, "lzma-enabled": true}}}));
     for (port, bytes) in segments(&pcap) {
-        let dir = if port == 80 {
-            Dir::ToClient
-        } else {
-            Dir::ToServer
-        };
+        let dir = if port == 80 { Dir::ToClient } else { Dir::ToServer };
         for piece in bytes.chunks(step) {
             feed.push(dir, piece);
         }
@@ -64,9 +60,7 @@ fn verdict(case: &Path, step: usize) -> Result<(), String> {
         .flat_map(|id| feed.tx(id).files(Dir::ToClient).to_vec())
         .map(|file| String::from_utf8_lossy(&file.name).into_owned())
         .collect();
-    let wanted = yaml
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("fileinfo.filename: "));
+    let wanted = yaml.lines().find_map(|line| line.trim().strip_prefix("fileinfo.filename: "));
     match wanted {
         Some(name) if files != [name] => Err(format!("files {files:?}, not {name}")),
         _ => Ok(()),
@@ -79,10 +73,7 @@ fn evaders_are_seen_through() {
         eprintln!("skipped: CONFORMANCE_DIR is not set");
         return;
     };
-    let mut folders = vec![
-        Path::new(&root).join("http-evader"),
-        Path::new(&root).join("tests/http-evader"),
-    ];
+    let mut folders = vec![Path::new(&root).join("http-evader"), Path::new(&root).join("tests/http-evader")];
     folders.retain(|folder| folder.is_dir());
     let Some(folder) = folders.first() else {
         eprintln!("skipped: no http-evader folder under CONFORMANCE_DIR");
@@ -104,9 +95,6 @@ fn evaders_are_seen_through() {
         for line in &bad {
             eprintln!("  {line}");
         }
-        assert!(
-            good * 100 >= (good + bad.len()) * percent,
-            "pieces of {step}"
-        );
+        assert!(good * 100 >= (good + bad.len()) * percent, "pieces of {step}");
     }
 }

@@ -7,8 +7,7 @@ use serde_json::json;
 use Dir::{ToClient, ToServer};
 
 fn text(feed: &Feed, id: u64, dir: Dir, name: &str) -> String {
-    feed.buffer(id, dir, name)
-        .map_or("(none)".into(), |b| b.escape_ascii().to_string())
+    feed.buffer(id, dir, name).map_or("(none)".into(), |b| b.escape_ascii().to_string())
 }
 
 #[test]
@@ -38,10 +37,7 @@ fn a_plain_exchange_fills_every_buffer() {
         at(ToServer, "http.header_names"),
         "\\r\\nHost\\r\\nUser-Agent\\r\\nCookie\\r\\nAccept\\r\\nX-A\\r\\n\\r\\n"
     );
-    assert_eq!(
-        feed.buffer_at(0, ToServer, "http.request_header", 3),
-        Some(b"Accept: */*".to_vec())
-    );
+    assert_eq!(feed.buffer_at(0, ToServer, "http.request_header", 3), Some(b"Accept: */*".to_vec()));
     assert_eq!(at(ToClient, "http.stat_code"), "302");
     assert_eq!(at(ToClient, "http.stat_msg"), "Found");
     assert_eq!(at(ToClient, "http.location"), "/e");
@@ -50,13 +46,7 @@ fn a_plain_exchange_fills_every_buffer() {
     assert_eq!(at(ToClient, "file.data"), "hello");
     assert_eq!(at(ToClient, "http.response_line"), "HTTP/1.1 302 Found");
     assert_eq!(feed.tx(0).number("urilen", ToServer), Some(12));
-    assert_eq!(
-        feed.events(0),
-        [
-            "request_server_port_tcp_port_mismatch",
-            "request_header_repetition"
-        ]
-    );
+    assert_eq!(feed.events(0), ["request_server_port_tcp_port_mismatch", "request_header_repetition"]);
     assert_eq!(
         feed.log(0),
         json!({"hostname": "www.example.com", "http_port": 8080, "url": "/a%2Fb/./../c//d?q=%41#f",
@@ -109,11 +99,10 @@ fn connect_and_upgrade_leave_http() {
     assert_eq!(feed.upgrade, Some(""));
     assert_eq!(text(&feed, 0, ToServer, "http.host"), "h.example");
     let mut feed = Feed::new();
-    feed.client(
-        b"GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
-    );
+    feed.client(b"GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n");
     feed.server(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n");
-    assert_eq!(feed.upgrade, Some("websocket"));
+    feed.server(&[0x81, 5, b'h', b'e', b'l', b'l', b'o']).close();
+    assert_eq!(feed.count(), 1);
 }
 
 #[test]
@@ -131,10 +120,7 @@ fn uploads_are_files() {
         }
         let files = feed.tx(0).files(ToServer);
         assert_eq!(files.len(), 1);
-        assert_eq!(
-            (files[0].name.as_slice(), files[0].size),
-            (&b"evil.exe"[..], 12)
-        );
+        assert_eq!((files[0].name.as_slice(), files[0].size), (&b"evil.exe"[..], 12));
         assert_eq!(files[0].state, FileState::Closed);
         assert_eq!(text(&feed, 0, ToServer, "file.data"), "MZ\\r\\n--X data");
         assert_eq!(text(&feed, 0, ToServer, "file.name"), "evil.exe");
@@ -146,30 +132,16 @@ fn a_body_window_slides() {
     let mut feed = Feed::new();
     feed.client(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     feed.server(b"HTTP/1.1 200 OK\r\nContent-Length: 102400\r\n\r\n");
-    let local = super::PROTOCOL
-        .buffers
-        .iter()
-        .position(|b| b.name == "file.data")
-        .unwrap();
+    let local = super::PROTOCOL.buffers.iter().position(|b| b.name == "file.data").unwrap();
     for round in 0..10u64 {
         feed.server(&[b'a'; 10_240]);
-        let view = feed
-            .tx(0)
-            .buffer(local, 0, ToClient)
-            .map(|v| (v.offset, v.data.len() as u64));
+        let view = feed.tx(0).buffer(local, 0, ToClient).map(|v| (v.offset, v.data.len() as u64));
         let total = (round + 1) * 10_240;
         match view {
             None => assert!(total < 40 << 10),
             Some((offset, len)) => {
                 assert_eq!(offset + len, total);
-                assert_eq!(
-                    offset,
-                    if total <= 40 << 10 {
-                        0
-                    } else {
-                        total - 10_240 - (16 << 10)
-                    }
-                );
+                assert_eq!(offset, if total <= 40 << 10 { 0 } else { total - 10_240 - (16 << 10) });
             }
         }
         feed.parser.inspected(0, ToClient);
@@ -184,10 +156,22 @@ fn gaps_are_bridged_where_the_length_is_known() {
     feed.server(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
     feed.parser.gap(ToClient, 4, &mut super::cx());
     feed.server(b"xyz");
-    assert_eq!(
-        text(&feed, 0, ToClient, "file.data"),
-        "abc\\x00\\x00\\x00\\x00xyz"
-    );
+    assert_eq!(text(&feed, 0, ToClient, "file.data"), "abc\\x00\\x00\\x00\\x00xyz");
     let file = &feed.tx(0).files(ToClient)[0];
     assert!(file.gaps && file.size == 10 && file.state == FileState::Truncated);
+}
+
+#[test]
+fn a_gap_past_a_body_ends_its_direction_alone() {
+    let mut feed = Feed::new();
+    feed.client(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    feed.server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc");
+    feed.parser.gap(ToClient, 9, &mut super::cx());
+    feed.server(b"what is this");
+    feed.client(b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(!feed.broken);
+    assert_eq!(feed.count(), 2);
+    let file = &feed.tx(0).files(ToClient)[0];
+    assert!(file.gaps && file.state == FileState::Truncated);
+    assert_eq!(feed.log(1)["url"], "/2");
 }

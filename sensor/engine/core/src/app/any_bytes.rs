@@ -1,0 +1,145 @@
+//! Any bytes, in any chunks, with gaps and closes, through every parser of the registry: none may panic, stall or answer against
+//! its contract, and everything it shows must stand being read at every step.
+
+use super::{LogFor, Outcome, ParseCx, Parser, Protocol, PROTOCOLS};
+use crate::direction::Dir;
+use crate::event::JsonWriter;
+use proptest::prelude::*;
+
+/// The driver gives up on a parser that leaves more than this.
+const PENDING_MAX_BYTES: usize = 128 * 1024;
+
+#[derive(Clone, Debug)]
+enum Act {
+    Data(Dir, Vec<u8>),
+    Gap(Dir, u16),
+    Close(Dir),
+    /// Frees the older half of the transactions, as the driver would.
+    Drop,
+}
+
+/// Words that carry a parser past its first bytes.
+const WORDS: &[&[u8]] = &[
+    b"GET / HTTP/1.1\r\n",
+    b"POST /a HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n",
+    b"Content-Encoding: gzip, deflate\r\n",
+    b"Content-Type: multipart/form-data; boundary=x\r\n",
+    b"Content-Range: bytes 1-2/3\r\n",
+    b"--x\r\nContent-Disposition: form-data; filename=f\r\n\r\n",
+    b"\r\n\r\n",
+    b"\n\r",
+    b"5;\r\nabcde\r\n",
+    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03",
+    b"\x16\x03\x01\x00\x10\x01\x00\x00\x0c",
+    b"\x00\x1d\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01",
+];
+
+fn dir() -> impl Strategy<Value = Dir> {
+    prop_oneof![Just(Dir::ToServer), Just(Dir::ToClient)]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => (dir(), prop::collection::vec(any::<u8>(), 0..80)).prop_map(|(dir, data)| Act::Data(dir, data)),
+        8 => (dir(), prop::sample::select(WORDS), 0usize..80)
+            .prop_map(|(dir, word, cut)| Act::Data(dir, word[..cut.clamp(1, word.len())].to_vec())),
+        1 => (dir(), any::<u16>()).prop_map(|(dir, len)| Act::Gap(dir, len)),
+        1 => dir().prop_map(Act::Close),
+        1 => Just(Act::Drop),
+    ]
+}
+
+/// Reads all there is, as detection and log would.
+fn look(protocol: &Protocol, parser: &mut dyn Parser) {
+    for id in parser.tx_ids() {
+        let Some(tx) = parser.tx(id) else { continue };
+        for dir in Dir::BOTH {
+            assert!(tx.progress(dir) <= protocol.complete[dir], "{}", protocol.name);
+            for (local, buffer) in protocol.buffers.iter().enumerate() {
+                let instances = if buffer.multi { 100 } else { 1 };
+                let _ = (0..instances).take_while(|index| tx.buffer(local, *index, dir).is_some()).count();
+            }
+            for keyword in ["urilen", "http.stat_code", "http.content_len", "dns.rcode", "tls.version"] {
+                let _ = tx.number(keyword, dir);
+            }
+            let _ = tx.files(dir).len();
+        }
+        for what in [LogFor::Record, LogFor::Alert] {
+            let mut out = JsonWriter::new();
+            out.open();
+            tx.log(&mut out, what);
+            out.close();
+            let read: Result<serde_json::Value, _> = serde_json::from_slice(out.as_bytes());
+            assert!(read.is_ok(), "{}", String::from_utf8_lossy(out.as_bytes()));
+        }
+        for dir in Dir::BOTH {
+            parser.inspected(id, dir);
+        }
+    }
+}
+
+fn play(protocol: &Protocol, acts: &[Act]) {
+    let mut parser = (protocol.new)(&serde_json::Value::Null);
+    let mut pending = [Vec::new(), Vec::new()];
+    let mut wanted = [0usize; 2];
+    for act in acts {
+        let mut cx =
+            ParseCx { datagram: !protocol.tcp, src_port: 40_000, dst_port: 80, ..ParseCx::default() };
+        let outcome = match act {
+            Act::Data(dir, data) => {
+                let held: &mut Vec<u8> = &mut pending[dir.index()];
+                held.extend_from_slice(data);
+                if held.len() < wanted[dir.index()] {
+                    continue;
+                }
+                let outcome = parser.parse(*dir, held, &mut cx);
+                let mut used = held.len();
+                wanted[dir.index()] = 0;
+                if let Outcome::NeedMore { consumed, needed } = outcome {
+                    assert!(consumed <= held.len() && needed > held.len() - consumed, "{}", protocol.name);
+                    assert!(needed <= PENDING_MAX_BYTES, "{}", protocol.name);
+                    wanted[dir.index()] = needed;
+                    used = consumed;
+                }
+                held.drain(..used);
+                outcome
+            }
+            Act::Gap(dir, len) => {
+                pending[dir.index()].clear();
+                wanted[dir.index()] = 0;
+                parser.gap(*dir, u64::from(*len), &mut cx)
+            }
+            Act::Close(dir) => {
+                parser.close(*dir, &mut cx);
+                Outcome::Done
+            }
+            Act::Drop => {
+                let ids = parser.tx_ids();
+                for id in ids.start..ids.start + (ids.end - ids.start) / 2 {
+                    parser.drop_tx(id);
+                }
+                Outcome::Done
+            }
+        };
+        look(protocol, parser.as_mut());
+        if outcome == Outcome::Broken || cx.bypass || cx.upgrade.is_some() {
+            break;
+        }
+    }
+    for dir in Dir::BOTH {
+        parser.close(dir, &mut ParseCx { eof: true, ..ParseCx::default() });
+    }
+    look(protocol, parser.as_mut());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn every_parser_stands_any_bytes(acts in prop::collection::vec(act(), 1..30)) {
+        for protocol in PROTOCOLS {
+            play(protocol, &acts);
+        }
+    }
+}
