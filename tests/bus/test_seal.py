@@ -1,0 +1,177 @@
+"""Sealed batches: what goes in comes out, and nothing else is ever accepted."""
+
+from __future__ import annotations
+
+import random
+import struct
+
+import msgspec
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sensor.bus import seal
+from sensor.bus.keys import CentreKeys, SensorKeys
+from sensor.bus.seal import NO_PREVIOUS, Header, Opener, SealError, Sealer, read_envelope
+
+NDJSON = b"".join(b'{"event_type":"alert","n":%d}\n' % n for n in range(20))
+
+
+def header(sealer: Sealer, **changes: object) -> Header:
+    whole = Header("tap1", 7, 0, 3, 20, 1_000_000, 2_000_000, NO_PREVIOUS, sealer.signer)
+    return msgspec.structs.replace(whole, **changes)
+
+
+@pytest.fixture(scope="module")
+def opener(centre_keys: CentreKeys) -> Opener:
+    return Opener({centre_keys.public().recipient: centre_keys.opening_key()})
+
+
+def verifiers(keys: SensorKeys) -> dict[bytes, object]:
+    return {keys.public().signer: keys.public().verifiers()}
+
+
+def test_a_batch_comes_out_as_it_went_in(sealer: Sealer, opener: Opener, sensor_keys: SensorKeys) -> None:
+    sealed = sealer.seal(header(sealer), NDJSON)
+    opened = opener.open(read_envelope(sealed.record), verifiers(sensor_keys))
+    assert (opened.header, opened.ndjson, opened.digest) == (header(sealer), NDJSON, sealed.digest)
+    assert opener.read(sealed.record) == (header(sealer), NDJSON)
+    assert b"event_type" not in sealed.record
+
+
+def test_every_flipped_bit_is_noticed(sealer: Sealer, opener: Opener, sensor_keys: SensorKeys) -> None:
+    record = sealer.seal(header(sealer), NDJSON).record
+    keys = verifiers(sensor_keys)
+    positions = [*range(200), *random.Random(1).sample(range(200, len(record)), 200)]
+    for position in positions:
+        for bit in (0, 7):
+            damaged = bytearray(record)
+            damaged[position] ^= 1 << bit
+            with pytest.raises(SealError):
+                opener.open(read_envelope(bytes(damaged)), keys)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 14, 15, 16, 100, 1500, -1])
+def test_a_cut_record_is_refused(cut: int, sealer: Sealer, opener: Opener, sensor_keys: SensorKeys) -> None:
+    record = sealer.seal(header(sealer), NDJSON).record[:cut]
+    with pytest.raises(SealError):
+        opener.open(read_envelope(record), verifiers(sensor_keys))
+
+
+def test_only_the_suites_of_the_allow_list_are_opened(sealer: Sealer) -> None:
+    record = bytearray(sealer.seal(header(sealer), NDJSON).record)
+    for suite in (0, 2, 255):
+        record[4] = suite
+        with pytest.raises(SealError) as refused:
+            read_envelope(bytes(record))
+        assert refused.value.reason == "suite"
+
+
+def test_another_centre_cannot_open_it(sealer: Sealer, sensor_keys: SensorKeys) -> None:
+    envelope = read_envelope(sealer.seal(header(sealer), NDJSON).record)
+    other = CentreKeys.generate()
+    with pytest.raises(SealError) as refused:
+        Opener({other.public().recipient: other.opening_key()}).open(envelope, verifiers(sensor_keys))
+    assert refused.value.reason == "recipient"
+    with pytest.raises(SealError) as refused:
+        Opener({envelope.recipient: other.opening_key()}).open(envelope, verifiers(sensor_keys))
+    assert refused.value.reason == "sealed"
+
+
+def test_half_of_the_hybrid_key_is_not_enough(
+    sealer: Sealer, centre_keys: CentreKeys, sensor_keys: SensorKeys
+) -> None:
+    envelope = read_envelope(sealer.seal(header(sealer), NDJSON).record)
+    other = CentreKeys.generate()
+    for half in ("x25519_seed", "mlkem768_seed"):
+        mixed = msgspec.structs.replace(other, **{half: getattr(centre_keys, half)})
+        with pytest.raises(SealError) as refused:
+            Opener({envelope.recipient: mixed.opening_key()}).open(envelope, verifiers(sensor_keys))
+        assert refused.value.reason == "sealed"
+
+
+def test_both_signatures_must_hold(
+    sealer: Sealer, opener: Opener, sensor_keys: SensorKeys, centre_keys: CentreKeys
+) -> None:
+    other = SensorKeys.generate()
+    for half in ("ed25519_seed", "mldsa65_seed"):
+        mixed = msgspec.structs.replace(sensor_keys, **{half: getattr(other, half)})
+        forger = Sealer(mixed, centre_keys.public())
+        forged = forger.seal(header(sealer), NDJSON)  # names the honest key
+        with pytest.raises(SealError) as refused:
+            opener.open(read_envelope(forged.record), verifiers(sensor_keys))
+        assert refused.value.reason == "signature"
+        own_name = forger.seal(header(forger), NDJSON)
+        with pytest.raises(SealError) as refused:
+            opener.open(read_envelope(own_name.record), verifiers(sensor_keys))
+        assert refused.value.reason == "signer"
+
+
+@pytest.mark.parametrize(
+    "ndjson",
+    [NDJSON[:-1], NDJSON + b"{}\n", b"\n", b""],
+    ids=["no last newline", "one too many", "too few", "empty"],
+)
+def test_the_header_must_count_the_events(
+    ndjson: bytes, sealer: Sealer, opener: Opener, sensor_keys: SensorKeys
+) -> None:
+    sealed = sealer.seal(header(sealer), ndjson)
+    with pytest.raises(SealError) as refused:
+        opener.open(read_envelope(sealed.record), verifiers(sensor_keys))
+    assert refused.value.reason == "content"
+
+
+def test_a_bomb_is_not_decompressed(
+    sealer: Sealer, opener: Opener, sensor_keys: SensorKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = seal.MAX_NDJSON_BYTES
+    monkeypatch.setattr(seal, "MAX_NDJSON_BYTES", 1 << 40)
+    bomb = sealer.seal(header(sealer), b"\n" * (64 << 20)).record
+    monkeypatch.setattr(seal, "MAX_NDJSON_BYTES", limit)
+    assert len(bomb) < 20_000
+    with pytest.raises(SealError) as refused:
+        opener.open(read_envelope(bomb), verifiers(sensor_keys))
+    assert refused.value.reason == "content"
+
+
+def test_a_batch_beyond_the_bound_is_not_made(sealer: Sealer) -> None:
+    with pytest.raises(ValueError, match="exceeds"):
+        sealer.seal(header(sealer), b"x" * (seal.MAX_NDJSON_BYTES + 1))
+
+
+def test_a_newer_header_with_more_fields_is_read(sealer: Sealer) -> None:
+    newer = msgspec.msgpack.encode([*msgspec.to_builtins(header(sealer), builtin_types=(bytes,)), "more", 1])
+    record = struct.pack(">4sB8sH", b"HDB1", 1, bytes(8), len(newer)) + newer + b"x"
+    assert read_envelope(record).header == header(sealer)
+
+
+@given(st.binary(max_size=2000))
+@settings(max_examples=500)
+def test_any_bytes_are_refused_with_a_reason(data: bytes) -> None:
+    for record in (data, b"HDB1\x01" + data, b"HDB1\x01" + bytes(8) + b"\x00\x20" + data):
+        try:
+            read_envelope(record)
+        except SealError as error:
+            assert error.reason in SealError.REASONS
+
+
+@given(data=st.binary(max_size=3000))
+@settings(max_examples=200)
+def test_any_sealed_bytes_are_refused_with_a_reason(data: bytes, centre_keys: CentreKeys) -> None:
+    recipient = centre_keys.public().recipient
+    inner = msgspec.msgpack.encode(Header("a", 1, 0, 0, 1, 0, 0, NO_PREVIOUS, bytes(8)))
+    record = struct.pack(">4sB8sH", b"HDB1", 1, recipient, len(inner)) + inner + b"x" + data
+    with pytest.raises(SealError) as refused:
+        Opener({recipient: centre_keys.opening_key()}).open(read_envelope(record), {})
+    assert refused.value.reason in SealError.REASONS
+
+
+@given(st.binary(max_size=500))
+def test_any_body_is_refused_with_a_reason(body: bytes) -> None:
+    for data in (body, zstandard.compress(body)):
+        try:
+            text = seal._decompress(data, 1)
+            assert text.count(b"\n") == 1
+        except SealError as error:
+            assert error.reason == "content"
