@@ -29,7 +29,12 @@ _IDENTITY = (
 # (column, type, expression over `e`, the event as a tuple). Field names are EVE's.
 _PROJECTED = (
     ("ts", "DateTime64(6, 'UTC')", "parseDateTime64BestEffortOrZero(e.timestamp, 6, 'UTC')"),
-    ("event_type", "LowCardinality(String)", "e.event_type"),
+    # JSONExtract reads numbers as text and arrays as tuples: neither makes an event.
+    (
+        "event_type",
+        "LowCardinality(String)",
+        "if(startsWith(raw, '{') AND match(e.event_type, '^[a-z][a-z0-9_]{0,31}$'), e.event_type, '')",
+    ),
     ("flow_id", "UInt64", "e.flow_id"),
     ("src_ip", "IPv6", "toIPv6OrDefault(e.src_ip)"),
     ("src_port", "UInt16", "e.src_port"),

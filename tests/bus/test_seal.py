@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sensor.bus import seal
 from sensor.bus.keys import CentreKeys, SensorKeys
-from sensor.bus.seal import NO_PREVIOUS, Header, Opener, SealError, Sealer, read_envelope
+from sensor.bus.seal import NO_PREVIOUS, Header, Opener, Sealer, SealError, read_envelope
 
 NDJSON = b"".join(b'{"event_type":"alert","n":%d}\n' % n for n in range(20))
 

@@ -96,7 +96,9 @@ def test_without_acknowledgement_it_begins_anew(spool: Spool, sealer: Sealer) ->
     assert not play.session.established
 
 
-def test_an_acknowledgement_of_another_session_or_of_the_unsent_counts_for_nothing(spool: Spool, sealer: Sealer) -> None:
+def test_an_acknowledgement_of_another_session_or_of_the_unsent_counts_for_nothing(
+    spool: Spool, sealer: Sealer
+) -> None:
     fill(spool, sealer, 0, 0)
     play = Play(spool)
     play.welcome(0, 0, 0, 0, window=1)

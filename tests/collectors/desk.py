@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from collectors.enrolment import Enroller
@@ -97,11 +99,22 @@ def enrol_by_messages(desk: Desk, token: Token, keys: SensorKeys, name: str) -> 
     nonce = secrets.token_bytes(32)
     mine = bytes.fromhex(keys.public().fingerprint)
     asked = proof(token.proof_key, b"request", name.encode(), mine, nonce)
-    (offer,) = desk.hear(token.client_public, encode(messages.EnrolRequest(1, name, keys.public(), nonce, asked)))
+    (offer,) = desk.hear(
+        token.client_public, encode(messages.EnrolRequest(1, name, keys.public(), nonce, asked))
+    )
     if not isinstance(offer, messages.EnrolOffer):
         return offer
     theirs = bytes.fromhex(offer.keys.fingerprint)
     parts = (name.encode(), mine, nonce, theirs, offer.nonce)
     assert proof(token.proof_key, b"offer", *parts) == offer.proof
-    (done,) = desk.hear(token.client_public, encode(messages.EnrolConfirm(proof(token.proof_key, b"confirm", *parts))))
+    (done,) = desk.hear(
+        token.client_public, encode(messages.EnrolConfirm(proof(token.proof_key, b"confirm", *parts)))
+    )
     return done
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain"
+        time.sleep(0.02)

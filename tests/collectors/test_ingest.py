@@ -1,4 +1,6 @@
-"""The centre believes nothing that a sensor did not prove, keeps what it acknowledged, and says what is missing."""
+"""The centre believes nothing that a sensor did not prove, keeps what it acknowledged, and says what is
+missing.
+"""
 
 from __future__ import annotations
 
@@ -195,7 +197,9 @@ def test_heartbeats_are_answered_and_written_down(desk: Desk, tap: Tap) -> None:
     assert heard.sensor == "tap1" and '"made":10' in heard.books and heard.skew_us > 0
 
 
-_FRAMES = st.lists(st.one_of(st.binary(max_size=200), st.just(encode(messages.Batch(1, 0, 0)))), min_size=1, max_size=2)
+_FRAMES = st.lists(
+    st.one_of(st.binary(max_size=200), st.just(encode(messages.Batch(1, 0, 0)))), min_size=1, max_size=2
+)
 
 
 @given(_FRAMES)

@@ -80,7 +80,10 @@ def test_a_tokens_holder_can_only_enrol(desk: Desk) -> None:
 
 def test_a_token_does_not_fit_another_centre() -> None:
     other = CentreKeys.generate()
-    assert Token.issue("a", other.public(), 9).fingerprint != Token.issue("a", CENTRE_KEYS.public(), 9).fingerprint
+    assert (
+        Token.issue("a", other.public(), 9).fingerprint
+        != Token.issue("a", CENTRE_KEYS.public(), 9).fingerprint
+    )
 
 
 def test_a_revoked_sensor_is_listed_and_unknown(desk: Desk) -> None:
