@@ -82,8 +82,11 @@ impl Leaf {
         let cert = match X509Certificate::from_der(der) {
             Ok((_, cert)) => cert,
             Err(error) => {
-                event(Event::InvalidHandshakeMessage);
-                event(event_of(&error));
+                let kind = event_of(&error);
+                if kind == Event::InvalidCertificate {
+                    event(Event::InvalidHandshakeMessage);
+                }
+                event(kind);
                 return None;
             }
         };

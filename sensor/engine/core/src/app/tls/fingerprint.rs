@@ -39,16 +39,9 @@ pub fn md5_hex(text: &str) -> String {
 
 /// JA4 of a ClientHello over TCP, e.g. `t13d1516h2_8daaf6152771_e5627efa2ab1`.
 pub fn ja4(hello: &Hello) -> String {
-    let version = hello.versions.iter().copied().filter(|v| !is_grease(*v)).max().unwrap_or(hello.version);
-    let version = match version {
-        0x0304 => "13",
-        0x0303 => "12",
-        0x0302 => "11",
-        0x0301 => "10",
-        0x0300 => "s3",
-        0x0002 => "s2",
-        _ => "00",
-    };
+    // Drafts of TLS 1.3 and GREASE have no name here, and do not count.
+    let version = hello.versions.iter().filter_map(|v| version_name(*v).map(|name| (v, name))).max();
+    let version = version.map(|(_, name)| name).or(version_name(hello.version)).unwrap_or("00");
     let sni = if hello.extensions.contains(&EXT_SERVER_NAME) { 'd' } else { 'i' };
     let mut ciphers = plain(&hello.ciphers);
     let mut extensions = plain(&hello.extensions);
@@ -70,6 +63,18 @@ pub fn ja4(hello: &Hello) -> String {
         sha256_12(&hex_list(&ciphers)),
         sha256_12(&tail)
     )
+}
+
+fn version_name(version: u16) -> Option<&'static str> {
+    Some(match version {
+        0x0304 => "13",
+        0x0303 => "12",
+        0x0302 => "11",
+        0x0301 => "10",
+        0x0300 => "s3",
+        0x0002 => "s2",
+        _ => return None,
+    })
 }
 
 /// First and last character of the first ALPN value; of its hex form when either is not alphanumeric; "00" without one.

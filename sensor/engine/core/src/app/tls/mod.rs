@@ -60,10 +60,9 @@ pub enum Event {
     CertificateInvalidSubject,
     CertificateInvalidIssuer,
     ErrorMessageEncountered,
-    InvalidSslRecord,
 }
 
-/// Indexed by `Event`; the last four are never set here but named by rules.
+/// Indexed by `Event`; the last five are never set here but named by rules.
 const EVENTS: &[&str] = &[
     "invalid_sslv2_header",
     "invalid_tls_header",

@@ -142,7 +142,6 @@ impl TlsParser {
 
     fn broken(&mut self, event: Event) -> Outcome {
         self.event(event);
-        self.event(Event::InvalidSslRecord);
         self.finish();
         Outcome::Broken
     }
@@ -355,23 +354,21 @@ impl TlsParser {
 
     /// RFC 6520; what is told apart is what Heartbleed (CVE-2014-0160) does.
     fn heartbeat(&mut self, dir: Dir, record_len: usize, head: &[u8]) {
-        let encrypted = self.side(dir).encrypted;
-        self.event(Event::HeartbeatMessage);
-        if !encrypted {
-            if let &[kind, hi, lo, ..] = head {
-                let payload = usize::from(u16::from_be_bytes([hi, lo]));
-                if !(1..=2).contains(&kind) {
-                    self.event(Event::InvalidHeartbeatMessage);
-                } else if kind == 1 && payload.saturating_add(HEARTBEAT_HEADER_LEN) > record_len {
-                    self.event(Event::OverflowHeartbeatMessage);
-                } else if kind == 1
-                    && payload.saturating_add(HEARTBEAT_HEADER_LEN + HEARTBEAT_PADDING_MIN) > record_len
-                {
-                    self.event(Event::InvalidHeartbeatMessage);
+        if !self.side(dir).encrypted {
+            let event = match *head {
+                [1 | 2, hi, lo] => {
+                    let payload =
+                        usize::from(u16::from_be_bytes([hi, lo])).saturating_add(HEARTBEAT_HEADER_LEN);
+                    let padded = payload.saturating_add(HEARTBEAT_PADDING_MIN);
+                    match (payload > record_len, padded > record_len) {
+                        (true, _) => Event::OverflowHeartbeatMessage,
+                        (_, true) => Event::InvalidHeartbeatMessage,
+                        _ => Event::HeartbeatMessage,
+                    }
                 }
-            } else {
-                self.event(Event::InvalidHeartbeatMessage);
-            }
+                _ => Event::InvalidHeartbeatMessage,
+            };
+            return self.event(event);
         }
         // An answer repeats the payload; a longer one carries what was not asked for.
         match self.side(dir.opposite()).heartbeat.take() {
@@ -392,6 +389,9 @@ impl TlsParser {
         // Drafts of TLS 1.3 wrote 0x7f in some records.
         if !matches!((major, minor), (3, 0..=4) | (0x7f, _)) {
             return Step::Broken(Event::InvalidRecordVersion);
+        }
+        if let (Dir::ToClient, Some(tx)) = (dir, &mut self.tx) {
+            tx.server_record_version.get_or_insert(u16::from_be_bytes([major, minor]));
         }
         let len = usize::from(u16::from_be_bytes([hi, lo]));
         if len > RECORD_MAX {

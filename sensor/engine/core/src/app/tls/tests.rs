@@ -216,8 +216,17 @@ fn oddities_become_events() {
 fn heartbleed() {
     let mut play = Play::new();
     play.say(ToServer, &record(24, &[1, 0x40, 0]));
-    assert!(play.has(Event::HeartbeatMessage) && play.has(Event::OverflowHeartbeatMessage));
-    play.say(ToClient, &record(24, &[2; 4000]));
+    assert!(play.has(Event::OverflowHeartbeatMessage));
+    play.say(ToServer, &record(24, &[&[1, 0, 2][..], &[0; 18]].concat()));
+    assert!(play.has(Event::HeartbeatMessage) && !play.has(Event::InvalidHeartbeatMessage));
+    play.say(ToServer, &record(24, &[1, 0, 2, 0, 0]));
+    assert!(play.has(Event::InvalidHeartbeatMessage));
+    for dir in Dir::BOTH {
+        play.say(dir, &record(20, &[1]));
+    }
+    play.say(ToServer, &record(24, &[9; 40]));
+    assert!(!play.has(Event::DataleakHeartbeatMismatch));
+    play.say(ToClient, &record(24, &[9; 4000]));
     assert!(play.has(Event::DataleakHeartbeatMismatch));
 }
 

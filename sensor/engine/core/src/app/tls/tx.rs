@@ -52,6 +52,8 @@ pub struct TlsTx {
     pub server_hello: Option<Hello>,
     pub client_chain: Option<Chain>,
     pub server_chain: Option<Chain>,
+    /// Version in the server's first record.
+    pub server_record_version: Option<u16>,
     /// `seen` bits.
     pub seen: u8,
     pub resumed: bool,
@@ -93,9 +95,12 @@ impl TlsTx {
         }
     }
 
-    /// The version the server chose. A TLS 1.3 number in the old field marks the drafts before 16.
+    /// The version the server chose; of a server that refused, that of its records. A TLS 1.3 number in the old field marks
+    /// the drafts before 16.
     pub fn version(&self) -> Option<Version> {
-        let hello = self.server_hello.as_ref()?;
+        let Some(hello) = &self.server_hello else {
+            return self.server_record_version.map(|number| Version { number, early_draft: false });
+        };
         Some(match hello.versions.first() {
             Some(&number) => Version { number, early_draft: false },
             None => Version { number: hello.version, early_draft: hello.version == TLS13 },
