@@ -49,6 +49,16 @@ pub fn find_modifier(name: &str) -> Option<u16> {
     position(|b| b.modifier == Some(name))
 }
 
+/// Whether some protocol has several instances of the buffer per transaction.
+pub fn is_multi(number: u16) -> bool {
+    TABLE.get(usize::from(number)).is_some_and(|entry| {
+        entry
+            .providers
+            .iter()
+            .any(|(p, local)| p.get().buffers.get(*local).is_some_and(|b| b.multi))
+    })
+}
+
 fn position(wanted: impl Fn(&Buffer) -> bool) -> Option<u16> {
     TABLE
         .iter()

@@ -115,6 +115,20 @@ pub struct BufferTest {
     pub dir: Option<Dir>,
     pub transforms: Vec<Box<dyn Transform>>,
     pub program: Program,
+    /// What it means when the buffer does not exist.
+    pub absent: Absent,
+}
+
+/// The `absent` keyword: what a buffer test says of a buffer that does not exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Absent {
+    /// Not matched.
+    #[default]
+    No,
+    /// `absent`: matched only when it does not exist.
+    Only,
+    /// `absent:or_else`: matched when it does not exist, or when the program matches.
+    OrElse,
 }
 
 /// The literal by which the prefilter finds the rule.
@@ -160,6 +174,22 @@ pub struct Threshold {
     pub track: Track,
     pub count: u32,
     pub seconds: u32,
+}
+
+/// Which packets `tag` keeps after the rule matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// None = the session; Some(true) = the source host, Some(false) = the destination host.
+    pub host_src: Option<bool>,
+    pub count: u32,
+    pub unit: TagUnit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagUnit {
+    Packets,
+    Bytes,
+    Seconds,
 }
 
 /// Addresses of a rule header: sorted, disjoint inclusive ranges of `Addr` values; None = any.
@@ -251,12 +281,58 @@ pub struct Rule {
     pub target_src: Option<bool>,
     /// Names of the variables the evaluation numbers (byte_extract ...).
     pub variables: Vec<String>,
+    pub tag: Option<Tag>,
     /// Where it was written.
     pub file: String,
     pub line: u32,
 }
 
 impl Rule {
+    /// A rule that asks nothing yet.
+    pub fn empty(file: String, line: u32) -> Self {
+        Rule {
+            number: 0,
+            gid: 1,
+            sid: 0,
+            rev: 0,
+            msg: String::new(),
+            class: String::new(),
+            class_description: String::new(),
+            priority: Self::PRIORITY_DEFAULT,
+            action: Action::Alert,
+            noalert: false,
+            transport: Transport::Ip,
+            protocols: Vec::new(),
+            src: AddrSet(None),
+            src_ports: PortSet(None),
+            dst: AddrSet(None),
+            dst_ports: PortSet(None),
+            arrow: Arrow::Right,
+            flow: FlowCondition::default(),
+            packet_tests: Vec::new(),
+            payload: None,
+            payload_on_packet: false,
+            payload_on_stream: false,
+            buffers: Vec::new(),
+            tx_tests: Vec::new(),
+            on_match: Vec::new(),
+            threshold: None,
+            bits_set: Vec::new(),
+            bits_read: Vec::new(),
+            fast_pattern: None,
+            references: Vec::new(),
+            metadata: Vec::new(),
+            target_src: None,
+            variables: Vec::new(),
+            tag: None,
+            file,
+            line,
+        }
+    }
+
+    /// Priority of rules that name none (Suricata manual, "priority").
+    pub const PRIORITY_DEFAULT: u8 = 3;
+
     /// Whether the rule looks at transactions.
     pub fn is_app(&self) -> bool {
         !self.tx_tests.is_empty() || self.buffers.iter().any(|b| matches!(b.target, Target::App(_)))

@@ -199,6 +199,11 @@ impl TcpSession {
     pub fn state(&self) -> TcpState {
         self.state
     }
+    /// Sequence numbers the sender of `dir` has used so far, SYN and FIN included (`stream_size`).
+    pub fn bytes_seen(&self, dir: Dir) -> u64 {
+        let tracking = &self.side(dir).t;
+        u64::from(tracking.next_seq.wrapping_sub(tracking.isn))
+    }
     /// EVE `tcp.state`.
     pub fn state_name(&self) -> &'static str {
         self.state.name()

@@ -1,0 +1,123 @@
+//! Choice of the literal by which the prefilter finds a rule: the one asked for, else the strongest content of its
+//! app-layer buffers, else of its payload. Negated contents never serve.
+
+use super::rule::FastPattern;
+
+/// What `fast_pattern` said of a content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ask {
+    #[default]
+    No,
+    Yes,
+    /// `only`: the prefilter's hit is all that is asked.
+    Only,
+    /// `offset,length`: this part of the content.
+    Chop(usize, usize),
+}
+
+/// A content that may serve.
+pub struct Candidate {
+    /// Index in `Rule::buffers`; None = payload.
+    pub buffer: Option<usize>,
+    pub bytes: Vec<u8>,
+    pub nocase: bool,
+    pub ask: Ask,
+    pub min_start: u32,
+    pub max_end: Option<u32>,
+    /// The content's bounds are all in `min_start` and `max_end`, and nothing hangs on where it matched.
+    pub exact: bool,
+    /// A buffer whose values are few and common (methods, status codes): taken when nothing better is there.
+    pub weak_buffer: bool,
+}
+
+/// Buffers whose contents say little about a rule.
+pub const WEAK_BUFFERS: &[&str] = &[
+    "http.method",
+    "http.stat_code",
+    "http.stat_msg",
+    "http.protocol",
+    "http.connection",
+    "http.content_len",
+    "http.header_names",
+    "tls.version",
+];
+
+/// How selective a pattern is: rare bytes count more, repeated bytes hardly at all.
+pub fn strength(bytes: &[u8]) -> u32 {
+    let mut seen = [false; 256];
+    let mut sum: u32 = 0;
+    for byte in bytes {
+        let score = match seen.get_mut(usize::from(*byte)) {
+            Some(slot) if !*slot => {
+                *slot = true;
+                match byte {
+                    0 | b' ' | 0xff | b'\r' | b'\n' => 2,
+                    b'a'..=b'z' | b'0'..=b'9' => 3,
+                    b'A'..=b'Z' => 4,
+                    32..=126 => 4,
+                    _ => 5,
+                }
+            }
+            _ => 1,
+        };
+        sum = sum.saturating_add(score);
+    }
+    sum
+}
+
+/// The best of `candidates`.
+pub fn choose(candidates: Vec<Candidate>) -> Option<FastPattern> {
+    let best = candidates.into_iter().max_by_key(|c| {
+        let asked = c.ask != Ask::No;
+        (asked, c.buffer.is_some(), !c.weak_buffer, strength(&c.bytes))
+    })?;
+    let (bytes, whole) = match best.ask {
+        Ask::Chop(offset, length) => {
+            let part = best.bytes.get(offset..offset.saturating_add(length));
+            (part.map(<[u8]>::to_vec)?, false)
+        }
+        _ => (best.bytes, true),
+    };
+    // A part of the content stands elsewhere than the content: its bounds are not known here.
+    let (min_start, max_end) = if whole { (best.min_start, best.max_end) } else { (0, None) };
+    Some(FastPattern {
+        buffer: best.buffer,
+        bytes,
+        nocase: best.nocase,
+        min_start,
+        max_end,
+        exact: best.exact && whole,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(buffer: Option<usize>, bytes: &str, ask: Ask) -> Candidate {
+        Candidate {
+            buffer,
+            bytes: bytes.as_bytes().to_vec(),
+            nocase: false,
+            ask,
+            min_start: 0,
+            max_end: None,
+            exact: true,
+            weak_buffer: false,
+        }
+    }
+
+    #[test]
+    fn prefers_what_was_asked_then_buffers_then_strength() {
+        let pick = |list| choose(list).map(|f| String::from_utf8(f.bytes).unwrap());
+        let no = Ask::No;
+        assert_eq!(
+            pick(vec![candidate(Some(0), "longest", no), candidate(None, "x", Ask::Yes)]).unwrap(),
+            "x"
+        );
+        assert_eq!(pick(vec![candidate(None, "longest", no), candidate(Some(1), "abc", no)]).unwrap(), "abc");
+        assert_eq!(pick(vec![candidate(None, "aaaaaa", no), candidate(None, "xyz", no)]).unwrap(), "xyz");
+        assert_eq!(pick(vec![candidate(None, "abcdef", Ask::Chop(2, 3))]).unwrap(), "cde");
+        assert!(choose(Vec::new()).is_none());
+    }
+}

@@ -1,0 +1,242 @@
+//! Keywords about application protocols as such: app-layer-protocol, app-layer-event, hooks in the rule header.
+
+use super::{text, Keyword, Kind, LATER_PROTOCOLS};
+use crate::app::flow_state::Recognition;
+use crate::app::{ProtocolId, Transaction, PROTOCOLS};
+use crate::detect::builder::{some_value, RuleBuilder};
+use crate::detect::cx::EvalCx;
+use crate::detect::diagnostic::Refusal;
+use crate::detect::rule::TxTest;
+use crate::direction::Dir;
+
+/// Flow-level events by bit of `AppState::events`.
+const FLOW_EVENTS: &[&str] = &[
+    "applayer_mismatch_protocol_both_directions",
+    "applayer_wrong_direction_first_data",
+    "applayer_detect_protocol_only_one_direction",
+    "applayer_proto_detection_skipped",
+    "applayer_no_tls_after_starttls",
+    "applayer_unexpected_protocol",
+];
+
+/// The protocols a rule name stands for.
+pub fn protocols(name: &str) -> Result<Vec<ProtocolId>, Refusal> {
+    let found: Vec<ProtocolId> = ProtocolId::find(name).into_iter().collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    if LATER_PROTOCOLS.contains(&name) {
+        return Err(Refusal::skip(format!("protocol `{name}` is not supported by this build yet")));
+    }
+    let known = PROTOCOLS.iter().map(|p| p.name).chain(["tcp", "udp", "icmp", "ip", "pkthdr", "sctp"]);
+    let fix = match super::nearest(name, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "use ip, tcp, udp, icmp or an application protocol (see: haidang protocols)".to_owned(),
+    };
+    Err(Refusal::error(format!("unknown protocol `{name}`"), fix))
+}
+
+/// `http1:request_headers`, `tcp:flow_start`: the moment at which the rule is tried.
+pub fn hook(rule: &mut RuleBuilder<'_>, protocol: &str, hook: &str) -> Result<(), Refusal> {
+    if hook == "all" {
+        return Ok(());
+    }
+    let Some(id) = ProtocolId::find(protocol) else {
+        if hook == "flow_start" {
+            rule.packet_test(|cx| {
+                cx.flow.is_some_and(|f| f.packets.to_server.saturating_add(f.packets.to_client) <= 1)
+            });
+            return Ok(());
+        }
+        return Err(Refusal::error(
+            format!("protocol `{protocol}` has no hook `{hook}`"),
+            "use flow_start, or remove the hook",
+        ));
+    };
+    for dir in Dir::BOTH {
+        let states = id.get().states[dir];
+        if let Some(at) = states.iter().position(|s| *s == hook) {
+            rule.implied_dirs.push((dir, format!("{protocol}:{hook}")));
+            let progress = u8::try_from(at).unwrap_or(u8::MAX);
+            rule.rule.tx_tests.push(Box::new(Reached { protocol: id, dir, progress }));
+            return Ok(());
+        }
+    }
+    let both = Dir::BOTH.map(|dir| id.get().states[dir].join(", "));
+    Err(Refusal::error(
+        format!("protocol `{protocol}` has no hook `{hook}`"),
+        format!("use one of {}", both.join(", ")),
+    ))
+}
+
+/// The transaction has come so far.
+struct Reached {
+    protocol: ProtocolId,
+    dir: Dir,
+    progress: u8,
+}
+
+impl TxTest for Reached {
+    fn dir(&self) -> Option<Dir> {
+        Some(self.dir)
+    }
+    fn progress(&self) -> u8 {
+        self.progress
+    }
+    fn protocol(&self) -> Option<ProtocolId> {
+        Some(self.protocol)
+    }
+    fn matches(&self, _tx: &dyn Transaction, _dir: Dir, _cx: &EvalCx<'_>) -> bool {
+        true
+    }
+}
+
+pub static APP_LAYER_PROTOCOL: Keyword = Keyword {
+    name: "app-layer-protocol",
+    kind: Kind::App,
+    doc: "The flow's application protocol, by name, `failed` or `unknown`; `,final|original|either|to_server|to_client` \
+          says which recognition is meant.",
+    example: "app-layer-protocol:!tls;",
+    accepts: &["app-layer-protocol:dns;", "app-layer-protocol:!dns;", "app-layer-protocol:failed;", "app-layer-protocol:dns,to_server;"],
+    refuses: &["app-layer-protocol;", "app-layer-protocol:nonsense;", "app-layer-protocol:dns,sideways;"],
+    parse: app_layer_protocol,
+    ..Keyword::EMPTY
+};
+
+#[derive(Clone, Copy)]
+enum Which {
+    Final,
+    Original,
+    Either,
+    Seen(Dir),
+}
+
+fn app_layer_protocol(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal> {
+    let value = some_value("app-layer-protocol", value, "tls")?;
+    let (negated, value) = text::negation(value.trim_matches('"'));
+    let (name, mode) = value.split_once(',').map_or((value, "final"), |(n, m)| (n.trim(), m.trim()));
+    let which = match mode {
+        "final" => Which::Final,
+        "original" => Which::Original,
+        "either" => Which::Either,
+        "to_server" | "toserver" => Which::Seen(Dir::ToServer),
+        "to_client" | "toclient" => Which::Seen(Dir::ToClient),
+        _ => {
+            return Err(Refusal::error(
+                format!("`{mode}` does not say which recognition is meant"),
+                "use final, original, either, to_server or to_client",
+            ));
+        }
+    };
+    if name == "failed" || name == "unknown" {
+        let failed = name == "failed";
+        rule.packet_test(move |cx| {
+            cx.flow.is_some_and(|flow| {
+                let app = &flow.app;
+                let over = app.recognition[Dir::ToServer] == Recognition::Failed
+                    && app.recognition[Dir::ToClient] == Recognition::Failed;
+                (app.protocol.is_none() && (!failed || over)) != negated
+            })
+        });
+        return Ok(());
+    }
+    let wanted = match protocols(name) {
+        Ok(ids) => ids,
+        // A protocol that is never recognised is never the flow's: the negation still has a meaning.
+        Err(refusal) if negated && refusal.severity == super::Severity::Skip => Vec::new(),
+        Err(refusal) => return Err(refusal),
+    };
+    rule.packet_test(move |cx| {
+        let Some(app) = cx.flow.map(|f| &f.app) else {
+            return false;
+        };
+        let is = |found: Option<ProtocolId>| found.is_some_and(|p| wanted.contains(&p));
+        let first = app.original.or(app.protocol);
+        let (known, found) = match which {
+            Which::Final => (app.protocol.is_some(), is(app.protocol)),
+            Which::Original => (first.is_some(), is(first)),
+            Which::Either => (app.protocol.is_some(), is(app.protocol) || is(first)),
+            Which::Seen(dir) => (app.seen[dir].is_some(), is(app.seen[dir])),
+        };
+        known && found != negated
+    });
+    Ok(())
+}
+
+pub static APP_LAYER_EVENT: Keyword = Keyword {
+    name: "app-layer-event",
+    kind: Kind::App,
+    doc: "An oddity the protocol's parser found: `protocol.event`, or `applayer_...` for recognition itself.",
+    example: "app-layer-event:dns.malformed_data;",
+    accepts: &["app-layer-event:applayer_wrong_direction_first_data;"],
+    refuses: &[
+        "app-layer-event;",
+        "app-layer-event:nonsense;",
+        "app-layer-event:dns.nonsense;",
+        "app-layer-event:nope.x;",
+    ],
+    parse: app_layer_event,
+    ..Keyword::EMPTY
+};
+
+fn app_layer_event(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal> {
+    let value = some_value("app-layer-event", value, "dns.malformed_data")?;
+    let unknown = |near: Option<&str>| {
+        let fix = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "write app-layer-event:protocol.event; (see: haidang protocols)".to_owned(),
+        };
+        Refusal::error(format!("unknown app-layer event `{value}`"), fix)
+    };
+    let Some((name, event)) = value.split_once('.') else {
+        let at = FLOW_EVENTS.iter().position(|e| *e == value);
+        let at = at.ok_or_else(|| unknown(super::nearest(value, FLOW_EVENTS.iter().copied())))?;
+        let bit = u32::try_from(at).ok().and_then(|at| 1u16.checked_shl(at)).unwrap_or(0);
+        rule.packet_test(move |cx| cx.flow.is_some_and(|f| f.app.events & bit != 0));
+        return Ok(());
+    };
+    let mut ids = protocols(name)?;
+    if !rule.rule.protocols.is_empty() {
+        let shared: Vec<ProtocolId> =
+            ids.iter().copied().filter(|p| rule.rule.protocols.contains(p)).collect();
+        if !shared.is_empty() {
+            ids = shared;
+        }
+    }
+    let Some(id) = ids.first().copied() else {
+        return Err(unknown(None));
+    };
+    let events = id.get().events;
+    let Some(index) = events.iter().position(|e| e.eq_ignore_ascii_case(event)) else {
+        if super::LATER_EVENTS.contains(&value) {
+            return Err(Refusal::skip(format!("event `{value}` is not raised by this build yet")));
+        }
+        return Err(unknown(super::nearest(event, events.iter().copied())));
+    };
+    rule.limits.push((vec![id], format!("app-layer-event:{value}")));
+    rule.rule.tx_tests.push(Box::new(Event { protocol: id, index: u8::try_from(index).unwrap_or(u8::MAX) }));
+    Ok(())
+}
+
+struct Event {
+    protocol: ProtocolId,
+    index: u8,
+}
+
+impl TxTest for Event {
+    fn dir(&self) -> Option<Dir> {
+        None
+    }
+    fn progress(&self) -> u8 {
+        0
+    }
+    fn protocol(&self) -> Option<ProtocolId> {
+        Some(self.protocol)
+    }
+    fn matches(&self, tx: &dyn Transaction, _dir: Dir, _cx: &EvalCx<'_>) -> bool {
+        tx.meta().has_event(self.index)
+    }
+    fn needs_events(&self) -> bool {
+        true
+    }
+}

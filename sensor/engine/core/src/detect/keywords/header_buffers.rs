@@ -1,0 +1,87 @@
+//! Sticky buffers of packet headers: ipv4.hdr, tcp.hdr ... and pkt_data, which goes back to the payload.
+
+use super::{Keyword, Kind};
+use crate::decode::packet::{Packet, L4};
+use crate::detect::builder::{no_value, Place};
+
+macro_rules! header_buffer {
+    ($id:ident, $name:literal, $doc:literal, $read:ident) => {
+        pub static $id: Keyword = Keyword {
+            name: $name,
+            kind: Kind::Buffer,
+            doc: $doc,
+            example: concat!($name, "; content:\"|45|\"; startswith;"),
+            accepts: &[concat!($name, "; content:\"|45|\"; startswith;")],
+            refuses: &[concat!($name, ":1; content:\"|45|\";"), concat!($name, ";")],
+            parse: |rule, value| {
+                no_value($name, value)?;
+                rule.needs_packet = true;
+                rule.select(Place::Packet($name, $read))
+            },
+            ..Keyword::EMPTY
+        };
+    };
+}
+
+header_buffer!(IPV4, "ipv4.hdr", "The IPv4 header with its options.", ipv4);
+header_buffer!(IPV6, "ipv6.hdr", "The IPv6 header with its extension headers.", ipv6);
+header_buffer!(TCP, "tcp.hdr", "The TCP header with its options.", tcp);
+header_buffer!(UDP, "udp.hdr", "The UDP header.", udp);
+header_buffer!(ICMPV4, "icmpv4.hdr", "The ICMPv4 header.", icmpv4);
+header_buffer!(ICMPV6, "icmpv6.hdr", "The ICMPv6 header.", icmpv6);
+
+fn ip<'a>(packet: &Packet<'a>, version: u8) -> Option<&'a [u8]> {
+    if packet.ip_version != version {
+        return None;
+    }
+    packet.ip_bytes().get(..usize::from(packet.ip_header_len))
+}
+
+fn ipv4<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
+    ip(packet, 4)
+}
+
+fn ipv6<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
+    ip(packet, 6)
+}
+
+fn tcp<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
+    let header = packet.tcp()?;
+    packet.l4_bytes().get(..usize::from(header.header_len))
+}
+
+fn udp<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
+    matches!(packet.l4, L4::Udp).then(|| packet.l4_bytes().get(..8)).flatten()
+}
+
+/// Layer 4 up to the payload.
+fn icmp<'a>(packet: &Packet<'a>, wanted: bool) -> Option<&'a [u8]> {
+    let L4::Icmp { v6, .. } = packet.l4 else { return None };
+    if v6 != wanted {
+        return None;
+    }
+    let len = packet.payload_off.checked_sub(packet.l4_off)? as usize;
+    packet.l4_bytes().get(..len)
+}
+
+fn icmpv4<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
+    icmp(packet, false)
+}
+
+fn icmpv6<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
+    icmp(packet, true)
+}
+
+pub static PKT_DATA: Keyword = Keyword {
+    name: "pkt_data",
+    kind: Kind::Buffer,
+    doc: "Back to the payload.",
+    example: "pkt_data; content:\"abc\";",
+    accepts: &["pkt_data; content:\"abc\";", "tcp.hdr; content:\"a\"; pkt_data; content:\"abc\";"],
+    refuses: &["pkt_data:1;"],
+    parse: |rule, value| {
+        no_value("pkt_data", value)?;
+        rule.select(Place::Payload)
+    },
+    ..Keyword::EMPTY
+};

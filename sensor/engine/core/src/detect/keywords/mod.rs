@@ -1,0 +1,229 @@
+//! The registry of rule keywords: one static entry each, one word in `KEYWORDS`. Sticky buffers and legacy modifiers are not
+//! listed here: they come from the protocols' own entries.
+
+pub mod app;
+mod base64;
+mod byte_variables;
+mod bytes;
+mod content;
+mod events;
+mod flow;
+mod flowbits;
+mod header_buffers;
+mod icmp;
+mod ip;
+mod later;
+mod meta;
+pub mod number;
+mod pcre;
+mod position;
+mod size;
+mod tcp;
+mod text;
+mod threshold;
+mod tls_text;
+mod transforms;
+mod tx_number;
+mod xbits;
+
+pub use super::diagnostic::Severity;
+pub use later::{LATER, LATER_DECODERS, LATER_EVENTS, LATER_PROTOCOLS};
+
+use super::buffers;
+use super::builder::RuleBuilder;
+use super::diagnostic::Refusal;
+use crate::app::PROTOCOLS;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// What a keyword is about; the order of the manual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    Meta,
+    Payload,
+    ContentModifier,
+    Buffer,
+    Transform,
+    Packet,
+    Flow,
+    App,
+    Threshold,
+}
+
+/// A keyword. Its examples are tests: a rule of `accepts` must build, one of `refuses` must not.
+pub struct Keyword {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    pub kind: Kind,
+    /// One or two sentences for the manual.
+    pub doc: &'static str,
+    pub example: &'static str,
+    /// Options of whole rules.
+    pub accepts: &'static [&'static str],
+    pub refuses: &'static [&'static str],
+    pub parse: fn(&mut RuleBuilder<'_>, Option<&str>) -> Result<(), Refusal>,
+}
+
+impl Keyword {
+    /// What entries leave out.
+    const EMPTY: Keyword = Keyword {
+        name: "",
+        aliases: &[],
+        kind: Kind::Meta,
+        doc: "",
+        example: "",
+        accepts: &[],
+        refuses: &[],
+        parse: |_, _| Ok(()),
+    };
+}
+
+/// Every keyword. One word adds one.
+#[rustfmt::skip]
+pub static KEYWORDS: &[&Keyword] = &[
+    &meta::MSG, &meta::SID, &meta::GID, &meta::REV, &meta::CLASSTYPE, &meta::PRIORITY, &meta::REFERENCE, &meta::METADATA,
+    &meta::TARGET, &meta::NOALERT, &meta::ALERT, &meta::TAG, &meta::REQUIRES, &meta::BYPASS, &meta::PREFILTER,
+    &meta::NFQ_SET_MARK, &meta::FILESTORE, &meta::TLS_STORE,
+    &content::CONTENT, &content::URICONTENT, &content::NOCASE, &content::RAWBYTES, &content::REPLACE, &content::FAST_PATTERN,
+    &position::OFFSET, &position::DEPTH, &position::STARTSWITH, &position::ENDSWITH, &position::DISTANCE, &position::WITHIN,
+    &pcre::PCRE,
+    &size::ISDATAAT, &size::BSIZE, &size::DSIZE, &size::URILEN, &size::ABSENT,
+    &bytes::BYTE_TEST, &bytes::BYTE_JUMP, &byte_variables::BYTE_EXTRACT, &byte_variables::BYTE_MATH,
+    &base64::BASE64_DECODE, &base64::BASE64_DATA,
+    &header_buffers::IPV4, &header_buffers::IPV6, &header_buffers::TCP, &header_buffers::UDP, &header_buffers::ICMPV4,
+    &header_buffers::ICMPV6, &header_buffers::PKT_DATA,
+    &transforms::TO_LOWERCASE, &transforms::TO_UPPERCASE, &transforms::STRIP_WHITESPACE, &transforms::COMPRESS_WHITESPACE,
+    &transforms::TO_MD5, &transforms::TO_SHA1, &transforms::TO_SHA256, &transforms::DOTPREFIX, &transforms::DOMAIN,
+    &transforms::TLD, &transforms::URL_DECODE, &transforms::XOR, &transforms::HEADER_LOWERCASE,
+    &transforms::STRIP_PSEUDO_HEADERS, &transforms::CASECHANGE, &transforms::PCREXFORM, &transforms::FROM_BASE64,
+    &flow::FLOW, &flow::STREAM_SIZE, &flow::AGE, &flow::PKTS, &flow::BYTES, &flow::PKTS_TOSERVER, &flow::PKTS_TOCLIENT,
+    &flow::BYTES_TOSERVER, &flow::BYTES_TOCLIENT, &flowbits::FLOWBITS, &flowbits::FLOWINT, &xbits::XBITS, &xbits::HOSTBITS,
+    &threshold::THRESHOLD, &threshold::DETECTION_FILTER,
+    &app::APP_LAYER_PROTOCOL, &app::APP_LAYER_EVENT,
+    &events::DECODE_EVENT, &events::STREAM_EVENT, &events::ENGINE_EVENT,
+    &ip::TTL, &ip::TOS, &ip::ID, &ip::IPOPTS, &ip::IP_PROTO, &ip::SAMEIP, &ip::FRAGBITS, &ip::FRAGOFFSET, &ip::VLAN_ID,
+    &ip::VLAN_LAYERS,
+    &tcp::FLAGS, &tcp::SEQ, &tcp::ACK, &tcp::WINDOW, &tcp::MSS,
+    &icmp::ITYPE, &icmp::ICODE, &icmp::ICMP_ID, &icmp::ICMP_SEQ, &icmp::ICMPV6_MTU,
+    &tx_number::DNS_OPCODE, &tx_number::DNS_RCODE, &tx_number::DNS_RRTYPE, &tx_number::TLS_VERSION, &tx_number::SSL_VERSION,
+    &tx_number::SSL_STATE, &tx_number::TLS_CHAIN_LEN, &tx_number::TLS_NOTBEFORE, &tx_number::TLS_NOTAFTER,
+    &tx_number::TLS_EXPIRED, &tx_number::TLS_VALID,
+    &tls_text::SUBJECT, &tls_text::ISSUERDN, &tls_text::FINGERPRINT,
+];
+
+/// What a name in a rule stands for.
+#[derive(Clone, Copy)]
+pub enum Entry {
+    Keyword(&'static Keyword),
+    /// A sticky buffer, by its number in `detect::buffers`.
+    Buffer(u16),
+    /// A legacy content modifier, by the number of its buffer.
+    Modifier(u16),
+    /// Suricata knows it, this build does not yet.
+    Later,
+}
+
+static TABLE: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
+    let mut table = HashMap::new();
+    for name in LATER {
+        table.insert(*name, Entry::Later);
+    }
+    for protocol in PROTOCOLS {
+        for buffer in protocol.buffers {
+            if let Some(number) = buffers::find(buffer.name) {
+                table.insert(buffer.name, Entry::Buffer(number));
+                for alias in buffer.aliases {
+                    table.insert(alias, Entry::Buffer(number));
+                }
+                if let Some(modifier) = buffer.modifier {
+                    table.insert(modifier, Entry::Modifier(number));
+                }
+            }
+        }
+    }
+    for keyword in KEYWORDS {
+        for name in std::iter::once(&keyword.name).chain(keyword.aliases) {
+            table.insert(name, Entry::Keyword(keyword));
+        }
+    }
+    table
+});
+
+/// By name (lower case) or alias.
+pub fn find(name: &str) -> Option<Entry> {
+    TABLE.get(name).copied()
+}
+
+/// The refusal of a name nobody knows.
+pub fn unknown(name: &str) -> Refusal {
+    let fix = match nearest(name, TABLE.keys().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "see: haidang keywords".to_owned(),
+    };
+    Refusal::error(format!("unknown keyword `{name}`"), fix)
+}
+
+/// The known name with the fewest edits, if few.
+pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    const NAME_MAX: usize = 64;
+    let limit = (name.len() / 3).clamp(1, 4);
+    if name.len() > NAME_MAX {
+        return None;
+    }
+    known
+        .into_iter()
+        .filter(|k| k.len().abs_diff(name.len()) <= limit)
+        .map(|k| (edits(name.as_bytes(), k.as_bytes()), k))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, k)| k)
+}
+
+/// Levenshtein distance.
+fn edits(a: &[u8], b: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = i;
+        let mut left = i.saturating_add(1);
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (slot, y) in row.iter_mut().skip(1).zip(b) {
+            let substitute = diagonal.saturating_add(usize::from(x != y));
+            diagonal = *slot;
+            left = substitute.min(left.saturating_add(1)).min(diagonal.saturating_add(1));
+            *slot = left;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+/// The keyword table as JSON, sticky buffers and modifiers included: [{name, aliases, kind, doc, accepts, refuses, example}].
+pub fn keywords_json() -> String {
+    let mut rows: Vec<serde_json::Value> = KEYWORDS
+        .iter()
+        .map(|k| {
+            serde_json::json!({
+                "name": k.name, "aliases": k.aliases, "kind": k.kind, "doc": k.doc,
+                "accepts": k.accepts, "refuses": k.refuses, "example": k.example,
+            })
+        })
+        .collect();
+    for entry in buffers::all() {
+        let Some((protocol, local)) = entry.providers.first() else { continue };
+        let Some(buffer) = protocol.get().buffers.get(*local) else { continue };
+        rows.push(serde_json::json!({
+            "name": buffer.name, "aliases": buffer.aliases, "kind": Kind::Buffer, "doc": buffer.doc,
+            "accepts": [], "refuses": [], "example": format!("{}; content:\"abc\";", buffer.name),
+        }));
+        if let Some(modifier) = buffer.modifier {
+            rows.push(serde_json::json!({
+                "name": modifier, "aliases": [], "kind": Kind::ContentModifier,
+                "doc": format!("The older form of {}.", buffer.name),
+                "accepts": [], "refuses": [], "example": format!("content:\"abc\"; {modifier};"),
+            }));
+        }
+    }
+    serde_json::Value::Array(rows).to_string()
+}

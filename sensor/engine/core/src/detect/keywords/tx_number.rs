@@ -1,0 +1,375 @@
+//! Keywords over a number of a transaction (dns.opcode, tls.version, certificate times ...). The number is the protocol's
+//! answer to `Transaction::number`.
+
+use super::{number, text, Keyword, Kind};
+use crate::app::{ProtocolId, Transaction};
+use crate::detect::builder::{no_value, some_value, RuleBuilder};
+use crate::detect::cx::EvalCx;
+use crate::detect::diagnostic::Refusal;
+use crate::detect::program::number::NumberTest;
+use crate::detect::rule::TxTest;
+use crate::direction::Dir;
+
+/// Instances of a number that are tried at most (records of a DNS message).
+const INSTANCES_MAX: usize = 256;
+
+type Holds = Box<dyn Fn(u64, u64) -> bool + Send + Sync>;
+
+/// A test of one number; `holds` gets it and the packet's time in seconds.
+struct TxNumber {
+    keyword: &'static str,
+    protocol: ProtocolId,
+    dir: Option<Dir>,
+    progress: u8,
+    holds: Holds,
+}
+
+impl TxTest for TxNumber {
+    fn dir(&self) -> Option<Dir> {
+        self.dir
+    }
+    fn progress(&self) -> u8 {
+        self.progress
+    }
+    fn protocol(&self) -> Option<ProtocolId> {
+        Some(self.protocol)
+    }
+    fn matches(&self, tx: &dyn Transaction, dir: Dir, cx: &EvalCx<'_>) -> bool {
+        let now = cx.packet.ts.seconds();
+        (0..INSTANCES_MAX)
+            .map_while(|index| tx.number_at(self.keyword, index, dir))
+            .any(|n| (self.holds)(n, now))
+    }
+}
+
+fn add(
+    rule: &mut RuleBuilder<'_>,
+    name: &'static str,
+    keyword: &'static str,
+    protocol: &str,
+    dir: Option<Dir>,
+    holds: impl Fn(u64, u64) -> bool + Send + Sync + 'static,
+) -> Result<(), Refusal> {
+    let protocol = ProtocolId::find(protocol)
+        .ok_or_else(|| Refusal::skip(format!("this build has no {protocol}, which `{name}` is about")))?;
+    rule.limits.push((vec![protocol], name.to_owned()));
+    if let Some(dir) = dir {
+        rule.implied_dirs.push((dir, name.to_owned()));
+    }
+    rule.rule.tx_tests.push(Box::new(TxNumber {
+        keyword,
+        protocol,
+        dir,
+        progress: 0,
+        holds: Box::new(holds),
+    }));
+    Ok(())
+}
+
+macro_rules! dns_number {
+    ($id:ident, $name:literal, $max:expr, $doc:literal, $names:expr) => {
+        pub static $id: Keyword = Keyword {
+            name: $name,
+            kind: Kind::App,
+            doc: $doc,
+            example: concat!($name, ":1;"),
+            accepts: &[concat!($name, ":1;"), concat!($name, ":!0;"), concat!($name, ":>3;")],
+            refuses: &[concat!($name, ";"), concat!($name, ":nonsense;")],
+            parse: |rule, value| {
+                let value = some_value($name, value, "1")?;
+                let names: &[(&str, u64)] = $names;
+                let read = |text: &str| {
+                    let named = names.iter().find(|(n, _)| n.eq_ignore_ascii_case(text.trim()));
+                    named.map(|(_, n)| *n).or_else(|| number::unsigned(text))
+                };
+                let test = number::named_test($name, value, $max, &read)?;
+                add(rule, $name, $name, "dns", None, move |n, _| test.holds(n))
+            },
+            ..Keyword::EMPTY
+        };
+    };
+}
+
+dns_number!(
+    DNS_OPCODE,
+    "dns.opcode",
+    15,
+    "Opcode of a DNS message.",
+    &[("query", 0), ("iquery", 1), ("status", 2), ("notify", 4), ("update", 5),]
+);
+dns_number!(
+    DNS_RCODE,
+    "dns.rcode",
+    65_535,
+    "Response code of a DNS message.",
+    &[
+        ("noerror", 0),
+        ("formerr", 1),
+        ("servfail", 2),
+        ("nxdomain", 3),
+        ("notimp", 4),
+        ("refused", 5),
+        ("yxdomain", 6),
+        ("yxrrset", 7),
+        ("nxrrset", 8),
+        ("notauth", 9),
+        ("notzone", 10),
+    ]
+);
+dns_number!(
+    DNS_RRTYPE,
+    "dns.rrtype",
+    65_535,
+    "Type of a record in a DNS message.",
+    &[
+        ("a", 1),
+        ("ns", 2),
+        ("cname", 5),
+        ("soa", 6),
+        ("null", 10),
+        ("ptr", 12),
+        ("hinfo", 13),
+        ("mx", 15),
+        ("txt", 16),
+        ("aaaa", 28),
+        ("srv", 33),
+        ("naptr", 35),
+        ("ds", 43),
+        ("rrsig", 46),
+        ("dnskey", 48),
+        ("tlsa", 52),
+        ("svcb", 64),
+        ("https", 65),
+        ("any", 255),
+        ("caa", 257),
+    ]
+);
+
+/// Names of TLS versions in tls.version and ssl_version.
+fn version(text: &str) -> Option<u64> {
+    Some(match text.to_ascii_lowercase().as_str() {
+        "sslv2" | "ssl2" => 0x0002,
+        "sslv3" | "ssl3" => 0x0300,
+        "1.0" | "tls1.0" | "tlsv1" => 0x0301,
+        "1.1" | "tls1.1" => 0x0302,
+        "1.2" | "tls1.2" => 0x0303,
+        "1.3" | "tls1.3" => 0x0304,
+        other => return other.strip_prefix("0x").and_then(|h| u64::from_str_radix(h, 16).ok()),
+    })
+}
+
+/// A version as compared: the drafts of TLS 1.3 (0x7fNN) are TLS 1.3.
+fn settled(number: u64) -> u64 {
+    if number >> 8 == 0x7f {
+        0x0304
+    } else {
+        number
+    }
+}
+
+pub static TLS_VERSION: Keyword = Keyword {
+    name: "tls.version",
+    kind: Kind::App,
+    doc: "Version the TLS session settled on: 1.0, 1.1, 1.2, 1.3, or 0x0303.",
+    example: "tls.version:1.2;",
+    accepts: &["tls.version:1.2;", "tls.version:\"1.3\";", "tls.version:0x7f12;"],
+    refuses: &["tls.version;", "tls.version:2;"],
+    parse: |rule, value| {
+        let value = some_value("tls.version", value, "1.2")?.trim_matches('"').trim();
+        let wanted = version(value).ok_or_else(|| {
+            Refusal::error(format!("`{value}` is no TLS version"), "use 1.0, 1.1, 1.2, 1.3 or 0x0303")
+        })?;
+        add(rule, "tls.version", "tls.version", "tls", None, move |n, _| n == wanted || settled(n) == wanted)
+    },
+    ..Keyword::EMPTY
+};
+
+pub static SSL_VERSION: Keyword = Keyword {
+    name: "ssl_version",
+    kind: Kind::App,
+    doc: "Version of the direction's hello: sslv2, sslv3, tls1.0 ... tls1.3, several with commas, ! before = none of them.",
+    example: "ssl_version:tls1.0,tls1.1;",
+    accepts: &["ssl_version:tls1.2;", "ssl_version:!tls1.2;", "ssl_version:sslv2, sslv3;", "ssl_version:!sslv2,!sslv3;"],
+    refuses: &["ssl_version;", "ssl_version:tls9;"],
+    parse: |rule, value| {
+        let value = some_value("ssl_version", value, "tls1.2")?;
+        let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
+        for part in value.split(',').map(str::trim) {
+            let (negated, name) = text::negation(part);
+            let found = version(name).ok_or_else(|| {
+                Refusal::error(format!("`{name}` is no version"), "use sslv2, sslv3, tls1.0, tls1.1, tls1.2 or tls1.3")
+            })?;
+            if negated { unwanted.push(found) } else { wanted.push(found) }
+        }
+        add(rule, "ssl_version", "ssl_version", "tls", None, move |n, _| {
+            let n = settled(n);
+            if unwanted.is_empty() { wanted.contains(&n) } else { !unwanted.contains(&n) }
+        })
+    },
+    ..Keyword::EMPTY
+};
+
+pub static SSL_STATE: Keyword = Keyword {
+    name: "ssl_state",
+    kind: Kind::App,
+    doc: "Messages of the TLS handshake seen: client_hello, server_hello, client_keyx, server_keyx; | = any of them.",
+    example: "ssl_state:client_hello;",
+    accepts: &["ssl_state:client_hello;", "ssl_state:client_hello|server_hello;", "ssl_state:!server_keyx;"],
+    refuses: &["ssl_state;", "ssl_state:nonsense;"],
+    parse: |rule, value| {
+        let value = some_value("ssl_state", value, "client_hello")?;
+        let (mut wanted, mut unwanted) = (0u64, 0u64);
+        for part in value.split(['|', ',']).map(str::trim) {
+            let (negated, name) = text::negation(part);
+            let bit = match name {
+                "client_hello" => 1,
+                "server_hello" => 2,
+                "client_keyx" => 4,
+                "server_keyx" => 8,
+                "unknown" => 16,
+                _ => {
+                    return Err(Refusal::error(
+                        format!("`{name}` is no state"),
+                        "use client_hello, server_hello, client_keyx or server_keyx",
+                    ));
+                }
+            };
+            if negated { unwanted |= bit } else { wanted |= bit }
+        }
+        add(rule, "ssl_state", "ssl_state", "tls", None, move |n, _| {
+            (wanted == 0 || n & wanted != 0) && n & unwanted == 0
+        })
+    },
+    ..Keyword::EMPTY
+};
+
+pub static TLS_CHAIN_LEN: Keyword = Keyword {
+    name: "tls.cert_chain_len",
+    kind: Kind::App,
+    doc: "How many certificates the peer sent.",
+    example: "tls.cert_chain_len:>3;",
+    accepts: &["tls.cert_chain_len:>3;", "tls.cert_chain_len:1<>5;"],
+    refuses: &["tls.cert_chain_len;", "tls.cert_chain_len:x;"],
+    parse: |rule, value| {
+        let test = number::test(
+            "tls.cert_chain_len",
+            some_value("tls.cert_chain_len", value, ">3")?,
+            u64::from(u32::MAX),
+        )?;
+        add(rule, "tls.cert_chain_len", "tls.cert_chain_len", "tls", None, move |n, _| test.holds(n))
+    },
+    ..Keyword::EMPTY
+};
+
+/// `2015-10-22`, `2015-10`, `2015`, `2015-10-22T23:59:59` (UTC), as seconds since the epoch.
+fn date(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (day, clock) = text.split_once(['T', ' ']).unwrap_or((text, ""));
+    let mut parts = day.split('-');
+    let year: i64 = parts.next().filter(|y| y.len() == 4)?.parse().ok()?;
+    let mut next = |low: i64, high: i64| match parts.next() {
+        None => Some(1),
+        Some(n) => n.parse::<i64>().ok().filter(|n| (low..=high).contains(n)),
+    };
+    let (month, day) = (next(1, 12)?, next(1, 31)?);
+    let mut clock = clock.split(':').filter(|c| !c.is_empty());
+    let mut time = |high: u64| match clock.next() {
+        None => Some(0),
+        Some(n) => n.parse::<u64>().ok().filter(|n| *n <= high),
+    };
+    let seconds = time(23)? * 3600 + time(59)? * 60 + time(60)?;
+    // Days since the epoch in the proleptic Gregorian calendar, years counted from March.
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719_468;
+    u64::try_from(days).ok().map(|d| d * 86_400 + seconds)
+}
+
+fn date_test(name: &str, value: &str) -> Result<NumberTest, Refusal> {
+    let value = value.trim_matches('"');
+    number::test_with(value, &date).ok_or_else(|| {
+        Refusal::error(
+            format!("`{value}` is no date or range of dates"),
+            format!("write {name}:<2015-10-22; or {name}:2015-10-01<>2015-11-01;"),
+        )
+    })
+}
+
+macro_rules! certificate_time {
+    ($id:ident, $name:literal, $number:literal, $doc:literal) => {
+        pub static $id: Keyword = Keyword {
+            name: $name,
+            kind: Kind::App,
+            doc: $doc,
+            example: concat!($name, ":<2015-10-22;"),
+            accepts: &[
+                concat!($name, ":<2015-10-22;"),
+                concat!($name, ":2015-10-01<>2015-11-01;"),
+                concat!($name, ":>2016;"),
+            ],
+            refuses: &[concat!($name, ";"), concat!($name, ":yesterday;")],
+            parse: |rule, value| {
+                let test = date_test($name, some_value($name, value, "<2015-10-22")?)?;
+                add(rule, $name, $number, "tls", Some(Dir::ToClient), move |n, _| test.holds(n))
+            },
+            ..Keyword::EMPTY
+        };
+    };
+}
+
+certificate_time!(
+    TLS_NOTBEFORE,
+    "tls_cert_notbefore",
+    "tls.cert_notbefore",
+    "Begin of the certificate's validity."
+);
+certificate_time!(
+    TLS_NOTAFTER,
+    "tls_cert_notafter",
+    "tls.cert_notafter",
+    "End of the certificate's validity."
+);
+
+pub static TLS_EXPIRED: Keyword = Keyword {
+    name: "tls_cert_expired",
+    kind: Kind::App,
+    doc: "The server's certificate had expired when the packet was seen.",
+    example: "tls_cert_expired;",
+    accepts: &["tls_cert_expired;"],
+    refuses: &["tls_cert_expired:1;"],
+    parse: |rule, value| {
+        no_value("tls_cert_expired", value)?;
+        add(rule, "tls_cert_expired", "tls.cert_notafter", "tls", Some(Dir::ToClient), |end, now| end < now)
+    },
+    ..Keyword::EMPTY
+};
+
+pub static TLS_VALID: Keyword = Keyword {
+    name: "tls_cert_valid",
+    kind: Kind::App,
+    doc: "The server's certificate was within its dates when the packet was seen.",
+    example: "tls_cert_valid;",
+    accepts: &["tls_cert_valid;"],
+    refuses: &["tls_cert_valid:1;"],
+    parse: |rule, value| {
+        no_value("tls_cert_valid", value)?;
+        add(rule, "tls_cert_valid", "tls.cert_notafter", "tls", Some(Dir::ToClient), |end, now| end >= now)?;
+        add(rule, "tls_cert_valid", "tls.cert_notbefore", "tls", Some(Dir::ToClient), |begin, now| {
+            begin <= now
+        })
+    },
+    ..Keyword::EMPTY
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_dates() {
+        assert_eq!(date("1970-01-01"), Some(0));
+        assert_eq!(date("2015-10-22T01:02:03"), Some(1_445_475_723));
+        assert_eq!(date("2016"), Some(1_451_606_400));
+        assert_eq!(date("20"), None);
+        assert_eq!(date("2015-13"), None);
+    }
+}

@@ -1,0 +1,78 @@
+//! What rules of one ruleset share while they are built: names turned to numbers, classes, references, parsed address lists.
+
+use super::diagnostic::Diagnostic;
+use super::header;
+use super::rule::{AddrSet, PortSet};
+use super::xbits::XbitTable;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Names numbered in the order they come.
+#[derive(Default)]
+pub struct Interner {
+    numbers: HashMap<String, u32>,
+    names: Vec<String>,
+}
+
+impl Interner {
+    pub fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.numbers.insert(name.to_owned(), number);
+        self.names.push(name.to_owned());
+        number
+    }
+
+    pub fn name(&self, number: u32) -> Option<&str> {
+        self.names.get(number as usize).map(String::as_str)
+    }
+}
+
+/// A line of classification.config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class {
+    pub description: String,
+    pub priority: u8,
+}
+
+#[derive(Default)]
+pub struct Shared {
+    pub flowbits: Interner,
+    pub flowints: Interner,
+    /// Variables captured by pcre or read by flowvar.
+    pub flowvars: Interner,
+    pub xbits: Interner,
+    /// xbits and hostbits at run time.
+    pub xbit_table: Arc<XbitTable>,
+    /// classification.config by class name; empty = not given, every class is accepted.
+    pub classes: HashMap<String, Class>,
+    /// reference.config: prefix of each reference type; empty = not given.
+    pub references: HashMap<String, String>,
+    /// Warnings of rules that loaded; the caller takes them.
+    pub warnings: Vec<Diagnostic>,
+    addresses: HashMap<String, Result<AddrSet, String>>,
+    ports: HashMap<String, Result<PortSet, String>>,
+}
+
+impl Shared {
+    /// Addresses by text; the same few lists stand in front of thousands of rules.
+    pub fn addresses(&mut self, text: &str) -> Result<AddrSet, String> {
+        if let Some(known) = self.addresses.get(text) {
+            return known.clone();
+        }
+        let set = header::addresses(text);
+        self.addresses.insert(text.to_owned(), set.clone());
+        set
+    }
+
+    pub fn ports(&mut self, text: &str) -> Result<PortSet, String> {
+        if let Some(known) = self.ports.get(text) {
+            return known.clone();
+        }
+        let set = header::ports(text);
+        self.ports.insert(text.to_owned(), set.clone());
+        set
+    }
+}
