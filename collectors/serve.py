@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib.util
 import json
 import logging
 import os
@@ -46,6 +47,9 @@ def serve(home: Home) -> None:
     settings, keys = home.load()
     make_private_directory(home.run_directory)
     address = server_address(settings.store_url) if settings.store_url else None
+    for module in ("clickhouse_connect", *(() if address else ("chdb",))):
+        if importlib.util.find_spec(module) is None:  # better now and in one line than in every part's log
+            raise ModuleNotFoundError(f"No module named {module!r}", name=module)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -31,6 +31,7 @@ class Sink(Protocol):
     """A local output, as `sensor.output` makes them."""
 
     def write(self, batch: Events) -> None: ...
+    def close(self) -> None: ...
 
 
 Watcher = Callable[[], None]

@@ -63,6 +63,7 @@ class Session:
         self._held_until = 0.0
         self._refusals: dict[tuple[int, int], int] = {}
         self.heard_at = 0.0
+        self.was_welcome = False
         self.refused = 0
         self.hold_reason = ""
 
@@ -161,6 +162,7 @@ class Session:
                     f"this spool ends before {limits.get(cursor.lane, 0)}"
                 )
         self._session = message.session
+        self.was_welcome = True
         self._window = message.window
         self._heartbeat_due = now
         self._progress_at = now

@@ -6,6 +6,8 @@ The line itself is `sensor.run`.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, cast
@@ -19,10 +21,11 @@ if TYPE_CHECKING:
     from sensor.run import Sink
     from sensor.source import Source
 
+_LINK_END_SECONDS = 5.0
+
 
 def carry(args: argparse.Namespace) -> int:
-    import signal
-
+    """Run the sensor as asked; the exit code."""
     from sensor import __version__
     from sensor.bus.enrol import load_enrolment
     from sensor.bus.link import Link
@@ -33,48 +36,66 @@ def carry(args: argparse.Namespace) -> int:
     from sensor.run import drain, only_one
     from sensor.run import run as run_line
 
+    quota_bytes = _size(args.quota)
     keys, enrolment = load_enrolment(args.dir)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    with only_one(args.dir):
+    stop = _stop_on_signals()
+    with contextlib.ExitStack() as cleanup:
+        cleanup.enter_context(only_one(args.dir))
         source, sinks = _source(args)
-        spool = Spool(args.dir / SPOOL_FILE, enrolment.sensor, quota_bytes=_size(args.quota))
+        for sink in sinks:
+            cleanup.callback(sink.close)
+        spool = Spool(args.dir / SPOOL_FILE, enrolment.sensor, quota_bytes=quota_bytes)
+        cleanup.callback(spool.close)
+        lost_before = _lost(spool)
         link = Link(spool, keys, enrolment.centre, enrolment.address, software=f"haidang {__version__}")
         link.start()
+        cleanup.callback(link.join, _LINK_END_SECONDS)
+        cleanup.callback(link.stop)
         _metrics(args.metrics, spool, link)
         progress = _Progress(spool, link)
-        try:
-            if source is not None and not _is_done(spool, source, again=args.again):
-                spooled = run_line(
-                    source,
-                    sinks,
-                    spool,
-                    Sealer(keys, enrolment.centre),
-                    link,
-                    shed=args.when_full == "shed",
-                    stop=stop,
-                    watch=progress.show,
-                )
-                tell_warnings(source.warnings)
-                progress.note(
-                    say(
-                        f"{spooled} events spooled from {source.what}",
-                        f"đã nhận {spooled} sự kiện từ {source.what}",
-                    )
-                )
-            delivered = drain(spool, link, seconds=args.drain, stop=stop, watch=progress.show)
-        finally:
-            progress.close()
-            link.stop()
-            link.join(5)
-            for sink in sinks:
-                getattr(sink, "close", lambda: None)()
-        lost = print_books(spool)
-        spool.close()
+        cleanup.callback(progress.close)
+        if source is not None and not _is_done(spool, source, again=args.again):
+            sealer, shed = Sealer(keys, enrolment.centre), args.when_full == "shed"
+            run_line(source, sinks, spool, sealer, link, shed=shed, stop=stop, watch=progress.show)
+            tell_warnings(source.warnings)
+        delivered = drain(spool, link, seconds=args.drain, stop=stop, watch=progress.show)
+        progress.close()
+        print_books(spool)
+        if not delivered:
+            tell_warnings([_why_not_delivered(link, enrolment.address)])
+        lost = _lost(spool) - lost_before
     if stop.is_set():
         return EXIT_INTERRUPTED
     return EXIT_OK if delivered and not lost else EXIT_FINDINGS
+
+
+def _stop_on_signals() -> threading.Event:
+    """Set by SIGTERM and Ctrl-C: the line ends after the batch in hand, and what is spooled stays."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _lost(spool: Spool) -> int:
+    return sum(sum(book.lost.values()) for book in spool.books())
+
+
+def _why_not_delivered(link: Link, address: str) -> str:
+    if link.session.hold_reason:
+        return say(
+            f"the centre refuses our batches ({link.session.hold_reason}): enrol this sensor again",
+            f"trung tâm từ chối ({link.session.hold_reason}): hãy đăng ký lại cảm biến",
+        )
+    if not link.session.was_welcome:
+        return say(
+            f"no centre answered at {address}: is it running, is this sensor still enrolled?",
+            f"không có trung tâm nào trả lời tại {address}: có đang chạy, còn được đăng ký không?",
+        )
+    return say(
+        "the centre does not have everything yet: what is pending goes out with the next run",
+        "trung tâm chưa có đủ: phần còn chờ sẽ được gửi ở lần chạy sau",
+    )
 
 
 def _source(args: argparse.Namespace) -> tuple[Source | None, list[Sink]]:
@@ -191,10 +212,7 @@ class _Progress:
             )
         )
 
-    def note(self, text: str) -> None:
-        if self._status is not None:
-            self._console.print(text)
-
     def close(self) -> None:
         if self._status is not None:
             self._status.stop()
+            self._status = None

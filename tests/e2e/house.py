@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class House:
     """One centre and one sensor. Kills and ends only what it started, by process id."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, metrics: str = "") -> None:
         self.centre_directory = directory / "centre"
         self.sensor_directory = directory / "sensor"
         self.log = (directory / "centre.log").open("wb")
@@ -31,7 +31,13 @@ class House:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]  # the sensor must find the centre again after a restart
         self.haidang(
-            "centre", "init", self.centre_directory, "--listen", f"tcp://127.0.0.1:{port}", "--metrics", ""
+            "centre",
+            "init",
+            self.centre_directory,
+            "--listen",
+            f"tcp://127.0.0.1:{port}",
+            "--metrics",
+            metrics,
         )
 
     def haidang(
