@@ -62,6 +62,10 @@ pub struct Config {
     pub teredo: Ports,
     pub vxlan: Ports,
     pub geneve: Ports,
+    /// VXLAN headers with reserved bits set are none.
+    pub vxlan_strict: bool,
+    /// GRE without a sequence number may hold ERSPAN type I.
+    pub erspan_type_1: bool,
 }
 
 impl Default for Config {
@@ -73,6 +77,8 @@ impl Default for Config {
             teredo: Ports::These(vec![(3544, 3544)]),
             vxlan: Ports::These(vec![(4789, 4789)]),
             geneve: Ports::These(vec![(6081, 6081)]),
+            vxlan_strict: true,
+            erspan_type_1: true,
         }
     }
 }
@@ -98,6 +104,8 @@ impl Config {
                 })?;
             }
         }
+        config.vxlan_strict = decoder["vxlan"]["reserved-bits-check"] != "permissive";
+        config.erspan_type_1 = decoder["erspan"]["typeI"]["enabled"] != false;
         if let Some(mode) = document["checksum-mode"].as_str() {
             config.checksums = match mode {
                 "none" => ChecksumMode::None,

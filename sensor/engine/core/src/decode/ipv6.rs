@@ -137,8 +137,8 @@ fn chain(state: &mut State, packet: &mut Packet<'_>, mut at: usize, end: usize) 
 
 fn upper_layer(state: &mut State, packet: &mut Packet<'_>, at: usize, end: usize) {
     let space = end.saturating_sub(at);
-    let extended = usize::from(packet.ip_header_len) > HEADER_LEN;
-    if (extended && space < 2) || (packet.proto == ESP && space < 8) {
+    let extension = packet.proto == ESP || usize::from(packet.ip_header_len) > HEADER_LEN;
+    if extension && space < 2 {
         return state.event(packet, events::IPV6_TRUNC_EXTHDR);
     }
     if !state.transport_layer(packet, at, end) {
@@ -199,13 +199,7 @@ fn options(state: &mut State, packet: &mut Packet<'_>, mut at: usize, end: usize
             break;
         };
         let next = at.saturating_add(2 + usize::from(len));
-        let exact = match kind {
-            ROUTER_ALERT => len == 2,
-            JUMBO => len == 4,
-            HOME_ADDRESS => len == 16,
-            _ => true,
-        };
-        if next > end || !exact {
+        if next > end {
             state.event(packet, events::IPV6_EXTHDR_INVALID_OPTLEN);
             break;
         }

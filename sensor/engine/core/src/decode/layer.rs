@@ -5,9 +5,12 @@ use super::checksum::Policy;
 use super::counters::Counters;
 use super::defrag::Defrag;
 use super::packet::{Origin, Packet};
-use super::{chdlc, ethernet, events, icmp, ipv4, ipv6, null, ppp, raw, sll, tcp, udp, vlan};
+use super::{
+    chdlc, ethernet, events, gre, icmp, ipv4, ipv6, mpls, nsh, null, ppp, raw, sll, tags, tcp, udp, vlan,
+};
 use super::{ipip, transport, Config};
 
+const LINK_TYPE_ETHERNET: u16 = 1;
 const LINK_TYPE_IPV4: u16 = 228;
 const LINK_TYPE_IPV6: u16 = 229;
 
@@ -43,6 +46,13 @@ const ETHERTYPES: &[(u16, Layer)] = &[
     (0x0806, ethernet::decode_arp),
     (0x8864, ppp::decode_pppoe_session),
     (0x8863, ppp::decode_pppoe_discovery),
+    (0x8847, mpls::decode),
+    (0x8848, mpls::decode),
+    (0x8926, tags::decode_vntag),
+    (0x893f, tags::decode_etag),
+    (0x88e7, tags::decode_itag),
+    (0x8903, tags::decode_fabricpath),
+    (0x894f, nsh::decode),
 ];
 
 /// IP protocol number, decoder; for both IP versions. What depends on the version is in ipv4.rs and ipv6.rs.
@@ -53,6 +63,7 @@ const PROTOCOLS: &[(u8, Layer)] = &[
     (50, transport::decode_esp),
     (4, ipip::decode_ipv4),
     (41, ipip::decode_ipv6),
+    (47, gre::decode),
 ];
 
 /// IP protocol number, decoder; IPv4 only.
@@ -84,7 +95,9 @@ pub(super) struct State {
 
 impl State {
     pub fn event(&mut self, packet: &mut Packet<'_>, code: u16) {
-        packet.events.set(code);
+        if !packet.events.set(code) {
+            return;
+        }
         if let Some(count) = self.counters.events.get_mut(usize::from(code)) {
             *count = count.saturating_add(1);
         }
@@ -192,6 +205,9 @@ impl State {
 
     /// Announces a packet nested at `packet.frame[at..end]`.
     pub fn nest(&mut self, layer: Layer, at: usize, end: usize, origin: &'static str) {
+        if at >= end {
+            return;
+        }
         self.inner = Some(Inner {
             layer,
             at: at as u32,
@@ -200,6 +216,19 @@ impl State {
             link_type: Packet::LINK_TYPE_RAW,
         });
     }
+
+    /// The same for an Ethernet frame.
+    pub fn nest_ethernet(&mut self, layer: Layer, at: usize, end: usize, origin: &'static str) {
+        self.nest(layer, at, end, origin);
+        if let Some(inner) = &mut self.inner {
+            inner.link_type = LINK_TYPE_ETHERNET;
+        }
+    }
+}
+
+/// Whether any layer decodes the ethertype.
+pub(super) fn is_ethertype(ethertype: u16) -> bool {
+    ETHERTYPES.iter().any(|(number, _)| *number == ethertype)
 }
 
 #[inline]

@@ -103,17 +103,14 @@ fn walk(mut rest: &[u8], mut oddity: impl FnMut(u16)) -> IpOptions {
         rest = rest.get(usize::from(length)..).unwrap_or(&[]);
         let Some(kind) = of_number(number) else {
             oddity(events::IPV4_OPT_INVALID);
-            break;
+            continue;
         };
         if seen.contains(kind) {
             oddity(events::IPV4_OPT_DUPLICATE);
             continue;
         }
         match fault(kind, option) {
-            Some(event) => {
-                oddity(event);
-                break;
-            }
+            Some(event) => oddity(event),
             None => seen.insert(kind),
         }
     }
@@ -124,11 +121,10 @@ fn walk(mut rest: &[u8], mut oddity: impl FnMut(u16)) -> IpOptions {
 fn fault(kind: IpOptions, option: &[u8]) -> Option<u16> {
     let len = option.len();
     let good_len = match kind {
-        IpOptions::QUICK_START => len == 8,
-        IpOptions::SECURITY => len == 11,
+        IpOptions::QUICK_START => len >= 8,
         IpOptions::STREAM_ID | IpOptions::ROUTER_ALERT => len == 4,
         IpOptions::TIMESTAMP => len >= 5,
-        IpOptions::CIPSO => len >= 8,
+        IpOptions::CIPSO => len >= 10,
         _ => len >= 3,
     };
     if !good_len {
@@ -142,10 +138,32 @@ fn fault(kind: IpOptions, option: &[u8]) -> Option<u16> {
             let with_address = option.get(3).is_some_and(|flags| flags & 0x0f == 3);
             (5, if with_address { 8 } else { 4 })
         }
+        IpOptions::CIPSO => return cipso_is_malformed(option).then_some(events::IPV4_OPT_MALFORMED),
         _ => return None,
     };
     let aligned = pointer.checked_sub(first).is_some_and(|past| past % entry == 0);
     (!aligned || pointer > len.saturating_add(1)).then_some(events::IPV4_OPT_MALFORMED)
+}
+
+/// Domain of interpretation, then tags (FIPS 188).
+fn cipso_is_malformed(option: &[u8]) -> bool {
+    const TAG_LEN_MIN: usize = 4;
+    const TAG_LEN_MAX: usize = 34;
+    let Some((domain, mut tags)) = option.get(2..).and_then(<[u8]>::split_first_chunk::<4>) else {
+        return true;
+    };
+    if *domain == [0; 4] {
+        return true;
+    }
+    while let Some(&[kind, len]) = tags.first_chunk::<2>() {
+        let len = usize::from(len);
+        let known = matches!(kind, 1 | 2 | 5 | 6 | 7);
+        if !known || !(TAG_LEN_MIN..=TAG_LEN_MAX).contains(&len) || len > tags.len() {
+            return true;
+        }
+        tags = tags.get(len..).unwrap_or(&[]);
+    }
+    !tags.is_empty()
 }
 
 /// Sets the events of the options at `frame[at..end]`.

@@ -127,15 +127,18 @@ impl PacketEvents {
     /// More events than this on one packet say nothing new.
     const MAX: usize = 14;
 
-    #[inline]
-    pub fn set(&mut self, code: u16) {
+    /// Adds an event; false when it was there already or there is no room.
+    pub fn set(&mut self, code: u16) -> bool {
         if self.contains(code) {
-            return;
+            return false;
         }
-        if let Some(slot) = self.codes.get_mut(usize::from(self.count)) {
+        let slot = self.codes.get_mut(usize::from(self.count));
+        let room = slot.is_some();
+        if let Some(slot) = slot {
             *slot = code;
             self.count = self.count.saturating_add(1);
         }
+        room
     }
     #[inline]
     pub fn contains(&self, code: u16) -> bool {

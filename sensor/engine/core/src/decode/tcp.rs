@@ -79,16 +79,20 @@ fn options(state: &mut State, packet: &mut Packet<'_>, header: &mut TcpHeader, a
                 .timestamp
                 .replace((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])))
                 .is_some(),
+            // No blocks: useless, and seen in the wild.
+            (5, &[_, _]) => false,
             // A cookie is 4 to 16 bytes, even in number, or none for a request (RFC 7413, 4.1.1).
-            (34, _) if len == 2 || ((6..=18).contains(&len) && len % 2 == 0) => {
+            (34, _) if len % 2 == 0 && (2..=18).contains(&len) => {
                 std::mem::replace(&mut header.fast_open, true)
             }
-            (2 | 3 | 4 | 5 | 8 | 34, _) => {
+            // The experiment Fast Open began as (RFC 6994).
+            (253 | 254, &[_, _, m0, m1, ..]) if len == 4 || len == 12 => {
+                [m0, m1] == [0xf9, 0x89] && std::mem::replace(&mut header.fast_open, true)
+            }
+            (2 | 3 | 4 | 5 | 8 | 34 | 253 | 254, _) => {
                 state.event(packet, events::TCP_OPT_INVALID_LEN);
                 false
             }
-            // The experiment Fast Open began as (RFC 6994; magic 0xf989).
-            (253 | 254, &[_, _, 0xf9, 0x89, ..]) => std::mem::replace(&mut header.fast_open, true),
             (19, _) if len != 18 => {
                 state.event(packet, events::TCP_OPT_INVALID_LEN);
                 false

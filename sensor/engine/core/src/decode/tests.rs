@@ -191,7 +191,7 @@ fn oddities_become_events() {
             &["decoder.ipv6.exthdr_useless_fh"],
         ),
         (ipv6(1, b""), &["decoder.ipv6.icmpv4"]),
-        (ipv6(58, &[255, 0, 0, 0, 0, 0, 0, 0]), &["decoder.icmpv6.unknown_type"]),
+        (ipv6(58, &[127, 0, 0, 0, 0, 0, 0, 0]), &["decoder.icmpv6.unknown_type"]),
     ];
     for (bytes, expected) in cases {
         let packet = decoder().decode(&frame(&bytes, 101), 1);

@@ -55,8 +55,9 @@ impl Datagram {
     /// Puts a fragment in: `data` from `start`, `last` when no more follow. Answers whether it overlapped another.
     pub fn insert(&mut self, policy: Policy, start: u32, data: &[u8], last: bool) -> bool {
         let end = start.saturating_add(u32::try_from(data.len()).unwrap_or(u32::MAX));
-        if last && self.total.is_none() {
-            self.end_at(end);
+        // An end before data already here is a lie: hosts drop it (RFC 815 leaves no hole there to fill).
+        if last && self.total.is_none() && self.pieces.last().is_none_or(|piece| piece.end <= end) {
+            self.total = Some(end);
         }
         let visible_end = self.total.map_or(end, |total| end.min(total));
         if visible_end <= start {
@@ -73,23 +74,6 @@ impl Datagram {
         }
         self.store.extend_from_slice(data);
         self.merge(policy, new)
-    }
-
-    /// The data ends here: what lies beyond was never part of it.
-    fn end_at(&mut self, total: u32) {
-        self.total = Some(total);
-        while let Some(piece) = self.pieces.last_mut() {
-            if piece.end <= total {
-                break;
-            }
-            let keep = piece.start.max(total);
-            self.covered = self.covered.saturating_sub(piece.end.saturating_sub(keep));
-            piece.end = keep;
-            if piece.start < keep {
-                break;
-            }
-            self.pieces.pop();
-        }
     }
 
     fn merge(&mut self, policy: Policy, new: Piece) -> bool {
@@ -194,8 +178,8 @@ mod tests {
             let fragments: Vec<(u32, Vec<u8>)> =
                 parts.iter().map(|&(start, len, fill)| (start * 8, vec![fill; len * 8])).collect();
             let mut datagram = Datagram { header: vec![0], ..Datagram::default() };
-            let total = 72;
-            // The empty last fragment that ends the data may come at any time.
+            let total = fragments.iter().map(|(start, data)| start + data.len() as u32).max().unwrap();
+            // The empty last fragment may come at any time.
             for (index, (start, data)) in fragments.iter().enumerate() {
                 if index == last_at {
                     datagram.insert(policy, total, &[], true);

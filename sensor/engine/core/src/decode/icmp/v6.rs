@@ -20,19 +20,23 @@ pub(crate) fn decode(state: &mut State, packet: &mut Packet<'_>, at: usize, end:
         seq: numbered.then_some(u16::from_be_bytes([s0, s1])),
     };
     set_payload(packet, body, end);
+    // Listener discovery never leaves the link (RFC 2710, 3).
+    if matches!(kind, 130..=132) && packet.ttl != 1 {
+        state.event(packet, events::ICMPV6_MLD_MESSAGE_WITH_INVALID_HL);
+    }
     let highest = match kind {
-        1 => 7,                    // destination unreachable
-        3 => 1,                    // time exceeded
-        4 | 139 | 140 => 2,        // parameter problem, node information query and response
-        138 if code == 255 => 255, // router renumbering, sequence number reset
-        138 => 1,
-        // Packet too big, echo, neighbour and listener discovery, home agents, certification paths, multicast routers.
-        2 | 128..=137 | 141..=149 | 151..=153 => 0,
+        1 => 6,               // destination unreachable
+        3 => 1,               // time exceeded
+        4 | 138..=140 => 2,   // parameter problem, router renumbering, node information
+        155 => 3,             // RPL control
+        150..=153 => u8::MAX, // experimental mobility, multicast router discovery
+        // Packet too big, echo, discovery of listeners, neighbours, home agents, certification paths, duplicates.
+        2 | 128..=137 | 141..=149 | 154 | 156..=159 => 0,
         _ => {
             let event = match kind {
-                5..=99 | 102..=126 | 160..=199 => events::ICMPV6_UNASSIGNED_TYPE,
+                0 | 127 => events::ICMPV6_UNKNOWN_TYPE,
                 100 | 101 | 200 | 201 => events::ICMPV6_EXPERIMENTATION_TYPE,
-                _ => events::ICMPV6_UNKNOWN_TYPE,
+                _ => events::ICMPV6_UNASSIGNED_TYPE,
             };
             return state.event(packet, event);
         }
@@ -40,14 +44,11 @@ pub(crate) fn decode(state: &mut State, packet: &mut Packet<'_>, at: usize, end:
     if code > highest {
         return state.event(packet, events::ICMPV6_UNKNOWN_CODE);
     }
-    match kind {
-        1..=4 => match quoted(packet, body, end, 6, ipv6::HEADER_LEN) {
+    if (1..=4).contains(&kind) {
+        match quoted(packet, body, end, 6, ipv6::HEADER_LEN) {
             Quoted::Good => {}
             Quoted::Short => state.event(packet, events::ICMPV6_IPV6_TRUNC_PKT),
             Quoted::WrongVersion => state.event(packet, events::ICMPV6_IPV6_UNKNOWN_VERSION),
-        },
-        // Listener discovery never leaves the link (RFC 2710, 3; RFC 3810, 5).
-        130..=132 | 143 if packet.ttl != 1 => state.event(packet, events::ICMPV6_MLD_MESSAGE_WITH_INVALID_HL),
-        _ => {}
+        }
     }
 }
