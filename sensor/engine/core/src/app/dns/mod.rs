@@ -3,6 +3,7 @@
 
 mod log;
 mod message;
+mod reader;
 pub mod rrtype;
 mod tx;
 
@@ -11,7 +12,8 @@ mod tests;
 
 use super::{Buffer, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction};
 use crate::direction::{Dir, PerDir};
-use message::{be16, plausible_name, Header, Message, Oddity, HEADER_LEN};
+use message::{Header, Message, Oddity, HEADER_LEN};
+use reader::{be16, plausible_name};
 use std::collections::VecDeque;
 use std::ops::Range;
 use tx::DnsTx;

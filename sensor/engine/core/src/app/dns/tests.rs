@@ -1,4 +1,5 @@
-use super::message::{Message, NAME_MAX, TEXT_PER_BYTE};
+use super::message::Message;
+use super::reader::{NAME_MAX, TEXT_PER_BYTE};
 use super::*;
 use crate::app::LogFor;
 use crate::event::JsonWriter;

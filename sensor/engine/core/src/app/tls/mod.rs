@@ -1,10 +1,11 @@
 //! TLS and SSL over TCP: everything that is said before encryption begins. One transaction per flow.
 //!
-//! `parser` walks records and puts handshake messages together, `hello` and `cert` take messages apart, `fingerprint`
+//! `parser` walks records, `handshake` puts messages together, `hello` and `cert` take messages apart, `fingerprint`
 //! computes JA3 and JA4, `tx` answers rules. Nothing is decrypted and no certificate is verified.
 
 mod cert;
 mod fingerprint;
+mod handshake;
 mod hello;
 mod log;
 mod parser;

@@ -1,9 +1,9 @@
-//! Records and handshake messages of one flow (RFC 8446 sections 4 and 5, RFC 5246 section 6). Payload of encrypted
-//! records is skipped without being looked at or held.
+//! Records of one flow (RFC 8446 section 5, RFC 5246 section 6). Payload of encrypted records is skipped without being
+//! looked at or held; plain handshake bytes go to `handshake`.
 
-use super::cert::Chain;
-use super::hello::{Hello, TLS13};
-use super::tx::{seen, Fingerprints, TlsTx};
+use super::handshake::message_len;
+use super::hello::TLS13;
+use super::tx::{Fingerprints, TlsTx};
 use super::{state, Event};
 use crate::app::{Outcome, ParseCx, Parser, Transaction};
 use crate::direction::Dir;
@@ -13,10 +13,6 @@ use std::ops::Range;
 const HEADER_LEN: usize = 5;
 /// Longest record body: TLSCiphertext of RFC 5246 section 6.2.3.
 pub const RECORD_MAX: usize = (1 << 14) + 2048;
-/// Bytes of a handshake message's header.
-const MESSAGE_HEADER_LEN: usize = 4;
-/// Longest handshake message put together: chains of several dozen certificates fit, and a flow cannot hold more memory.
-pub const MESSAGE_MAX: usize = 1 << 17;
 /// Records in one call: more in one packet is an attempt to burn cycles.
 const RECORDS_PER_CALL_MAX: usize = 255;
 /// Heartbeats carry at least 16 bytes of padding (RFC 6520 section 4).
@@ -29,20 +25,6 @@ mod record {
     pub const HANDSHAKE: u8 = 22;
     pub const APPLICATION_DATA: u8 = 23;
     pub const HEARTBEAT: u8 = 24;
-}
-
-mod message {
-    pub const CLIENT_HELLO: u8 = 1;
-    pub const SERVER_HELLO: u8 = 2;
-    pub const CERTIFICATE: u8 = 11;
-    pub const SERVER_KEY_EXCHANGE: u8 = 12;
-    pub const CERTIFICATE_REQUEST: u8 = 13;
-    pub const SERVER_HELLO_DONE: u8 = 14;
-    pub const CLIENT_KEY_EXCHANGE: u8 = 16;
-    /// Types that may be met unencrypted and are of no interest: hello request, hello verify, ticket, end of early data,
-    /// hello retry, encrypted extensions, certificate verify, finished, certificate URL and status, supplemental data, key update,
-    /// compressed certificate, next protocol.
-    pub const OTHERS: &[u8] = &[0, 3, 4, 5, 6, 8, 15, 20, 21, 22, 23, 24, 25, 67];
 }
 
 /// What happens once encrypted data begins (`app-layer.protocols.tls.encryption-handling`).
@@ -58,14 +40,14 @@ enum Encryption {
 
 /// Where one direction stands.
 #[derive(Default)]
-struct Side {
+pub(super) struct Side {
     /// Bytes of the record in hand still to come, and what they are.
     left: usize,
     feeds_handshake: bool,
     /// A handshake message in pieces, header included.
-    message: Vec<u8>,
+    pub(super) message: Vec<u8>,
     /// Bytes of a handshake message still to be passed over.
-    skip: usize,
+    pub(super) skip: usize,
     /// ChangeCipherSpec or application data was seen.
     encrypted: bool,
     /// The last heartbeat's length, to compare with the answer.
@@ -73,15 +55,15 @@ struct Side {
     /// The first bytes were looked at for SSLv2.
     started: bool,
     /// SSLv2 follows, or bytes were lost for good: nothing is parsed.
-    lost: bool,
+    pub(super) lost: bool,
 }
 
 pub struct TlsParser {
-    tx: Option<TlsTx>,
-    to_server: Side,
+    pub(super) tx: Option<TlsTx>,
+    pub(super) to_server: Side,
     to_client: Side,
     encryption: Encryption,
-    certificate_requested: bool,
+    pub(super) certificate_requested: bool,
     /// `encryption` has been put into effect.
     handled: bool,
 }
@@ -109,18 +91,18 @@ impl TlsParser {
         }
     }
 
-    fn side(&mut self, dir: Dir) -> &mut Side {
+    pub(super) fn side(&mut self, dir: Dir) -> &mut Side {
         match dir {
             Dir::ToServer => &mut self.to_server,
             Dir::ToClient => &mut self.to_client,
         }
     }
-    fn event(&mut self, event: Event) {
+    pub(super) fn event(&mut self, event: Event) {
         if let Some(tx) = &mut self.tx {
             tx.event(event);
         }
     }
-    fn reach(&mut self, dir: Dir, progress: u8) {
+    pub(super) fn reach(&mut self, dir: Dir, progress: u8) {
         if let Some(tx) = &mut self.tx {
             tx.reach(dir, progress);
         }
@@ -133,178 +115,17 @@ impl TlsParser {
     }
 
     /// Gives up on the records of both sides, without calling the stream another protocol.
-    fn lose(&mut self, cx: &mut ParseCx) {
+    pub(super) fn lose(&mut self, cx: &mut ParseCx) {
         self.to_server.lost = true;
         self.to_client.lost = true;
         self.finish();
         cx.bypass = true;
     }
 
-    fn broken(&mut self, event: Event) -> Outcome {
+    pub(super) fn broken(&mut self, event: Event) -> Outcome {
         self.event(event);
         self.finish();
         Outcome::Broken
-    }
-
-    /// An SSLv2 hello in the place of the first record: how many bytes it took, 0 when it is not there.
-    fn first_sslv2(&mut self, dir: Dir, data: &[u8], cx: &mut ParseCx) -> Result<usize, Outcome> {
-        let &[first, second, kind, ..] = data else {
-            let maybe = data.first().is_some_and(|b| b & 0x80 != 0);
-            return if maybe { Err(Outcome::NeedMore { consumed: 0, needed: 3 }) } else { Ok(0) };
-        };
-        if first & 0x80 == 0 {
-            return Ok(0);
-        }
-        let end = usize::from(u16::from_be_bytes([first & 0x7f, second])).saturating_add(2);
-        let known = matches!((dir, kind), (Dir::ToServer, 1) | (Dir::ToClient, 4) | (_, 0));
-        if !known || end <= 3 {
-            return Err(self.broken(Event::InvalidSslv2Header));
-        }
-        let Some(body) = data.get(3..end) else {
-            return Err(Outcome::NeedMore { consumed: 0, needed: end });
-        };
-        match (dir, kind) {
-            (Dir::ToServer, 1) => match Hello::client_v2(body) {
-                Some(hello) => {
-                    // A client that offers more than SSLv2 goes on in records if the server agrees.
-                    if hello.version == 2 {
-                        self.to_server.lost = true;
-                    }
-                    self.client_hello(hello, cx);
-                }
-                None => return Err(self.broken(Event::InvalidSslv2Header)),
-            },
-            (Dir::ToClient, 4) => {
-                let hello = Hello { version: 2, sslv2: true, ..Hello::default() };
-                self.server_hello(hello, cx);
-                self.lose(cx);
-            }
-            _ => {
-                self.event(Event::ErrorMessageEncountered);
-                self.lose(cx);
-            }
-        }
-        Ok(end)
-    }
-
-    fn client_hello(&mut self, hello: Hello, cx: &mut ParseCx) {
-        let Some(tx) = &mut self.tx else { return };
-        tx.seen |= seen::CLIENT_HELLO;
-        // After a HelloRetryRequest the client says the same once more: the first counts.
-        if tx.client_hello.is_none() {
-            tx.client_hello = Some(hello);
-            tx.meta.logged = false;
-        }
-        tx.reach(Dir::ToServer, state::CLIENT_HELLO_DONE);
-        cx.trigger_raw[Dir::ToServer] = true;
-    }
-
-    fn server_hello(&mut self, hello: Hello, cx: &mut ParseCx) {
-        let Some(tx) = &mut self.tx else { return };
-        tx.seen |= seen::SERVER_HELLO;
-        if tx.server_hello.is_none() {
-            tx.server_hello = Some(hello);
-            tx.meta.logged = false;
-        }
-        tx.reach(Dir::ToClient, state::SERVER_HELLO);
-        cx.trigger_raw[Dir::ToClient] = true;
-    }
-
-    /// One whole handshake message, header included.
-    fn message(&mut self, dir: Dir, data: &[u8], cx: &mut ParseCx) {
-        let (Some(&kind), Some(body)) = (data.first(), data.get(MESSAGE_HEADER_LEN..)) else {
-            return;
-        };
-        let Some(tx) = &mut self.tx else { return };
-        let mut event = |e: Event| tx.meta.set_event(e as u8);
-        match (kind, dir) {
-            (message::CLIENT_HELLO, Dir::ToServer) => match Hello::client(body, &mut event) {
-                Some(hello) => self.client_hello(hello, cx),
-                None => self.event(Event::InvalidHandshakeMessage),
-            },
-            (message::SERVER_HELLO, Dir::ToClient) => match Hello::server(body, &mut event) {
-                Some(hello) => self.server_hello(hello, cx),
-                None => self.event(Event::InvalidHandshakeMessage),
-            },
-            (message::CERTIFICATE, Dir::ToClient) => {
-                if tx.server_chain.is_none() {
-                    tx.server_chain = Some(Chain::read(body, &mut event));
-                }
-                tx.reach(dir, state::SERVER_CERT_DONE);
-            }
-            (message::CERTIFICATE, Dir::ToServer) => {
-                // A client without a certificate sends an empty list.
-                if tx.client_chain.is_none() && body.len() > 3 {
-                    tx.client_chain = Some(Chain::read(body, &mut event));
-                }
-                self.client_answered();
-            }
-            (message::SERVER_KEY_EXCHANGE, Dir::ToClient) => tx.seen |= seen::SERVER_KEY_EXCHANGE,
-            (message::CERTIFICATE_REQUEST, Dir::ToClient) => self.certificate_requested = true,
-            (message::SERVER_HELLO_DONE, Dir::ToClient) => {
-                // The record waits for the client's certificate when one was asked for.
-                let done = if self.certificate_requested {
-                    state::SERVER_CERT_DONE
-                } else {
-                    state::SERVER_HELLO_DONE
-                };
-                tx.reach(dir, done);
-                cx.trigger_raw[dir] = true;
-            }
-            (message::CLIENT_KEY_EXCHANGE, Dir::ToServer) => {
-                tx.seen |= seen::CLIENT_KEY_EXCHANGE;
-                self.client_answered();
-            }
-            (kind, _) if message::OTHERS.contains(&kind) => {}
-            _ => self.event(Event::InvalidHandshakeMessage),
-        }
-    }
-
-    /// The client has sent its certificate, or gone past the place where it could.
-    fn client_answered(&mut self) {
-        self.reach(Dir::ToServer, state::CLIENT_CERT_DONE);
-        if self.certificate_requested {
-            self.reach(Dir::ToClient, state::SERVER_HELLO_DONE);
-        }
-    }
-
-    /// Handshake bytes of a record, in any pieces.
-    fn handshake(&mut self, dir: Dir, mut data: &[u8], cx: &mut ParseCx) {
-        while !data.is_empty() {
-            let side = self.side(dir);
-            if side.skip > 0 {
-                let step = side.skip.min(data.len());
-                side.skip = side.skip.saturating_sub(step);
-                data = data.get(step..).unwrap_or_default();
-                continue;
-            }
-            if side.message.is_empty() {
-                // The usual case: the message is whole in this piece and is not copied.
-                if let Some(message) =
-                    message_len(data).filter(|n| *n <= MESSAGE_MAX).and_then(|n| data.get(..n))
-                {
-                    self.message(dir, message, cx);
-                    data = data.get(message.len()..).unwrap_or_default();
-                    continue;
-                }
-            }
-            let total = message_len(&side.message).unwrap_or(MESSAGE_HEADER_LEN);
-            let step = total.saturating_sub(side.message.len()).min(data.len());
-            let (piece, rest) = data.split_at_checked(step).unwrap_or((data, &[]));
-            side.message.extend_from_slice(piece);
-            data = rest;
-            let Some(total) = message_len(&side.message) else {
-                continue;
-            };
-            if total > MESSAGE_MAX {
-                side.skip = total.saturating_sub(side.message.len());
-                side.message = Vec::new();
-                self.event(Event::HandshakeInvalidLength);
-            } else if side.message.len() >= total {
-                let message = std::mem::take(&mut side.message);
-                self.message(dir, &message, cx);
-            }
-        }
     }
 
     /// A side has begun to encrypt.
@@ -427,16 +248,6 @@ enum Step {
     Begun,
     Need(usize),
     Broken(Event),
-}
-
-/// Length of the handshake message that begins here, header included.
-fn message_len(data: &[u8]) -> Option<usize> {
-    match *data {
-        [_, a, b, c, ..] => {
-            Some((usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c)) + MESSAGE_HEADER_LEN)
-        }
-        _ => None,
-    }
 }
 
 impl Parser for TlsParser {

@@ -1,5 +1,6 @@
+use super::handshake::MESSAGE_MAX;
 use super::hello::{is_grease, Hello};
-use super::parser::{MESSAGE_MAX, RECORD_MAX};
+use super::parser::RECORD_MAX;
 use super::tx::buffer;
 use super::*;
 use crate::app::{LogFor, Outcome, ParseCx, Parser, Transaction};
