@@ -396,19 +396,22 @@ pub struct Plan {
 /// Reads a Content-Encoding value; at most `limit` layers.
 pub fn plan(value: &[u8], limit: usize) -> Plan {
     let mut plan = Plan::default();
+    let mut words: usize = 0;
     for word in value.split(|b| matches!(b, b',' | b' ' | b'\t')) {
         if word.is_empty() {
             continue;
+        }
+        // "identity" counts towards the limit too, as in Suricata.
+        words = words.saturating_add(1);
+        if words > limit {
+            plan.too_many = true;
+            break;
         }
         let clean = |name: &[u8]| word.eq_ignore_ascii_case(name);
         let is = |name: &[u8]| super::headers::contains_token(word, name);
         if is(b"gzip") || is(b"deflate") {
             plan.abnormal |=
                 !(clean(b"gzip") || clean(b"x-gzip") || clean(b"deflate") || clean(b"x-deflate"));
-            if plan.layers >= limit {
-                plan.too_many = true;
-                break;
-            }
             plan.layers = plan.layers.saturating_add(1);
         } else if !(clean(b"identity") || clean(b"none") || clean(b"br") || clean(b"lzma")) {
             plan.abnormal = true;

@@ -60,6 +60,7 @@ events! {
     DoubleEncodedUri => "double_encoded_uri",
     RequestLineInvalid => "request_line_invalid",
     RequestBodyUnexpected => "request_body_unexpected",
+    ResponseBodyUnexpected => "response_body_unexpected",
     AuthUnrecognized => "request_auth_unrecognized",
     RequestHeaderRepetition => "request_header_repetition",
     ResponseHeaderRepetition => "response_header_repetition",

@@ -147,19 +147,11 @@ pub fn parse_request(line: &[u8]) -> RequestLine {
     let protocol = line.get(out.protocol.clone()).unwrap_or(&[]);
     out.version = version(protocol);
     if out.version == Version::Unknown {
-        // A space inside the URI: the protocol is the last word then.
-        if let Some(at) = line.iter().rposition(|b| is_space(*b)) {
-            let last = at.saturating_add(1);
-            let found = version(line.get(last..).unwrap_or(&[]));
-            if found != Version::Unknown && last > protocol_start {
-                out.version = found;
-                out.protocol = last..line.len();
-                let end = line
-                    .get(..at)
-                    .and_then(|l| l.iter().rposition(|b| !is_space(*b)))
-                    .map_or(uri_end, |n| n.saturating_add(1));
-                out.uri = uri_start..end.max(uri_end);
-            }
+        // A space inside the URI: the last word tells the framing all the same.
+        let last = protocol.rsplit(|b| is_space(*b)).find(|word| !word.is_empty());
+        let found = version(last.unwrap_or(&[]));
+        if found != Version::Unknown {
+            out.version = found;
         }
         out.invalid = !known && out.version == Version::Unknown;
     }

@@ -314,8 +314,8 @@ impl HttpParser {
             return;
         }
         self.flush_fold(dir);
-        let whole = !matches!(self.halves[dir].state, State::Length(_) | State::Chunk(_) | State::ChunkEnd);
-        self.finish(dir, whole, cx);
+        // A body shorter than announced still counts as closed when its sender closes, as in Suricata.
+        self.finish(dir, true, cx);
         self.halves[dir].state = State::Ignore;
     }
 }

@@ -116,11 +116,7 @@ impl Multipart {
                     }
                 }
                 State::Headers => {
-                    let end = if self.held.starts_with(b"\r\n") {
-                        Some(2)
-                    } else {
-                        memmem::find(&self.held, b"\r\n\r\n").map(|at| at.saturating_add(4))
-                    };
+                    let end = head_end(&self.held);
                     let Some(end) = end else {
                         if self.held.len() > PART_HEADERS_MAX {
                             events(Event::MultipartInvalidHeader);
@@ -160,9 +156,12 @@ impl Multipart {
                     if found.is_none() {
                         return;
                     }
-                    if self.held.starts_with(b"\r\n") {
-                        self.drop_front(2);
-                    }
+                    let line_end = match self.held.as_slice() {
+                        [b'\r', b'\n', ..] => 2,
+                        [b'\n', ..] => 1,
+                        _ => 0,
+                    };
+                    self.drop_front(line_end);
                     if !self.after_delimiter() {
                         self.state = State::Preamble;
                         return;
@@ -178,11 +177,11 @@ impl Multipart {
         if self.held.starts_with(&self.delimiter) {
             return Some(0);
         }
-        let mut from = 0;
+        let mut from: usize = 0;
         loop {
-            let at = from + memmem::find(self.held.get(from..)?, &self.delimiter)?;
-            match at.checked_sub(2) {
-                Some(end) if self.held.get(end..at) == Some(b"\r\n") => return Some(end),
+            let at = from.saturating_add(memmem::find(self.held.get(from..)?, &self.delimiter)?);
+            match self.held.get(..at) {
+                Some([before @ .., b'\r', b'\n'] | [before @ .., b'\n']) => return Some(before.len()),
                 _ => from = at.saturating_add(1),
             }
         }
@@ -199,6 +198,11 @@ impl Multipart {
             }
             Some(b"\r\n") => {
                 self.drop_front(after.saturating_add(2));
+                self.state = State::Headers;
+                true
+            }
+            Some([b'\n', _]) => {
+                self.drop_front(after.saturating_add(1));
                 self.state = State::Headers;
                 true
             }
@@ -229,6 +233,18 @@ impl Multipart {
         }
         self.state = State::Epilogue;
         self.held = Vec::new();
+    }
+}
+
+/// Length of a part's headers with the empty line behind them; lines may end in a bare LF.
+fn head_end(held: &[u8]) -> Option<usize> {
+    let mut from: usize = 0;
+    loop {
+        match held.get(from..)? {
+            [b'\r', b'\n', ..] => return Some(from.saturating_add(2)),
+            [b'\n', ..] => return Some(from.saturating_add(1)),
+            rest => from = from.saturating_add(memchr::memchr(b'\n', rest)?).saturating_add(1),
+        }
     }
 }
 

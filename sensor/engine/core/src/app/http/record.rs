@@ -56,10 +56,10 @@ impl Transaction for HttpTx {
         }
         let request = &self.request.headers;
         let response = &self.response.headers;
-        if let Some(agent) = request.get(Known::UserAgent) {
+        if let Some(agent) = request.get(Known::UserAgent).filter(|value| !value.is_empty()) {
             out.bytes("http_user_agent", agent);
         }
-        if let Some(kind) = response.get(Known::ContentType) {
+        if let Some(kind) = response.get(Known::ContentType).filter(|value| !value.is_empty()) {
             let end = memchr::memchr(b';', kind).unwrap_or(kind.len());
             out.bytes("http_content_type", kind.get(..end).unwrap_or(kind));
         }
@@ -75,7 +75,7 @@ impl Transaction for HttpTx {
             }
             out.close();
         }
-        if let Some(referer) = request.get(Known::Referer) {
+        if let Some(referer) = request.get(Known::Referer).filter(|value| !value.is_empty()) {
             out.bytes("http_refer", referer);
         }
         if !self.method().is_empty() {

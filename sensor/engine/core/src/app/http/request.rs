@@ -81,10 +81,11 @@ impl HttpParser {
         }
         let mut state = State::Finalize;
         let chunked = headers.get(Known::TransferEncoding).map(|te| {
-            if tx.request_version != Version::V1_1 || !te.eq_ignore_ascii_case(b"chunked") {
+            let chunked = contains_token(te, b"chunked");
+            if tx.request_version != Version::V1_1 || !chunked {
                 events[1] = Some(Event::InvalidTransferEncodingInRequest);
             }
-            contains_token(te, b"chunked")
+            chunked
         });
         if chunked == Some(true) {
             state = State::ChunkLength;
@@ -112,12 +113,17 @@ impl HttpParser {
         let len = memchr::memchr(b'\n', data).map_or(data.len(), |at| at.saturating_add(1));
         let text = data.get(..len).unwrap_or(data);
         let blank = text.iter().all(|b| line::is_space(*b));
-        if data.is_empty() || blank || line::looks_like_request(data) {
+        let has_body = self.current(DIR).is_some_and(|tx| tx.request.wire_len > 0);
+        // The line end that old browsers send behind a body is shown as part of it.
+        let over = if blank { !has_body } else { line::looks_like_request(text) };
+        if data.is_empty() || over {
             self.finish(DIR, true, cx);
             return Step::Consumed(0);
         }
         if let Some(tx) = self.current(DIR) {
-            tx.event(Event::RequestBodyUnexpected);
+            if !blank {
+                tx.event(Event::RequestBodyUnexpected);
+            }
             tx.body_data(DIR, text);
         }
         Step::Consumed(len)
@@ -158,13 +164,18 @@ impl HttpTx {
         }
         let authority = self.method() == b"CONNECT";
         self.parts = uri::split(self.raw_uri(), authority);
-        let path = self.raw_uri().get(self.parts.path.clone()).unwrap_or(&[]);
-        if memchr::memchr(b'%', path).is_some() {
-            let mut once = Vec::with_capacity(path.len());
-            uri::percent_decode(path, &mut once);
-            if uri::has_escape(&once) {
-                self.event(Event::DoubleEncodedUri);
-            }
+        let double = |range: Option<std::ops::Range<usize>>, on: bool| {
+            let part = range.filter(|_| on).and_then(|range| self.raw_uri().get(range));
+            part.is_some_and(|part| {
+                let mut once = Vec::with_capacity(part.len());
+                uri::percent_decode(part, &mut once);
+                uri::has_escape(&once)
+            })
+        };
+        if double(Some(self.parts.path.clone()), self.config.double_decode_path)
+            || double(self.parts.query.clone(), self.config.double_decode_query)
+        {
+            self.event(Event::DoubleEncodedUri);
         }
         if let Some(port) = self.parts.port.clone() {
             let digits = self.raw_uri().get(port).unwrap_or(&[]);
@@ -206,7 +217,7 @@ impl HttpTx {
                 }
             }
         }
-        if self.port().is_some_and(|port| port != server_port) && server_port != 0 {
+        if self.port().is_some_and(|port| port != server_port) && self.method() != b"CONNECT" {
             events[3] = Some(Event::ServerPortMismatch);
         }
         for event in events.into_iter().flatten() {

@@ -187,11 +187,15 @@ impl HttpParser {
     pub(super) fn after_response(&mut self, data: &[u8], cx: &mut ParseCx) -> Step {
         let len = memchr::memchr(b'\n', data).map_or(data.len(), |at| at.saturating_add(1));
         let text = data.get(..len).unwrap_or(data);
-        if data.is_empty() || line::is_status_line(text) || line::may_be_status_line(data) {
+        let blank = text.iter().all(|b| line::is_space(*b));
+        if data.is_empty() || line::is_status_line(text) || (!blank && line::may_be_status_line(data)) {
             self.finish(DIR, true, cx);
             return Step::Consumed(0);
         }
         if let Some(tx) = self.current(DIR) {
+            if !blank {
+                tx.event(Event::ResponseBodyUnexpected);
+            }
             tx.body_data(DIR, text);
         }
         Step::Consumed(len)

@@ -15,6 +15,7 @@ pub struct Feed {
     pub parser: Box<dyn Parser>,
     rest: [Vec<u8>; 2],
     pub broken: bool,
+    pub port: u16,
     pub upgrade: Option<&'static str>,
 }
 
@@ -27,7 +28,13 @@ impl Feed {
         Self::with(&json!({}))
     }
     pub fn with(config: &serde_json::Value) -> Self {
-        Feed { parser: (PROTOCOL.new)(config), rest: [Vec::new(), Vec::new()], broken: false, upgrade: None }
+        Feed {
+            parser: (PROTOCOL.new)(config),
+            rest: [Vec::new(), Vec::new()],
+            broken: false,
+            port: 80,
+            upgrade: None,
+        }
     }
     pub fn push(&mut self, dir: Dir, data: &[u8]) -> &mut Self {
         if self.broken || self.upgrade.is_some() {
@@ -36,6 +43,7 @@ impl Feed {
         let mut all = std::mem::take(&mut self.rest[dir.index()]);
         all.extend_from_slice(data);
         let mut cx = cx();
+        cx.dst_port = self.port;
         match self.parser.parse(dir, &all, &mut cx) {
             crate::app::Outcome::Done => {}
             crate::app::Outcome::NeedMore { consumed, needed } => {

@@ -67,7 +67,7 @@ fn pipelining_keeps_order() {
         assert_eq!(text(&feed, id, ToServer, "http.uri"), format!("/{body}"));
         assert_eq!(feed.tx(id).progress(ToClient), 5);
     }
-    assert_eq!(text(&feed, 1, ToServer, "http.request_body"), "abc");
+    assert_eq!(text(&feed, 1, ToServer, "http.request_body"), "abc\\r\\n");
     assert_eq!(feed.tx(1).files(ToServer)[0].name, b"/2");
     assert_eq!(feed.events(1), ["response_chunk_extension"]);
     for id in 0..3 {
