@@ -18,10 +18,19 @@ from dataclasses import dataclass, field
 import msgspec
 
 from collectors.enrolment import Enroller
-from collectors.journal import Entry, Gap, Heard, Journal, NewRecord, Quarantined, Stream
+from collectors.journal import (
+    MAX_QUARANTINED_BYTES,
+    Entry,
+    Gap,
+    Heard,
+    Journal,
+    NewRecord,
+    Quarantined,
+    Stream,
+)
 from collectors.registry import Peer, Registry
 from sensor.bus import lanes, messages
-from sensor.bus.seal import MAX_RECORD_BYTES, Opener, SealError, read_envelope
+from sensor.bus.seal import Opener, SealError, read_envelope
 
 log = logging.getLogger("haidang.ingest")
 
@@ -133,7 +142,11 @@ class Receiver:
 
     def _stranger(self, routing: bytes, user: str, message: messages.AnyMessage) -> list[Reply]:
         if self._registry.token(user) is not None:
-            return [(routing, messages.encode(self._enroller.answer(user, message)))]
+            try:
+                return [(routing, messages.encode(self._enroller.answer(user, message)))]
+            except sqlite3.Error as error:
+                log.error("the registry takes nothing: %s", error)
+                return [(routing, messages.encode(messages.EnrolRefused("the centre's disk refuses")))]
         self.counts["unknown_key"] += (
             1  # revoked while connected: the socket is still open, nothing it says counts
         )
@@ -187,7 +200,7 @@ class Receiver:
         except SealError as error:
             log.warning("%s lane %d batch %d refused: %s", talk.sensor, message.lane, message.seq, error)
             self.counts["refused"] += 1
-            self._entries.append(Quarantined(talk.sensor, error.reason, record[:MAX_RECORD_BYTES]))
+            self._entries.append(Quarantined(talk.sensor, error.reason, record[:MAX_QUARANTINED_BYTES]))
             talk.stray = True
             refused = messages.Refused(talk.session, message.lane, message.seq, error.reason)
             return [(routing, messages.encode(refused))]

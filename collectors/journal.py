@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sensor.bus.records import COLUMNS, RECORDS, Record, add_record, as_record, open_database
-from sensor.bus.seal import MAX_RECORD_BYTES, NO_PREVIOUS
+from sensor.bus.seal import NO_PREVIOUS
 
 _APPLICATION = 0x48444A4E  # "HDJN"
 _VERSION = 1
@@ -49,9 +49,8 @@ CREATE TABLE filled (
 );
 INSERT INTO filled VALUES (1, 0, NULL)
 """  # noqa: S608
-_QUARANTINE_ENTRIES = (
-    1000  # newest kept: evidence for people, bounded against a sensor that sends nothing else
-)
+MAX_QUARANTINED_BYTES = 64 * 1024  # of each; with the number below 64 MB in all
+_QUARANTINE_ENTRIES = 1000  # the newest: evidence for people, bounded against who sends nothing else
 _PRUNE_RECORDS = 2000  # dropped in one transaction, so that an acknowledgement never waits long for it
 
 
@@ -285,7 +284,7 @@ class Journal:
     def _quarantine(self, entry: Quarantined, now_us: int) -> None:
         self._database.execute(
             "INSERT INTO quarantine (sensor, reason, noted_us, bytes) VALUES (?, ?, ?, ?)",
-            (entry.sensor, entry.reason, now_us, entry.sealed[:MAX_RECORD_BYTES]),
+            (entry.sensor, entry.reason, now_us, entry.sealed[:MAX_QUARANTINED_BYTES]),
         )
         self._database.execute(
             "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (_QUARANTINE_ENTRIES,)

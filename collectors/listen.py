@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 import zmq
 from zmq.utils import z85
@@ -26,6 +27,7 @@ _ZAP_DOMAIN = "haidang"
 _POLL_MS = 100
 _QUEUE_PER_PEER = 8  # messages of at most MAX_RECORD_BYTES that libzmq holds for one sensor
 _MAX_SOCKETS = 8192  # connections; libzmq's default of 1,023 is too few for a nation
+_LOG_SECONDS = 1.0
 _BURST = 256  # messages between two commits
 
 
@@ -36,12 +38,14 @@ class Listener:
         self._registry = registry
         self._receiver = receiver
         self.refused_connections = 0
+        self._refusal_logged = float("-inf")
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._context.set(zmq.MAX_SOCKETS, _MAX_SOCKETS)
         self._zap = self._context.socket(zmq.ROUTER)
         self._zap.bind(_ZAP)
         self._router = self._context.socket(zmq.ROUTER)
         self._router.setsockopt(zmq.LINGER, 0)
+        self._router.setsockopt(zmq.IPV6, int("[" in address))
         self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._router.setsockopt(zmq.MAXMSGSIZE, MAX_RECORD_BYTES)
         self._router.setsockopt(zmq.RCVHWM, _QUEUE_PER_PEER)
@@ -65,7 +69,7 @@ class Listener:
         self.bound: str = self._router.getsockopt(zmq.LAST_ENDPOINT).decode().rstrip("\0")  # type: ignore[union-attr]
 
     def close(self) -> None:
-        self._router.close() if hasattr(self, "_router") else None
+        self._router.close()
         self._zap.close()
         self._context.term()
 
@@ -123,12 +127,17 @@ class Listener:
                 and (self._registry.peer(user) is not None or self._registry.token(user) is not None)
             )
             if not known:
-                self.refused_connections += 1
-                log.warning("a connection with unknown key %s was refused", user or "(none)")
+                self._note_refusal(user)
             status, text = (b"200", b"OK") if known else (b"400", b"unknown key")
             self._zap.send_multipart(
                 [envelope, empty, version, request, status, text, user.encode() if known else b"", b""]
             )
+
+    def _note_refusal(self, user: str) -> None:
+        self.refused_connections += 1
+        if time.monotonic() >= self._refusal_logged + _LOG_SECONDS:  # whoever knocks must not fill the log
+            self._refusal_logged = time.monotonic()
+            log.warning("a connection with unknown key %s was refused", user or "(none)")
 
 
 def _user(frame: zmq.Frame) -> str:

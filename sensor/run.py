@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,13 +19,17 @@ from pathlib import Path
 from typing import Protocol
 
 from sensor.bus import lanes
+from sensor.bus.layout import Pending
 from sensor.bus.link import Link
-from sensor.bus.seal import MAX_EVENTS, Sealer
-from sensor.bus.spool import Pending, Spool, SpoolFull
+from sensor.bus.seal import MAX_EVENTS, MAX_NDJSON_BYTES, Sealer
+from sensor.bus.spool import Spool, SpoolFull
 from sensor.errors import UserError
 from sensor.source import Events, Source, without_first
 
+log = logging.getLogger("haidang.run")
+
 _FULL_WAIT_SECONDS = 0.05
+_DISK_WAIT_SECONDS = 1.0
 _DRAIN_LOOK_SECONDS = 0.05
 
 
@@ -97,17 +103,28 @@ def drain(spool: Spool, link: Link, *, seconds: float, stop: threading.Event, wa
 def split(batch: Events) -> list[Pending]:
     """A batch by lanes, highest priority first."""
     first_us, last_us = (max(0, int(seconds * 1e6)) for seconds in (batch.first_seconds, batch.last_seconds))
-    made = []
-    for lane in range(lanes.COUNT):
-        count, ndjson = batch.lane(lane)
-        if 0 < count <= MAX_EVENTS:
-            made.append(Pending(lane, count, ndjson, first_us, last_us))
-        elif count:  # tiny events by the ten thousand: more than one batch may number
-            lines = ndjson.splitlines(keepends=True)
-            for start in range(0, count, MAX_EVENTS):
-                part = lines[start : start + MAX_EVENTS]
-                made.append(Pending(lane, len(part), b"".join(part), first_us, last_us))
-    return made
+    return [
+        Pending(lane, count, ndjson, first_us, last_us)
+        for lane in range(lanes.COUNT)
+        for count, ndjson in _pieces(*batch.lane(lane))
+    ]
+
+
+def _pieces(count: int, ndjson: bytes) -> Iterator[tuple[int, bytes]]:
+    """The lane in as few pieces as the bounds of a sealed batch allow; a line beyond them stays one piece."""
+    if count <= MAX_EVENTS and len(ndjson) <= MAX_NDJSON_BYTES:
+        if count:
+            yield count, ndjson
+        return
+    piece: list[bytes] = []
+    size = 0
+    for line in ndjson.splitlines(keepends=True):
+        if piece and (len(piece) == MAX_EVENTS or size + len(line) > MAX_NDJSON_BYTES):
+            yield len(piece), b"".join(piece)
+            piece, size = [], 0
+        piece.append(line)
+        size += len(line)
+    yield len(piece), b"".join(piece)
 
 
 @contextlib.contextmanager
@@ -131,6 +148,11 @@ def _append(spool: Spool, pending: list[Pending], sealer: Sealer, identity: str,
     try:
         spool.append(pending, sealer, input_id=identity, shed=shed)
     except SpoolFull:
+        return False
+    except sqlite3.OperationalError as error:
+        # The disk is full or gone for a while: nothing was taken, and the link goes on making room.
+        log.warning("the spool takes nothing: %s", error)
+        time.sleep(_DISK_WAIT_SECONDS)
         return False
     return True
 

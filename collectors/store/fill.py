@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ GROUP_BYTES = 8 * 1024 * 1024  # sealed, so some 40 MB of text
 _PAUSE_SECONDS = 0.25  # after a small group: lets the next one grow, and bounds how late an event is found
 _SMALL_BATCHES = 20
 _RETRY_SECONDS = 1.0
+_PRUNE_SECONDS = 30.0  # it reads the sizes of all records
 _TABS_TO_SPACES = bytes.maketrans(b"\t\r", b"  ")
 
 Identity = tuple[str, int, int, int, int]
@@ -58,6 +60,7 @@ class Filler(threading.Thread):
         self._endpoint = endpoint
         self._keep_bytes = keep_bytes
         self._stop_asked = threading.Event()
+        self._prune_due = 0.0
         self.filled_events = 0
         self.damaged = 0
         self.failures = 0
@@ -91,14 +94,20 @@ class Filler(threading.Thread):
                 continue
             group = self._journal.next_group(upto, max_events=GROUP_EVENTS, max_bytes=GROUP_BYTES)
             if not group:
-                while self._journal.prune(self._keep_bytes):
-                    pass
+                self._prune()
                 self._stop_asked.wait(_PAUSE_SECONDS / 5)
                 continue
             self._journal.set_intent(group[-1])
             self._insert(client, upto, group[-1], set())
             if len(group) < _SMALL_BATCHES:
                 self._stop_asked.wait(_PAUSE_SECONDS)
+
+    def _prune(self) -> None:
+        if time.monotonic() < self._prune_due:
+            return
+        self._prune_due = time.monotonic() + _PRUNE_SECONDS
+        while self._journal.prune(self._keep_bytes):
+            pass
 
     def _insert(self, client: Client, upto: int, last: int, held: set[Identity]) -> None:
         """Insert the group upto+1..last without the rows in `held`, and note it as filled."""

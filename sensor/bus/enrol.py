@@ -187,7 +187,7 @@ class _Talk:
         self._address = token.address
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
-        set_client_options(self._socket)
+        set_client_options(self._socket, token.address)
         self._socket.curve_secretkey = z85.encode(token.secret)
         self._socket.curve_publickey = token.client_public.encode()
         self._socket.curve_serverkey = z85.encode(token.server)

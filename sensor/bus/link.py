@@ -7,6 +7,7 @@ trying; a dead link only makes the spool longer.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 
@@ -21,6 +22,7 @@ log = logging.getLogger("haidang.bus")
 
 _POLL_MS = 20  # how late a batch that was just spooled may leave
 _SEND_QUEUE = 64  # messages that libzmq may hold; the session's window is the real bound
+_DISK_WAIT_SECONDS = 1.0
 _BURST = 64  # messages taken or sent before the other direction gets its turn
 
 
@@ -31,7 +33,7 @@ def connect(
     bad address.
     """
     socket = context.socket(zmq.DEALER)
-    set_client_options(socket)
+    set_client_options(socket, address)
     socket.curve_publickey = keys.curve_public.encode()
     socket.curve_secretkey = keys.curve_secret.encode()
     socket.curve_serverkey = server.encode()
@@ -39,11 +41,12 @@ def connect(
     return socket
 
 
-def set_client_options(socket: zmq.Socket[bytes]) -> None:
+def set_client_options(socket: zmq.Socket[bytes], address: str) -> None:
     """What every socket towards a centre has: nothing is queued for an absent peer, nothing large is taken
     from it.
     """
     socket.setsockopt(zmq.IMMEDIATE, 1)
+    socket.setsockopt(zmq.IPV6, int("[" in address))
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.SNDHWM, _SEND_QUEUE)
     socket.setsockopt(zmq.RCVHWM, _SEND_QUEUE)
@@ -126,3 +129,8 @@ class Link(threading.Thread):
                 self.delivered_events += self.session.receive(frames[0], time.monotonic())
             except MessageError as error:
                 log.warning("a message of the centre was ignored: %s", error)
+            except sqlite3.OperationalError as error:
+                # A full disk takes no deletion either. What is not forgotten is acknowledged again later.
+                log.warning("the spool does not take the acknowledgement: %s", error)
+                self.session.restart(time.monotonic())
+                self._stop_asked.wait(_DISK_WAIT_SECONDS)

@@ -17,71 +17,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from sensor.bus import lanes
+from sensor.bus.layout import APPLICATION, SCHEMA, VERSION, Hole, Pending
 from sensor.bus.messages import Book, Span
-from sensor.bus.records import COLUMNS, RECORDS, DamagedRecord, Record, add_record, as_record, open_database
-from sensor.bus.seal import NO_PREVIOUS, Header, Sealed, Sealer
+from sensor.bus.records import COLUMNS, DamagedRecord, Record, add_record, as_record, open_database
+from sensor.bus.seal import MAX_NDJSON_BYTES, NO_PREVIOUS, Header, Sealed, Sealer
 
 SPOOL_FILE = "spool.sqlite"
 DEFAULT_QUOTA_BYTES = 10 * 1024**3
-_ROW_OVERHEAD_BYTES = (
-    200  # keys, index and page slack of one record, so that the quota bounds the file and not the text
-)
+_ROW_OVERHEAD_BYTES = 200  # keys, index and page slack of one record: the quota bounds the file, not the text
 _LEASE_BATCHES = 256  # how many numbers may be sent before the next durable note that they may have been
-
-_APPLICATION = 0x48445350  # "HDSP"
-_VERSION = 1
-_SCHEMA = f"""
-{RECORDS};
-CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE lane (
-  lane      INTEGER PRIMARY KEY,
-  next      INTEGER NOT NULL DEFAULT 0,  -- the number the next batch gets
-  digest    BLOB    NOT NULL,            -- of the last batch
-  leased    INTEGER NOT NULL DEFAULT 0,  -- batches before this number may have been sent
-  made      INTEGER NOT NULL DEFAULT 0,
-  delivered INTEGER NOT NULL DEFAULT 0,
-  pending   INTEGER NOT NULL DEFAULT 0,
-  bytes     INTEGER NOT NULL DEFAULT 0   -- of the pending records, with their overhead
-);
-CREATE TABLE loss (
-  lane INTEGER, reason TEXT, events INTEGER NOT NULL, PRIMARY KEY (lane, reason)
-) WITHOUT ROWID;
-CREATE TABLE hole (  -- numbers that were given and will never be sent
-  lane INTEGER, first INTEGER, last INTEGER NOT NULL, events INTEGER NOT NULL, reason TEXT NOT NULL,
-  PRIMARY KEY (lane, first)
-) WITHOUT ROWID;
-CREATE TABLE progress (
-  input TEXT, lane INTEGER, events INTEGER NOT NULL, PRIMARY KEY (input, lane)
-) WITHOUT ROWID;
-CREATE TABLE input (
-  input TEXT PRIMARY KEY, what TEXT NOT NULL, finished INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID
-"""
-
-
-class Pending(NamedTuple):
-    """Events of one lane, to be numbered and sealed as one batch. Times in microseconds of packet time, 0 if
-    unknown.
-    """
-
-    lane: int
-    events: int
-    ndjson: bytes
-    first_us: int = 0
-    last_us: int = 0
-
-
-class Hole(NamedTuple):
-    """Numbers first..last of a lane that will never be sent. events 0: unknown."""
-
-    lane: int
-    first: int
-    last: int
-    events: int
-    reason: str
 
 
 class SpoolFull(Exception):
@@ -98,7 +45,7 @@ class Spool:
         self.sensor = sensor
         self.quota_bytes = quota_bytes
         self._lock = threading.RLock()
-        self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
+        self._database = open_database(path, SCHEMA, application=APPLICATION, version=VERSION)
         with self._transaction():
             # The epoch names this spool's numbering: a spool that is lost or replaced starts another.
             self._database.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", (secrets.randbits(63),))
@@ -130,7 +77,7 @@ class Spool:
             now_us = time.time_ns() // 1000
             for header, record in sealed:
                 size = len(record.record) + _ROW_OVERHEAD_BYTES
-                if self._make_room(header.lane, size, shed, lost):
+                if record.record and self._make_room(header.lane, size, shed, lost):
                     add_record(
                         self._database,
                         sensor=self.sensor,
@@ -145,7 +92,8 @@ class Spool:
                     self._account(header, record.digest, pending=header.events, size=size)
                 else:  # it has its number all the same, so that the centre sees the hole
                     self._account(header, record.digest, pending=0, size=0)
-                    self._lose(Hole(header.lane, header.seq, header.seq, header.events, "shed"), lost)
+                    reason = "shed" if record.record else "oversize"
+                    self._lose(Hole(header.lane, header.seq, header.seq, header.events, reason), lost)
                 if input_id:
                     self._database.execute(
                         "INSERT INTO progress VALUES (?, ?, ?) "
@@ -298,7 +246,9 @@ class Spool:
                 previous=previous,
                 signer=sealer.signer,
             )
-            record = sealer.seal(header, batch.ndjson)
+            # One event larger than a batch may be: it is counted as lost, and the line goes on.
+            is_too_large = len(batch.ndjson) > MAX_NDJSON_BYTES
+            record = Sealed(b"", previous) if is_too_large else sealer.seal(header, batch.ndjson)
             tips[batch.lane] = (seq + 1, record.digest)
             made.append((header, record))
         return made

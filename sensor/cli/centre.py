@@ -192,7 +192,9 @@ def _address(home: Home, configured: str) -> str:
             where=home.directory,
             fix="start `haidang centre serve`, or give --address tcp://HOST:PORT",
         ) from error
-    return bound.replace("//0.0.0.0:", f"//{socket.getfqdn()}:")
+    for anywhere in ("//0.0.0.0:", "//[::]:"):
+        bound = bound.replace(anywhere, f"//{socket.getfqdn()}:")
+    return bound
 
 
 def _revoke(args: argparse.Namespace, home: Home) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from sensor.bus import messages, session
+from sensor.bus.layout import Pending
 from sensor.bus.messages import decode, encode
 from sensor.bus.seal import Sealer
 from sensor.bus.session import Conflict, Session
-from sensor.bus.spool import Pending, Spool
+from sensor.bus.spool import Spool
 
 
 class Play:

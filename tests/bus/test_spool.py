@@ -15,9 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sensor.bus.layout import Hole, Pending
 from sensor.bus.records import Record
-from sensor.bus.seal import NO_PREVIOUS, Sealer, read_envelope
-from sensor.bus.spool import Hole, Pending, Spool, SpoolFull
+from sensor.bus.seal import MAX_NDJSON_BYTES, NO_PREVIOUS, Sealer, read_envelope
+from sensor.bus.spool import Spool, SpoolFull
 from sensor.errors import UserError
 
 
@@ -224,7 +225,8 @@ import sys
 from pathlib import Path
 from sensor.bus.keys import CentreKeys, SensorKeys
 from sensor.bus.seal import Sealer
-from sensor.bus.spool import Pending, Spool
+from sensor.bus.layout import Pending
+from sensor.bus.spool import Spool
 spool = Spool(Path(sys.argv[1]), "tap1")
 sealer = Sealer(SensorKeys.generate(), CentreKeys.generate().public())
 done = spool.begin_input("in", "in")[1]
@@ -257,3 +259,13 @@ def test_killed_in_the_middle_it_holds_whole_steps_only(tmp_path: Path) -> None:
         assert len(read_lane(spool, 0)) == done[0]
         assert_books_close(spool)
         spool.close()
+
+
+def test_an_event_larger_than_a_batch_is_lost_by_itself(spool: Spool, sealer: Sealer) -> None:
+    monster = Pending(0, 1, b'{"x":"' + bytes(MAX_NDJSON_BYTES) + b'"}\n')
+    spool.append([batch(0), monster, batch(0)], sealer, input_id="in")
+    first, hole, last = read_lane(spool, 0)
+    assert isinstance(first, Record) and isinstance(last, Record)
+    assert hole == Hole(0, 1, 1, 1, "oversize")
+    assert spool.begin_input("in", "in")[1][0] == 5
+    assert_books_close(spool)
