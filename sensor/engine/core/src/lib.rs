@@ -1,14 +1,20 @@
 //! The Hải Đăng engine: the path of a packet, one folder a stage.
 //!
-//! `capture > decode > flow > stream > app > detect > event`; `worker` is the line that joins them.
+//! `capture > decode > flow > stream > app > detect > event`; `worker` is the line that joins them, `replay` runs it.
 //! This crate knows no Python and no sockets; `sensor/engine/py` is its only binding.
 
 pub mod app;
 pub mod capture;
+pub mod config;
 pub mod decode;
 pub mod detect;
 pub mod direction;
+pub mod dispatch;
 pub mod event;
 pub mod flow;
+pub mod listing;
+pub mod quarantine;
+pub mod replay;
 pub mod stream;
 pub mod time;
+pub mod worker;

@@ -120,7 +120,7 @@ fn add(builder: &mut PrefilterBuilder, rule: &Rule) {
 pub struct PacketGroup {
     /// Rules without a payload pattern, tried on every packet.
     pub always: Vec<u32>,
-    /// Rules about nothing but addresses, tried once per flow and direction.
+    /// Rules with nothing but a header, tried once per flow and direction.
     pub ip_only: IpOnly,
     /// Patterns looked for in single packets.
     pub packet: PatternGroups,
@@ -222,14 +222,12 @@ fn event_code(rule: &Rule) -> Option<u16> {
     rule.packet_tests.iter().find_map(|t| t.event_code())
 }
 
-/// Rules with nothing but addresses (Suricata manual, "IP only" rules).
+/// Rules with nothing but a header (Suricata manual, "IP only" rules): once per flow and direction is enough.
 fn is_ip_only(rule: &Rule) -> bool {
     rule.payload.is_none()
         && rule.buffers.is_empty()
         && rule.packet_tests.is_empty()
         && rule.protocols.is_empty()
         && rule.flow == Default::default()
-        && rule.src_ports.0.is_none()
-        && rule.dst_ports.0.is_none()
         && !matches!(rule.transport, Transport::TcpPacket | Transport::TcpStream | Transport::Any)
 }

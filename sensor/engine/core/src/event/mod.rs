@@ -1,5 +1,55 @@
 //! Event: EVE-shaped NDJSON (Suricata 8 field names), written straight into the output buffer.
+//!
+//! `Events` owns the buffer; each kind of event has its file. Nothing here may block or look at rules' logic.
 
+pub mod alert;
+pub mod anomaly;
+pub mod buffer;
+pub mod community_id;
+pub mod config;
+pub mod flow;
+pub mod header;
 pub mod json;
+pub mod log;
+pub mod record;
+pub mod stats;
 
+pub use buffer::{Batch, Lane};
+pub use config::EveConfig;
+pub use header::Endpoints;
 pub use json::JsonWriter;
+
+use crate::time::Timestamp;
+use buffer::Marks;
+
+/// One worker's event output.
+pub struct Events {
+    pub config: EveConfig,
+    json: JsonWriter,
+    marks: Marks,
+}
+
+impl Events {
+    pub fn new(config: EveConfig) -> Events {
+        Events { config, json: JsonWriter::new(), marks: Marks::default() }
+    }
+
+    /// Bytes waiting in the buffer.
+    pub fn pending_bytes(&self) -> usize {
+        self.json.len()
+    }
+
+    /// Takes what was written since the last call; None when there is nothing.
+    pub fn take(&mut self) -> Option<Batch> {
+        if self.json.is_empty() {
+            return None;
+        }
+        Some(std::mem::take(&mut self.marks).into_batch(self.json.take()))
+    }
+
+    /// Ends the event that was begun at packet time `ts`.
+    fn end(&mut self, lane: Lane, ts: Timestamp) {
+        self.json.end_line();
+        self.marks.push(lane, self.json.len(), ts);
+    }
+}

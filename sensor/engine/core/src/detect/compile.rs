@@ -1,0 +1,62 @@
+//! From raw rules to a ruleset: every rule is built on its own, those that cannot be loaded become diagnostics.
+
+use super::builder::build;
+use super::diagnostic::{Diagnostic, RawRule};
+use super::rule::Rule;
+use super::ruleset::Ruleset;
+use super::shared::{Class, Shared};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// What compiling gave.
+pub struct Compiled {
+    pub ruleset: Ruleset,
+    /// Hex SHA-256 over engine version and rules.
+    pub id: String,
+    pub loaded: usize,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Builds all rules and, unless `validate_only`, their prefilters. Errors are the engine's own (libhs), never a rule's.
+pub fn compile(document: &Value, raw: &[RawRule], validate_only: bool) -> Result<Compiled, String> {
+    let mut shared = shared(document);
+    let mut rules: Vec<Rule> = Vec::with_capacity(raw.len());
+    let mut diagnostics = Vec::new();
+    let mut hash = Sha256::new();
+    hash.update(env!("CARGO_PKG_VERSION"));
+    for rule in raw {
+        for part in [&rule.src, &rule.sport, &rule.dst, &rule.dport, &rule.raw] {
+            hash.update(part);
+            hash.update([0]);
+        }
+        match build(rule, &mut shared) {
+            Ok(built) => rules.push(built),
+            Err(found) => diagnostics.extend(found),
+        }
+        diagnostics.append(&mut shared.warnings);
+    }
+    let loaded = rules.len();
+    let ruleset = Ruleset::build(if validate_only { Vec::new() } else { rules })?;
+    let id = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    Ok(Compiled { ruleset, id, loaded, diagnostics })
+}
+
+/// Classes and references of the configuration.
+fn shared(document: &Value) -> Shared {
+    let mut shared = Shared::default();
+    for class in document["classification"].as_array().into_iter().flatten() {
+        if let Some(name) = class["name"].as_str() {
+            shared.classes.insert(
+                name.to_owned(),
+                Class {
+                    description: class["description"].as_str().unwrap_or_default().to_owned(),
+                    priority: class["priority"].as_u64().and_then(|p| u8::try_from(p).ok()).unwrap_or(3),
+                },
+            );
+        }
+    }
+    for (name, prefix) in document["references"].as_object().into_iter().flatten() {
+        shared.references.insert(name.clone(), prefix.as_str().unwrap_or_default().to_owned());
+    }
+    shared
+}

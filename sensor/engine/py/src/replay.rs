@@ -1,0 +1,96 @@
+//! Captures in, batches of events out.
+
+use crate::ruleset::Ruleset;
+use crate::{document, guarded};
+use haidang_core::{event, replay};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Events in the order they were made, NDJSON.
+#[pyclass(frozen)]
+pub struct Batch {
+    inner: event::Batch,
+}
+
+#[pymethods]
+impl Batch {
+    #[getter]
+    fn data<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.inner.data)
+    }
+
+    #[getter]
+    fn events(&self) -> usize {
+        self.inner.events()
+    }
+
+    fn lane<'py>(&self, py: Python<'py>, lane: u8) -> (usize, Bound<'py, PyBytes>) {
+        let (count, data) = self.inner.lane(lane);
+        (count, PyBytes::new(py, &data))
+    }
+
+    #[getter]
+    fn first_seconds(&self) -> f64 {
+        self.inner.first.0 as f64 / 1e9
+    }
+
+    #[getter]
+    fn last_seconds(&self) -> f64 {
+        self.inner.last.0 as f64 / 1e9
+    }
+}
+
+/// A replay on the engine's own threads.
+#[pyclass(frozen)]
+pub struct Replay {
+    inner: Mutex<replay::Replay>,
+}
+
+impl Replay {
+    fn lock(&self) -> std::sync::MutexGuard<'_, replay::Replay> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl Replay {
+    #[new]
+    #[pyo3(signature = (config, ruleset, paths, workers = 1))]
+    fn new(config: &str, ruleset: &Ruleset, paths: Vec<PathBuf>, workers: usize) -> PyResult<Replay> {
+        let inner =
+            guarded(|| replay::Replay::start(&document(config)?, &Arc::clone(&ruleset.inner), paths, workers))?;
+        Ok(Replay { inner: Mutex::new(inner) })
+    }
+
+    fn next_batch(&self, py: Python<'_>, timeout_seconds: f64) -> PyResult<Option<Batch>> {
+        let timeout = Duration::try_from_secs_f64(timeout_seconds.max(0.0)).unwrap_or(Duration::from_secs(1));
+        py.detach(|| guarded(|| Ok(self.lock().next_batch(timeout).map(|inner| Batch { inner }))))
+    }
+
+    #[getter]
+    fn finished(&self) -> bool {
+        self.lock().finished()
+    }
+
+    #[getter]
+    fn progress(&self) -> (u64, u64) {
+        self.lock().progress()
+    }
+
+    #[getter]
+    fn warnings(&self) -> Vec<String> {
+        self.lock().warnings()
+    }
+
+    fn counters(&self) -> BTreeMap<String, u64> {
+        self.lock().counters().into_iter().collect()
+    }
+
+    fn stop(&self) {
+        self.lock().stop();
+    }
+}

@@ -1,0 +1,261 @@
+"""Paired benchmark: Suricata and Hải Đăng in turn on the same captures and rules.
+
+    python tests/bench/paired.py --pcap FILE… --rules FILE… [--runs N] [--json FILE] [--ours "CMD"]
+
+For each sensor and run: CPU seconds (user + sys) of the whole process, and of a run on an empty capture (start-up);
+their difference is the cost of the packets alone. Sensors alternate, so that a drift of the machine hits both. At the
+end the alert sets are compared by (signature, flow) and the difference is listed by rule.
+
+Exit code: 0 when the ratio of medians (ours / Suricata, CPU seconds per packet) is at most --limit, 1 when it is above,
+2 when something could not be run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1)
+
+# Suricata with what its stock configuration writes, restricted to the event types both sensors make.
+SURICATA_YAML = """%YAML 1.1
+---
+vars:
+  address-groups:
+    HOME_NET: "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]"
+    EXTERNAL_NET: "!$HOME_NET"
+    HTTP_SERVERS: "$HOME_NET"
+    SMTP_SERVERS: "$HOME_NET"
+    SQL_SERVERS: "$HOME_NET"
+    DNS_SERVERS: "$HOME_NET"
+    TELNET_SERVERS: "$HOME_NET"
+    AIM_SERVERS: "$EXTERNAL_NET"
+    DC_SERVERS: "$HOME_NET"
+    DNP3_SERVER: "$HOME_NET"
+    DNP3_CLIENT: "$HOME_NET"
+    MODBUS_CLIENT: "$HOME_NET"
+    MODBUS_SERVER: "$HOME_NET"
+    ENIP_CLIENT: "$HOME_NET"
+    ENIP_SERVER: "$HOME_NET"
+  port-groups:
+    HTTP_PORTS: "80"
+    SHELLCODE_PORTS: "!80"
+    ORACLE_PORTS: 1521
+    SSH_PORTS: 22
+    DNP3_PORTS: 20000
+    MODBUS_PORTS: 502
+    FILE_DATA_PORTS: "[$HTTP_PORTS,110,143]"
+    FTP_PORTS: 21
+    GENEVE_PORTS: 6081
+    VXLAN_PORTS: 4789
+    TEREDO_PORTS: 3544
+outputs:
+  - fast: {enabled: yes, filename: fast.log, append: yes}
+  - eve-log:
+      enabled: yes
+      filetype: regular
+      filename: eve.json
+      types: [alert, anomaly, flow, http, dns, tls: {extended: yes}, files, stats]
+"""
+
+
+@dataclass
+class Run:
+    """One process: CPU and wall seconds, peak resident memory in bytes."""
+
+    cpu_seconds: float
+    wall_seconds: float
+    peak_bytes: int
+
+
+@dataclass
+class Sensor:
+    """A sensor's command with {pcap} (one or more), {rules} and {out}, and what was measured."""
+
+    name: str
+    command: str
+    full: list[Run] = field(default_factory=list)
+    empty: list[Run] = field(default_factory=list)
+
+    def packet_seconds(self) -> list[float]:
+        """CPU seconds of the packets alone, per pair of runs."""
+        return [f.cpu_seconds - e.cpu_seconds for f, e in zip(self.full, self.empty, strict=True)]
+
+
+def measure(command: list[str], log: Path) -> Run:
+    """Runs a command to its end; raises RuntimeError with the tail of its output when it fails."""
+    with log.open("wb") as out:
+        start = os.times()
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = os.times().elapsed - start.elapsed
+    if process.returncode:
+        tail = log.read_text(errors="replace")[-2000:]
+        raise RuntimeError(f"{shlex.join(command)} ended with {process.returncode}:\n{tail}")
+    return Run(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024)
+
+
+def packets_in(paths: list[Path]) -> int:
+    """Packets in classic pcap files (headers are walked, not dissected)."""
+    count = 0
+    for path in paths:
+        data = path.read_bytes()
+        order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
+        at = 24
+        while at + 16 <= len(data):
+            (length,) = struct.unpack_from(order + "I", data, at + 8)
+            at += 16 + length
+            count += 1
+    return count
+
+
+def alert_set(eve: Path) -> Counter[tuple[int, str]]:
+    """Alerts by (signature id, flow written the same way round)."""
+    alerts: Counter[tuple[int, str]] = Counter()
+    with eve.open(encoding="utf-8") as lines:
+        for line in lines:
+            if '"event_type":"alert"' not in line:
+                continue
+            event = json.loads(line)
+            ends = sorted(
+                f"{event.get(side + '_ip')}:{event.get(side + '_port', '')}" for side in ("src", "dest")
+            )
+            alerts[(event["alert"]["signature_id"], f"{ends[0]}-{ends[1]}/{event.get('proto')}")] += 1
+    return alerts
+
+
+def compare(ours: Counter[tuple[int, str]], theirs: Counter[tuple[int, str]]) -> tuple[str, dict[str, float]]:
+    """A report of the difference by rule, and recall and precision over alerts."""
+    both = sum((ours & theirs).values())
+    recall = both / sum(theirs.values()) if theirs else 1.0
+    precision = both / sum(ours.values()) if ours else 1.0
+    lines = [f"alerts: ours {sum(ours.values())}, Suricata {sum(theirs.values())}, in both {both}"]
+    lines.append(f"recall {recall:.4f}, precision {precision:.4f}")
+    for title, rest in (("only Suricata", theirs - ours), ("only ours", ours - theirs)):
+        by_rule: Counter[int] = Counter()
+        for (sid, _), number in rest.items():
+            by_rule[sid] += number
+        for sid, number in by_rule.most_common(40):
+            example = next(flow for (s, flow) in rest if s == sid)
+            lines.append(f"  {title}: sid {sid} x{number}, e.g. {example}")
+    return "\n".join(lines), {"recall": recall, "precision": precision, "in_both": both}
+
+
+def fill(command: str, pcaps: list[Path], rules: list[Path], out: Path, conf: Path) -> list[str]:
+    """The command's words with its placeholders filled in."""
+    words: list[str] = []
+    for word in shlex.split(command):
+        if word == "{pcaps}":
+            words += [str(p) for p in pcaps]
+        elif word == "{rules_args}":
+            words += [part for r in rules for part in ("-S", str(r))]
+        else:
+            words.append(word.replace("{out}", str(out)).replace("{conf}", str(conf)).replace("{pcap}", str(pcaps[0])))
+    return words
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pcap", type=Path, required=True, help="the capture (classic pcap)")
+    parser.add_argument("--rules", type=Path, required=True, help="the rule file")
+    parser.add_argument("--runs", type=int, default=3, help="pairs of runs (default 3)")
+    parser.add_argument("--limit", type=float, default=1.0, help="the largest ratio that passes (default 1.0)")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--keep", type=Path, help="keep both sensors' last output in this folder")
+    parser.add_argument("--checksums", default="none", choices=("none", "all"), help="-k of both sensors")
+    haidang = shutil.which("haidang", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    parser.add_argument("--ours", default=f"{haidang} replay {{pcap}} {{rules_args}} -l {{out}}")
+    args = parser.parse_args()
+    for needed, what in ((args.pcap.is_file(), args.pcap), (args.rules.is_file(), args.rules), (haidang, "haidang")):
+        if not needed:
+            print(f"bench: {what} is not there", file=sys.stderr)
+            return 2
+    if not shutil.which("suricata"):
+        print("bench: suricata is not installed (apt-get install -t bookworm-backports suricata)", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="haidang-bench-") as folder:
+        return bench(args, Path(folder))
+
+
+def bench(args: argparse.Namespace, folder: Path) -> int:
+    """Runs the pairs and prints the report."""
+    conf = folder / "suricata.yaml"
+    classification = ROOT / "rules" / "classification.config"
+    reference = ROOT / "rules" / "reference.config"
+    conf.write_text(
+        SURICATA_YAML + f"classification-file: {classification}\nreference-config-file: {reference}\n"
+    )
+    empty = folder / "empty.pcap"
+    empty.write_bytes(PCAP_HEADER)
+    sensors = [
+        Sensor("haidang", f"{args.ours} -k {args.checksums}"),
+        Sensor(
+            "suricata",
+            f"suricata --runmode single -c {{conf}} -r {{pcap}} {{rules_args}} -l {{out}} -k {args.checksums}",
+        ),
+    ]
+    packets = packets_in([args.pcap])
+    print(f"{args.pcap.name}: {packets} packets; rules: {args.rules.name}; {args.runs} pairs", flush=True)
+    outputs = {sensor.name: (args.keep or folder) / sensor.name for sensor in sensors}
+    try:
+        for number in range(args.runs):
+            for sensor in sensors:
+                for pcap, runs in ((empty, sensor.empty), (args.pcap, sensor.full)):
+                    out = outputs[sensor.name]
+                    shutil.rmtree(out, ignore_errors=True)
+                    out.mkdir(parents=True)
+                    run = measure(fill(sensor.command, [pcap], [args.rules], out, conf), out / "console.txt")
+                    runs.append(run)
+                print(
+                    f"  pair {number + 1} {sensor.name:9} start-up {sensor.empty[-1].cpu_seconds:7.2f} s, "
+                    f"whole {sensor.full[-1].cpu_seconds:7.2f} s CPU",
+                    flush=True,
+                )
+    except RuntimeError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    print(f"\n{'':10} {'packets s':>10} {'us/packet':>10} {'packets/s':>10} {'start-up s':>10} {'peak MiB':>9}")
+    medians: dict[str, float] = {}
+    for sensor in sensors:
+        cost = statistics.median(sensor.packet_seconds())
+        medians[sensor.name] = cost
+        start = statistics.median(r.cpu_seconds for r in sensor.empty)
+        peak = max(r.peak_bytes for r in sensor.full) / 2**20
+        print(
+            f"{sensor.name:10} {cost:10.2f} {cost / packets * 1e6:10.2f} {packets / max(cost, 1e-9):10.0f} "
+            f"{start:10.2f} {peak:9.0f}"
+        )
+    pairs = [a / b for a, b in zip(*(s.packet_seconds() for s in sensors), strict=True)]
+    ratio = medians["haidang"] / medians["suricata"]
+    print(f"\nratio ours / Suricata, CPU per packet: {ratio:.3f} (pairs {min(pairs):.3f} .. {max(pairs):.3f})")
+    report, sets = compare(*(alert_set(outputs[s.name] / "eve.json") for s in sensors))
+    print(report)
+    if args.json:
+        figures = {
+            "pcap": args.pcap.name,
+            "rules": args.rules.name,
+            "packets": packets,
+            "ratio": ratio,
+            "alerts": sets,
+            "sensors": [asdict(s) for s in sensors],
+        }
+        args.json.write_text(json.dumps(figures, indent=1))
+    return 0 if ratio <= args.limit else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
