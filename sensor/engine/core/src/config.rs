@@ -26,8 +26,12 @@ impl Config {
     pub fn new(document: &Value) -> Result<Config, String> {
         Ok(Config {
             decode: decode::Config::new(document)?,
-            flow: FlowConfig::new(document)?,
-            stream: StreamConfig::new(document)?,
+            flow: FlowConfig {
+                timeouts: node(document, "flow-timeouts")?,
+                vlan: node(document, "vlan")?,
+                ..node(document, "flow")?
+            },
+            stream: StreamConfig { hosts: node(document, "host-os-policy")?, ..node(document, "stream")? },
             alerts_per_packet: document["packet-alert-max"]
                 .as_u64()
                 .and_then(|n| usize::try_from(n).ok())
@@ -39,7 +43,7 @@ impl Config {
 }
 
 /// Reads one node; a missing one gives the defaults.
-pub fn node<T: DeserializeOwned + Default>(document: &Value, key: &str) -> Result<T, String> {
+fn node<T: DeserializeOwned + Default>(document: &Value, key: &str) -> Result<T, String> {
     match &document[key] {
         Value::Null => Ok(T::default()),
         value => serde_json::from_value(value.clone()).map_err(|e| format!("{key}: {e}")),

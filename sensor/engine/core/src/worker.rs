@@ -7,9 +7,8 @@ use crate::detect::ruleset::Ruleset;
 use crate::detect::run::Detector;
 use crate::direction::Dir;
 use crate::event::{Batch, EveConfig, Events};
-use crate::flow::table::FlowIndex;
-use crate::flow::{Flow, FlowTable};
-use crate::stream::{Streams, TcpSession};
+use crate::flow::{Flow, FlowIndex, FlowTable};
+use crate::stream::{self, StreamEnv};
 use crate::time::Timestamp;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
@@ -42,7 +41,7 @@ pub struct Worker {
 /// The stages behind the flow table.
 struct Stages {
     rules: Arc<Ruleset>,
-    streams: Streams,
+    streams: StreamEnv,
     driver: Driver,
     detector: Detector,
     events: Events,
@@ -59,7 +58,7 @@ impl Worker {
             stages: Stages {
                 detector: Detector::new(&rules, config.alerts_per_packet)?,
                 rules,
-                streams: Streams::new(config.stream),
+                streams: StreamEnv::new(config.stream),
                 driver: Driver::new(&document["app-layer"]),
                 events: Events::new(EveConfig::new(document)),
             },
@@ -116,7 +115,7 @@ impl Worker {
         while catch_unwind(AssertUnwindSafe(|| self.reap())).is_err() {
             self.panics = self.panics.saturating_add(1);
             if let Some(index) = self.in_hand.take() {
-                self.flows.release(index);
+                self.flows.forget(index);
             }
         }
     }
@@ -125,8 +124,6 @@ impl Worker {
     fn failed(&mut self, frame: &Frame<'_>, number: u64) {
         self.panics = self.panics.saturating_add(1);
         if let Some(index) = self.in_hand.take() {
-            self.flows.abandon(index);
-            // Its state cannot be trusted, so it is not finished either.
             self.flows.forget(index);
         }
         if self.quarantine.len() < QUARANTINE_MAX {
@@ -202,14 +199,12 @@ impl Stages {
     fn packet(&mut self, flow: &mut Flow, packet: &mut Packet<'_>, dir: Dir) {
         let mut dir = dir;
         if packet.tcp().is_some() {
-            let session = flow.tcp.get_or_insert_with(|| Box::new(TcpSession::default()));
-            session.packet(&mut self.streams, packet, dir);
-            flow.state = session.flow_state();
-            // What this packet acknowledges comes first, then what it may have ended itself.
-            let mut swapped = self.driver.stream(flow, dir.opposite(), packet);
-            swapped |= self.driver.stream(flow, dir, packet);
-            if swapped {
-                dir = dir.opposite();
+            let (turned, update) = stream::packet(&mut self.streams, flow, packet, dir);
+            dir = turned;
+            for side in update.iter() {
+                if self.driver.stream(flow, side, packet) {
+                    dir = dir.opposite();
+                }
             }
         } else {
             packet.established = Dir::BOTH.iter().all(|d| flow.packets[*d] > 0);

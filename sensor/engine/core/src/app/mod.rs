@@ -5,9 +5,11 @@
 #[cfg(test)]
 mod any_bytes;
 pub mod dns;
+pub mod driver;
 pub mod file;
 pub mod flow_state;
 pub mod http;
+pub mod recognise;
 pub mod tls;
 pub mod tx;
 

@@ -3,20 +3,32 @@
 //! `keywords` turn rule options into a `Rule` (rule.rs); `ruleset` groups rules and builds the prefilters; `run` meets a
 //! packet with them. A keyword is one file in `keywords/` and one word in its registry.
 
+pub mod address_index;
 pub mod buffers;
 pub mod builder;
+pub mod compile;
 pub mod cx;
 pub mod diagnostic;
+pub mod engine_events;
+pub mod eval;
 pub mod fast_pattern;
 pub mod header;
 pub mod hs;
 pub mod keywords;
+pub mod packet_groups;
 pub mod pcre;
+pub mod ports;
+pub mod prefilter;
 pub mod program;
 pub mod rule;
+pub mod ruleset;
+pub mod run;
 pub mod shared;
 pub mod state;
+pub mod threshold;
 pub mod transforms;
+pub mod tx_groups;
+pub mod tx_run;
 pub mod xbits;
 
 pub use rule::Rule;

@@ -336,9 +336,11 @@ impl FlowTable {
         self.ended.pop_front().map(FlowIndex)
     }
 
-    /// Ends one flow at once (its state can no longer be trusted).
-    pub fn abandon(&mut self, index: FlowIndex) {
+    /// Drops a flow without finishing it: its state can no longer be trusted.
+    pub fn forget(&mut self, index: FlowIndex) {
         self.end(index.0, "forced");
+        self.ended.retain(|ended| *ended != index.0);
+        self.release(index);
     }
 
     /// Frees an ended flow that is not to be finished.
