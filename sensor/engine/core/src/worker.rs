@@ -8,7 +8,7 @@ use crate::detect::run::Detector;
 use crate::direction::Dir;
 use crate::event::{Batch, EveConfig, Events};
 use crate::flow::{Flow, FlowIndex, FlowTable};
-use crate::stream::{self, StreamEnv};
+use crate::stream::{self, Streams};
 use crate::time::Timestamp;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub struct Worker {
 /// The stages behind the flow table.
 struct Stages {
     rules: Arc<Ruleset>,
-    streams: StreamEnv,
+    streams: Streams,
     driver: Driver,
     detector: Detector,
     events: Events,
@@ -58,7 +58,7 @@ impl Worker {
             stages: Stages {
                 detector: Detector::new(&rules, config.alerts_per_packet)?,
                 rules,
-                streams: StreamEnv::new(config.stream),
+                streams: Streams::new(config.stream),
                 driver: Driver::new(&document["app-layer"]),
                 events: Events::new(EveConfig::new(document)),
             },

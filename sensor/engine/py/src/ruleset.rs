@@ -55,7 +55,7 @@ impl Ruleset {
     fn compile(py: Python<'_>, config: &str, rules: &Bound<'_, PySequence>, validate_only: bool) -> PyResult<Ruleset> {
         let mut raw = Vec::with_capacity(rules.len()?);
         for item in rules.try_iter()? {
-            raw.push(raw_rule(item?.downcast::<PyTuple>()?)?);
+            raw.push(raw_rule(item?.cast::<PyTuple>()?)?);
         }
         py.detach(move || {
             guarded(|| {
@@ -89,7 +89,7 @@ impl Ruleset {
 fn raw_rule(tuple: &Bound<'_, PyTuple>) -> PyResult<diagnostic::RawRule> {
     let text = |at: usize| -> PyResult<String> { tuple.get_item(at)?.extract() };
     let written = tuple.get_item(9)?;
-    let written = written.downcast::<PySequence>()?;
+    let written = written.cast::<PySequence>()?;
     let mut options = Vec::with_capacity(written.len()?);
     for option in written.try_iter()? {
         let (keyword, value, line, column) = option?.extract()?;

@@ -80,7 +80,7 @@ impl Events {
             }
             out.str("state", session.state_name());
             for (key, dir) in [("ts_gap", Dir::ToServer), ("tc_gap", Dir::ToClient)] {
-                if session.side(dir).has_gap() {
+                if session.side(dir).had_gap() {
                     out.bool(key, true);
                 }
             }

@@ -343,12 +343,6 @@ impl FlowTable {
         self.release(index);
     }
 
-    /// Frees an ended flow that is not to be finished.
-    pub fn forget(&mut self, index: FlowIndex) {
-        self.ended.retain(|ended| *ended != index.0);
-        self.release(index);
-    }
-
     /// Frees an ended flow.
     pub fn release(&mut self, index: FlowIndex) {
         let Some(slot) = self.slot_mut(index.0) else {
