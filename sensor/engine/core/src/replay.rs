@@ -47,7 +47,9 @@ impl Shared {
         let mut sum = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, value) in more {
             match sum.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, total)) if name.contains("max") || name.contains("avg") => *total = (*total).max(value),
+                Some((_, total)) if name.contains("max") || name.contains("avg") => {
+                    *total = (*total).max(value)
+                }
                 Some((_, total)) => *total = total.saturating_add(value),
                 None => sum.push((name, value)),
             }
@@ -89,7 +91,10 @@ impl Replay {
         drop(sender);
         let mut threads = Vec::new();
         let spawn = |name: String, body: Box<dyn FnOnce() + Send>| {
-            std::thread::Builder::new().name(name).spawn(body).map_err(|e| format!("cannot start a thread: {e}"))
+            std::thread::Builder::new()
+                .name(name)
+                .spawn(body)
+                .map_err(|e| format!("cannot start a thread: {e}"))
         };
         if made.len() == 1 {
             for mut runner in made {
@@ -284,7 +289,9 @@ impl Runner {
                     self.worker.quarantine.len(),
                     path.display()
                 )),
-                Err(error) => self.shared.warn(format!("{}: cannot write quarantined packets: {error}", path.display())),
+                Err(error) => {
+                    self.shared.warn(format!("{}: cannot write quarantined packets: {error}", path.display()))
+                }
             }
         }
         let last = running.is_none_or(|count| {

@@ -19,7 +19,9 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> PyResult<T> {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(text)) => Err(EngineError::new_err(text)),
-        Err(_) => Err(EngineError::new_err("the engine failed on this input; please report it with the input")),
+        Err(_) => {
+            Err(EngineError::new_err("the engine failed on this input; please report it with the input"))
+        }
     }
 }
 

@@ -61,8 +61,9 @@ impl Replay {
     #[new]
     #[pyo3(signature = (config, ruleset, paths, workers = 1))]
     fn new(config: &str, ruleset: &Ruleset, paths: Vec<PathBuf>, workers: usize) -> PyResult<Replay> {
-        let inner =
-            guarded(|| replay::Replay::start(&document(config)?, &Arc::clone(&ruleset.inner), paths, workers))?;
+        let inner = guarded(|| {
+            replay::Replay::start(&document(config)?, &Arc::clone(&ruleset.inner), paths, workers)
+        })?;
         Ok(Replay { inner: Mutex::new(inner) })
     }
 

@@ -23,7 +23,10 @@ pub struct Diagnostic {
 #[pymethods]
 impl Diagnostic {
     fn __repr__(&self) -> String {
-        format!("{}:{}:{}: {}: {}: {}", self.file, self.line, self.column, self.severity, self.keyword, self.reason)
+        format!(
+            "{}:{}:{}: {}: {}: {}",
+            self.file, self.line, self.column, self.severity, self.keyword, self.reason
+        )
     }
 }
 
@@ -52,7 +55,12 @@ pub struct Ruleset {
 impl Ruleset {
     #[staticmethod]
     #[pyo3(signature = (config, rules, validate_only = false))]
-    fn compile(py: Python<'_>, config: &str, rules: &Bound<'_, PySequence>, validate_only: bool) -> PyResult<Ruleset> {
+    fn compile(
+        py: Python<'_>,
+        config: &str,
+        rules: &Bound<'_, PySequence>,
+        validate_only: bool,
+    ) -> PyResult<Ruleset> {
         let mut raw = Vec::with_capacity(rules.len()?);
         for item in rules.try_iter()? {
             raw.push(raw_rule(item?.cast::<PyTuple>()?)?);

@@ -218,7 +218,8 @@ impl Driver {
         if let Some(name) = cx.upgrade {
             flow.app.original = flow.app.parser_protocol;
             flow.app.expected = ProtocolId::find(name);
-            if let (Some(protocol), Some(parser)) = (flow.app.parser_protocol.take(), flow.app.parser.take()) {
+            if let (Some(protocol), Some(parser)) = (flow.app.parser_protocol.take(), flow.app.parser.take())
+            {
                 flow.app.retired.push((protocol, parser));
             }
             flow.app.protocol = None;
@@ -294,7 +295,9 @@ impl Driver {
         if flow.app.expected.take().is_some_and(|expected| expected != id) {
             event(flow, UNEXPECTED);
         }
-        if let Some(count) = self.counters.flows.get_mut(usize::from(id.0)).and_then(|c| c.get_mut(usize::from(!tcp))) {
+        if let Some(count) =
+            self.counters.flows.get_mut(usize::from(id.0)).and_then(|c| c.get_mut(usize::from(!tcp)))
+        {
             *count = count.saturating_add(1);
         }
         if self.recogniser.enabled(id) == Enabled::Yes {

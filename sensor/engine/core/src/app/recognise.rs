@@ -125,11 +125,9 @@ fn ports(node: &Value, transport: &str, default: &[u16]) -> Vec<u16> {
     let value = if at_transport.is_null() { &node["detection-ports"]["dp"] } else { at_transport };
     match value {
         Value::Number(number) => number.as_u64().and_then(|n| u16::try_from(n).ok()).into_iter().collect(),
-        Value::String(text) => text
-            .trim_matches(['[', ']'])
-            .split(',')
-            .filter_map(|part| part.trim().parse().ok())
-            .collect(),
+        Value::String(text) => {
+            text.trim_matches(['[', ']']).split(',').filter_map(|part| part.trim().parse().ok()).collect()
+        }
         Value::Array(items) => items
             .iter()
             .filter_map(|v| v.as_u64().or_else(|| v.as_str()?.trim().parse().ok()))

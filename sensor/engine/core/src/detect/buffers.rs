@@ -52,10 +52,7 @@ pub fn find_modifier(name: &str) -> Option<u16> {
 /// Whether some protocol has several instances of the buffer per transaction.
 pub fn is_multi(number: u16) -> bool {
     TABLE.get(usize::from(number)).is_some_and(|entry| {
-        entry
-            .providers
-            .iter()
-            .any(|(p, local)| p.get().buffers.get(*local).is_some_and(|b| b.multi))
+        entry.providers.iter().any(|(p, local)| p.get().buffers.get(*local).is_some_and(|b| b.multi))
     })
 }
 

@@ -102,10 +102,7 @@ impl<'a> Scene<'a> {
     /// The app protocol a rule without buffers asks for.
     fn protocol(&self, rule: &Rule) -> bool {
         rule.protocols.is_empty()
-            || self
-                .flow
-                .and_then(|f| f.app.protocol)
-                .is_some_and(|known| rule.protocols.contains(&known))
+            || self.flow.and_then(|f| f.app.protocol).is_some_and(|known| rule.protocols.contains(&known))
     }
 
     fn packet_tests(&self, rule: &Rule) -> bool {

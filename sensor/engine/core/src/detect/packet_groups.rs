@@ -156,7 +156,9 @@ impl IpOnly {
 
 /// How many addresses a set covers; `any` counts as all.
 fn size(ranges: Option<&Vec<(u128, u128)>>) -> u128 {
-    ranges.map_or(u128::MAX, |r| r.iter().fold(0, |sum, (from, to)| sum.saturating_add(to.saturating_sub(*from))))
+    ranges.map_or(u128::MAX, |r| {
+        r.iter().fold(0, |sum, (from, to)| sum.saturating_add(to.saturating_sub(*from)))
+    })
 }
 
 /// All packet groups.

@@ -10,7 +10,10 @@ const WIDE_PORTS: u32 = 2048;
 /// Whether the set is narrow enough to be worth a group of its own.
 pub fn is_narrow(set: &PortSet) -> bool {
     set.0.as_ref().is_some_and(|ranges| {
-        ranges.iter().map(|(from, to)| u32::from(*to).saturating_sub(u32::from(*from)).saturating_add(1)).sum::<u32>()
+        ranges
+            .iter()
+            .map(|(from, to)| u32::from(*to).saturating_sub(u32::from(*from)).saturating_add(1))
+            .sum::<u32>()
             <= WIDE_PORTS
     })
 }
@@ -71,6 +74,10 @@ mod tests {
         assert_eq!(table.group(80), Some(0));
         assert_eq!(table.group(81), table.group(8080));
         assert_eq!(table.group(82), None);
-        assert!(is_narrow(&a) && !is_narrow(&PortSet(Some(vec![(0, 79), (81, 65535)]))) && !is_narrow(&PortSet(None)));
+        assert!(
+            is_narrow(&a)
+                && !is_narrow(&PortSet(Some(vec![(0, 79), (81, 65535)])))
+                && !is_narrow(&PortSet(None))
+        );
     }
 }

@@ -41,7 +41,11 @@ impl PrefilterBuilder {
         patterns.sort_unstable_by_key(|p| p.1);
         let literals: Vec<Literal<'_>> = patterns
             .iter()
-            .map(|((bytes, nocase), id)| Literal { bytes, nocase: *nocase, id: u32::try_from(*id).unwrap_or(u32::MAX) })
+            .map(|((bytes, nocase), id)| Literal {
+                bytes,
+                nocase: *nocase,
+                id: u32::try_from(*id).unwrap_or(u32::MAX),
+            })
             .collect();
         let database = Database::compile(&literals)?;
         let mut leads = Vec::new();
@@ -86,7 +90,8 @@ impl Prefilter {
         scan.scanned_bytes = scan.scanned_bytes.saturating_add(data.len() as u64);
         for &(pattern, end) in &scan.hits {
             let at = pattern as usize;
-            let (Some(&from), Some(&to)) = (self.starts.get(at), self.starts.get(at.saturating_add(1))) else {
+            let (Some(&from), Some(&to)) = (self.starts.get(at), self.starts.get(at.saturating_add(1)))
+            else {
                 continue;
             };
             let end = offset.saturating_add(u64::from(end));

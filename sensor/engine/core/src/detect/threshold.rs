@@ -40,7 +40,13 @@ impl Default for Thresholds {
 
 impl Thresholds {
     /// Counts a match; true = alert.
-    pub fn admits(&mut self, rule: u32, threshold: &Threshold, packet: &Packet<'_>, flow_id: Option<u64>) -> bool {
+    pub fn admits(
+        &mut self,
+        rule: u32,
+        threshold: &Threshold,
+        packet: &Packet<'_>,
+        flow_id: Option<u64>,
+    ) -> bool {
         let (a, b) = match threshold.track {
             Track::BySrc => (packet.src.0, 0),
             Track::ByDst => (packet.dst.0, 0),
@@ -57,9 +63,11 @@ impl Thresholds {
             }
         }
         let now = packet.ts;
-        let fresh = Count { start: now, seconds: threshold.seconds, count: 0, next: u64::from(threshold.count) };
+        let fresh =
+            Count { start: now, seconds: threshold.seconds, count: 0, next: u64::from(threshold.count) };
         let entry = self.counts.entry(Key { rule, a, b }).or_insert(fresh);
-        let expired = now.seconds_since(entry.start) >= u64::from(threshold.seconds.max(1)) && threshold.seconds > 0;
+        let expired =
+            now.seconds_since(entry.start) >= u64::from(threshold.seconds.max(1)) && threshold.seconds > 0;
         if expired && !matches!(threshold.kind, ThresholdKind::Backoff { .. }) {
             *entry = fresh;
         }
@@ -110,12 +118,19 @@ mod tests {
         let t = |kind, count, seconds| Threshold { kind, track: Track::BySrc, count, seconds };
         assert_eq!(run(t(ThresholdKind::Limit, 1, 60), &[0, 1, 59, 60]), [true, false, false, true]);
         assert_eq!(run(t(ThresholdKind::Threshold, 2, 60), &[0, 1, 2, 3]), [false, true, false, true]);
-        assert_eq!(run(t(ThresholdKind::Both, 2, 60), &[0, 1, 2, 3, 61, 62]), [false, true, false, false, false, true]);
+        assert_eq!(
+            run(t(ThresholdKind::Both, 2, 60), &[0, 1, 2, 3, 61, 62]),
+            [false, true, false, false, false, true]
+        );
         assert_eq!(run(t(ThresholdKind::DetectionFilter, 2, 60), &[0, 1, 2, 3]), [false, false, true, true]);
         let backoff = ThresholdKind::Backoff { multiplier: 10 };
         let twelve: Vec<u64> = (0..12).collect();
-        let due: Vec<usize> =
-            run(t(backoff, 1, 0), &twelve).iter().enumerate().filter(|(_, d)| **d).map(|(i, _)| i + 1).collect();
+        let due: Vec<usize> = run(t(backoff, 1, 0), &twelve)
+            .iter()
+            .enumerate()
+            .filter(|(_, d)| **d)
+            .map(|(i, _)| i + 1)
+            .collect();
         assert_eq!(due, [1, 10]);
     }
 }

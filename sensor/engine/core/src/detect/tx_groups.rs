@@ -62,7 +62,9 @@ impl TxGroups {
                     match lead(rule, protocol, dir) {
                         Lead::Buffer(key, at) => by_buffer.entry(key).or_default().push((rule.number, at)),
                         Lead::OtherDirection => {}
-                        Lead::None if rule.tx_tests.iter().any(|t| t.needs_events()) => group.on_events.push(rule.number),
+                        Lead::None if rule.tx_tests.iter().any(|t| t.needs_events()) => {
+                            group.on_events.push(rule.number)
+                        }
                         Lead::None => {
                             group.always_streams |= rule.buffers.iter().any(|b| streams(b, protocol));
                             group.always.push(rule.number);
@@ -81,7 +83,8 @@ impl TxGroups {
                                     builder.add(&fast.bytes, fast.nocase, *number, fast.max_end);
                                 }
                             }
-                            let built = Arc::new(builder.build().map_err(|e| format!("{}: {e}", buffer.name))?);
+                            let built =
+                                Arc::new(builder.build().map_err(|e| format!("{}: {e}", buffer.name))?);
                             compiled.insert(members.clone(), Arc::clone(&built));
                             built
                         }

@@ -135,7 +135,9 @@ impl Detector {
             for index in 0..if buffer.multi { INSTANCES_MAX } else { 1 } {
                 let Some(view) = tx.buffer(buffer.local, index, dir) else { break };
                 match shaping(rules, buffer) {
-                    None => buffer.prefilter.scan(view.data, view.offset, &mut self.scan, &mut self.candidates),
+                    None => {
+                        buffer.prefilter.scan(view.data, view.offset, &mut self.scan, &mut self.candidates)
+                    }
                     Some(test) => {
                         let shaped = shape(test, view.data);
                         buffer.prefilter.scan(&shaped, 0, &mut self.scan, &mut self.candidates);
@@ -230,7 +232,8 @@ impl Scene<'_> {
             }
             Target::Payload => return Verdict::No,
         };
-        let Some((buffer, local)) = buffers::all().get(usize::from(number)).and_then(|e| e.of(protocol)) else {
+        let Some((buffer, local)) = buffers::all().get(usize::from(number)).and_then(|e| e.of(protocol))
+        else {
             return Verdict::No;
         };
         let dir = match (rule.arrow, test.dir) {

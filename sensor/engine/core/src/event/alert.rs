@@ -17,7 +17,8 @@ impl Events {
         if !self.config.alert {
             return;
         }
-        let (Some(rule), Some(fixed)) = (rules.rule(hit.rule), rules.alert_json.get(hit.rule as usize)) else {
+        let (Some(rule), Some(fixed)) = (rules.rule(hit.rule), rules.alert_json.get(hit.rule as usize))
+        else {
             return;
         };
         let ends = Endpoints::of_packet(packet);
@@ -34,8 +35,11 @@ impl Events {
         out.open_object("alert");
         out.raw_members(fixed);
         if let Some(src_is_target) = rule.target_src {
-            let (target, source) =
-                if src_is_target { ((ends.src, ends.src_port), (ends.dst, ends.dst_port)) } else { ((ends.dst, ends.dst_port), (ends.src, ends.src_port)) };
+            let (target, source) = if src_is_target {
+                ((ends.src, ends.src_port), (ends.dst, ends.dst_port))
+            } else {
+                ((ends.dst, ends.dst_port), (ends.src, ends.src_port))
+            };
             for (key, (addr, port)) in [("source", source), ("target", target)] {
                 out.open_object(key);
                 out.str("ip", &addr.display(ends.ip_version));

@@ -40,7 +40,14 @@ impl Events {
     }
 
     /// Writes the new app-layer events of a transaction (`bits`: which).
-    pub fn tx_anomalies(&mut self, flow: &Flow, packet: &Packet<'_>, protocol: ProtocolId, tx: &dyn Transaction, bits: u128) {
+    pub fn tx_anomalies(
+        &mut self,
+        flow: &Flow,
+        packet: &Packet<'_>,
+        protocol: ProtocolId,
+        tx: &dyn Transaction,
+        bits: u128,
+    ) {
         if !self.config.anomaly_applayer {
             return;
         }
@@ -52,7 +59,15 @@ impl Events {
     }
 
     /// Writes one event of recognition or parsing.
-    pub fn app_anomaly(&mut self, flow: &Flow, packet: &Packet<'_>, tx: Option<u64>, app: &str, name: &str, layer: &str) {
+    pub fn app_anomaly(
+        &mut self,
+        flow: &Flow,
+        packet: &Packet<'_>,
+        tx: Option<u64>,
+        app: &str,
+        name: &str,
+        layer: &str,
+    ) {
         if !self.config.anomaly_applayer {
             return;
         }

@@ -53,7 +53,10 @@ impl EveConfig {
                 .unwrap_or(4096),
             packet: flag(option("alert", "packet"), false),
             community_id: flag(&eve["community-id"], false),
-            community_id_seed: eve["community-id-seed"].as_u64().and_then(|n| u16::try_from(n).ok()).unwrap_or(0),
+            community_id_seed: eve["community-id-seed"]
+                .as_u64()
+                .and_then(|n| u16::try_from(n).ok())
+                .unwrap_or(0),
             ethernet: flag(&eve["ethernet"], false),
             sensor_name: document["sensor-name"].as_str().unwrap_or_default().to_owned(),
         }

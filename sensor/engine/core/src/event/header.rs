@@ -51,9 +51,13 @@ impl Endpoints {
         };
         match dir {
             Dir::ToServer => ends,
-            Dir::ToClient => {
-                Endpoints { src: ends.dst, dst: ends.src, src_port: ends.dst_port, dst_port: ends.src_port, ..ends }
-            }
+            Dir::ToClient => Endpoints {
+                src: ends.dst,
+                dst: ends.src,
+                src_port: ends.dst_port,
+                dst_port: ends.src_port,
+                ..ends
+            },
         }
     }
 

@@ -26,13 +26,28 @@ impl Events {
         }
     }
 
-    fn parser(&mut self, flow: &Flow, packet: &Packet<'_>, protocol: ProtocolId, parser: &mut dyn Parser, at_end: bool) {
+    fn parser(
+        &mut self,
+        flow: &Flow,
+        packet: &Packet<'_>,
+        protocol: ProtocolId,
+        parser: &mut dyn Parser,
+        at_end: bool,
+    ) {
         for id in parser.tx_ids() {
             self.one(flow, packet, protocol, parser, id, at_end);
         }
     }
 
-    fn one(&mut self, flow: &Flow, packet: &Packet<'_>, protocol: ProtocolId, parser: &mut dyn Parser, id: u64, at_end: bool) {
+    fn one(
+        &mut self,
+        flow: &Flow,
+        packet: &Packet<'_>,
+        protocol: ProtocolId,
+        parser: &mut dyn Parser,
+        id: u64,
+        at_end: bool,
+    ) {
         let entry = protocol.get();
         let Some(tx) = parser.tx(id) else { return };
         let meta = tx.meta();

@@ -10,7 +10,13 @@ use crate::flow::Flow;
 
 impl Events {
     /// Writes a transaction's record.
-    pub fn transaction(&mut self, flow: &Flow, packet: &Packet<'_>, protocol: ProtocolId, tx: &dyn Transaction) {
+    pub fn transaction(
+        &mut self,
+        flow: &Flow,
+        packet: &Packet<'_>,
+        protocol: ProtocolId,
+        tx: &dyn Transaction,
+    ) {
         let record = protocol.get().record;
         if !self.config.record(record) {
             return;

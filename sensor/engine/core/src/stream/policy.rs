@@ -58,7 +58,9 @@ impl OsPolicy {
         match self {
             OsPolicy::First | OsPolicy::Vista => false,
             OsPolicy::Last => true,
-            OsPolicy::Bsd | OsPolicy::BsdRight | OsPolicy::HpUx10 | OsPolicy::Irix | OsPolicy::MacOs => starts_before,
+            OsPolicy::Bsd | OsPolicy::BsdRight | OsPolicy::HpUx10 | OsPolicy::Irix | OsPolicy::MacOs => {
+                starts_before
+            }
             OsPolicy::Linux => starts_before || (same_start && new.1 > old.1),
             OsPolicy::OldLinux => starts_before || (same_start && new.1 >= old.1),
             OsPolicy::Windows | OsPolicy::Windows2k3 => starts_before && new.1 > old.1,
