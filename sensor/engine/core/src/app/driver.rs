@@ -75,8 +75,9 @@ impl Driver {
                 }
                 Chunk::Data(data) => {
                     let len = data.len();
+                    let ends_at_gap = side.app_gap_behind(len, at_end);
                     match self.recognised(flow, true, dir, data) {
-                        Next::Wait if !at_end => break,
+                        Next::Wait if !at_end && !ends_at_gap => break,
                         Next::Wait | Next::GiveUp => {
                             session.side_mut(dir).app_disable();
                             break;
@@ -88,11 +89,15 @@ impl Driver {
                         Next::Parse => {}
                     }
                     let eof = at_end || side.app_finished();
-                    if len < flow.app.wanted[dir] && !eof {
+                    if len < flow.app.wanted[dir] && !eof && !ends_at_gap {
                         break;
                     }
                     let mut cx = cx(flow, packet, eof);
-                    let consumed = self.parse(flow, dir, data, &mut cx);
+                    let mut consumed = self.parse(flow, dir, data, &mut cx);
+                    if ends_at_gap {
+                        // What the parser left will never be whole: it goes, and the gap is next.
+                        consumed = len;
+                    }
                     session.side_mut(dir).app_consume(consumed as u64);
                     self.after(flow, &mut session, &cx);
                     if consumed < len && (at_end || consumed == 0 || flow.app.wanted[dir] > len - consumed) {

@@ -232,6 +232,13 @@ impl StreamSide {
         }
     }
 
+    /// Behind the chunk of `len` bytes that stands ready is a hole that will not be filled any more.
+    #[inline]
+    pub fn app_gap_behind(&self, len: usize, at_end: bool) -> bool {
+        let behind = self.app_pos.saturating_add(len as u64);
+        behind < self.edge(at_end) && matches!(self.buffer.at(behind), At::Hole(_))
+    }
+
     /// `n` bytes of data or gap are used up.
     pub fn app_consume(&mut self, n: u64) {
         self.app_pos = self.app_pos.saturating_add(n).min(self.buffer.end());

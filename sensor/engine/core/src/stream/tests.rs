@@ -197,3 +197,15 @@ fn wrong_synack_is_refused() {
         .send(C, S | A, 0, 1, b"")
         .is("syn_sent", &["3whs_synack_in_wrong_direction"]);
 }
+
+#[test]
+fn a_hole_behind_the_ready_bytes_is_told_once_it_is_final() {
+    let mut play = Play::new(StreamConfig::default());
+    play.handshake().send(C, A, 1, 1, b"ab").send(C, A, 5, 1, b"ef");
+    assert!(!play.session.side(C).app_gap_behind(2, false), "may still be filled");
+    assert!(play.session.side(C).app_gap_behind(2, true), "not after the end");
+    play.send(V, A, 1, 7, b"");
+    assert!(play.session.side(C).app_gap_behind(2, false), "acknowledged");
+    play.session.side_mut(C).app_consume(4);
+    assert!(!play.session.side(C).app_gap_behind(2, false), "no hole behind the last byte");
+}
