@@ -111,14 +111,18 @@ fn chain(state: &mut State, packet: &mut Packet<'_>, mut at: usize, end: usize) 
             AUTHENTICATION => {
                 if seen.authentication {
                     state.event(packet, events::IPV6_EXTHDR_DUPL_AH);
-                } else if let Some(&[_, _, r0, r1]) = chunk::<4>(packet.frame, at, next) {
+                }
+                if let Some(&[_, _, r0, r1]) = chunk::<4>(packet.frame, at, next) {
                     if [r0, r1] != [0, 0] {
                         state.event(packet, events::IPV6_EXTHDR_AH_RES_NOT_NULL);
                     }
                 }
                 seen.authentication = true;
             }
-            FRAGMENT if seen.fragment => state.event(packet, events::IPV6_EXTHDR_DUPL_FH),
+            FRAGMENT if seen.fragment => {
+                state.event(packet, events::IPV6_EXTHDR_DUPL_FH);
+                reserved_field(state, packet, at, end);
+            }
             FRAGMENT => {
                 seen.fragment = true;
                 if fragment(state, packet, at, end) {
@@ -150,17 +154,22 @@ fn upper_layer(state: &mut State, packet: &mut Packet<'_>, at: usize, end: usize
     }
 }
 
+/// The second byte of a fragment header means nothing, and is used to smuggle.
+fn reserved_field(state: &mut State, packet: &mut Packet<'_>, at: usize, end: usize) {
+    if chunk::<2>(packet.frame, at, end).is_some_and(|header| header[1] != 0) {
+        state.event(packet, events::IPV6_FH_NON_ZERO_RESERVED_FIELD);
+    }
+}
+
 /// Reads a fragment header (RFC 8200, 4.5); whether the packet is one piece of several.
 fn fragment(state: &mut State, packet: &mut Packet<'_>, at: usize, end: usize) -> bool {
-    let Some(&[_, reserved, o0, o1, ..]) = chunk::<8>(packet.frame, at, end) else {
+    let Some(&[_, _, o0, o1, ..]) = chunk::<8>(packet.frame, at, end) else {
         return false;
     };
     let field = u16::from_be_bytes([o0, o1]);
     packet.fragment_offset = field & 0xfff8;
     packet.more_fragments = field & 1 != 0;
-    if reserved != 0 {
-        state.event(packet, events::IPV6_FH_NON_ZERO_RESERVED_FIELD);
-    }
+    reserved_field(state, packet, at, end);
     let data_len = end.saturating_sub(at.saturating_add(8));
     if packet.more_fragments && data_len % 8 != 0 {
         state.invalid(packet, events::IPV6_FRAG_INVALID_LENGTH);
@@ -199,7 +208,12 @@ fn options(state: &mut State, packet: &mut Packet<'_>, mut at: usize, end: usize
             break;
         };
         let next = at.saturating_add(2 + usize::from(len));
-        if next > end {
+        let fits = match kind {
+            JUMBO => len == 4,
+            HOME_ADDRESS => len == 16,
+            _ => true,
+        };
+        if next > end || !fits {
             state.event(packet, events::IPV6_EXTHDR_INVALID_OPTLEN);
             break;
         }

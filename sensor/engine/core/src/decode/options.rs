@@ -135,7 +135,7 @@ fn fault(kind: IpOptions, option: &[u8]) -> Option<u16> {
     let (first, entry) = match kind {
         IpOptions::RECORD_ROUTE | IpOptions::LOOSE_SOURCE_ROUTE | IpOptions::STRICT_SOURCE_ROUTE => (4, 4),
         IpOptions::TIMESTAMP => {
-            let with_address = option.get(3).is_some_and(|flags| flags & 0x0f == 3);
+            let with_address = option.get(3).is_some_and(|flags| matches!(flags & 0x0f, 1 | 3));
             (5, if with_address { 8 } else { 4 })
         }
         IpOptions::CIPSO => return cipso_is_malformed(option).then_some(events::IPV4_OPT_MALFORMED),

@@ -64,12 +64,13 @@ fn vxlan(state: &mut State, packet: &mut Packet<'_>, at: usize, end: usize) {
 fn geneve(state: &mut State, packet: &mut Packet<'_>, at: usize, end: usize) {
     const HEADER_LEN: usize = 8;
     const ORIGIN: &str = "geneve encapsulation";
-    let Some(&[version, _, p0, p1, _, _, _, reserved]) = chunk::<HEADER_LEN>(packet.frame, at, end) else {
+    let Some(&[version, flags, p0, p1, _, _, _, reserved]) = chunk::<HEADER_LEN>(packet.frame, at, end)
+    else {
         return;
     };
     let options_len = usize::from(version & 0x3f) * 4;
     let next = at.saturating_add(HEADER_LEN + options_len);
-    if version >> 6 != 0 || reserved != 0 || next >= end {
+    if version >> 6 != 0 || flags & 0x3f != 0 || reserved != 0 || next >= end {
         return;
     }
     state.counters.geneve = state.counters.geneve.saturating_add(1);

@@ -54,6 +54,9 @@ pub(super) fn decode_pppoe_session(state: &mut State, packet: &mut Packet<'_>, a
     let Some(header) = chunk::<8>(packet.frame, at, end) else {
         return state.invalid(packet, events::PPPOE_PKT_TOO_SMALL);
     };
+    if header[4..6] == [0, 0] {
+        return;
+    }
     let number = u16::from_be_bytes([header[6], header[7]]);
     // A one-byte protocol field (RFC 1661, 6.5) has its low bit set in the first byte.
     if number & 0x0100 != 0 {

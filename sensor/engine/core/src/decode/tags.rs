@@ -41,7 +41,7 @@ pub(super) fn decode_itag(state: &mut State, packet: &mut Packet<'_>, at: usize,
 
 pub(super) fn decode_fabricpath(state: &mut State, packet: &mut Packet<'_>, at: usize, end: usize) {
     const LEN: usize = 2;
-    if chunk::<LEN>(packet.frame, at, end).is_none() {
+    if chunk::<{ LEN + ethernet::HEADER_LEN }>(packet.frame, at, end).is_none() {
         return state.invalid(packet, events::DCE_PKT_TOO_SMALL);
     }
     ethernet::decode(state, packet, at.saturating_add(LEN), end);

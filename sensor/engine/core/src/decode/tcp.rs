@@ -71,7 +71,7 @@ fn options(state: &mut State, packet: &mut Packet<'_>, header: &mut TcpHeader, a
             (2, &[_, _, a, b]) => header.mss.replace(u16::from_be_bytes([a, b])).is_some(),
             (3, &[_, _, shift]) => header.window_scale.replace(shift).is_some(),
             (4, &[_, _]) => std::mem::replace(&mut header.sack_permitted, true),
-            (5, blocks) if (10..=34).contains(&len) && (len - 2) % 8 == 0 => header
+            (5, blocks) if (2..=34).contains(&len) && (len - 2) % 8 == 0 => header
                 .sack
                 .replace((option_at.saturating_add(2) as u32, blocks.len().saturating_sub(2) as u8))
                 .is_some(),
@@ -79,8 +79,6 @@ fn options(state: &mut State, packet: &mut Packet<'_>, header: &mut TcpHeader, a
                 .timestamp
                 .replace((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])))
                 .is_some(),
-            // No blocks: useless, and seen in the wild.
-            (5, &[_, _]) => false,
             // A cookie is 4 to 16 bytes, even in number, or none for a request (RFC 7413, 4.1.1).
             (34, _) if len % 2 == 0 && (2..=18).contains(&len) => {
                 std::mem::replace(&mut header.fast_open, true)

@@ -7,7 +7,6 @@ use super::{events, overlay};
 const HEADER_LEN: usize = 8;
 
 pub(super) fn decode(state: &mut State, packet: &mut Packet<'_>, at: usize, end: usize) {
-    state.counters.udp = state.counters.udp.saturating_add(1);
     let Some(&[s0, s1, d0, d1, l0, l1, _, _]) = chunk::<HEADER_LEN>(packet.frame, at, end) else {
         return state.invalid(packet, events::UDP_HLEN_TOO_SMALL);
     };
@@ -19,6 +18,7 @@ pub(super) fn decode(state: &mut State, packet: &mut Packet<'_>, at: usize, end:
     if udp_len < HEADER_LEN {
         return state.invalid(packet, events::UDP_LEN_INVALID);
     }
+    state.counters.udp = state.counters.udp.saturating_add(1);
     packet.src_port = u16::from_be_bytes([s0, s1]);
     packet.dst_port = u16::from_be_bytes([d0, d1]);
     packet.l4 = L4::Udp;

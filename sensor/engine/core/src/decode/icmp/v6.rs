@@ -25,11 +25,12 @@ pub(crate) fn decode(state: &mut State, packet: &mut Packet<'_>, at: usize, end:
         state.event(packet, events::ICMPV6_MLD_MESSAGE_WITH_INVALID_HL);
     }
     let highest = match kind {
-        1 => 6,               // destination unreachable
-        3 => 1,               // time exceeded
-        4 | 138..=140 => 2,   // parameter problem, router renumbering, node information
-        155 => 3,             // RPL control
-        150..=153 => u8::MAX, // experimental mobility, multicast router discovery
+        1 => 6,                        // destination unreachable
+        3 => 1,                        // time exceeded
+        138 if code == 255 => u8::MAX, // sequence number reset
+        4 | 138..=140 => 2,            // parameter problem, router renumbering, node information
+        155 => 3,                      // RPL control
+        150..=153 => u8::MAX,          // experimental mobility, multicast router discovery
         // Packet too big, echo, discovery of listeners, neighbours, home agents, certification paths, duplicates.
         2 | 128..=137 | 141..=149 | 154 | 156..=159 => 0,
         _ => {
