@@ -2,6 +2,8 @@
 
 /// Most fields of one message; Suricata's limit.
 pub const FIELDS_MAX: usize = 1024;
+/// Room made at the first field: most messages have no more.
+const FIELDS_USUAL: usize = 12;
 /// Repeats of one field that are joined to it; later ones are dropped, so that joining stays linear.
 const REPEATS_MAX: u8 = 64;
 /// Most bytes of joined and unfolded values of a message: interleaved repeats would otherwise copy each other over and over.
@@ -112,8 +114,25 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c)
 }
 
+/// Token characters (RFC 9110 section 5.6.2).
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let marks = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < 256 {
+        table[at] = (at as u8).is_ascii_alphanumeric();
+        at += 1;
+    }
+    at = 0;
+    while at < marks.len() {
+        table[marks[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
 fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    TOKEN.get(usize::from(byte)).copied().unwrap_or(false)
 }
 
 fn hash_name(name: &[u8]) -> u16 {
@@ -177,15 +196,30 @@ impl Headers {
             }
         };
         added.invalid = colon == Some(0);
-        let name = line.get(..name_len).unwrap_or(&[]);
-        let trimmed =
-            name.iter().rposition(|b| !is_space(*b) && *b != 0).map_or(0, |at| at.saturating_add(1));
-        added.invalid |= trimmed != name.len();
-        let name = name.get(..trimmed).unwrap_or(&[]);
-        added.invalid |= !name.iter().all(|b| is_token(*b));
-        // A CR left in front of a name by a stray line end is no part of it.
-        let lead = name.iter().take_while(|b| is_space(**b)).count();
-        let name = name.get(lead..).unwrap_or(&[]);
+        let mut name = line.get(..name_len).unwrap_or(&[]);
+        let mut lead = 0;
+        let known;
+        let mut hash = 0;
+        if name.iter().all(|b| is_token(*b)) {
+            known = Known::of(name);
+            if known == Known::Other {
+                hash = hash_name(name);
+            }
+        } else {
+            added.invalid = true;
+            let trimmed =
+                name.iter().rposition(|b| !is_space(*b) && *b != 0).map_or(0, |at| at.saturating_add(1));
+            name = name.get(..trimmed).unwrap_or(&[]);
+            // A CR left in front of a name by a stray line end is no part of it.
+            lead = name.iter().take_while(|b| is_space(**b)).count();
+            name = name.get(lead..).unwrap_or(&[]);
+            if memchr::memchr(0, name).is_some() {
+                let clean: Vec<u8> = name.iter().copied().filter(|b| *b != 0).collect();
+                (known, hash) = (Known::of(&clean), hash_name(&clean));
+            } else {
+                (known, hash) = (Known::of(name), hash_name(name));
+            }
+        }
         while line.get(value_at).is_some_and(|b| matches!(b, b' ' | b'\t')) {
             value_at = value_at.saturating_add(1);
         }
@@ -193,13 +227,6 @@ impl Headers {
             .iter()
             .rposition(|b| !is_space(*b))
             .map_or(value_at, |at| at.saturating_add(1).max(value_at));
-
-        let (known, hash) = if memchr::memchr(0, name).is_some() {
-            let clean: Vec<u8> = name.iter().copied().filter(|b| *b != 0).collect();
-            (Known::of(&clean), hash_name(&clean))
-        } else {
-            (Known::of(name), hash_name(name))
-        };
         let span = |from: usize, to: usize| Span {
             start: u32::try_from(start.saturating_add(from)).unwrap_or(u32::MAX),
             len: u32::try_from(to.saturating_sub(from)).unwrap_or(0),
@@ -219,6 +246,9 @@ impl Headers {
                 self.join(at, field.value);
             }
             _ => {
+                if self.fields.is_empty() {
+                    self.fields.reserve(FIELDS_USUAL);
+                }
                 self.fields.push(field);
                 if let (Some(slot), Ok(at)) =
                     (self.known.get_mut(known as usize), u16::try_from(self.fields.len()))

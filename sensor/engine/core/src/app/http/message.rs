@@ -10,6 +10,8 @@ use crate::direction::Dir;
 
 /// Most bytes of one message's header block, whatever its lines.
 const HEAD_MAX: usize = 1 << 20;
+/// Room made for a header block at most before it is known how long it is.
+const HEAD_USUAL: usize = 2 << 10;
 /// Most bytes a folded header grows to.
 const FOLDED_MAX: usize = 8 << 10;
 /// Junk in front of a chunk length that is waited for before it is taken for no chunk length at all.
@@ -120,6 +122,10 @@ impl HttpParser {
             return Step::Broken;
         }
         if !trailer {
+            if start == 0 {
+                // Most heads come whole: one allocation for the block.
+                raw.reserve(data.len().min(HEAD_USUAL));
+            }
             raw.extend_from_slice(bytes);
         }
         half.lf_cr = lf_cr;
