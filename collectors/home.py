@@ -11,6 +11,11 @@ run/             of the running centre: lock, store endpoint, bound addresses
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +28,9 @@ from sensor.bus.keys import CentreKeys, load_keys, save_keys
 from sensor.errors import UserError, from_os_error
 
 DEFAULT_DIRECTORY = "/var/lib/haidang/centre"
+
+_LOOK_SECONDS = 0.05
+_ANNOUNCE_SECONDS = 15.0  # the embedded engine opens millions of rows within a few seconds
 
 _HEAD = """\
 # Settings of this centre. Restart `haidang centre serve` after a change. listen      where sensors connect;
@@ -87,6 +95,38 @@ class Home:
     def lock_file(self) -> Path:
         return self.run_directory / "lock"
 
+    @contextlib.contextmanager
+    def hold(self, *, seconds: float) -> Iterator[None]:
+        """Have this centre for oneself. UserError when another process still has it after so many seconds."""
+        make_private_directory(self.run_directory)
+        descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            deadline = time.monotonic() + seconds
+            while not _take(descriptor):
+                if time.monotonic() > deadline:
+                    raise UserError("this centre is running", where=self.directory, fix="stop it first")
+                time.sleep(_LOOK_SECONDS)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def is_running(self) -> bool:
+        """Whether a process holds this centre."""
+        try:
+            descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            return not _take(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def wait_for(self, announced: Path) -> None:
+        """If this centre is running, give it a moment to announce what it announces in this file."""
+        deadline = time.monotonic() + _ANNOUNCE_SECONDS
+        while not announced.exists() and self.is_running() and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
+
     def create(self, settings: Settings) -> CentreKeys:
         """Make a new centre here. UserError when there is one already."""
         try:
@@ -118,3 +158,11 @@ class Home:
         except (yaml.YAMLError, msgspec.ValidationError) as error:
             raise UserError(str(error), where=self.settings_file, fix="mend it or remove the line") from error
         return settings, load_keys(self.keys_file, CentreKeys)
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -169,6 +169,9 @@ class Receiver:
             self._talks.clear()
         self._current[peer.sensor] = routing
         streams = self._journal.streams(peer.sensor, message.epoch)
+        if not streams and self._journal.is_new_epoch(peer.sensor, message.epoch):
+            # Its spool is another one: what the old one held and did not send is not known to anybody.
+            self._entries.append(Gap(peer.sensor, message.epoch, 0, 0, -1, 0, "new spool"))
         whole = {lane: Stream() for lane in range(lanes.COUNT)} | streams
         talk = _Talk(peer.sensor, message.epoch, secrets.randbits(48), whole, message.software)
         self._talks[routing] = talk

@@ -35,6 +35,7 @@ CREATE TABLE gap (
   sensor TEXT, epoch INTEGER, lane INTEGER, first INTEGER, last INTEGER, events INTEGER, reason TEXT,
   noted_us INTEGER
 );
+CREATE INDEX gap_by_place ON gap (sensor, epoch, lane, first);
 CREATE TABLE quarantine (
   id INTEGER PRIMARY KEY AUTOINCREMENT, sensor TEXT, reason TEXT, noted_us INTEGER, bytes BLOB
 );
@@ -126,6 +127,13 @@ class Journal:
             ).fetchall()
         return {lane: Stream(following, digest) for lane, following, digest in rows}
 
+    def is_new_epoch(self, sensor: str, epoch: int) -> bool:
+        """Whether this sensor was heard before, and never with this epoch."""
+        with self._lock:
+            query = "SELECT max(epoch = ?), count(*) FROM stream WHERE sensor = ?"
+            known, streams = self._one(query, epoch, sensor)
+        return bool(streams and not known)
+
     def commit(self, entries: Sequence[Entry]) -> None:
         """Keep all of these, durably, in this order. sqlite3.Error: nothing of it was kept."""
         now_us = time.time_ns() // 1000
@@ -195,6 +203,14 @@ class Journal:
                 return
             after = row[0]
             yield as_record(row)
+
+    def is_whole(self) -> bool:
+        """Whether no record was ever dropped."""
+        with self._lock:
+            first, count, last = self._one(
+                "SELECT coalesce(min(id), 1), count(*), coalesce(max(id), 0) FROM record"
+            )
+        return bool(first == 1 and count == last)
 
     def last_id(self) -> int:
         with self._lock:
@@ -273,9 +289,11 @@ class Journal:
         )
 
     def _note_gap(self, entry: Gap, now_us: int) -> None:
+        # An oddity is noted once, however often it is met.
         self._database.execute(
-            "INSERT INTO gap (sensor, epoch, lane, first, last, events, reason, noted_us) VALUES (?, ?, "
-            "?, ?, ?, ?, ?, ?)",
+            "INSERT INTO gap (sensor, epoch, lane, first, last, events, reason, noted_us) "
+            "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (SELECT 1 FROM gap WHERE sensor = ?1 AND "
+            "epoch = ?2 AND lane = ?3 AND first = ?4 AND reason = ?7)",
             (*entry, now_us),
         )
         if entry.last >= entry.first:

@@ -7,17 +7,14 @@ It wires the parts and ends them in order; each part's work is in its own module
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib.util
 import json
 import logging
-import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -31,7 +28,7 @@ from collectors.metrics import CentreCollector
 from collectors.registry import Registry
 from collectors.store.client import server_address
 from collectors.store.fill import Filler
-from sensor.bus.durable import make_private_directory, write_whole
+from sensor.bus.durable import write_whole
 from sensor.bus.seal import Opener
 from sensor.errors import UserError
 
@@ -45,7 +42,6 @@ _CHILD_SECONDS = 20.0
 def serve(home: Home) -> None:
     """Run the centre until SIGTERM or SIGINT. UserError when it cannot start."""
     settings, keys = home.load()
-    make_private_directory(home.run_directory)
     address = server_address(settings.store_url) if settings.store_url else None
     for module in ("clickhouse_connect", *(() if address else ("chdb",))):
         if importlib.util.find_spec(module) is None:  # better now and in one line than in every part's log
@@ -53,7 +49,8 @@ def serve(home: Home) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with _lock(home.lock_file), contextlib.ExitStack() as cleanup:
+    with home.hold(seconds=_LOCK_SECONDS), contextlib.ExitStack() as cleanup:
+        home.bound_file.unlink(missing_ok=True)
         registry = Registry(home.registry_file)
         cleanup.callback(registry.close)
         journal = Journal(home.journal_file)
@@ -78,6 +75,7 @@ def serve(home: Home) -> None:
         filler.start()
         cleanup.callback(filler.join, _CHILD_SECONDS)
         cleanup.callback(filler.stop)
+        cleanup.callback(home.bound_file.unlink, missing_ok=True)
         write_whole(home.bound_file, json.dumps({"address": listener.bound, "metrics": metrics}).encode())
         log.info("listening on %s, metrics on %s", listener.bound, metrics or "(none)")
         listener.run(stop)
@@ -140,21 +138,26 @@ def start_metrics(address: str, collector: CentreCollector) -> str:
     return f"{host}:{server.server_port}"
 
 
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        deadline = time.monotonic() + _LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise UserError(
-                        "this centre is running already", where=path.parent, fix="stop the other one first"
-                    ) from None
-                time.sleep(0.1)
-        yield
-    finally:
-        os.close(descriptor)
+def rebuild(home: Home) -> int:
+    """Empty the embedded store, so that the next start fills it from the journal; the batches that will come.
+
+    UserError when the centre is running, when the store is a server, or when the journal no longer holds
+    everything.
+    """
+    settings, _ = home.load()
+    if settings.store_url:
+        raise UserError(
+            "the store is a ClickHouse server",
+            where=home.settings_file,
+            fix="drop its database there, then try again",
+        )
+    with home.hold(seconds=0), contextlib.closing(Journal(home.journal_file)) as journal:
+        if not journal.is_whole():
+            raise UserError(
+                "the journal no longer holds the oldest batches, which the store does",
+                where=home.journal_file,
+                fix="back the store directory up and remove it by hand if you accept that",
+            )
+        journal.refill()
+        shutil.rmtree(home.store_directory, ignore_errors=True)
+        return journal.backlog()[0]

@@ -1,4 +1,4 @@
-"""`haidang centre init|serve|token|revoke|search|sensors|stats`: run a centre and ask it."""
+"""`haidang centre init|serve|token|revoke|rebuild|search|sensors|stats`: run a centre and ask it."""
 
 from __future__ import annotations
 
@@ -63,6 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _directory(revoke)
     revoke.add_argument("sensor", help=say("its name", "tên"))
+    again = say("empty the store, to be filled from the journal", "làm trống kho, nạp lại từ nhật ký")
+    _directory(actions.add_parser("rebuild", help=again))
     search = actions.add_parser("search", help=say("find events", "tìm sự kiện"))
     _directory(search)
     _search_arguments(search)
@@ -126,6 +128,7 @@ def run(args: argparse.Namespace) -> int:
         "serve": _serve,
         "token": _token,
         "revoke": _revoke,
+        "rebuild": _rebuild,
         "search": _search,
         "sensors": _sensors,
         "stats": _stats,
@@ -184,6 +187,7 @@ def _address(home: Home, configured: str) -> str:
 
     if configured:
         return configured if "://" in configured else f"tcp://{configured}"
+    home.wait_for(home.bound_file)
     try:
         bound: str = json.loads(home.bound_file.read_bytes())["address"]
     except (OSError, ValueError, KeyError) as error:
@@ -205,6 +209,19 @@ def _revoke(args: argparse.Namespace, home: Home) -> int:
     count = registry.revoke(args.sensor)
     registry.close()
     print(say(f"{args.sensor}: {count} key(s) revoked", f"{args.sensor}: đã thu hồi {count} khóa"))
+    return EXIT_OK
+
+
+def _rebuild(_: argparse.Namespace, home: Home) -> int:
+    from collectors.serve import rebuild
+
+    count = rebuild(home)
+    print(
+        say(
+            f"{count} batches go into the store at the next start",
+            f"{count} lô sẽ được nạp lại ở lần khởi động tới",
+        )
+    )
     return EXIT_OK
 
 
@@ -237,6 +254,7 @@ def _search(args: argparse.Namespace, home: Home) -> int:
 
 
 def _sensors(args: argparse.Namespace, home: Home) -> int:
+    import json
     from datetime import UTC, datetime
 
     from collectors import show
@@ -264,6 +282,7 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
                 "skew_ms": word.skew_us // 1000 if word else 0,
                 "batches": sums[0],
                 "events": sums[1],
+                "waiting": sum(book["pending"] for book in json.loads(word.books)) if word else 0,
                 "lost": sums[2],
                 "software": word.software if word else "",
                 "fingerprint": entry.fingerprint if args.format != "table" else entry.fingerprint[:16],
@@ -315,10 +334,10 @@ def _store(home: Home) -> tuple[Client, str]:
     from collectors.store.client import connect, embedded_address, server_address
 
     settings, _ = home.load()
-    address = (
-        server_address(settings.store_url) if settings.store_url else embedded_address(home.store_endpoint)
-    )
-    return connect(address), settings.store_database
+    if settings.store_url:
+        return connect(server_address(settings.store_url)), settings.store_database
+    home.wait_for(home.store_endpoint)
+    return connect(embedded_address(home.store_endpoint)), settings.store_database
 
 
 def _natural(text: str) -> int:

@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "enrol",
         help=say("make this sensor's keys and register them with a token", "tạo khóa và đăng ký bằng mã"),
         description=say(
-            "Make this sensor's keys and register them at the centre that made the token (`haidang "
-            "centre token`).",
+            "Make this sensor's keys and register them at the centre that made the token "
+            "(`haidang centre token`).",
             "Tạo khóa của cảm biến và đăng ký với trung tâm đã cấp mã (`haidang centre token`).",
         ),
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import struct
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -175,3 +178,19 @@ def test_any_body_is_refused_with_a_reason(body: bytes) -> None:
             assert text.count(b"\n") == 1
         except SealError as error:
             assert error.reason == "content"
+
+
+@pytest.mark.parametrize("vector", json.loads(Path(__file__).with_name("vectors.json").read_text()))
+def test_what_was_sealed_once_opens_for_ever(vector: dict[str, Any]) -> None:
+    sensor = msgspec.convert(vector["sensor"], SensorKeys)
+    centre = msgspec.convert(vector["centre"], CentreKeys)
+    assert [sensor.public().fingerprint, centre.public().fingerprint] == vector["fingerprints"]
+    assert (sensor.public().signer.hex(), centre.public().recipient.hex()) == (
+        vector["signer"],
+        vector["recipient"],
+    )
+    envelope = read_envelope(bytes.fromhex(vector["record"]))
+    assert envelope.suite == vector["suite"]
+    opened = Opener({centre.public().recipient: centre.opening_key()}).open(envelope, verifiers(sensor))
+    assert (opened.ndjson.decode(), opened.digest.hex()) == (vector["ndjson"], vector["digest"])
+    assert (opened.header.sensor, opened.header.epoch, opened.header.seq) == ("tap1", 2**62 + 1, 9)

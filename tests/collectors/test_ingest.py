@@ -171,6 +171,17 @@ def test_a_broken_chain_is_kept_and_noted(desk: Desk, tap: Tap) -> None:
     assert desk.journal.gaps() == [("tap1", 0, "chain", 1, 0)]
 
 
+def test_a_sensor_with_another_spool_is_noted_once(desk: Desk, tap: Tap) -> None:
+    tap.send(0, 0, tap.seal(0, 0))
+    desk.commit()
+    for _ in range(2):
+        again = Tap(desk)
+        again.epoch = tap.epoch ^ 1
+        assert again.hello() == [0, 0, 0, 0]
+        desk.commit()
+    assert desk.journal.gaps() == [("tap1", 0, "new spool", 1, 0)]
+
+
 def test_when_the_journal_fails_nothing_is_acknowledged_and_all_comes_again(
     desk: Desk, tap: Tap, monkeypatch: pytest.MonkeyPatch
 ) -> None:

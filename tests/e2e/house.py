@@ -23,7 +23,7 @@ class House:
     def __init__(self, directory: Path, *, metrics: str = "") -> None:
         self.centre_directory = directory / "centre"
         self.sensor_directory = directory / "sensor"
-        self.log = (directory / "centre.log").open("wb")
+        self.centre_log = directory / "centre.log"
         self.sensor_log = directory / "sensor.log"
         self.centre: subprocess.Popen[bytes] | None = None
         self.sensor: subprocess.Popen[bytes] | None = None
@@ -57,7 +57,8 @@ class House:
     def start_centre(self) -> None:
         command = [*HAIDANG, "centre", "serve", "-d", str(self.centre_directory)]
         (self.centre_directory / "run" / "bound.json").unlink(missing_ok=True)
-        self.centre = subprocess.Popen(command, stdout=self.log, stderr=self.log, cwd=REPOSITORY, env=_ENV)
+        with self.centre_log.open("ab") as log:
+            self.centre = subprocess.Popen(command, stdout=log, stderr=log, cwd=REPOSITORY, env=_ENV)
 
     def wait_for_centre(self, seconds: float = 30) -> None:
         wait_for(
@@ -131,7 +132,6 @@ class House:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait(10)
-        self.log.close()
 
 
 _ENV = {**os.environ, "HAIDANG_LANG": "en", "PYTHONWARNINGS": "default"}

@@ -134,6 +134,25 @@ def test_a_revoked_sensor_keeps_its_events(line: tuple[House, list[str]], tmp_pa
     assert house.search("--sensor", "tap2") == []
 
 
+def test_the_store_is_made_again_from_the_journal(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    rebuild = ("centre", "rebuild", "-d", house.centre_directory)
+    house.start_centre()
+    house.wait_for_centre()
+    house.enrol()
+    (file,) = write_events(tmp_path, 50, files=1, seed=4)
+    house.haidang("sensor", "run", "-d", house.sensor_directory, "--metrics", "", "--events", file)
+    house.wait_until_filled()
+    assert "is running" in house.haidang(*rebuild, check=False).stderr
+    house.close()
+    house.haidang(*rebuild)
+    house.start_centre()
+    house.wait_for_store()
+    house.wait_until_filled()
+    assert sorted(house.search()) == sorted(file.read_text().splitlines())
+    house.close()
+
+
 def test_ended_in_good_order_it_leaves_nothing_running(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.start_centre()
