@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,3 +123,22 @@ def test_a_full_disk_is_one_clear_error(haidang: Run, tmp_path: Path, rules: Pat
     done = haidang("replay", DNS, "-S", rules, "-c", "c.yaml")
     assert done.returncode == 2
     assert done.stderr.startswith("haidang: error: /dev/full: no space left on device")
+
+
+def test_a_terminal_gets_a_progress_bar(tmp_path: Path, rules: Path) -> None:
+    parent, child = os.openpty()
+    command = [sys.executable, "-m", "sensor.cli", "replay", DNS, "-S", rules, "-l", tmp_path]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "HAIDANG_LANG": "en"}
+    with subprocess.Popen(command, stderr=child, stdout=subprocess.PIPE, env=environ) as process:
+        os.close(child)
+        shown = b""
+        with contextlib.suppress(OSError):  # the end of a terminal is an error
+            while piece := os.read(parent, 65536):
+                shown += piece
+        assert process.stdout is not None
+        summary = process.stdout.read()
+    os.close(parent)
+    assert process.returncode == 0
+    assert b"replay" in shown
+    assert b"Traceback" not in shown
+    assert summary.startswith(b"packets")
