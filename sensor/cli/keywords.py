@@ -15,6 +15,9 @@ HELP = "list the rule keywords this build understands"
 HELP_VI = "liệt kê các từ khóa luật mà bản này hiểu"
 
 
+_FIELDS = ("name", "aliases", "kind", "doc", "example", "accepts", "refuses")  # the order to read them in
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help=say("as JSON, everything", "dạng JSON, đầy đủ"))
@@ -70,7 +73,11 @@ def _write_csv(table: Sequence[Mapping[str, object]]) -> None:
 
 
 def _describe(entry: Mapping[str, object]) -> None:
-    for field, value in entry.items():
+    fields = [field for field in _FIELDS if field in entry] + [
+        field for field in entry if field not in _FIELDS
+    ]
+    for field in fields:
+        value = entry[field]
         if isinstance(value, list):
             sys.stdout.write(f"{field}:\n" + "".join(f"  {item}\n" for item in value))
         else:

@@ -52,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write("\n")
     else:
         sys.stdout.writelines(f"{finding}\n" for finding in report.findings)
-        files = say(f"rules in {report.files} files", f"luật trong {report.files} tệp")
+        files = say(
+            f"rules in {report.files} file{'s' * (report.files != 1)}", f"luật trong {report.files} tệp"
+        )
         sys.stdout.write(f"{files}: {rule_counts(report)}\n")
     return EXIT_FINDINGS if report.is_bad else EXIT_OK

@@ -163,29 +163,42 @@ def fill(command: str, pcaps: list[Path], rules: list[Path], out: Path, conf: Pa
         elif word == "{rules_args}":
             words += [part for r in rules for part in ("-S", str(r))]
         else:
-            words.append(word.replace("{out}", str(out)).replace("{conf}", str(conf)).replace("{pcap}", str(pcaps[0])))
+            words.append(
+                word.replace("{out}", str(out)).replace("{conf}", str(conf)).replace("{pcap}", str(pcaps[0]))
+            )
     return words
 
 
 def main() -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pcap", type=Path, required=True, help="the capture (classic pcap)")
     parser.add_argument("--rules", type=Path, required=True, help="the rule file")
     parser.add_argument("--runs", type=int, default=3, help="pairs of runs (default 3)")
-    parser.add_argument("--limit", type=float, default=1.0, help="the largest ratio that passes (default 1.0)")
+    parser.add_argument(
+        "--limit", type=float, default=1.0, help="the largest ratio that passes (default 1.0)"
+    )
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--keep", type=Path, help="keep both sensors' last output in this folder")
     parser.add_argument("--checksums", default="none", choices=("none", "all"), help="-k of both sensors")
     haidang = shutil.which("haidang", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
     parser.add_argument("--ours", default=f"{haidang} replay {{pcap}} {{rules_args}} -l {{out}}")
     args = parser.parse_args()
-    for needed, what in ((args.pcap.is_file(), args.pcap), (args.rules.is_file(), args.rules), (haidang, "haidang")):
+    for needed, what in (
+        (args.pcap.is_file(), args.pcap),
+        (args.rules.is_file(), args.rules),
+        (haidang, "haidang"),
+    ):
         if not needed:
             print(f"bench: {what} is not there", file=sys.stderr)
             return 2
     if not shutil.which("suricata"):
-        print("bench: suricata is not installed (apt-get install -t bookworm-backports suricata)", file=sys.stderr)
+        print(
+            "bench: suricata is not installed (apt-get install -t bookworm-backports suricata)",
+            file=sys.stderr,
+        )
         return 2
     with tempfile.TemporaryDirectory(prefix="haidang-bench-") as folder:
         return bench(args, Path(folder))
@@ -228,7 +241,9 @@ def bench(args: argparse.Namespace, folder: Path) -> int:
     except RuntimeError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
-    print(f"\n{'':10} {'packets s':>10} {'us/packet':>10} {'packets/s':>10} {'start-up s':>10} {'peak MiB':>9}")
+    print(
+        f"\n{'':10} {'packets s':>10} {'us/packet':>10} {'packets/s':>10} {'start-up s':>10} {'peak MiB':>9}"
+    )
     medians: dict[str, float] = {}
     for sensor in sensors:
         cost = statistics.median(sensor.packet_seconds())
@@ -241,7 +256,9 @@ def bench(args: argparse.Namespace, folder: Path) -> int:
         )
     pairs = [a / b for a, b in zip(*(s.packet_seconds() for s in sensors), strict=True)]
     ratio = medians["haidang"] / medians["suricata"]
-    print(f"\nratio ours / Suricata, CPU per packet: {ratio:.3f} (pairs {min(pairs):.3f} .. {max(pairs):.3f})")
+    print(
+        f"\nratio ours / Suricata, CPU per packet: {ratio:.3f} (pairs {min(pairs):.3f} .. {max(pairs):.3f})"
+    )
     report, sets = compare(*(alert_set(outputs[s.name] / "eve.json") for s in sensors))
     print(report)
     if args.json:

@@ -21,7 +21,7 @@ def test_good_rules_are_counted(haidang: Run, tmp_path: Path) -> None:
     (tmp_path / "a.rules").write_text(GOOD)
     done = haidang("rules", "check", "a.rules")
     assert (done.returncode, done.stdout, done.stderr) == (
-        0, "rules in 1 files: 1: 1 loaded, 0 quarantined, 0 skipped\n", "",
+        0, "rules in 1 file: 1: 1 loaded, 0 quarantined, 0 skipped\n", "",
     )  # fmt: skip
 
 
