@@ -55,6 +55,14 @@ impl TxMeta {
     pub fn new(id: u64) -> Self {
         TxMeta { id, ..Self::default() }
     }
+    /// The direction to write the record in: to the server, unless the transaction has only the other side.
+    pub fn dir(&self) -> Dir {
+        if self.skip[Dir::ToServer] {
+            Dir::ToClient
+        } else {
+            Dir::ToServer
+        }
+    }
     pub fn set_event(&mut self, index: u8) {
         if usize::from(index) < EVENTS_MAX {
             self.events |= 1u128 << index;

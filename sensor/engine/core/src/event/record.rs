@@ -22,7 +22,7 @@ impl Events {
             return;
         }
         let place = Place { tx_id: Some(tx.meta().id), ..place(flow, packet) };
-        begin(&mut self.json, &self.config, record, place, Endpoints::of_flow(flow, Dir::ToServer));
+        begin(&mut self.json, &self.config, record, place, Endpoints::of_flow(flow, tx.meta().dir()));
         self.json.open_object(record);
         tx.log(&mut self.json, LogFor::Record);
         self.json.close();
