@@ -25,6 +25,8 @@ pub mod ruleset;
 pub mod run;
 pub mod shared;
 pub mod state;
+#[cfg(test)]
+mod test_rules;
 pub mod threshold;
 pub mod transforms;
 pub mod tx_groups;

@@ -227,3 +227,6 @@ pub fn keywords_json() -> String {
     }
     serde_json::Value::Array(rows).to_string()
 }
+
+#[cfg(test)]
+mod tests;

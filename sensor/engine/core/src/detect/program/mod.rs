@@ -2,6 +2,10 @@
 
 mod eval;
 pub mod number;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod playbook;
 pub mod search;
 
 use super::pcre::Regex;

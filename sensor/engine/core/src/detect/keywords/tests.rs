@@ -1,0 +1,99 @@
+//! One test over the whole registry, and one over real rule files.
+
+use super::{nearest, Entry, Severity, KEYWORDS};
+use crate::detect::builder::build;
+use crate::detect::shared::Shared;
+use crate::detect::test_rules::{options, split};
+use std::collections::{BTreeMap, HashSet};
+
+#[test]
+fn every_keyword_keeps_its_promises() {
+    let mut names = HashSet::new();
+    for keyword in KEYWORDS {
+        for name in std::iter::once(&keyword.name).chain(keyword.aliases) {
+            assert!(names.insert(*name), "{name} is there twice");
+            assert!(matches!(super::find(name), Some(Entry::Keyword(_))), "{name}");
+        }
+        assert!(!keyword.doc.is_empty() && keyword.doc.ends_with('.'), "{}: doc", keyword.name);
+        assert!(keyword.example.contains(keyword.name), "{}: example", keyword.name);
+        for text in keyword.accepts {
+            if let Err(found) = options(text) {
+                panic!("{} refuses {text}: {found:?}", keyword.name);
+            }
+        }
+        for text in keyword.refuses {
+            let Err(found) = options(text) else { panic!("{} accepts {text}", keyword.name) };
+            for diagnostic in found {
+                assert!(!diagnostic.reason.is_empty() && !diagnostic.fix.is_empty(), "{text}: {diagnostic:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_table_is_json() {
+    let table: serde_json::Value = serde_json::from_str(&super::keywords_json()).unwrap();
+    let rows = table.as_array().unwrap();
+    assert!(rows.len() >= KEYWORDS.len());
+    assert!(rows.iter().any(|row| row["name"] == "tls.sni" && row["kind"] == "buffer"));
+}
+
+#[test]
+fn unknown_names_get_the_nearest_known_one() {
+    let found = options("contnet:\"a\";").err().unwrap();
+    assert_eq!(found[0].fix, "did you mean `content`?");
+    assert_eq!(found[0].severity, Severity::Error);
+    assert_eq!(options("smtp.helo; content:\"a\";").err().unwrap()[0].severity, Severity::Skip);
+    assert_eq!(nearest("zzzzzzzz", ["content"]), None);
+}
+
+/// Builds every rule under $CORPORA_DIR/rules and says what was refused and why.
+#[test]
+fn real_rule_files_load() {
+    let Ok(corpora) = std::env::var("CORPORA_DIR") else {
+        eprintln!("skipped: CORPORA_DIR is not set");
+        return;
+    };
+    for entry in std::fs::read_dir(format!("{corpora}/rules")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|e| e != "rules") {
+            continue;
+        }
+        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).replace("\\\n", "");
+        let raw: Vec<_> = text.lines().filter_map(split).collect();
+        let mut shared = Shared::default();
+        let begin = std::time::Instant::now();
+        let mut reasons: BTreeMap<(String, String), (usize, u32)> = BTreeMap::new();
+        let (mut loaded, mut without_pattern, mut errors) = (0usize, 0usize, 0usize);
+        for rule in &raw {
+            match build(rule, &mut shared) {
+                Ok(rule) => {
+                    loaded += 1;
+                    without_pattern += usize::from(rule.fast_pattern.is_none());
+                }
+                Err(found) => {
+                    errors += usize::from(found.iter().any(|d| d.severity == Severity::Error));
+                    let first = &found[0];
+                    let key = (format!("{:?} {}", first.severity, first.keyword), first.reason.clone());
+                    let slot = reasons.entry(key).or_insert((0, first.sid));
+                    slot.0 += 1;
+                }
+            }
+        }
+        eprintln!(
+            "{}: {} rules, {loaded} loaded ({without_pattern} without fast pattern), {errors} errors, {} warnings, {:?}",
+            path.display(),
+            raw.len(),
+            shared.warnings.len(),
+            begin.elapsed()
+        );
+        let mut reasons: Vec<_> = reasons.into_iter().collect();
+        reasons.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+        for ((what, why), (count, sid)) in reasons.iter().take(40) {
+            eprintln!("  {count:6} {what}: {why} (sid {sid})");
+        }
+        if path.file_name().is_some_and(|n| n == "etopen-composite.rules") {
+            assert!(errors * 1000 <= raw.len(), "{errors} of {} rules are refused as wrong", raw.len());
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! For tests: splits a rule line as the toolchain does, and evaluates programs on plain bytes.
+
+use super::builder::{build, Diagnostic, RawOption, RawRule};
+use super::cx::{EvalCx, VARIABLES_MAX};
+use super::program::Program;
+use super::rule::Rule;
+use super::shared::Shared;
+use crate::app::View;
+use crate::decode::Packet;
+use crate::direction::Dir;
+use crate::time::Timestamp;
+
+const HOME: &str = "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]";
+
+/// Replaces variables by their usual values.
+fn variable(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        let name = &rest[at + 1..];
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+        out.push_str(match &name[..end] {
+            "EXTERNAL_NET" => "any",
+            "HTTP_PORTS" => "80",
+            "SSH_PORTS" => "22",
+            "SHELLCODE_PORTS" => "!80",
+            n if n.ends_with("_PORTS") || n.ends_with("_PORT") => "[20:25,1521]",
+            _ => HOME,
+        });
+        rest = &name[end..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// None: a comment, or no rule.
+pub fn split(line: &str) -> Option<RawRule> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return None;
+    }
+    let (head, body) = line.split_once('(')?;
+    let body = body.strip_suffix(')')?;
+    let mut words = Vec::new();
+    let (mut word, mut depth) = (String::new(), 0i32);
+    for c in head.chars() {
+        match c {
+            '[' => depth += 1,
+            ']' => depth -= 1,
+            _ => {}
+        }
+        if c.is_whitespace() {
+            if depth == 0 && !word.is_empty() {
+                words.push(std::mem::take(&mut word));
+            }
+        } else {
+            word.push(c);
+        }
+    }
+    let [action, protocol, src, sport, arrow, dst, dport] = <[String; 7]>::try_from(words).ok()?;
+    let mut options = Vec::new();
+    let (mut start, mut escaped) = (0, false);
+    for (at, c) in body.char_indices() {
+        if c == ';' && !escaped {
+            let option = body[start..at].trim();
+            let (keyword, value) = option.split_once(':').map_or((option, None), |(k, v)| (k, Some(v)));
+            options.push(RawOption {
+                keyword: keyword.trim().to_owned(),
+                value: value.map(|v| v.trim().to_owned()),
+                line: 1,
+                column: u32::try_from(head.len() + 2 + start).unwrap(),
+            });
+            start = at + 1;
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    Some(RawRule {
+        file: "test.rules".to_owned(),
+        line: 1,
+        action,
+        protocol,
+        src: variable(&src),
+        sport: variable(&sport),
+        arrow,
+        dst: variable(&dst),
+        dport: variable(&dport),
+        options,
+        raw: line.to_owned(),
+    })
+}
+
+pub fn rule(line: &str) -> Result<Rule, Vec<Diagnostic>> {
+    build(&split(line).unwrap_or_else(|| panic!("not a rule: {line}")), &mut Shared::default())
+}
+
+/// A rule of these options for any IP packet.
+pub fn options(text: &str) -> Result<Rule, Vec<Diagnostic>> {
+    let sid = if text.contains("sid:") || text.starts_with("sid") { "" } else { " sid:1;" };
+    rule(&format!("alert ip any any -> any any ({text}{sid})"))
+}
+
+/// Runs a program on bytes; what a context has besides them is empty.
+pub fn matches(program: &Program, view: View<'_>) -> bool {
+    matches_within(program, view, 3000)
+}
+
+/// As `matches`, with a budget of so many steps.
+pub fn matches_within(program: &Program, view: View<'_>, budget: u32) -> bool {
+    let packet = Packet::new(&[], Timestamp::default(), 1, 0, 1);
+    let mut cx = EvalCx {
+        packet: &packet,
+        flow: None,
+        dir: Dir::ToServer,
+        tx: None,
+        variables: [0; VARIABLES_MAX],
+        budget,
+        base64: Vec::new(),
+        captures: Vec::new(),
+    };
+    program.matches(view, &mut cx)
+}
