@@ -29,6 +29,9 @@ impl RuleBuilder<'_> {
         let mut built: Vec<(usize, List, Vec<Op>, Vec<(usize, Candidate)>)> = Vec::new();
         for (at, mut list) in lists.into_iter().enumerate() {
             let items = std::mem::take(&mut list.items);
+            if let Err(refusal) = check_contents(&list, &items, self.dsize_max) {
+                return Err(vec![(Some(list.option), refusal)]);
+            }
             let (ops, found) = compile(items);
             if ops.len() > OPS_MAX {
                 let refusal =
@@ -117,6 +120,15 @@ impl RuleBuilder<'_> {
                 let providers = entry.providers.iter().map(|(p, _)| *p).collect();
                 self.limits.push((providers, entry.name.to_owned()));
             }
+        }
+        let is_app =
+            self.lists.iter().any(|l| matches!(l.place, Place::App(_))) || !self.rule.tx_tests.is_empty();
+        if is_app && self.needs_packet {
+            let refusal = Refusal::error(
+                "keywords about single packets (dsize, flags, ttl, tcp.hdr ...) do not go with app-layer keywords",
+                "split the rule in two and join them with flowbits",
+            );
+            return Err((None, refusal));
         }
         self.check_dirs().map_err(|refusal| (None, refusal))?;
         self.check_protocols().map_err(|refusal| (None, refusal))
@@ -218,6 +230,70 @@ impl RuleBuilder<'_> {
         rule.payload_on_packet = packet;
         rule.payload_on_stream = stream;
     }
+}
+
+/// Contents that can never match in their buffer.
+fn check_contents(list: &List, items: &[Item], dsize_max: Option<u64>) -> Result<(), Refusal> {
+    let size_max = items.iter().filter_map(|item| match item {
+        Item::Op(Op::Size(test)) => test.max(),
+        _ => None,
+    });
+    let max = match list.place {
+        Place::Payload => dsize_max,
+        _ => size_max.min(),
+    };
+    let needed = needed_len(items);
+    if max.is_some_and(|max| needed > max) {
+        return Err(Refusal::error(
+            format!("the contents need {needed} bytes, bsize or dsize allows less: the rule can never match"),
+            "mend the size or the contents",
+        ));
+    }
+    let name = match list.place {
+        Place::App(buffer) => buffers::all().get(usize::from(buffer)).map_or("", |e| e.name),
+        _ => "",
+    };
+    for item in items {
+        let Item::Content(content) = item else { continue };
+        let plain = list.transforms.is_empty();
+        if plain
+            && name == "http.host"
+            && (content.nocase || content.bytes.iter().any(u8::is_ascii_uppercase))
+        {
+            return Err(Refusal::error(
+                "http.host is in lower case: an upper case content never matches, and nocase says nothing",
+                "write the content in lower case without nocase, or use http.host.raw",
+            ));
+        }
+        let space = |b: Option<&u8>| b == Some(&b' ');
+        if plain && name == "http.method" && (space(content.bytes.first()) || space(content.bytes.last())) {
+            return Err(Refusal::error(
+                "http.method has no spaces around it",
+                "remove the space from the content",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that the first content and those that hang on it need, as Suricata reckons.
+fn needed_len(items: &[Item]) -> u64 {
+    let contents = items.iter().filter_map(|item| match item {
+        Item::Content(content) => Some(content),
+        Item::Op(_) => None,
+    });
+    let mut needed: u64 = 0;
+    for (at, content) in contents.enumerate() {
+        if at > 0 && content.distance.is_none() {
+            break;
+        }
+        let gap = match content.distance {
+            Some(Amount::Fixed(n)) => u64::try_from(n).unwrap_or(0),
+            _ => 0,
+        };
+        needed = needed.saturating_add(content.bytes.len() as u64).saturating_add(gap);
+    }
+    needed
 }
 
 /// Drafts become tests. Contents asked for `only` come first, since nothing may hang on where they matched.

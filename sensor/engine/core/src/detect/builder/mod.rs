@@ -1,11 +1,13 @@
 //! From rule text (already split into header and options) to a `Rule`, or to diagnostics that say what to mend.
 //! Runs at load time only.
 
+mod draft;
 mod finish;
 
 use super::buffers;
+pub use draft::{ContentDraft, Item, List, Place};
+
 pub use super::diagnostic::{Diagnostic, RawOption, RawRule, Refusal, Severity};
-use super::fast_pattern::Ask;
 use super::header;
 use super::keywords::{self, Entry};
 use super::program::{Amount, Op};
@@ -13,62 +15,6 @@ use super::rule::*;
 use super::shared::Shared;
 use crate::app::ProtocolId;
 use crate::direction::Dir;
-
-/// A `content` while its modifiers come in.
-#[derive(Clone, Debug, Default)]
-pub struct ContentDraft {
-    pub bytes: Vec<u8>,
-    pub negated: bool,
-    pub nocase: bool,
-    pub offset: Option<Amount>,
-    pub depth: Option<Amount>,
-    pub distance: Option<Amount>,
-    pub within: Option<Amount>,
-    pub starts_with: bool,
-    pub ends_with: bool,
-    pub rawbytes: bool,
-    pub replaced: bool,
-    pub ask: Ask,
-}
-
-impl ContentDraft {
-    pub fn is_relative(&self) -> bool {
-        self.distance.is_some() || self.within.is_some()
-    }
-}
-
-/// One test of a list: contents stay drafts until the rule is whole.
-pub enum Item {
-    Content(ContentDraft),
-    Op(Op),
-}
-
-/// What a list of tests looks at.
-#[derive(Clone, Copy)]
-pub enum Place {
-    Payload,
-    /// Number in `detect::buffers`.
-    App(u16),
-    Packet(&'static str, PacketBuffer),
-    /// The output of the last base64_decode in this list.
-    Base64(usize),
-}
-
-/// The tests of one buffer as they come in.
-pub struct List {
-    pub place: Place,
-    pub transforms: Vec<Box<dyn Transform>>,
-    pub items: Vec<Item>,
-    pub absent: Absent,
-    /// Where the list was opened, for diagnostics.
-    pub option: usize,
-}
-
-impl List {
-    fn new(place: Place, option: usize) -> Self {
-        List { place, transforms: Vec::new(), items: Vec::new(), absent: Absent::No, option }
-    }
-}
 
 /// A rule being built. Keywords write into it.
 pub struct RuleBuilder<'a> {
@@ -86,6 +32,10 @@ pub struct RuleBuilder<'a> {
     pub has_stream_size: bool,
     pub has_sid: bool,
     pub has_rev: bool,
+    pub has_msg: bool,
+    pub has_fast_pattern: bool,
+    /// The largest payload that dsize allows.
+    pub dsize_max: Option<u64>,
     pub has_priority: bool,
     /// Directions that keywords imply, with the keyword's name.
     pub implied_dirs: Vec<(Dir, String)>,
@@ -141,6 +91,9 @@ impl<'a> RuleBuilder<'a> {
             has_stream_size: false,
             has_sid: false,
             has_rev: false,
+            has_msg: false,
+            has_fast_pattern: false,
+            dsize_max: None,
             has_priority: false,
             implied_dirs: Vec::new(),
             limits: Vec::new(),
@@ -260,13 +213,8 @@ impl<'a> RuleBuilder<'a> {
                 "put it right behind the sticky buffer, e.g. http.uri; to_lowercase; content:...",
             ));
         }
+        // Behind tests it begins a new list on the same buffer.
         if !self.list().items.is_empty() {
-            if !self.reselected {
-                return Err(Refusal::error(
-                    "a transform must come before the tests of its buffer",
-                    "move it right behind the sticky buffer",
-                ));
-            }
             self.lists.push(List::new(place, self.option));
             self.current = self.lists.len().saturating_sub(1);
         }
@@ -343,7 +291,9 @@ impl<'a> RuleBuilder<'a> {
         let list = self.list();
         list.items.push(item);
         let at = list.items.len().saturating_sub(1);
-        self.last_content = is_content.then_some((current, at));
+        if is_content {
+            self.last_content = Some((current, at));
+        }
         self.reselected = false;
     }
 
@@ -438,3 +388,6 @@ pub fn no_value(name: &str, value: Option<&str>) -> Result<(), Refusal> {
 pub fn some_value<'v>(name: &str, value: Option<&'v str>, example: &str) -> Result<&'v str, Refusal> {
     value.ok_or_else(|| Refusal::error(format!("`{name}` needs a value"), format!("e.g. {name}:{example};")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,7 @@ fn byte_extract(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), R
             }
         }
     }
-    let field = reading.field("byte_extract", bytes, offset, false)?;
+    let field = reading.field("byte_extract", bytes, offset, reading.text)?;
     let variable = rule.define(name)?;
     rule.push_op(Op::Extract { field, variable, multiplier, align });
     Ok(())

@@ -97,6 +97,7 @@ pub static BYTE_TEST: Keyword = Keyword {
         "byte_test:2,>,1000,0;",
         "byte_test:1,!&,0x80,3,relative,little;",
         "byte_test:5,=,12345,0,string,dec;",
+        "byte_test:0,>,4000,0,string,dec;",
         "byte_test:1,=,0x07,0,bitmask 0xF8;",
         "byte_test:4,<=,5,-4,relative;",
         "byte_extract:1,0,n; byte_test:1,=,n,1;",
@@ -148,7 +149,7 @@ fn byte_test(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refu
             ));
         }
     }
-    let field = reading.field("byte_test", bytes, offset, false)?;
+    let field = reading.field("byte_test", bytes, offset, reading.text)?;
     rule.push_op(Op::Test { field, compare, value: compared, negated, bitmask: reading.bitmask });
     Ok(())
 }
@@ -202,6 +203,9 @@ fn byte_jump(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refu
             }
         }
     }
+    // A jump without a number goes by post_offset alone, whatever the number would have been.
+    reading.text &= bytes != Amount::Fixed(0);
+    reading.base = reading.base.filter(|_| reading.text);
     let field = reading.field("byte_jump", bytes, offset, true)?;
     rule.push_op(Op::Jump { field, multiplier, align, from, post_offset });
     Ok(())

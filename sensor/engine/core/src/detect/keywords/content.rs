@@ -6,8 +6,8 @@ use crate::detect::builder::{no_value, some_value, ContentDraft, Item, Place, Ru
 use crate::detect::diagnostic::Refusal;
 use crate::detect::fast_pattern::Ask;
 
-/// Longest content in bytes. Suricata's own limit; longer patterns gain nothing.
-const LEN_MAX: usize = 255;
+/// Longest content in bytes: several times what anybody writes.
+const LEN_MAX: usize = 4096;
 
 pub static CONTENT: Keyword = Keyword {
     name: "content",
@@ -149,11 +149,12 @@ pub static FAST_PATTERN: Keyword = Keyword {
 };
 
 fn fast_pattern(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal> {
+    rule.content("fast_pattern")?;
+    if std::mem::replace(&mut rule.has_fast_pattern, true) {
+        return Err(Refusal::error("the rule has a fast_pattern already", "keep it on one content"));
+    }
     let content = rule.content("fast_pattern")?;
     let placed = content.is_relative() || content.offset.is_some() || content.depth.is_some();
-    if content.ask != Ask::No {
-        return Err(twice("fast_pattern"));
-    }
     if content.negated && placed {
         return Err(Refusal::error(
             "a negated content with a position cannot be the fast pattern",

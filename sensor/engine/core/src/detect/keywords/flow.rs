@@ -3,6 +3,7 @@
 use super::{number, Keyword, Kind};
 use crate::detect::builder::{some_value, RuleBuilder};
 use crate::detect::diagnostic::Refusal;
+use crate::detect::rule::FlowCondition;
 use crate::direction::Dir;
 
 pub static FLOW: Keyword = Keyword {
@@ -32,6 +33,12 @@ pub static FLOW: Keyword = Keyword {
 fn flow(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal> {
     let value = some_value("flow", value, "established,to_server")?;
     let condition = &mut rule.rule.flow;
+    if *condition != FlowCondition::default() {
+        return Err(Refusal::error(
+            "the rule has a flow option already",
+            "write one flow option with all parts",
+        ));
+    }
     let conflict = |a: &str| {
         Refusal::error(
             format!("`{a}` contradicts another flow option, or repeats one"),

@@ -20,7 +20,7 @@ pub static FLOWBITS: Keyword = Keyword {
         "flowbits:isnotset,a;",
         "flowbits:noalert;",
     ],
-    refuses: &["flowbits;", "flowbits:set;", "flowbits:foo,a;", "flowbits:noalert,a;", "flowbits:set,a|b;"],
+    refuses: &["flowbits;", "flowbits:set;", "flowbits:foo,a;", "flowbits:noalert,a;"],
     parse: flowbits,
     ..Keyword::EMPTY
 };
@@ -85,10 +85,7 @@ fn flowbits(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refus
         }
     };
     if name.contains('|') {
-        return Err(Refusal::error(
-            "a|b goes with isset and isnotset only",
-            "write one flowbits option for each name",
-        ));
+        rule.warn("a|b is one name here: only isset and isnotset take alternatives");
     }
     let id = rule.shared.flowbits.number(name);
     rule.rule.bits_set.push(id);

@@ -4,6 +4,7 @@ use super::{number, Keyword, Kind};
 use crate::decode::Packet;
 use crate::detect::builder::{no_value, some_value, RuleBuilder};
 use crate::detect::diagnostic::Refusal;
+use crate::detect::rule::Transport;
 
 /// The IPv4 header, options included.
 fn v4<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
@@ -65,9 +66,20 @@ packet_number!(
     "Fragment offset of the IPv4 header, in units of 8 bytes.",
     |p| { be16(v4(p)?, 6).map(|n| u64::from(n & 0x1fff)) }
 );
-packet_number!(VLAN_LAYERS, "vlan.layers", &[], 3, "How many VLAN tags the packet has.", |p| Some(
-    u64::from(p.vlan_count)
-));
+pub static VLAN_LAYERS: Keyword = Keyword {
+    name: "vlan.layers",
+    kind: Kind::Packet,
+    doc: "How many VLAN tags the packet has.",
+    example: "vlan.layers:2;",
+    accepts: &["vlan.layers:2;", "vlan.layers:>0;"],
+    refuses: &["vlan.layers;", "vlan.layers:9;"],
+    parse: |rule, value| {
+        let test = number::test("vlan.layers", some_value("vlan.layers", value, "2")?, 3)?;
+        rule.packet_test(move |cx| test.holds(u64::from(cx.packet.vlan_count)));
+        Ok(())
+    },
+    ..Keyword::EMPTY
+};
 
 pub static VLAN_ID: Keyword = Keyword {
     name: "vlan.id",
@@ -136,6 +148,13 @@ pub static IP_PROTO: Keyword = Keyword {
     refuses: &["ip_proto;", "ip_proto:nonsense;", "ip_proto:300;"],
     parse: |rule, value| {
         let value = some_value("ip_proto", value, "47")?;
+        if !matches!(rule.rule.transport, Transport::Ip | Transport::Any | Transport::Ipv4 | Transport::Ipv6)
+        {
+            return Err(Refusal::error(
+                "ip_proto is for rules on any IP packet",
+                "write alert ip in the header, or remove ip_proto",
+            ));
+        }
         let test = number::named_test("ip_proto", value.trim_matches('"'), 255, &protocol)?;
         rule.packet_test(move |cx| cx.packet.ip_version != 0 && test.holds(u64::from(cx.packet.proto)));
         Ok(())
@@ -214,6 +233,7 @@ fn fragbits(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refus
     if wanted == 0 {
         return Err(Refusal::error("no fragment bit is named", "use M, D or R"));
     }
+    rule.needs_packet = true;
     rule.packet_test(move |cx| {
         let bits = v4(cx.packet).and_then(|h| be16(h, 6)).map(|n| n & 0xe000);
         bits.is_some_and(|bits| super::tcp::flags_match(mode, bits, wanted))

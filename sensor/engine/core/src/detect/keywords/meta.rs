@@ -78,7 +78,7 @@ pub static MSG: Keyword = Keyword {
     parse: |rule, value| {
         let value = some_value("msg", value, "\"...\"")?;
         rule.rule.msg = text::plain(text::quoted("msg", value)?);
-        Ok(())
+        once(&mut rule.has_msg, "msg")
     },
     ..Keyword::EMPTY
 };
@@ -117,9 +117,9 @@ pub static PRIORITY: Keyword = Keyword {
     doc: "1 (highest) to 255; stands above the class's own.",
     example: "priority:1;",
     accepts: &["priority:1;"],
-    refuses: &["priority;", "priority:0;", "priority:256;", "priority:x;"],
+    refuses: &["priority;", "priority:256;", "priority:x;"],
     parse: |rule, value| {
-        let n = id("priority", value, 1)?;
+        let n = id("priority", value, 0)?;
         rule.rule.priority = u8::try_from(n)
             .map_err(|_| Refusal::error(format!("priority {n} is out of range"), "write 1 to 255"))?;
         rule.has_priority = true;

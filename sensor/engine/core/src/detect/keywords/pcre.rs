@@ -107,7 +107,8 @@ fn pcre(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal> 
     })?;
     let captures = captures(rule, &regex, pattern, names)?;
     let list = target(rule, buffer, raw)?;
-    if relative && list == 0 && !has_position(rule, list) {
+    let has_sticky = rule.current != 0 && list == rule.current;
+    if relative && !has_sticky && !has_position(rule, list) {
         return Err(Refusal::error(
             "modifier R needs a match before it in the same buffer",
             "put a content or pcre before, or remove R",
@@ -118,7 +119,6 @@ fn pcre(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal> 
         rule.push_op(op);
     } else if let Some(found) = rule.lists.get_mut(list) {
         found.items.push(Item::Op(op));
-        rule.last_content = None;
     }
     Ok(())
 }
@@ -131,9 +131,12 @@ fn target(rule: &mut RuleBuilder<'_>, buffer: Option<&str>, raw: bool) -> Result
     if raw {
         return Err(Refusal::error("B (raw payload) does not go with a buffer letter", "remove one"));
     }
-    let number = buffers::find_modifier(name)
-        .ok_or_else(|| Refusal::skip(format!("this build has no buffer `{name}`")))?;
-    let same = matches!(rule.list().place, Place::App(n) if n == number);
+    // Q is the body as file.data sees it, and goes with either of its two names.
+    let number =
+        if name == "http_server_body" { buffers::find("file.data") } else { buffers::find_modifier(name) };
+    let number = number.ok_or_else(|| Refusal::skip(format!("this build has no buffer `{name}`")))?;
+    let also = buffers::find_modifier(name);
+    let same = matches!(rule.list().place, Place::App(n) if n == number || also == Some(n));
     if rule.current != 0 && !same {
         return Err(Refusal::error(
             "a buffer letter is used while a sticky buffer is selected",

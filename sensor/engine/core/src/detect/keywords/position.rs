@@ -6,15 +6,21 @@ use crate::detect::builder::{no_value, some_value, RuleBuilder};
 use crate::detect::diagnostic::Refusal;
 use crate::detect::program::Amount;
 
-/// Largest offset, depth, distance or within (Suricata: 1 MiB).
+/// Largest distance or within, and largest offset or depth (Suricata's limits).
 const POSITION_MAX: i64 = 1_048_576;
+const ABSOLUTE_MAX: i64 = 65_535;
 
-fn position(rule: &RuleBuilder<'_>, name: &str, value: Option<&str>, low: i64) -> Result<Amount, Refusal> {
+fn position(
+    rule: &RuleBuilder<'_>,
+    name: &str,
+    value: Option<&str>,
+    (low, high): (i64, i64),
+) -> Result<Amount, Refusal> {
     let value = some_value(name, value, "4")?;
     match rule.amount(value) {
-        Some(Amount::Fixed(n)) if n < low || n > POSITION_MAX => Err(Refusal::error(
+        Some(Amount::Fixed(n)) if n < low || n > high => Err(Refusal::error(
             format!("{name} {n} is out of range"),
-            format!("write a number from {low} to {POSITION_MAX}"),
+            format!("write a number from {low} to {high}"),
         )),
         Some(amount) => Ok(amount),
         None => Err(Refusal::error(
@@ -57,7 +63,7 @@ pub static OFFSET: Keyword = Keyword {
         "content:\"a\"; content:\"abc\"; distance:0; offset:1;",
     ],
     parse: |rule, value| {
-        let amount = position(rule, "offset", value, 0)?;
+        let amount = position(rule, "offset", value, (0, ABSOLUTE_MAX))?;
         let content = rule.content("offset")?;
         if content.is_relative() {
             return Err(mixed("offset"));
@@ -79,7 +85,7 @@ pub static DEPTH: Keyword = Keyword {
     accepts: &["content:\"abc\"; depth:3;", "content:\"abc\"; depth:5; offset:5;"],
     refuses: &["depth:4;", "content:\"abc\"; depth:2;", "content:\"abc\"; depth:x;"],
     parse: |rule, value| {
-        let amount = position(rule, "depth", value, 0)?;
+        let amount = position(rule, "depth", value, (0, ABSOLUTE_MAX))?;
         let content = rule.content("depth")?;
         if content.is_relative() {
             return Err(mixed("depth"));
@@ -160,7 +166,7 @@ pub static DISTANCE: Keyword = Keyword {
         "content:\"abc\"; content:\"def\"; depth:5; distance:2;",
     ],
     parse: |rule, value| {
-        let amount = position(rule, "distance", value, -POSITION_MAX)?;
+        let amount = position(rule, "distance", value, (-POSITION_MAX, POSITION_MAX))?;
         let content = rule.content("distance")?;
         if content.offset.is_some() || content.depth.is_some() {
             return Err(mixed("distance"));
@@ -187,16 +193,13 @@ pub static WITHIN: Keyword = Keyword {
         "content:\"abc\"; content:\"def\"; offset:5; within:5;",
     ],
     parse: |rule, value| {
-        let amount = position(rule, "within", value, -POSITION_MAX)?;
+        let amount = position(rule, "within", value, (0, POSITION_MAX))?;
         let content = rule.content("within")?;
         if content.offset.is_some() || content.depth.is_some() {
             return Err(mixed("within"));
         }
         if content.within.is_some() {
             return Err(twice("within"));
-        }
-        if matches!(amount, Amount::Fixed(n) if n < 0) {
-            return Err(Refusal::error("within is negative", "write a positive number"));
         }
         shorter("within", amount, content.bytes.len())?;
         content.within = Some(amount);

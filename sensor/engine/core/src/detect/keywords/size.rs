@@ -4,6 +4,7 @@ use super::{number, text, Keyword, Kind};
 use crate::detect::buffers;
 use crate::detect::builder::{some_value, Item, Place, RuleBuilder};
 use crate::detect::diagnostic::Refusal;
+use crate::detect::program::number::NumberTest;
 use crate::detect::program::Op;
 use crate::detect::rule::Absent;
 
@@ -85,8 +86,9 @@ pub static DSIZE: Keyword = Keyword {
     refuses: &["dsize;", "dsize:x;", "dsize:70000;", "dsize:20<>10;"],
     parse: |rule, value| {
         let value = some_value("dsize", value, ">100")?;
-        let test = number::test("dsize", value, 65_535)?;
+        let test = number::test("dsize", value, 65_534)?;
         rule.needs_packet = true;
+        rule.dsize_max = test.max().filter(|_| matches!(test, NumberTest::Equal(_)));
         rule.packet_test(move |cx| test.holds(u64::from(cx.packet.payload_len)));
         Ok(())
     },
@@ -116,7 +118,6 @@ pub static URILEN: Keyword = Keyword {
         if let Some(found) = rule.lists.get_mut(list) {
             found.items.push(Item::Op(Op::Size(test)));
         }
-        rule.last_content = None;
         Ok(())
     },
     ..Keyword::EMPTY

@@ -24,7 +24,10 @@ fn every_keyword_keeps_its_promises() {
         for text in keyword.refuses {
             let Err(found) = options(text) else { panic!("{} accepts {text}", keyword.name) };
             for diagnostic in found {
-                assert!(!diagnostic.reason.is_empty() && !diagnostic.fix.is_empty(), "{text}: {diagnostic:?}");
+                assert!(
+                    !diagnostic.reason.is_empty() && !diagnostic.fix.is_empty(),
+                    "{text}: {diagnostic:?}"
+                );
             }
         }
     }

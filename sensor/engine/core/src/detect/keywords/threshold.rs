@@ -55,12 +55,6 @@ fn set(rule: &mut RuleBuilder<'_>, value: &str, typed: bool) -> Result<(), Refus
             "write type limit|threshold|both, track by_src|by_dst|by_both|by_rule|by_flow, count N, seconds N",
         )
     };
-    if rule.rule.threshold.is_some() {
-        return Err(Refusal::error(
-            "the rule has a threshold or detection_filter already",
-            "keep one of them",
-        ));
-    }
     let (mut kind, mut track, mut count, mut seconds, mut multiplier) = (None, None, None, None, None);
     for part in value.split(',').map(str::trim) {
         let (key, text) = part.split_once(char::is_whitespace).map_or((part, ""), |(k, t)| (k, t.trim()));
@@ -106,6 +100,19 @@ fn set(rule: &mut RuleBuilder<'_>, value: &str, typed: bool) -> Result<(), Refus
     let seconds = seconds.or(backoff.then_some(0));
     match (track, count, seconds) {
         (Some(track), Some(count), Some(seconds)) => {
+            match rule.rule.threshold.map(|t| t.kind) {
+                None => {}
+                // Two thresholds of different types are accepted, as by Suricata; the later one counts.
+                Some(other) if typed && other != ThresholdKind::DetectionFilter && other != kind => {
+                    rule.warn("a second threshold takes the place of the first");
+                }
+                Some(_) => {
+                    return Err(Refusal::error(
+                        "the rule has a threshold or detection_filter already",
+                        "keep one of them",
+                    ));
+                }
+            }
             rule.rule.threshold = Some(Threshold { kind, track, count, seconds });
             Ok(())
         }

@@ -62,6 +62,5 @@ fn compare(
     if let Some(found) = rule.lists.get_mut(list) {
         found.items.push(Item::Content(draft));
     }
-    rule.last_content = None;
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! Semantics follow the Suricata manual's payload keywords: tests run in order, each match moves the position; when a later
 //! relative test fails, the nearest earlier content or pcre it hangs on is tried at its next occurrence.
 
+use super::number::{Format, TEXT_MAX};
 use super::{Amount, Arithmetic, Compare, Content, Field, JumpFrom, Op, Pcre, Program};
 use crate::app::View;
 use crate::detect::cx::EvalCx;
@@ -292,10 +293,13 @@ fn read(field: &Field, view: View<'_>, cx: &EvalCx<'_>, pos: usize) -> Option<(u
     let base = if field.relative { signed(pos) } else { 0 };
     let start = usize::try_from(base.saturating_add(amount(field.offset, cx))).ok()?;
     let count = usize::try_from(amount(field.bytes, cx)).ok()?;
-    if count == 0 {
+    let count = match (count, field.format) {
+        // Text of no given length goes as far as its digits.
+        (0, Format::Text(_)) => view.data.len().saturating_sub(start).min(TEXT_MAX),
         // byte_jump:0 reads nothing: a jump by post_offset alone.
-        return (start <= view.data.len()).then_some((0, start));
-    }
+        (0, Format::Binary(_)) => return (start <= view.data.len()).then_some((0, start)),
+        (count, _) => count,
+    };
     let (value, used) = super::number::extract(view.data.get(start..)?, count, field.format)?;
     Some((value, start.saturating_add(used)))
 }

@@ -104,6 +104,15 @@ impl NumberTest {
         }
     }
 
+    /// The largest value that can pass; None = no bound.
+    pub fn max(self) -> Option<u64> {
+        match self {
+            NumberTest::Equal(n) | NumberTest::LessOrEqual(n) => Some(n),
+            NumberTest::Less(n) | NumberTest::Between(_, n) => Some(n.saturating_sub(1)),
+            _ => None,
+        }
+    }
+
     /// Whether the test may be answered while the value can still grow; None = not yet.
     pub fn holds_for_growing(self, value: u64) -> Option<bool> {
         match self {

@@ -15,7 +15,12 @@ fn on(view: View<'_>, options: &str) -> bool {
 /// Each case: options, bytes, expected.
 fn play(cases: &[(&str, &[u8], bool)]) {
     for (options, bytes, expected) in cases {
-        assert_eq!(on(View::whole(bytes), options), *expected, "{options} on {:?}", String::from_utf8_lossy(bytes));
+        assert_eq!(
+            on(View::whole(bytes), options),
+            *expected,
+            "{options} on {:?}",
+            String::from_utf8_lossy(bytes)
+        );
     }
 }
 
@@ -34,7 +39,11 @@ fn contents_and_positions() {
         ("content:!\"abc\"; endswith;", b"abcx", true),
         ("content:\"ab\"; content:\"cd\"; distance:0; within:2;", b"ab cd abcd", true),
         ("content:\"ab\"; content:\"cd\"; distance:1; within:2;", b"abcd", false),
-        ("content:\"AllWorkAndNoPlayMakesWill\"; content:\"DullBoy\"; distance:1; within:7;", b"AllWorkAndNoPlayMakesWillADullBoy", true),
+        (
+            "content:\"AllWorkAndNoPlayMakesWill\"; content:\"DullBoy\"; distance:1; within:7;",
+            b"AllWorkAndNoPlayMakesWillADullBoy",
+            true,
+        ),
         ("content:\"a\"; content:\"b\"; distance:-2; within:2;", b"ba", true),
         ("content:\"b\"; fast_pattern:only; content:\"a\";", b"ab", true),
     ]);
@@ -43,7 +52,11 @@ fn contents_and_positions() {
 #[test]
 fn relative_chains_go_back() {
     play(&[
-        ("content:\"a\"; content:\"b\"; distance:1; within:1; content:\"c\"; distance:0; within:1;", b"a.x a.b a.bc", true),
+        (
+            "content:\"a\"; content:\"b\"; distance:1; within:1; content:\"c\"; distance:0; within:1;",
+            b"a.x a.b a.bc",
+            true,
+        ),
         ("content:\"a\"; content:\"b\"; within:2; content:!\"c\"; within:1;", b"abc abd", true),
         ("content:\"a\"; pcre:\"/^b/R\";", b"ac ab", true),
         ("pcre:\"/a+/\"; content:\"c\"; within:1;", b"ab aac", true),
@@ -79,8 +92,16 @@ fn expressions_and_base64() {
     play(&[
         ("pcre:\"/A.C/i\";", b"xabcx", true),
         ("pcre:!\"/abc/\";", b"xabcx", false),
-        ("content:\"arg=\"; base64_decode:relative; base64_data; content:\"thisisatest\";", b"?arg=dGhpc2lzYXRlc3QK", true),
-        ("content:\"arg=\"; base64_decode:bytes 10,offset 0,relative; base64_data; content:\"test\";", b"?arg=dGhpc2lzYXRlc3QK", false),
+        (
+            "content:\"arg=\"; base64_decode:relative; base64_data; content:\"thisisatest\";",
+            b"?arg=dGhpc2lzYXRlc3QK",
+            true,
+        ),
+        (
+            "content:\"arg=\"; base64_decode:bytes 10,offset 0,relative; base64_data; content:\"test\";",
+            b"?arg=dGhpc2lzYXRlc3QK",
+            false,
+        ),
         ("base64_decode; base64_data; pcre:\"/./\";", b"%", false),
     ]);
 }

@@ -1,0 +1,94 @@
+//! What a whole rule becomes: protocols, directions, where contents are tried, which literal the prefilter gets.
+
+use crate::app::ProtocolId;
+use crate::detect::builder::Severity;
+use crate::detect::rule::{Absent, Rule, Target};
+use crate::detect::test_rules::rule;
+use crate::direction::Dir;
+
+fn ok(line: &str) -> Rule {
+    rule(line).unwrap_or_else(|found| panic!("{line}: {found:?}"))
+}
+
+fn reason(line: &str) -> String {
+    rule(line).err().unwrap_or_else(|| panic!("accepted: {line}")).remove(0).reason
+}
+
+#[test]
+fn buffers_imply_protocol_and_direction() {
+    let r = ok("alert tcp any any -> any any (http.uri; content:\"abc\"; sid:1;)");
+    assert_eq!(r.protocols, ProtocolId::find("http").into_iter().collect::<Vec<_>>());
+    assert_eq!(r.flow.dir, Some(Dir::ToServer));
+    assert!(matches!(r.buffers[0].target, Target::App(_)));
+    assert!(reason("alert tcp any any -> any any (flow:to_client; http.uri; content:\"a\"; sid:1;)")
+        .contains("other way"));
+    assert!(reason(
+        "alert tcp any any -> any any (http.uri; content:\"a\"; dns.query; content:\"b\"; sid:1;)"
+    )
+    .contains("different protocols"));
+    assert!(reason("alert dns any any -> any any (dsize:5; dns.query; content:\"a\"; sid:1;)")
+        .contains("single packets"));
+}
+
+#[test]
+fn payload_goes_where_the_manual_says() {
+    let at = |line: &str| {
+        let r = ok(line);
+        (r.payload_on_packet, r.payload_on_stream)
+    };
+    assert_eq!(at("alert tcp any any -> any any (content:\"abc\"; sid:1;)"), (false, true));
+    assert_eq!(at("alert tcp any any -> any any (content:\"abc\"; depth:5; sid:1;)"), (true, true));
+    assert_eq!(at("alert tcp any any -> any any (content:\"abc\"; startswith; sid:1;)"), (true, true));
+    assert_eq!(at("alert tcp any any -> any any (content:\"abc\"; dsize:5; sid:1;)"), (true, false));
+    assert_eq!(at("alert tcp any any -> any any (content:\"abc\"; flags:A; sid:1;)"), (true, false));
+    assert_eq!(at("alert tcp-pkt any any -> any any (content:\"abc\"; sid:1;)"), (true, false));
+    assert_eq!(at("alert tcp any any -> any any (content:\"abc\"; flow:no_stream; sid:1;)"), (true, false));
+    assert_eq!(at("alert tcp-stream any any -> any any (content:\"abc\"; depth:5; sid:1;)"), (false, true));
+    assert_eq!(at("alert udp any any -> any any (content:\"abc\"; sid:1;)"), (true, false));
+    assert_eq!(at("alert dns any any -> any any (content:\"abc\"; sid:1;)"), (false, true));
+}
+
+#[test]
+fn the_prefilter_gets_the_best_literal() {
+    let r = ok("alert http any any -> any any (http.method; content:\"POSTPOST\"; http.uri; content:\"/ab\"; content:\"payload\"; distance:1; sid:1;)");
+    let fast = r.fast_pattern.unwrap();
+    assert_eq!((fast.buffer, fast.bytes.as_slice(), fast.exact), (Some(1), &b"payload"[..], false));
+    let r = ok("alert tcp any any -> any any (content:\"abc\"; offset:4; depth:8; content:!\"longer than it\"; sid:1;)");
+    let fast = r.fast_pattern.unwrap();
+    assert_eq!((fast.min_start, fast.max_end, fast.exact), (4, Some(12), true));
+    assert!(ok("alert tcp any any -> any any (content:!\"abc\"; sid:1;)").fast_pattern.is_none());
+}
+
+#[test]
+fn buffers_are_shared_and_split_as_selected() {
+    let r = ok("alert http any any -> any any (http.uri; content:\"a\"; http.method; content:\"G\"; http.uri; content:\"b\"; distance:0; sid:1;)");
+    assert_eq!(r.buffers.len(), 2);
+    assert_eq!(r.buffers[0].program.ops().len(), 2);
+    let r =
+        ok("alert http any any -> any any (http.uri; content:\"a\"; to_lowercase; content:\"b\"; sid:1;)");
+    assert_eq!((r.buffers.len(), r.buffers[1].transforms.len()), (2, 1));
+    let r = ok("alert http any any -> any any (content:\"a\"; http_uri; content:\"b\"; distance:0; http_uri; content:\"c\"; sid:1;)");
+    assert_eq!((r.buffers.len(), r.buffers[0].program.ops().len()), (1, 2));
+    assert_eq!(r.payload.unwrap().ops().len(), 1);
+    let r = ok("alert http any any -> any any (http.referer; absent:or_else; content:!\"a\"; sid:1;)");
+    assert_eq!(r.buffers[0].absent, Absent::OrElse);
+}
+
+#[test]
+fn every_wrong_part_is_reported_where_it_stands() {
+    let found = rule("alert tcp any any -> any any (content:\"|0|\"; nocase; ttl:999; smtp.helo; sid:7;)")
+        .err()
+        .unwrap();
+    let seen: Vec<_> = found.iter().map(|d| (d.keyword.as_str(), d.severity)).collect();
+    assert_eq!(seen[0], ("content", Severity::Error));
+    assert!(seen.contains(&("ttl", Severity::Error)) && seen.contains(&("smtp.helo", Severity::Skip)));
+    assert!(found.iter().all(|d| d.sid == 7 && d.column > 1));
+    assert!(reason("alert tcp any any -> any any (content:\"a\";)").contains("sid"));
+    assert!(reason("alert tcp any any <- any any (content:\"a\"; sid:1;)").contains("direction"));
+    assert!(reason("alert nope any any -> any any (content:\"a\"; sid:1;)").contains("protocol"));
+    assert!(
+        reason("alert http any any -> any any (http.host; content:\"ABC\"; sid:1;)").contains("lower case")
+    );
+    assert!(reason("alert http any any -> any any (http.uri; bsize:2; content:\"abc\"; sid:1;)")
+        .contains("never match"));
+}
