@@ -2,22 +2,12 @@
 
 use super::{text, Keyword, Kind, LATER_PROTOCOLS};
 use crate::app::flow_state::Recognition;
-use crate::app::{ProtocolId, Transaction, PROTOCOLS};
+use crate::app::{driver, ProtocolId, Transaction, PROTOCOLS};
 use crate::detect::builder::{some_value, RuleBuilder};
 use crate::detect::cx::EvalCx;
 use crate::detect::diagnostic::Refusal;
 use crate::detect::rule::TxTest;
 use crate::direction::Dir;
-
-/// Flow-level events by bit of `AppState::events`.
-const FLOW_EVENTS: &[&str] = &[
-    "applayer_mismatch_protocol_both_directions",
-    "applayer_wrong_direction_first_data",
-    "applayer_detect_protocol_only_one_direction",
-    "applayer_proto_detection_skipped",
-    "applayer_no_tls_after_starttls",
-    "applayer_unexpected_protocol",
-];
 
 /// The protocols a rule name stands for.
 pub fn protocols(name: &str) -> Result<Vec<ProtocolId>, Refusal> {
@@ -189,8 +179,8 @@ fn app_layer_event(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<()
         Refusal::error(format!("unknown app-layer event `{value}`"), fix)
     };
     let Some((name, event)) = value.split_once('.') else {
-        let at = FLOW_EVENTS.iter().position(|e| *e == value);
-        let at = at.ok_or_else(|| unknown(super::nearest(value, FLOW_EVENTS.iter().copied())))?;
+        let at = driver::EVENTS.iter().position(|e| *e == value);
+        let at = at.ok_or_else(|| unknown(super::nearest(value, driver::EVENTS.iter().copied())))?;
         let bit = u32::try_from(at).ok().and_then(|at| 1u16.checked_shl(at)).unwrap_or(0);
         rule.packet_test(move |cx| cx.flow.is_some_and(|f| f.app.events & bit != 0));
         return Ok(());

@@ -118,7 +118,7 @@ pub const LATER: &[&str] = &[
     "pktvar",
     "frame",
     "template2",
-    "igmp.hdr",
+    "igmp.hdr", "igmp-csum",
     "igmp.type",
     "ipv4-csum",
     "tcpv4-csum",
