@@ -7,7 +7,7 @@ use crate::detect::ruleset::Ruleset;
 use crate::detect::run::Detector;
 use crate::direction::Dir;
 use crate::event::{Batch, EveConfig, Events};
-use crate::flow::{Flow, FlowIndex, FlowTable};
+use crate::flow::{Flow, FlowIndex, FlowState, FlowTable};
 use crate::stream::{self, Streams};
 use crate::time::Timestamp;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -198,6 +198,8 @@ impl Stages {
     /// Stream, app, detect, event: one packet of a flow.
     fn packet(&mut self, flow: &mut Flow, packet: &mut Packet<'_>, dir: Dir) {
         let mut dir = dir;
+        // As the flow stood before this packet: the one that completes a handshake is not yet part of an established flow.
+        let established = flow.state != FlowState::New;
         if packet.tcp().is_some() {
             let (turned, update) = stream::packet(&mut self.streams, flow, packet, dir);
             dir = turned;
@@ -206,6 +208,7 @@ impl Stages {
                     dir = dir.opposite();
                 }
             }
+            packet.established = established;
         } else {
             packet.established = Dir::BOTH.iter().all(|d| flow.packets[*d] > 0);
             if packet.payload_len > 0 && self.driver.datagram(flow, dir, packet) {
@@ -216,6 +219,7 @@ impl Stages {
     }
 
     fn inspect(&mut self, flow: &mut Flow, packet: &Packet<'_>, dir: Dir, at_end: bool) {
+        flow.app.announce(dir);
         let hits = self.detector.packet(&self.rules, packet, Some(flow), dir);
         for hit in hits {
             self.events.alert(&self.rules, hit, packet, Some(flow), dir);

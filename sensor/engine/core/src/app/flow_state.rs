@@ -42,12 +42,23 @@ pub struct AppState {
     pub events: u16,
     /// Those already written as anomaly records.
     pub events_logged: u16,
+    /// The direction of the packet in hand has just been recognised (or given up).
+    pub recognised_now: bool,
+    /// The same was so of an earlier packet, per direction.
+    pub announced: PerDir<bool>,
     /// Transactions may have something to log or may be free to go.
     pub touched: bool,
     pub tx_count: u64,
 }
 
 impl AppState {
+    /// Sets `recognised_now` for a packet of this direction.
+    pub fn announce(&mut self, dir: Dir) {
+        let over = self.recognition[dir] != Recognition::Pending;
+        self.recognised_now = over && !self.announced[dir];
+        self.announced[dir] |= over;
+    }
+
     /// Recognition gave up in both directions, or in the only one that had data.
     pub fn failed(&self) -> bool {
         let given_up = |dir: Dir| self.recognition[dir] == Recognition::Failed;

@@ -45,6 +45,9 @@ impl<'a> Scene<'a> {
         if !self.header(rule) || !self.protocol(rule) || !self.packet_tests(rule) {
             return None;
         }
+        if rule.is_recognition_only() && !self.flow.is_some_and(|f| f.app.recognised_now) {
+            return None;
+        }
         let mut cx = self.eval_cx(None);
         for test in &rule.buffers {
             if !packet_buffer(test, &mut cx) {
@@ -78,7 +81,7 @@ impl<'a> Scene<'a> {
         let program = rule.payload.as_ref()?;
         if rule.payload_on_stream {
             if let Some(raw) = self.raw() {
-                let view = View { data: raw.data, offset: raw.offset, complete: false };
+                let view = View { data: raw.data, offset: raw.offset, complete: true };
                 if program.matches(view, cx) {
                     return Some(true);
                 }

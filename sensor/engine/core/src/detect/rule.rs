@@ -61,6 +61,10 @@ pub trait PacketTest: Send + Sync {
     fn late(&self) -> bool {
         false
     }
+    /// It asks what the flow was recognised as.
+    fn about_recognition(&self) -> bool {
+        false
+    }
     /// The engine event it asks for (decode-event, stream-event): the rule is tried only on packets that have it.
     fn event_code(&self) -> Option<u16> {
         None
@@ -332,6 +336,15 @@ impl Rule {
 
     /// Priority of rules that name none (Suricata manual, "priority").
     pub const PRIORITY_DEFAULT: u8 = 3;
+
+    /// Whether the rule asks for nothing but the flow's protocol: it is tried once per direction, when that is known.
+    pub fn is_recognition_only(&self) -> bool {
+        !self.packet_tests.is_empty()
+            && self.payload.is_none()
+            && self.buffers.is_empty()
+            && self.protocols.is_empty()
+            && self.packet_tests.iter().all(|t| t.about_recognition())
+    }
 
     /// Whether the rule looks at transactions.
     pub fn is_app(&self) -> bool {

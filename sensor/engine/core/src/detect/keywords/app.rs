@@ -4,9 +4,9 @@ use super::{text, Keyword, Kind, LATER_PROTOCOLS};
 use crate::app::flow_state::Recognition;
 use crate::app::{driver, ProtocolId, Transaction, PROTOCOLS};
 use crate::detect::builder::{some_value, RuleBuilder};
-use crate::detect::cx::EvalCx;
+use crate::detect::cx::{EvalCx, PacketCx};
 use crate::detect::diagnostic::Refusal;
-use crate::detect::rule::TxTest;
+use crate::detect::rule::{PacketTest, TxTest};
 use crate::direction::Dir;
 
 /// The protocols a rule name stands for.
@@ -118,39 +118,56 @@ fn app_layer_protocol(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result
             ));
         }
     };
-    if name == "failed" || name == "unknown" {
-        let failed = name == "failed";
-        rule.packet_test(move |cx| {
-            cx.flow.is_some_and(|flow| {
-                let app = &flow.app;
-                let over = app.recognition[Dir::ToServer] == Recognition::Failed
-                    && app.recognition[Dir::ToClient] == Recognition::Failed;
-                (app.protocol.is_none() && (!failed || over)) != negated
-            })
-        });
-        return Ok(());
-    }
-    let wanted = match protocols(name) {
-        Ok(ids) => ids,
-        // A protocol that is never recognised is never the flow's: the negation still has a meaning.
-        Err(refusal) if negated && refusal.severity == super::Severity::Skip => Vec::new(),
-        Err(refusal) => return Err(refusal),
+    let asked = match name {
+        "failed" => Asked::Failed,
+        "unknown" => Asked::Unknown,
+        _ => Asked::Protocols(match protocols(name) {
+            Ok(ids) => ids,
+            // A protocol that is never recognised is never the flow's: the negation still has a meaning.
+            Err(refusal) if negated && refusal.severity == super::Severity::Skip => Vec::new(),
+            Err(refusal) => return Err(refusal),
+        }),
     };
-    rule.packet_test(move |cx| {
-        let Some(app) = cx.flow.map(|f| &f.app) else {
-            return false;
+    rule.rule.packet_tests.push(Box::new(Recognised { asked, which, negated }));
+    Ok(())
+}
+
+enum Asked {
+    Failed,
+    Unknown,
+    Protocols(Vec<ProtocolId>),
+}
+
+/// `app-layer-protocol`: what the flow was recognised as.
+struct Recognised {
+    asked: Asked,
+    which: Which,
+    negated: bool,
+}
+
+impl PacketTest for Recognised {
+    fn matches(&self, cx: &PacketCx<'_>) -> bool {
+        let Some(app) = cx.flow.map(|f| &f.app) else { return false };
+        let over = Dir::BOTH.iter().all(|d| app.recognition[*d] == Recognition::Failed);
+        let wanted = match &self.asked {
+            Asked::Failed => return (app.protocol.is_none() && over) != self.negated,
+            Asked::Unknown => return app.protocol.is_none() != self.negated,
+            Asked::Protocols(wanted) => wanted,
         };
         let is = |found: Option<ProtocolId>| found.is_some_and(|p| wanted.contains(&p));
         let first = app.original.or(app.protocol);
-        let (known, found) = match which {
+        let (known, found) = match self.which {
             Which::Final => (app.protocol.is_some(), is(app.protocol)),
             Which::Original => (first.is_some(), is(first)),
             Which::Either => (app.protocol.is_some(), is(app.protocol) || is(first)),
             Which::Seen(dir) => (app.seen[dir].is_some(), is(app.seen[dir])),
         };
-        known && found != negated
-    });
-    Ok(())
+        known && found != self.negated
+    }
+
+    fn about_recognition(&self) -> bool {
+        true
+    }
 }
 
 pub static APP_LAYER_EVENT: Keyword = Keyword {
