@@ -30,6 +30,7 @@ from sensor.errors import UserError, from_os_error
 DEFAULT_DIRECTORY = "/var/lib/haidang/centre"
 
 _LOOK_SECONDS = 0.05
+_START_SECONDS = 3.0
 _ANNOUNCE_SECONDS = 15.0  # the embedded engine opens millions of rows within a few seconds
 
 _HEAD = """\
@@ -122,9 +123,12 @@ class Home:
             os.close(descriptor)
 
     def wait_for(self, announced: Path) -> None:
-        """If this centre is running, give it a moment to announce what it announces in this file."""
-        deadline = time.monotonic() + _ANNOUNCE_SECONDS
-        while not announced.exists() and self.is_running() and time.monotonic() < deadline:
+        """Give a centre that runs, or was started this moment, time to announce what it does in this file."""
+        begin = time.monotonic()
+        while not announced.exists():
+            patience = _ANNOUNCE_SECONDS if self.is_running() else _START_SECONDS
+            if time.monotonic() - begin > patience:
+                return
             time.sleep(_LOOK_SECONDS)
 
     def create(self, settings: Settings) -> CentreKeys:

@@ -21,6 +21,7 @@ PAGES = sorted([*GUIDE.rglob("*.md"), ROOT / "README.md"])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#]+)")
 SECONDS_PER_PAGE = 120
+_LEAVE_NOTHING_RUNNING = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"
 
 
 def blocks(page: Path, kind: str) -> list[str]:
@@ -46,7 +47,7 @@ def test_commands_run(page: Path, tmp_path: Path) -> None:
         line[2:] for text in blocks(page, "console") for line in text.splitlines() if line.startswith("$ ")
     ]
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "\n".join(lines)],
+        ["bash", "-euo", "pipefail", "-c", "\n".join([_LEAVE_NOTHING_RUNNING, *lines])],
         cwd=tmp_path,
         env={**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}"},
         capture_output=True,
