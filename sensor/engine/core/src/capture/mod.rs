@@ -13,6 +13,7 @@ mod window;
 pub use error::CaptureError;
 
 use crate::time::Timestamp;
+use std::io::Read;
 use std::path::Path;
 use window::Window;
 
@@ -63,13 +64,23 @@ enum Found {
 
 /// Opens a capture file (pcap or pcapng, told apart by content); `-` is standard input.
 pub fn open(path: &Path) -> Result<FileSource, CaptureError> {
-    let mut window = Window::open(path)?;
-    let format = match window.magic()? {
-        magic if pcapng::is_magic(&magic) => Format::PcapNg(pcapng::Reader::new()),
-        magic if pcap::is_magic(&magic) => Format::Pcap(pcap::Reader::open(&mut window)?),
-        magic => return Err(error::not_a_capture(window.path(), &magic, window.total())),
-    };
-    Ok(FileSource { window, format, warnings: Vec::new(), ended: false })
+    FileSource::new(Window::open(path)?)
+}
+
+/// Reads a capture from anything; `name` is what errors and warnings call it.
+pub fn read(name: &str, from: Box<dyn Read + Send>) -> Result<FileSource, CaptureError> {
+    FileSource::new(Window::over(Path::new(name), from, 0))
+}
+
+impl FileSource {
+    fn new(mut window: Window) -> Result<Self, CaptureError> {
+        let format = match window.magic()? {
+            magic if pcapng::is_magic(&magic) => Format::PcapNg(pcapng::Reader::new()),
+            magic if pcap::is_magic(&magic) => Format::Pcap(pcap::Reader::open(&mut window)?),
+            magic => return Err(error::not_a_capture(window.path(), &magic, window.total())),
+        };
+        Ok(FileSource { window, format, warnings: Vec::new(), ended: false })
+    }
 }
 
 impl Source for FileSource {

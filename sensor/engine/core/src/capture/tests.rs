@@ -3,13 +3,18 @@
 use super::*;
 use proptest::prelude::*;
 
+/// Hands out a few bytes at a time, so that records straddle reads.
+struct Dribble(std::io::Cursor<Vec<u8>>);
+
+impl Read for Dribble {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let len = out.len().min(7);
+        self.0.read(&mut out[..len])
+    }
+}
+
 fn source(bytes: Vec<u8>) -> FileSource {
-    let mut window = Window::over(bytes);
-    let format = match window.magic().unwrap() {
-        magic if pcapng::is_magic(&magic) => Format::PcapNg(pcapng::Reader::new()),
-        _ => Format::Pcap(pcap::Reader::open(&mut window).unwrap()),
-    };
-    FileSource { window, format, warnings: Vec::new(), ended: false }
+    super::read("memory", Box::new(Dribble(std::io::Cursor::new(bytes)))).unwrap()
 }
 
 /// (data, nanoseconds, wire length, link type) of every frame, and the warnings.

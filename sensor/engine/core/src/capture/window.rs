@@ -34,7 +34,12 @@ impl Window {
             let total = if facts.is_file() { facts.len() } else { 0 };
             (Box::new(file), total)
         };
-        Ok(Window {
+        Ok(Window::over(path, file, total))
+    }
+
+    /// A window over anything that can be read; `total` is 0 when unknown.
+    pub fn over(path: &Path, file: Box<dyn Read + Send>, total: u64) -> Self {
+        Window {
             file,
             path: path.to_path_buf(),
             buffer: vec![0; READ_BYTES],
@@ -42,20 +47,6 @@ impl Window {
             end: 0,
             offset: 0,
             total,
-            eof: false,
-        })
-    }
-
-    #[cfg(test)]
-    pub fn over(bytes: Vec<u8>) -> Self {
-        Window {
-            total: bytes.len() as u64,
-            file: Box::new(std::io::Cursor::new(bytes)),
-            path: PathBuf::from("memory"),
-            buffer: vec![0; 64],
-            start: 0,
-            end: 0,
-            offset: 0,
             eof: false,
         }
     }
