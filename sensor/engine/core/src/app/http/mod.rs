@@ -8,6 +8,7 @@ mod buffers;
 mod config;
 mod connection;
 mod decompress;
+mod encoding;
 mod events;
 mod headers;
 mod line;

@@ -1,7 +1,8 @@
 //! The server's side: status lines and what stands in their place, what a head says of the body, what follows a response.
 
 use super::connection::{HttpParser, State, Step};
-use super::decompress::{self, Decoder};
+use super::decompress::Decoder;
+use super::encoding;
 use super::events::Event;
 use super::headers::{contains_token, Known};
 use super::line::{self, Version};
@@ -281,7 +282,7 @@ impl HttpTx {
             State::UntilClose
         };
         if let Some(value) = headers.get(Known::ContentEncoding) {
-            let plan = decompress::plan(value, layers);
+            let plan = encoding::plan(value, layers);
             if plan.too_many {
                 events[3] = Some(Event::TooManyEncodingLayers);
             }

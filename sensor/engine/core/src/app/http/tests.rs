@@ -1,6 +1,7 @@
 //! Playbooks of the HTTP parser: bytes in, buffers and events out.
 
 mod chunking;
+mod decompress;
 mod evader;
 mod playbook;
 
