@@ -3,6 +3,7 @@
 use crate::detect::fast_pattern::Ask;
 use crate::detect::program::{Amount, Op};
 use crate::detect::rule::{Absent, PacketBuffer, Transform};
+use crate::direction::Dir;
 
 /// A `content` while its modifiers come in.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +29,7 @@ impl ContentDraft {
 }
 
 /// One test of a list: contents stay drafts until the rule is whole.
+#[allow(clippy::large_enum_variant)] // short-lived, a few per rule
 pub enum Item {
     Content(ContentDraft),
     Op(Op),
@@ -42,6 +44,8 @@ pub enum Place {
     Packet(&'static str, PacketBuffer),
     /// The output of the last base64_decode in this list.
     Base64(usize),
+    /// A buffer this build does not have: the rule is skipped, and what follows is still checked.
+    Later,
 }
 
 /// The tests of one buffer as they come in.
@@ -50,12 +54,14 @@ pub struct List {
     pub transforms: Vec<Box<dyn Transform>>,
     pub items: Vec<Item>,
     pub absent: Absent,
+    /// Direction written behind the buffer's name (`file.data:to_client`, rules with =>).
+    pub dir: Option<Dir>,
     /// Where the list was opened, for diagnostics.
     pub option: usize,
 }
 
 impl List {
     pub(super) fn new(place: Place, option: usize) -> Self {
-        List { place, transforms: Vec::new(), items: Vec::new(), absent: Absent::No, option }
+        List { place, transforms: Vec::new(), items: Vec::new(), absent: Absent::No, dir: None, option }
     }
 }

@@ -26,7 +26,7 @@ impl RuleBuilder<'_> {
         let mut candidates = Vec::new();
         let lists = std::mem::take(&mut self.lists);
         let mut base64: Vec<(usize, Program)> = Vec::new();
-        let mut built: Vec<(usize, List, Vec<Op>, Vec<(usize, Candidate)>)> = Vec::new();
+        let mut built = Vec::new();
         for (at, mut list) in lists.into_iter().enumerate() {
             let items = std::mem::take(&mut list.items);
             if let Err(refusal) = check_contents(&list, &items, self.dsize_max) {
@@ -71,7 +71,7 @@ impl RuleBuilder<'_> {
                 Target::Payload if program.is_empty() => {}
                 Target::Payload => self.rule.payload = Some(program),
                 _ => {
-                    let dir = self.buffer_dir(&list.place);
+                    let dir = list.dir.or_else(|| self.buffer_dir(&list.place));
                     self.rule.buffers.push(BufferTest {
                         target,
                         dir,

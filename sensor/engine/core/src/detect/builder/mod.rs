@@ -151,19 +151,39 @@ impl<'a> RuleBuilder<'a> {
         let value = value.map(str::trim).filter(|v| !v.is_empty());
         match keywords::find(name) {
             Some(Entry::Keyword(keyword)) => (keyword.parse)(self, value),
-            Some(Entry::Buffer(buffer)) => {
-                no_value(name, value)?;
-                self.select(Place::App(buffer))
-            }
+            Some(Entry::Buffer(buffer)) => self.select_app(name, buffer, value),
             Some(Entry::Modifier(buffer)) => {
                 no_value(name, value)?;
                 self.modify(name, buffer)
             }
             Some(Entry::Later) => {
+                self.lists.push(List::new(Place::Later, self.option));
+                self.current = self.lists.len().saturating_sub(1);
                 Err(Refusal::skip(format!("keyword `{name}` is not supported by this build yet")))
             }
             None => Err(keywords::unknown(name)),
         }
+    }
+
+    /// A sticky buffer of a protocol; in rules with => it may name its direction.
+    fn select_app(&mut self, name: &str, buffer: u16, value: Option<&str>) -> Result<(), Refusal> {
+        let dir = match (self.rule.arrow, value) {
+            (Arrow::Transaction, Some("to_server" | "toserver")) => Some(Dir::ToServer),
+            (Arrow::Transaction, Some("to_client" | "toclient")) => Some(Dir::ToClient),
+            _ => {
+                no_value(name, value)?;
+                None
+            }
+        };
+        self.select(Place::App(buffer))?;
+        if dir.is_some() && self.list().dir != dir {
+            if !self.list().items.is_empty() {
+                self.lists.push(List::new(Place::App(buffer), self.option));
+                self.current = self.lists.len().saturating_sub(1);
+            }
+            self.list().dir = dir;
+        }
+        Ok(())
     }
 
     /// Makes a sticky buffer the one that following tests look at.
@@ -194,7 +214,12 @@ impl<'a> RuleBuilder<'a> {
     /// A sticky buffer that nothing was asked of is a mistake.
     pub fn check_unused(&self) -> Result<(), Refusal> {
         match self.lists.get(self.current) {
-            Some(list) if self.current > 0 && list.items.is_empty() && list.absent == Absent::No => {
+            Some(list)
+                if self.current > 0
+                    && list.items.is_empty()
+                    && list.absent == Absent::No
+                    && !matches!(list.place, Place::Later) =>
+            {
                 Err(Refusal::error(
                     "the sticky buffer before has no test",
                     "add content, pcre or another test behind it, or remove the buffer",
@@ -225,6 +250,9 @@ impl<'a> RuleBuilder<'a> {
 
     /// Moves the last content into the buffer of a legacy modifier.
     fn modify(&mut self, name: &str, buffer: u16) -> Result<(), Refusal> {
+        if matches!(self.list().place, Place::Later) {
+            return Ok(());
+        }
         if self.current != 0 {
             return Err(Refusal::error(
                 format!("`{name}` modifies a content, but a sticky buffer is selected"),
@@ -299,6 +327,18 @@ impl<'a> RuleBuilder<'a> {
 
     pub fn push_op(&mut self, op: Op) {
         self.push(Item::Op(op));
+    }
+
+    /// Adds a relative test: without a sticky buffer it belongs where the last content went (`http_uri`).
+    pub fn push_relative(&mut self, op: Op, relative: bool) {
+        match self.last_content {
+            Some((list, _)) if relative && self.current == 0 && list != 0 => {
+                if let Some(found) = self.lists.get_mut(list) {
+                    found.items.push(Item::Op(op));
+                }
+            }
+            _ => self.push_op(op),
+        }
     }
 
     /// The content that the modifier `name` speaks of.

@@ -92,3 +92,22 @@ fn every_wrong_part_is_reported_where_it_stands() {
     assert!(reason("alert http any any -> any any (http.uri; bsize:2; content:\"abc\"; sid:1;)")
         .contains("never match"));
 }
+
+#[test]
+fn relative_tests_follow_a_content_into_its_buffer() {
+    let r = ok("alert http any any -> any any (content:\"arg\"; http_uri; base64_decode:bytes 17,offset 1,relative; base64_data; content:\"abc\"; sid:1;)");
+    assert!(r.payload.is_none());
+    assert_eq!((r.buffers.len(), r.buffers[0].program.ops().len()), (1, 2));
+    let r = ok(
+        "alert http any any => any any (http.uri; content:\"a\"; file.data:to_client; content:\"b\"; sid:1;)",
+    );
+    assert_eq!(r.buffers[1].dir, Some(Dir::ToClient));
+}
+
+#[test]
+fn what_follows_an_unsupported_buffer_is_not_called_wrong() {
+    let found = rule("alert tcp any any -> any any (ike.vendor; to_md5; content:\"a\"; bsize:5; sid:7;)")
+        .err()
+        .unwrap();
+    assert!(found.iter().all(|d| d.severity == Severity::Skip), "{found:?}");
+}

@@ -9,6 +9,10 @@ use crate::detect::diagnostic::Refusal;
 use crate::detect::rule::{PacketTest, TxTest};
 use crate::direction::Dir;
 
+/// Older names of events.
+const EVENT_ALIASES: &[(&str, &str)] =
+    &[("not_a_request", "not_request"), ("not_a_response", "not_response")];
+
 /// The protocols a rule name stands for.
 pub fn protocols(name: &str) -> Result<Vec<ProtocolId>, Refusal> {
     let found: Vec<ProtocolId> = ProtocolId::find(name).into_iter().collect();
@@ -214,6 +218,7 @@ fn app_layer_event(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<()
         return Err(unknown(None));
     };
     let events = id.get().events;
+    let event = EVENT_ALIASES.iter().find(|(old, _)| *old == event).map_or(event, |(_, new)| *new);
     let Some(index) = events.iter().position(|e| e.eq_ignore_ascii_case(event)) else {
         if super::LATER_EVENTS.contains(&value) {
             return Err(Refusal::skip(format!("event `{value}` is not raised by this build yet")));

@@ -35,7 +35,7 @@ fn decode(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal
             _ => return Err(wrong()),
         }
     }
-    rule.push_op(Op::Base64 { offset, relative, bytes, inner: None });
+    rule.push_relative(Op::Base64 { offset, relative, bytes, inner: None }, relative);
     Ok(())
 }
 

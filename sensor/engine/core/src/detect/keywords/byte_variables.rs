@@ -54,7 +54,7 @@ fn byte_extract(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), R
     }
     let field = reading.field("byte_extract", bytes, offset, reading.text)?;
     let variable = rule.define(name)?;
-    rule.push_op(Op::Extract { field, variable, multiplier, align });
+    rule.push_relative(Op::Extract { field, variable, multiplier, align }, reading.relative);
     Ok(())
 }
 
@@ -134,6 +134,9 @@ fn byte_math(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refu
     }
     let field = reading.field("byte_math", bytes, offset, false)?;
     let variable = rule.define(result)?;
-    rule.push_op(Op::Math { field, operator, value: right, variable, bitmask: reading.bitmask });
+    rule.push_relative(
+        Op::Math { field, operator, value: right, variable, bitmask: reading.bitmask },
+        reading.relative,
+    );
     Ok(())
 }

@@ -150,7 +150,10 @@ fn byte_test(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refu
         }
     }
     let field = reading.field("byte_test", bytes, offset, reading.text)?;
-    rule.push_op(Op::Test { field, compare, value: compared, negated, bitmask: reading.bitmask });
+    rule.push_relative(
+        Op::Test { field, compare, value: compared, negated, bitmask: reading.bitmask },
+        reading.relative,
+    );
     Ok(())
 }
 
@@ -207,6 +210,6 @@ fn byte_jump(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refu
     reading.text &= bytes != Amount::Fixed(0);
     reading.base = reading.base.filter(|_| reading.text);
     let field = reading.field("byte_jump", bytes, offset, true)?;
-    rule.push_op(Op::Jump { field, multiplier, align, from, post_offset });
+    rule.push_relative(Op::Jump { field, multiplier, align, from, post_offset }, reading.relative);
     Ok(())
 }

@@ -56,11 +56,16 @@ fn udp<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
 
 /// Layer 4 up to the payload.
 fn icmp<'a>(packet: &Packet<'a>, wanted: bool) -> Option<&'a [u8]> {
-    let L4::Icmp { v6, .. } = packet.l4 else { return None };
+    let L4::Icmp { v6, kind, .. } = packet.l4 else { return None };
     if v6 != wanted {
         return None;
     }
-    let len = packet.payload_off.checked_sub(packet.l4_off)? as usize;
+    // Timestamps and address masks belong to the header (RFC 792, RFC 950).
+    let len = match (v6, kind) {
+        (false, 13 | 14) => 20,
+        (false, 17 | 18) => 12,
+        _ => packet.payload_off.checked_sub(packet.l4_off)? as usize,
+    };
     packet.l4_bytes().get(..len)
 }
 

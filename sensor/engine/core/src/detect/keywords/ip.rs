@@ -44,7 +44,6 @@ macro_rules! packet_number {
                 rule.packet_test(move |cx| read(cx.packet).is_some_and(|n| test.holds(n)));
                 Ok(())
             },
-            ..Keyword::EMPTY
         };
     };
 }

@@ -137,7 +137,8 @@ fn target(rule: &mut RuleBuilder<'_>, buffer: Option<&str>, raw: bool) -> Result
     let number = number.ok_or_else(|| Refusal::skip(format!("this build has no buffer `{name}`")))?;
     let also = buffers::find_modifier(name);
     let same = matches!(rule.list().place, Place::App(n) if n == number || also == Some(n));
-    if rule.current != 0 && !same {
+    let later = matches!(rule.list().place, Place::Later);
+    if rule.current != 0 && !same && !later {
         return Err(Refusal::error(
             "a buffer letter is used while a sticky buffer is selected",
             "remove the letter, or put pkt_data; before",

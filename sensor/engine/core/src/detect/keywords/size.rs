@@ -51,7 +51,7 @@ fn isdataat(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refus
             }
         }
     }
-    rule.push_op(Op::DataAt { distance, relative, negated });
+    rule.push_relative(Op::DataAt { distance, relative, negated }, relative);
     Ok(())
 }
 

@@ -26,7 +26,6 @@ pub static FLAGS: Keyword = Keyword {
     accepts: &["tcp.flags:S;", "flags:+SA;", "flags:SA,12;", "flags:!F;", "flags:*FU;", "flags:0;"],
     refuses: &["tcp.flags;", "tcp.flags:X;", "tcp.flags:S,X;", "tcp.flags:+;"],
     parse: flags,
-    ..Keyword::EMPTY
 };
 
 fn flag(letter: char) -> Option<u16> {

@@ -16,7 +16,7 @@ enum Place {
 enum Test {
     Content { bytes: Vec<u8>, negated: bool, nocase: bool, ends: bool, place: Place },
     DataAt { distance: usize, negated: bool, relative: bool },
-    ByteTest { offset: usize, value: u8, relative: bool },
+    Byte { offset: usize, value: u8, relative: bool },
     Jump { relative: bool },
 }
 
@@ -56,7 +56,7 @@ impl Test {
                 if *negated { "!" } else { "" },
                 if *relative { ",relative" } else { "" }
             ),
-            Test::ByteTest { offset, value, relative } => {
+            Test::Byte { offset, value, relative } => {
                 format!("byte_test:1,=,{value},{offset}{};", if *relative { ",relative" } else { "" })
             }
             Test::Jump { relative } => {
@@ -97,7 +97,7 @@ fn holds(tests: &[Test], data: &[u8], pos: usize) -> bool {
             let there = if *relative { pos + distance <= data.len() } else { *distance < data.len() };
             there != *negated && holds(rest, data, pos)
         }
-        Test::ByteTest { offset, value, relative } => {
+        Test::Byte { offset, value, relative } => {
             let at = offset + if *relative { pos } else { 0 };
             data.get(at) == Some(value) && holds(rest, data, pos)
         }
@@ -124,7 +124,7 @@ fn content() -> impl Strategy<Value = Test> {
     let byte = prop_oneof![Just(b'a'), Just(b'b'), Just(b'A')];
     let flags = (prop::bool::weighted(0.2), any::<bool>(), prop::bool::weighted(0.1));
     proptest::collection::vec(byte, 1..3).prop_flat_map(move |bytes| {
-        (Just(bytes.clone()), flags.clone(), place(bytes.len())).prop_map(
+        (Just(bytes.clone()), flags, place(bytes.len())).prop_map(
             |(bytes, (negated, nocase, ends), place)| Test::Content { bytes, negated, nocase, ends, place },
         )
     })
@@ -136,7 +136,7 @@ fn test() -> impl Strategy<Value = Test> {
         1 => (0usize..6, any::<bool>(), any::<bool>())
             .prop_map(|(distance, negated, relative)| Test::DataAt { distance, negated, relative }),
         1 => (0usize..4, prop_oneof![Just(1u8), Just(b'a'), Just(b'b')], any::<bool>())
-            .prop_map(|(offset, value, relative)| Test::ByteTest { offset, value, relative }),
+            .prop_map(|(offset, value, relative)| Test::Byte { offset, value, relative }),
         1 => any::<bool>().prop_map(|relative| Test::Jump { relative }),
     ]
 }
