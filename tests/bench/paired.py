@@ -2,7 +2,7 @@
 
     python tests/bench/paired.py --pcap FILE… --rules FILE… [--runs N] [--json FILE] [--ours "CMD"]
 
-For each sensor and run: CPU seconds (user + sys) of the whole process, and of a run on an empty capture (start-up);
+For each sensor and run: CPU seconds (user + sys) of the whole process, and of a run on a capture of one frame (start-up);
 their difference is the cost of the packets alone. Sensors alternate, so that a drift of the machine hits both. At the
 end the alert sets are compared by (signature, flow) and the difference is listed by rule.
 
@@ -28,6 +28,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1)
+# One frame of no protocol: Suricata 7 refuses a capture without packets.
+ONE_FRAME = struct.pack("<IIII", 1, 0, 60, 60) + b"\x02" * 12 + b"\x88\xb5" + bytes(46)
 
 # Suricata with what its stock configuration writes, restricted to the event types both sensors make.
 SURICATA_YAML = """%YAML 1.1
@@ -212,8 +214,8 @@ def bench(args: argparse.Namespace, folder: Path) -> int:
     conf.write_text(
         SURICATA_YAML + f"classification-file: {classification}\nreference-config-file: {reference}\n"
     )
-    empty = folder / "empty.pcap"
-    empty.write_bytes(PCAP_HEADER)
+    empty = folder / "one-frame.pcap"
+    empty.write_bytes(PCAP_HEADER + ONE_FRAME)
     sensors = [
         Sensor("haidang", f"{args.ours} -k {args.checksums}"),
         Sensor(
