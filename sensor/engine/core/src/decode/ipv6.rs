@@ -64,7 +64,8 @@ fn chain(state: &mut State, packet: &mut Packet<'_>, mut at: usize, end: usize) 
     let mut number_at = (packet.ip_off as usize).saturating_add(6);
     loop {
         packet.l4_off = at as u32;
-        packet.ip_header_len = at.saturating_sub(packet.ip_off as usize) as u16;
+        let header_len = at.saturating_sub(packet.ip_off as usize);
+        packet.ip_header_len = u16::try_from(header_len).unwrap_or(u16::MAX);
         let kind = packet.proto;
         match kind {
             HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION | MOBILITY | HIP | SHIM6 => {}

@@ -293,3 +293,43 @@ proptest! {
         exercise(&mut decoder, &frame(&bytes, if wrap { 1 } else { 101 }));
     }
 }
+
+/// Every capture below CORPORA_DIR/pcaps, whole, cut short and bent, for a bounded time.
+#[test]
+fn real_captures_are_survived() {
+    let Some(root) = std::env::var_os("CORPORA_DIR") else {
+        eprintln!("skipped: CORPORA_DIR names no folder of captures");
+        return;
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let mut folders = vec![std::path::PathBuf::from(root).join("pcaps")];
+    let mut decoder = Decoder::new(Config { checksums: ChecksumMode::All, ..Config::default() });
+    let mut frames = 0u64;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let Ok(mut source) = crate::capture::open(&path) else { continue };
+            while let Some(Ok(frame)) = crate::capture::Source::next(&mut source) {
+                if std::time::Instant::now() > deadline {
+                    return;
+                }
+                frames += 1;
+                exercise(&mut decoder, &frame);
+                let mut bent = frame.data.to_vec();
+                bent.truncate(frames as usize % (bent.len() + 1));
+                exercise(&mut decoder, &Frame { data: &bent, ..frame });
+                bent = frame.data.to_vec();
+                for step in 0..bent.len().min(64) {
+                    bent[step] ^= (frames as u8).rotate_left(step as u32);
+                    exercise(&mut decoder, &Frame { data: &bent, ..frame });
+                    bent[step] = frame.data[step];
+                }
+            }
+        }
+    }
+    assert!(frames > 0, "no captures below CORPORA_DIR/pcaps");
+}
