@@ -188,7 +188,8 @@ impl Buffer {
                 let Some(new) = bytes.get(place..place.saturating_add(held.len())) else {
                     continue;
                 };
-                inserted.differs |= new != held;
+                // A segment sent again, and altered, is a retransmission and no overlap: Suricata stays silent on it too.
+                inserted.differs |= old != extent && new != held;
                 if keep_old {
                     if let Some(target) = out.get_mut(place..place.saturating_add(held.len())) {
                         target.copy_from_slice(held);
@@ -309,11 +310,6 @@ impl Buffer {
             }
             Some(block) => At::Hole(block.offset - offset),
         }
-    }
-
-    /// The first hole: [start, end).
-    pub fn first_hole(&self) -> Option<(u64, u64)> {
-        self.later.front().map(|next| (self.first.end(), next.offset))
     }
 
     /// Up to `back` bytes that stand directly before `offset`, in the same block.

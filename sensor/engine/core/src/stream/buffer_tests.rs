@@ -27,7 +27,7 @@ impl Oracle {
             for at in old.0.max(extent.0).max(self.floor)..old.1.min(extent.1) {
                 overlap = true;
                 let held = self.bytes[&at];
-                differs |= data[(at - offset) as usize] != held;
+                differs |= old != extent && data[(at - offset) as usize] != held;
                 if !policy.new_wins(old, extent) {
                     resolved.insert(at, held);
                 }

@@ -75,6 +75,26 @@ impl TcpSession {
         Ok(())
     }
 
+    /// Before the handshake is over an answer must echo a timestamp that the client sent, or none if it sent none.
+    pub(super) fn check_echo(&self, cx: &mut Cx) -> Verdict {
+        let Some((_, echo)) = cx.h.timestamp else {
+            return Ok(());
+        };
+        let client = &self.client.t;
+        let sent = client.timestamps && (client.last_ts == echo || client.first_ts == echo);
+        let candidates = self.candidates.iter().flat_map(|list| list.iter());
+        let known = sent
+            || candidates
+                .filter_map(|c| c.header.timestamp)
+                .any(|(value, _)| value == echo)
+            || (!client.timestamps && echo == 0);
+        if known {
+            Ok(())
+        } else {
+            cx.bad(StreamEvent::PktInvalidTimestamp)
+        }
+    }
+
     /// Whether the receiver of a RST would take it.
     pub(super) fn check_rst(&mut self, cx: &mut Cx) -> Verdict {
         if self.facts.one_sided {
@@ -84,6 +104,8 @@ impl TcpSession {
         if cx.has(TcpHeader::ACK) && self.check_ack(cx).is_err() {
             return cx.bad(StreamEvent::RstInvalidAck);
         }
+        // We miss packets: what we take for the expected sequence number may be behind.
+        let lossy = self.facts.lossy;
         let (me, peer) = self.pair(cx.dir);
         let end = cx.h.seq.wrapping_add(cx.len);
         let window_edge = me.t.next_seq.wrapping_add(me.t.window);
@@ -92,7 +114,7 @@ impl TcpSession {
             OsPolicy::HpUx11 => seq::geq(cx.h.seq, me.t.next_seq),
             OsPolicy::Linux | OsPolicy::OldLinux | OsPolicy::Solaris => in_window,
             _ => cx.h.seq == me.t.next_seq || fin_is_next(me, cx.h.seq) || cx.h.seq == me.t.last_ack,
-        };
+        } || lossy && cx.has(TcpHeader::ACK) && seq::geq(cx.h.seq, me.t.last_ack);
         if valid {
             Ok(())
         } else {
@@ -108,9 +130,9 @@ impl TcpSession {
         count(&mut cx.env.counters.rst);
         let end = cx.seq_end();
         let state = self.state;
-        let (me, peer) = self.pair(cx.dir);
+        let (me, _) = self.pair(cx.dir);
         me.t.next_seq = seq::max(me.t.next_seq, end);
-        peer.t.rst_recv = true;
+        me.t.rst_sent = true;
         self.before_rst = state;
         self.facts.closed_by_rst = true;
         self.enter(TcpState::Closed);
@@ -143,10 +165,10 @@ impl TcpSession {
         answer
     }
 
-    /// A pure ACK that shrinks the window although its receiver sent data meanwhile, or that is older than one seen.
+    /// A window that shrinks by more than came, in a packet ahead of both ends.
     pub(super) fn check_window_update(&mut self, cx: &mut Cx) -> Verdict {
         if self.state < TcpState::Established
-            || cx.len != 0
+            || self.state == TcpState::Closed
             || cx.h.flags & (TcpHeader::SYN | TcpHeader::FIN | TcpHeader::RST) != 0
             || !cx.has(TcpHeader::ACK)
             || self.facts.one_sided
@@ -158,11 +180,9 @@ impl TcpSession {
         if window >= peer.t.window {
             return Ok(());
         }
-        let ack = cx.h.ack;
-        let moved = ack.wrapping_sub(peer.t.last_ack);
         let shrinks = peer.t.window.saturating_sub(window);
-        let ahead = seq::gt(ack, peer.t.next_seq);
-        if cx.h.seq == me.t.next_seq && ahead && seq::gt(ack, peer.t.last_ack) && shrinks > moved {
+        let ahead = seq::gt(cx.h.ack, peer.t.next_seq) && seq::gt(cx.h.seq, me.t.next_seq);
+        if ahead && shrinks > cx.len {
             return cx.bad(StreamEvent::PktBadWindowUpdate);
         }
         Ok(())

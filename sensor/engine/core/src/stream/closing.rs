@@ -61,6 +61,7 @@ impl TcpSession {
         }
         let end = cx.seq_end();
         let loose = self.facts.midstream || self.facts.one_sided;
+        self.note_retransmission(cx);
         let (me, _) = self.pair(cx.dir);
         if seq::lt(end, me.t.last_ack) && cx.len > 0 && !loose {
             return cx.bad(says.before);
@@ -110,6 +111,7 @@ impl TcpSession {
         }
         let end = cx.seq_end();
         let loose = self.facts.midstream || self.facts.one_sided;
+        self.note_retransmission(cx);
         let (me, _) = self.pair(cx.dir);
         // After the FIN nothing new may come; what was sent before it may come again.
         if seq::gt(end, me.t.next_seq) && !loose {
@@ -117,25 +119,38 @@ impl TcpSession {
         }
         let again = seq::lt(cx.h.seq, me.t.next_seq);
         self.take_data(cx, end);
-        let acked = self.client.ended && self.server.ended;
-        let next = match self.state {
-            TcpState::Closing if acked => TcpState::TimeWait,
-            TcpState::LastAck if acked => TcpState::Closed,
-            TcpState::TimeWait if acked && !again => TcpState::Closed,
-            state => state,
+        let next = match (self.state, cx.dir) {
+            (TcpState::Closing, _) if !again => TcpState::TimeWait,
+            (TcpState::LastAck, Dir::ToServer) if !again => TcpState::Closed,
+            (TcpState::TimeWait, _) if !again => TcpState::Closed,
+            (state, _) => state,
         };
         self.enter(next);
         Ok(())
     }
 
-    /// A packet on a connection that is closed. An end that was sent a RST and goes on sending did not take it: the RST
-    /// was perhaps injected, and the connection goes on.
+    /// Data that came before, once one end has begun to close.
+    fn note_retransmission(&self, cx: &mut Cx) {
+        let end = cx.seq_end();
+        let me = &self.side(cx.dir).t;
+        if cx.len == 0 {
+            return;
+        }
+        if seq::leq(end, me.last_ack) {
+            cx.event(StreamEvent::PktSpuriousRetransmission);
+        } else if seq::leq(end, me.next_seq) || seq::lt(cx.h.seq, me.last_ack) {
+            cx.event(StreamEvent::PktRetransmission);
+        }
+    }
+
+    /// A packet on a connection that is closed. An end that seems to have sent a RST and yet goes on sending did not send
+    /// it: it was injected, and the connection goes on.
     pub(super) fn on_closed(&mut self, cx: &mut Cx) -> Verdict {
         if cx.has(RST) || !self.facts.closed_by_rst {
             return Ok(());
         }
         let (me, _) = self.pair(cx.dir);
-        if !me.t.rst_recv || self.before_rst < TcpState::Established {
+        if !me.t.rst_sent || self.before_rst < TcpState::Established {
             return Err(Bad);
         }
         let before = self.before_rst;
@@ -147,7 +162,7 @@ impl TcpSession {
         }
         self.facts.closed_by_rst = false;
         let (me, peer) = self.pair(cx.dir);
-        me.t.rst_recv = false;
+        me.t.rst_sent = false;
         me.ended = me.ended && me.t.fin.is_some();
         peer.ended = peer.ended && peer.t.fin.is_some();
         cx.event(StreamEvent::SuspectedRstInject);

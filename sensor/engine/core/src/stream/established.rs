@@ -67,6 +67,9 @@ impl TcpSession {
         }
         let end = cx.seq_end();
         let loose = self.facts.midstream || self.facts.one_sided;
+        if cx.len > 0 && seq::leq(end, self.side(cx.dir).t.last_ack) {
+            cx.event(StreamEvent::PktSpuriousRetransmission);
+        }
         let (me, peer) = self.pair(cx.dir);
         if seq::lt(end, me.t.last_ack) && !loose {
             let old_ack = seq::lt(cx.h.ack, peer.t.last_ack);
@@ -79,15 +82,6 @@ impl TcpSession {
             }
         }
         if cx.len > 0 {
-            if seq::leq(end, me.t.next_seq) && seq::lt(cx.h.seq, me.t.next_seq) {
-                let acked = seq::leq(end, me.t.last_ack);
-                cx.event(if acked {
-                    StreamEvent::PktSpuriousRetransmission
-                } else {
-                    StreamEvent::PktRetransmission
-                });
-            }
-            let (me, _) = self.pair(cx.dir);
             // A probe of a closed window sends one byte beyond it.
             let probe = cx.len == 1 && me.t.window == 0 && cx.h.seq == me.t.next_seq;
             if seq::gt(end, me.t.next_win) && !loose && !probe {

@@ -4,7 +4,7 @@
 use super::counters::count;
 use super::events::StreamEvent;
 use super::seq;
-use super::session::{Candidate, Cx, TcpSession, TcpState, Verdict};
+use super::session::{Bad, Candidate, Cx, TcpSession, TcpState, Verdict};
 use super::side::StreamSide;
 use crate::decode::TcpHeader;
 use crate::direction::Dir;
@@ -130,6 +130,9 @@ impl TcpSession {
     }
 
     pub(super) fn on_syn_sent(&mut self, cx: &mut Cx) -> Verdict {
+        if cx.dir == Dir::ToClient {
+            self.check_echo(cx)?;
+        }
         if cx.has(RST) {
             return self.refuse(cx);
         }
@@ -160,14 +163,14 @@ impl TcpSession {
         let valid = match cx.dir {
             Dir::ToServer => cx.h.seq == client.isn || cx.h.seq == after_syn,
             Dir::ToClient => {
-                !cx.has(ACK) || cx.h.ack == after_syn || cx.h.ack == client.next_seq || {
+                cx.has(ACK) && cx.h.ack == after_syn || cx.h.ack == client.next_seq || {
                     let candidates = self.candidates.iter().flat_map(|list| list.iter());
                     candidates.map(|c| c.header.seq.wrapping_add(1)).any(|seq| seq == cx.h.ack)
                 }
             }
         };
         if !valid {
-            return cx.bad(StreamEvent::RstInvalidAck);
+            return Err(Bad);
         }
         count(&mut cx.env.counters.rst);
         self.before_rst = self.state;
@@ -179,6 +182,9 @@ impl TcpSession {
     /// Another SYN of the client before any answer.
     fn syn_again(&mut self, cx: &mut Cx) -> Verdict {
         if cx.h.seq == self.client.t.isn {
+            if let Some((value, _)) = cx.h.timestamp {
+                self.client.t.last_ts = value;
+            }
             return Ok(());
         }
         let max = usize::from(cx.env.config.max_syn_queued);
@@ -447,6 +453,7 @@ fn offer(side: &mut StreamSide, h: &TcpHeader, now: u32) {
     side.t.sack = h.sack_permitted;
     side.t.timestamps = h.timestamp.is_some();
     if let Some((value, _)) = h.timestamp {
+        side.t.first_ts = value;
         side.t.last_ts = value;
         side.t.zero_timestamp = value == 0;
         side.t.last_pkt_ts = now;

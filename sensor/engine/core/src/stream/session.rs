@@ -83,6 +83,8 @@ pub(super) struct Facts {
     pub timestamps: bool,
     pub client_wscale: bool,
     pub closed_by_rst: bool,
+    /// An end acknowledged data that we did not see.
+    pub lossy: bool,
     /// Bytes of data that came with the SYN.
     pub syn_data: u32,
 }
@@ -270,15 +272,19 @@ impl TcpSession {
         if self.state >= TcpState::Established {
             cx.pkt.established = true;
         }
-        for side in [&mut self.client, &mut self.server] {
-            if side.lost_something() {
-                count(&mut cx.env.counters.reassembly_gap);
-                cx.event(StreamEvent::ReassemblySeqGap);
-            }
-        }
         match verdict {
             Ok(()) => self.update_of(h.flags, dir),
             Err(Bad) => StreamUpdate::default(),
+        }
+    }
+
+    /// To be called when the sides were read after `packet`: reports the holes that were given up on.
+    pub fn packet_done(&mut self, env: &mut Streams, pkt: &mut Packet) {
+        for side in [&mut self.client, &mut self.server] {
+            if std::mem::take(&mut side.gap_fresh) {
+                count(&mut env.counters.reassembly_gap);
+                pkt.events.set(StreamEvent::ReassemblySeqGap.code());
+            }
         }
     }
 
@@ -341,6 +347,7 @@ impl TcpSession {
         if !cx.has(TcpHeader::ACK) {
             return;
         }
+        let mut unseen = false;
         let (_, peer) = self.pair(cx.dir);
         let scale = u32::from(peer.t.wscale.min(14));
         peer.t.window = u32::from(cx.h.window) << scale;
@@ -350,6 +357,7 @@ impl TcpSession {
             if seq::leq(ack, peer.t.next_win) || peer.t.fin.is_some() {
                 count(&mut cx.env.counters.ack_unseen_data);
                 peer.t.next_seq = ack;
+                unseen = true;
             }
         }
         if seq::gt(ack, peer.t.last_ack) {
@@ -363,5 +371,6 @@ impl TcpSession {
                 peer.ended = true;
             }
         }
+        self.facts.lossy |= unseen;
     }
 }

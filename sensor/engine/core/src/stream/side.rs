@@ -42,6 +42,8 @@ pub(super) struct Tracking {
     pub window: u32,
     /// The scale of that window.
     pub wscale: u8,
+    /// Timestamp of its SYN.
+    pub first_ts: u32,
     pub last_ts: u32,
     /// Packet time of `last_ts`, seconds.
     pub last_pkt_ts: u32,
@@ -52,7 +54,8 @@ pub(super) struct Tracking {
     pub zero_timestamp: bool,
     pub sack: bool,
     pub keepalive: bool,
-    pub rst_recv: bool,
+    /// A RST that seems to come from it was accepted.
+    pub rst_sent: bool,
     /// Sequence number of its FIN, once one was accepted.
     pub fin: Option<u32>,
     /// Stream offset 0 is known (`isn` is).
@@ -81,8 +84,8 @@ pub struct StreamSide {
     pub(super) ended: bool,
     /// A hole was given up on.
     pub(super) gap: bool,
-    /// End of the last hole that was reported.
-    hole_told: u64,
+    /// ... since the last packet was done with.
+    pub(super) gap_fresh: bool,
 }
 
 impl StreamSide {
@@ -107,19 +110,6 @@ impl StreamSide {
         let offset = self.offset_of(ack);
         if offset > self.acked as i64 {
             self.acked = offset as u64;
-        }
-    }
-
-    /// Whether data beyond a hole has been acknowledged since the last call: what the hole held is lost.
-    #[inline]
-    pub(super) fn lost_something(&mut self) -> bool {
-        match self.buffer.first_hole() {
-            Some((start, end)) if self.acked > start && end > self.hole_told => {
-                self.hole_told = end;
-                self.gap = true;
-                true
-            }
-            _ => false,
         }
     }
 
@@ -241,6 +231,10 @@ impl StreamSide {
 
     /// `n` bytes of data or gap are used up.
     pub fn app_consume(&mut self, n: u64) {
+        if let At::Hole(_) = self.buffer.at(self.app_pos) {
+            self.gap = true;
+            self.gap_fresh = true;
+        }
         self.app_pos = self.app_pos.saturating_add(n).min(self.buffer.end());
         self.slide();
     }
