@@ -45,6 +45,10 @@ fn key_ports(pkt: &Packet) -> Option<(u16, u16)> {
 }
 
 impl FlowKey {
+    pub fn proto(&self) -> u8 {
+        self.proto
+    }
+
     /// None for packets that belong to no flow: not IP, a fragment that was not reassembled, or no known layer 4.
     #[inline]
     pub fn of(pkt: &Packet, use_vlan: bool) -> Option<FlowKey> {
@@ -52,22 +56,60 @@ impl FlowKey {
             return None;
         }
         let (src_port, dst_port) = key_ports(pkt)?;
-        let forward = (pkt.src, src_port) <= (pkt.dst, dst_port);
-        let (low, high, low_port, high_port) = if forward {
-            (pkt.src, pkt.dst, src_port, dst_port)
-        } else {
-            (pkt.dst, pkt.src, dst_port, src_port)
+        let vlan = if use_vlan { pkt.vlan } else { [0; 3] };
+        let (version, depth) = (pkt.ip_version, pkt.depth);
+        Some(FlowKey::new(pkt.src, pkt.dst, src_port, dst_port, vlan, pkt.proto, version, depth))
+    }
+
+    /// The key of the flow that an ICMPv4 "destination unreachable" complains about, from the packet it quotes (RFC 792), with
+    /// that packet's source.
+    #[cold]
+    pub fn quoted(pkt: &Packet, use_vlan: bool) -> Option<(FlowKey, Addr, u16)> {
+        const UNREACHABLE: u8 = 3;
+        if !matches!(pkt.l4, L4::Icmp { v6: false, kind: UNREACHABLE, .. }) || pkt.is_fragment {
+            return None;
+        }
+        let quoted = pkt.l4_bytes().get(8..)?;
+        let header_len = usize::from(quoted.first()? & 0x0f).saturating_mul(4);
+        let (version, proto) = (quoted.first()? >> 4, *quoted.get(9)?);
+        if version != 4 || header_len < 20 {
+            return None;
+        }
+        let addr = |at: usize| {
+            let bytes: [u8; 4] = quoted.get(at..at.saturating_add(4))?.try_into().ok()?;
+            Some(Addr::v4(bytes))
         };
-        Some(FlowKey {
-            low,
-            high,
-            low_port,
-            high_port,
-            vlan: if use_vlan { pkt.vlan } else { [0; 3] },
-            proto: pkt.proto,
-            ip_version: pkt.ip_version,
-            depth: pkt.depth,
-        })
+        let port = |at: usize| {
+            let at = header_len.saturating_add(at);
+            let bytes: [u8; 2] = quoted.get(at..at.saturating_add(2))?.try_into().ok()?;
+            Some(u16::from_be_bytes(bytes))
+        };
+        let (src, dst) = (addr(12)?, addr(16)?);
+        let (src_port, dst_port) = match proto {
+            6 | 17 | 132 => (port(0)?, port(2)?),
+            _ => return None,
+        };
+        let vlan = if use_vlan { pkt.vlan } else { [0; 3] };
+        let key = FlowKey::new(src, dst, src_port, dst_port, vlan, proto, 4, pkt.depth);
+        Some((key, src, src_port))
+    }
+
+    #[allow(clippy::too_many_arguments)] // the fields of the key
+    #[inline]
+    fn new(
+        src: Addr,
+        dst: Addr,
+        src_port: u16,
+        dst_port: u16,
+        vlan: [u16; 3],
+        proto: u8,
+        ip_version: u8,
+        depth: u8,
+    ) -> FlowKey {
+        let forward = (src, src_port) <= (dst, dst_port);
+        let (low, high, low_port, high_port) =
+            if forward { (src, dst, src_port, dst_port) } else { (dst, src, dst_port, src_port) };
+        FlowKey { low, high, low_port, high_port, vlan, proto, ip_version, depth }
     }
 
     /// A flow id of 51 bits (exact in every JSON reader), never 0: a keyed hash of the tuple, the first packet's time and

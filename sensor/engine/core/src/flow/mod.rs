@@ -5,6 +5,8 @@ pub mod counters;
 pub mod entry;
 mod key;
 pub mod table;
+#[cfg(test)]
+mod tests;
 mod wheel;
 
 pub use config::FlowConfig;

@@ -18,6 +18,8 @@ use std::collections::VecDeque;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FlowIndex(u32);
 
+/// IP protocol number of ICMPv4.
+const ICMP: u8 = 1;
 /// Flows per slab chunk: the slab grows without moving what it holds.
 const CHUNK: usize = 128;
 
@@ -110,6 +112,11 @@ impl FlowTable {
     /// The packet's flow, its direction, and whether the flow is new. None: the packet has no flow. Counts the packet.
     /// May queue a flow as ended (timed out, replaced by a new connection on the same ports, or evicted): see `next_ended`.
     pub fn find_or_create(&mut self, pkt: &Packet) -> Option<(FlowIndex, Dir, bool)> {
+        if pkt.proto == ICMP {
+            if let Some((index, dir)) = self.find_quoted(pkt) {
+                return Some((index, dir, false));
+            }
+        }
         let key = FlowKey::of(pkt, self.config.vlan.use_for_tracking)?;
         let hash = self.hasher.hash_one(key);
         if let Some(link) = self.links.find(hash, |link| link.key == key) {
@@ -134,6 +141,22 @@ impl FlowTable {
             }
         }
         self.create(pkt, key, hash).map(|index| (FlowIndex(index), Dir::ToServer, true))
+    }
+
+    /// The live flow that an ICMP error is about; the error travels against the packet it quotes.
+    fn find_quoted(&mut self, pkt: &Packet) -> Option<(FlowIndex, Dir)> {
+        let (key, src, src_port) = FlowKey::quoted(pkt, self.config.vlan.use_for_tracking)?;
+        let hash = self.hasher.hash_one(key);
+        let index = self.links.find(hash, |link| link.key == key)?.index;
+        let timeout = *self.config.timeouts.of(key.proto());
+        let flow = self.slot_mut(index)?.flow.as_mut()?;
+        if pkt.ts.seconds_since(flow.last) >= timeout.seconds(flow.state).max(1) {
+            return None;
+        }
+        let from_client = (src, src_port) == (flow.src, flow.src_port);
+        let dir = if from_client { Dir::ToClient } else { Dir::ToServer };
+        account(flow, pkt, dir);
+        Some((FlowIndex(index), dir))
     }
 
     fn create(&mut self, pkt: &Packet, key: FlowKey, hash: u64) -> Option<u32> {
@@ -389,7 +412,8 @@ fn account(flow: &mut Flow, pkt: &Packet, dir: Dir) {
             flow.icmp_response = icmp_of(pkt);
         }
         // TCP's state is the stream stage's to say.
-        if flow.tcp.is_none() && flow.state == FlowState::New && pkt.tcp().is_none() {
+        let own = flow.proto == pkt.proto;
+        if own && flow.state == FlowState::New && pkt.tcp().is_none() {
             flow.state = FlowState::Established;
         }
     }

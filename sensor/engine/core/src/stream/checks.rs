@@ -62,7 +62,7 @@ impl TcpSession {
         };
         let step = value.wrapping_sub(me.t.last_ts) as i32;
         let outdated = cx.now.saturating_sub(me.t.last_pkt_ts) > PAWS_SECONDS;
-        if step < -slack && !outdated && value != 0 {
+        if step < -slack && !outdated {
             return cx.bad(StreamEvent::PktInvalidTimestamp);
         }
         let _ = echo;
@@ -84,9 +84,7 @@ impl TcpSession {
         let sent = client.timestamps && (client.last_ts == echo || client.first_ts == echo);
         let candidates = self.candidates.iter().flat_map(|list| list.iter());
         let known = sent
-            || candidates
-                .filter_map(|c| c.header.timestamp)
-                .any(|(value, _)| value == echo)
+            || candidates.filter_map(|c| c.header.timestamp).any(|(value, _)| value == echo)
             || (!client.timestamps && echo == 0);
         if known {
             Ok(())

@@ -111,13 +111,12 @@ impl TcpSession {
         }
         let end = cx.seq_end();
         let loose = self.facts.midstream || self.facts.one_sided;
-        self.note_retransmission(cx);
         let (me, _) = self.pair(cx.dir);
         // After the FIN nothing new may come; what was sent before it may come again.
         if seq::gt(end, me.t.next_seq) && !loose {
             return cx.bad(says.seq);
         }
-        let again = seq::lt(cx.h.seq, me.t.next_seq);
+        let again = seq::lt(cx.h.seq, me.t.fin.unwrap_or(me.t.next_seq));
         self.take_data(cx, end);
         let next = match (self.state, cx.dir) {
             (TcpState::Closing, _) if !again => TcpState::TimeWait,

@@ -70,23 +70,14 @@ impl TcpSession {
         if cx.len > 0 && seq::leq(end, self.side(cx.dir).t.last_ack) {
             cx.event(StreamEvent::PktSpuriousRetransmission);
         }
-        let (me, peer) = self.pair(cx.dir);
-        if seq::lt(end, me.t.last_ack) && !loose {
-            let old_ack = seq::lt(cx.h.ack, peer.t.last_ack);
-            if cx.len > 0 || old_ack {
-                return cx.bad(if cx.len > 0 {
-                    StreamEvent::EstPktBeforeLastAck
-                } else {
-                    StreamEvent::PktInvalidAck
-                });
-            }
+        let me = &self.side(cx.dir).t;
+        if seq::lt(end, me.last_ack) && !loose {
+            return cx.bad(StreamEvent::EstPktBeforeLastAck);
         }
-        if cx.len > 0 {
-            // A probe of a closed window sends one byte beyond it.
-            let probe = cx.len == 1 && me.t.window == 0 && cx.h.seq == me.t.next_seq;
-            if seq::gt(end, me.t.next_win) && !loose && !probe {
-                return cx.bad(StreamEvent::EstPacketOutOfWindow);
-            }
+        // A probe of a closed window sends one byte beyond it.
+        let probe = cx.len == 1 && me.window == 0 && cx.h.seq == me.next_seq;
+        if seq::gt(end, me.next_win) && !loose && !probe {
+            return cx.bad(StreamEvent::EstPacketOutOfWindow);
         }
         self.take_data(cx, end);
         Ok(())

@@ -161,12 +161,13 @@ impl TcpSession {
         let client = &self.client.t;
         let after_syn = client.isn.wrapping_add(1);
         let valid = match cx.dir {
-            Dir::ToServer => cx.h.seq == client.isn || cx.h.seq == after_syn,
+            Dir::ToServer => cx.h.seq == client.isn,
             Dir::ToClient => {
-                cx.has(ACK) && cx.h.ack == after_syn || cx.h.ack == client.next_seq || {
-                    let candidates = self.candidates.iter().flat_map(|list| list.iter());
-                    candidates.map(|c| c.header.seq.wrapping_add(1)).any(|seq| seq == cx.h.ack)
-                }
+                cx.has(ACK)
+                    && (cx.h.ack == after_syn || cx.h.ack == client.next_seq || {
+                        let candidates = self.candidates.iter().flat_map(|list| list.iter());
+                        candidates.map(|c| c.header.seq.wrapping_add(1)).any(|seq| seq == cx.h.ack)
+                    })
             }
         };
         if !valid {

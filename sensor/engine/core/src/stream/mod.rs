@@ -12,6 +12,7 @@ pub mod config;
 pub mod counters;
 mod established;
 pub mod events;
+pub mod fuzz;
 mod handshake;
 mod memory;
 mod policy;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use config::StreamConfig;
 pub use counters::StreamCounters;
+pub use fuzz::fuzz_stream;
 pub use policy::{HostPolicies, OsPolicy};
 pub use session::{StreamUpdate, Streams, TcpSession, TcpState};
 pub use side::{Chunk, RawView, StreamSide};

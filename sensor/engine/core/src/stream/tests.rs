@@ -4,6 +4,34 @@ use super::*;
 use crate::decode::packet::L4;
 use crate::time::Timestamp;
 
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn any_segments_keep_the_laws(data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..3000)) {
+        fuzz_stream(&data);
+    }
+
+    /// Mostly well-formed conversations, so that the states behind the handshake are reached.
+    #[test]
+    fn any_conversation_keeps_the_laws(
+        segments in proptest::collection::vec((0u8..4, 0u8..4, 0u8..64, 0u8..64, 0u8..40), 0..80),
+        settings in 0u8..8,
+    ) {
+        let mut data = vec![settings];
+        data.extend([0, S, 0, 0, 0, 0, 255, 0]);
+        data.extend([1, S | A, 0, 0, 0, 1, 255, 0]);
+        data.extend([0, A, 0, 1, 0, 1, 255, 0]);
+        for (control, kind, seq, ack, len) in segments {
+            let flags = [A, A, A | F, A | TcpHeader::URG][usize::from(kind)];
+            let urgent = if kind == 3 { 0x20 } else { 0 };
+            data.extend([control & 1 | urgent, flags, 0, seq, 0, ack, 200, len]);
+            data.extend((0..len).map(|i| i ^ seq));
+        }
+        fuzz_stream(&data);
+    }
+}
+
 const S: u8 = TcpHeader::SYN;
 const A: u8 = TcpHeader::ACK;
 const F: u8 = TcpHeader::FIN;
