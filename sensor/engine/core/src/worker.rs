@@ -209,9 +209,14 @@ impl Stages {
                 }
             }
             packet.established = established;
+            if let Some(session) = flow.tcp.as_mut() {
+                session.packet_done(&mut self.streams, packet);
+            }
         } else {
             packet.established = Dir::BOTH.iter().all(|d| flow.packets[*d] > 0);
-            if packet.payload_len > 0 && self.driver.datagram(flow, dir, packet) {
+            // An ICMP error belongs to the flow it quotes, but is none of its data.
+            let own = packet.proto == flow.proto;
+            if own && packet.payload_len > 0 && self.driver.datagram(flow, dir, packet) {
                 dir = dir.opposite();
             }
         }

@@ -64,6 +64,7 @@ impl Driver {
         let at_end = packet.origin == Origin::FlowEnd;
         let Some(mut session) = flow.tcp.take() else { return false };
         let mut swapped = false;
+        let mut dir = dir;
         loop {
             let side = session.side(dir);
             match side.app_chunk(at_end) {
@@ -83,8 +84,10 @@ impl Driver {
                             break;
                         }
                         Next::Swapped => {
+                            session.swap();
+                            dir = dir.opposite();
                             swapped = true;
-                            break;
+                            continue;
                         }
                         Next::Parse => {}
                     }

@@ -386,10 +386,9 @@ impl TcpSession {
         let acked = in_range(&self.server) || self.facts.four_way && self.check_ack(cx).is_ok();
         if !acked {
             // An acknowledgement of data that we did not see the server send is fine within its window.
-            let unseen = (later || expected)
-                && seq::gt(ack, self.server.t.next_seq)
-                && seq::leq(ack, self.server.t.next_win)
-                && !expected;
+            let window = &self.server.t;
+            let unseen =
+                later && !expected && seq::gt(ack, window.next_seq) && seq::leq(ack, window.next_win);
             if !unseen && !midstream {
                 return cx.bad(if expected {
                     StreamEvent::ThreeWhsRightSeqWrongAckEvasion

@@ -104,7 +104,7 @@ impl TryFrom<BTreeMap<String, Networks>> for HostPolicies {
                 networks.push((prefix, addr & mask(prefix), policy));
             }
         }
-        networks.sort_by(|a, b| b.0.cmp(&a.0));
+        networks.sort_by_key(|network| std::cmp::Reverse(network.0));
         Ok(HostPolicies { networks })
     }
 }
