@@ -53,7 +53,7 @@ class _Talk:
     streams: dict[int, Stream]
     software: str
     stray: bool = False  # it sent something that does not follow; everything until its next hello is ignored
-    wants_ack: bool = False
+    wants_welcome: bool = False
     heard_noted: float = field(default=float("-inf"))
 
 
@@ -67,6 +67,7 @@ class Receiver:
         self._enroller = enroller
         self._talks: dict[bytes, _Talk] = {}
         self._current: dict[str, bytes] = {}  # sensor: the routing id that spoke last
+        self._owed: dict[bytes, _Talk] = {}  # who gets an answer after the next commit
         self._entries: list[Entry] = []
         self._gathered_bytes = 0
         self.counts: Counter[str] = Counter()
@@ -95,7 +96,7 @@ class Receiver:
         if talk is None or session != talk.session or talk.sensor != peer.sensor:
             return [(routing, messages.encode(messages.Again("hello first")))]
         if isinstance(message, messages.Heartbeat):
-            talk.wants_ack = True
+            self._owed[routing] = talk
             self._note_heard(talk, message)
             return []
         if talk.stray:
@@ -121,6 +122,7 @@ class Receiver:
             self.counts["journal_errors"] += 1
             lost = list(self._talks)
             self._talks.clear()
+            self._owed.clear()
             self._forget_gathered()
             return [(routing, messages.encode(messages.Again("journal"))) for routing in lost]
         for entry in self._entries:
@@ -128,13 +130,8 @@ class Receiver:
                 self.counts["batches"] += 1
                 self.batch_events[lanes.NAMES[entry.lane]] += entry.events
         self._forget_gathered()
-        replies = []
-        for routing, talk in self._talks.items():
-            if talk.wants_ack:
-                talk.wants_ack = False
-                ack = messages.Ack(talk.session, _cursors(talk))
-                replies.append((routing, messages.encode(ack)))
-        return replies
+        owed, self._owed = self._owed, {}
+        return [(routing, messages.encode(_answer(talk))) for routing, talk in owed.items()]
 
     def _forget_gathered(self) -> None:
         self._entries = []
@@ -154,35 +151,35 @@ class Receiver:
         return []
 
     def _hello(self, routing: bytes, peer: Peer, message: messages.Hello) -> list[Reply]:
+        """Begin a session. The welcome follows the next commit: it must not name what is not durable yet."""
         if message.sensor != peer.sensor:
             self.counts["impostor"] += 1
             return []
-        if any(isinstance(entry, NewRecord | Gap) and entry.sensor == peer.sensor for entry in self._entries):
-            # Streams are read from the journal below; what has gathered must be in it first.
-            replies = self.commit()
-        else:
-            replies = []
-        old = self._current.get(peer.sensor)
-        if old is not None and old != routing:
-            self._talks.pop(old, None)
+        previous = self._current.get(peer.sensor)
+        old = self._talks.pop(previous, None) if previous is not None else None
+        if previous is not None:
+            self._owed.pop(previous, None)
         if len(self._talks) >= _MAX_TALKS:
             self._talks.clear()
+        if old is not None and old.epoch == message.epoch:
+            streams = old.streams  # with what has gathered and is not in the journal yet
+        else:
+            held = self._journal.streams(peer.sensor, message.epoch)
+            streams = {lane: Stream() for lane in range(lanes.COUNT)} | held
+            if not held and self._journal.is_new_epoch(peer.sensor, message.epoch):
+                # Its spool is another one: what the old one held and did not send is known to nobody.
+                self._entries.append(Gap(peer.sensor, message.epoch, 0, 0, -1, 0, "new spool"))
+        talk = _Talk(peer.sensor, message.epoch, secrets.randbits(48), streams, message.software)
+        talk.wants_welcome = True
         self._current[peer.sensor] = routing
-        streams = self._journal.streams(peer.sensor, message.epoch)
-        if not streams and self._journal.is_new_epoch(peer.sensor, message.epoch):
-            # Its spool is another one: what the old one held and did not send is not known to anybody.
-            self._entries.append(Gap(peer.sensor, message.epoch, 0, 0, -1, 0, "new spool"))
-        whole = {lane: Stream() for lane in range(lanes.COUNT)} | streams
-        talk = _Talk(peer.sensor, message.epoch, secrets.randbits(48), whole, message.software)
-        self._talks[routing] = talk
+        self._talks[routing] = self._owed[routing] = talk
         self.counts["hellos"] += 1
-        welcome = messages.Welcome(messages.VERSION, talk.session, _cursors(talk), WINDOW_BATCHES, _now_us())
-        return [*replies, (routing, messages.encode(welcome))]
+        return []
 
     def _batch(
         self, routing: bytes, talk: _Talk, peer: Peer, message: messages.Batch, record: bytes
     ) -> list[Reply]:
-        talk.wants_ack = True
+        self._owed[routing] = talk
         stream = talk.streams[message.lane]
         if message.seq < stream.next:
             self.counts["duplicates"] += 1
@@ -220,7 +217,7 @@ class Receiver:
         return []
 
     def _lost(self, routing: bytes, talk: _Talk, message: messages.Lost) -> list[Reply]:
-        talk.wants_ack = True
+        self._owed[routing] = talk
         stream = talk.streams[message.lane]
         if message.last < stream.next:
             return []
@@ -255,6 +252,13 @@ class Receiver:
         self._entries.append(
             Heard(talk.sensor, _now_us(), message.clock_us - _now_us(), books, talk.software)
         )
+
+
+def _answer(talk: _Talk) -> messages.AnyMessage:
+    if talk.wants_welcome:
+        talk.wants_welcome = False
+        return messages.Welcome(messages.VERSION, talk.session, _cursors(talk), WINDOW_BATCHES, _now_us())
+    return messages.Ack(talk.session, _cursors(talk))
 
 
 def _cursors(talk: _Talk) -> list[messages.Cursor]:

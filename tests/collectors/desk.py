@@ -68,8 +68,8 @@ class Tap:
 
     def hello(self) -> list[int]:
         """The centre's cursors by lane."""
-        (answer,) = self.say(encode(messages.Hello(1, self.name, self.epoch, [], clock_us=1)))
-        assert isinstance(answer, messages.Welcome)
+        assert self.say(encode(messages.Hello(1, self.name, self.epoch, [], clock_us=1))) == []
+        (answer,) = [message for message in self.desk.commit() if isinstance(message, messages.Welcome)]
         self.session = answer.session
         return [cursor.next for cursor in answer.cursors]
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from house import House, write_events
 
 EVENTS = int(os.environ.get("HAIDANG_KILL_EVENTS", "10000"))
-KILLS = max(12, EVENTS // 2500)
+KILLS = max(9, EVENTS // 2500)
 
 
 def test_killed_at_random_moments_the_centre_ends_with_exactly_the_sensors_set(
