@@ -41,11 +41,10 @@ pub(super) fn decode(state: &mut State, packet: &mut Packet<'_>, at: usize, end:
         PPP => state.nest(ppp::decode, next, end, ORIGIN),
         0x6558 => state.nest_ethernet(ethernet::decode, next, end, ORIGIN),
         // Type I has neither sequence number nor header of its own.
+        0x88be if options & SEQUENCE == 0 && !state.config.erspan_type_1 => {}
         0x88be if options & SEQUENCE == 0 => {
-            if state.config.erspan_type_1 {
-                state.counters.erspan = state.counters.erspan.saturating_add(1);
-                state.nest_ethernet(ethernet::decode, next, end, ORIGIN);
-            }
+            state.counters.erspan = state.counters.erspan.saturating_add(1);
+            state.nest_ethernet(ethernet::decode, next, end, ORIGIN);
         }
         0x88be => state.nest(erspan::decode, next, end, ORIGIN),
         _ => {}

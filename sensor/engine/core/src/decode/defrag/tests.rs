@@ -6,7 +6,7 @@ use crate::capture::Frame;
 use crate::decode::Config as DecodeConfig;
 
 fn v4_fragment(id: u16, offset: u16, more: bool, data: &[u8]) -> Vec<u8> {
-    let field = offset / 8 | if more { 0x2000 } else { 0 };
+    let field = (offset / 8) | if more { 0x2000 } else { 0 };
     let mut out = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
     out[2..4].copy_from_slice(&((20 + data.len()) as u16).to_be_bytes());
     out[4..6].copy_from_slice(&id.to_be_bytes());
