@@ -37,9 +37,8 @@ pub fn hook(rule: &mut RuleBuilder<'_>, protocol: &str, hook: &str) -> Result<()
     }
     let Some(id) = ProtocolId::find(protocol) else {
         if hook == "flow_start" {
-            rule.packet_test(|cx| {
-                cx.flow.is_some_and(|f| f.packets.to_server.saturating_add(f.packets.to_client) <= 1)
-            });
+            // The first packet of either direction.
+            rule.packet_test(|cx| cx.flow.is_some_and(|f| f.packets[cx.dir] <= 1));
             return Ok(());
         }
         return Err(Refusal::error(
