@@ -76,7 +76,11 @@ def run(
             continue
         for sink in sinks:
             sink.write(batch)
+        is_told = False
         while not _append(spool, split(batch), sealer, source.identity, shed):
+            if not is_told:
+                log.warning("the spool is full: reading goes on when the centre has taken some of it")
+                is_told = True
             _check(link)
             watch()
             if stop.wait(_FULL_WAIT_SECONDS):
@@ -147,7 +151,8 @@ def only_one(directory: Path) -> Iterator[None]:
 def _append(spool: Spool, pending: list[Pending], sealer: Sealer, identity: str, shed: bool) -> bool:
     try:
         spool.append(pending, sealer, input_id=identity, shed=shed)
-    except SpoolFull:
+    except SpoolFull as full:
+        log.debug("waiting for the centre: %s", full)
         return False
     except sqlite3.OperationalError as error:
         # The disk is full or gone for a while: nothing was taken, and the link goes on making room.

@@ -72,6 +72,9 @@ class Filler(threading.Thread):
         from clickhouse_connect.driver.exceptions import ClickHouseError
 
         while not self._stop_asked.is_set():
+            if self._address is None and not self._endpoint.exists():
+                self._stop_asked.wait(_PAUSE_SECONDS / 5)  # the store daemon is starting
+                continue
             try:
                 client = connect(self._address or embedded_address(self._endpoint))
                 for statement in schema.statements(self._database):

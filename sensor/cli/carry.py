@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import signal
 import sys
 import threading
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sensor.run import Sink
     from sensor.source import Source
 
+MIN_QUOTA_BYTES = 32 * 1024 * 1024  # one step of the line, four full batches, must fit
 _LINK_END_SECONDS = 5.0
 
 
@@ -36,6 +38,7 @@ def carry(args: argparse.Namespace) -> int:
     from sensor.run import drain, only_one
     from sensor.run import run as run_line
 
+    logging.basicConfig(level=logging.WARNING, format="haidang: %(message)s")
     quota_bytes = _size(args.quota)
     keys, enrolment = load_enrolment(args.dir)
     stop = _stop_on_signals()
@@ -170,9 +173,12 @@ def _metrics(address: str, spool: Spool, link: Link) -> None:
 def _size(text: str) -> int:
     units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
     number, unit = (text[:-1], units[text[-1].upper()]) if text[-1:].upper() in units else (text, 1)
-    if not number.isascii() or not number.isdigit() or int(number) == 0:
+    if not number.isascii() or not number.isdigit():
         raise UserError(f"--quota: {text!r} is no size", fix="write 500M or 10G")
-    return int(number) * unit
+    size = int(number) * unit
+    if size < MIN_QUOTA_BYTES:
+        raise UserError(f"--quota: {text} is too small", fix=f"give at least {MIN_QUOTA_BYTES >> 20}M")
+    return size
 
 
 class _Progress:

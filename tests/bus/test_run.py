@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
-from sensor.bus.seal import MAX_EVENTS, MAX_NDJSON_BYTES
+from sensor.bus.keys import CentreKeys, SensorKeys
+from sensor.bus.link import Link
+from sensor.bus.seal import MAX_EVENTS, MAX_NDJSON_BYTES, Sealer
+from sensor.bus.spool import Spool
 from sensor.errors import UserError
-from sensor.run import split
+from sensor.run import only_one, run, split
 from sensor.source import EventsSource, Lines, without_first
 
 
@@ -80,3 +84,30 @@ def test_an_input_is_known_again_and_told_from_others(tmp_path: Path) -> None:
     assert EventsSource(["-"]).identity == ""
     with pytest.raises(UserError, match="no such file"):
         EventsSource([str(tmp_path / "none")])
+
+
+def test_a_full_spool_makes_the_line_wait_and_nothing_is_lost(
+    tmp_path: Path, spool: Spool, sealer: Sealer, sensor_keys: SensorKeys, centre_keys: CentreKeys
+) -> None:
+    path = tmp_path / "eve.json"
+    path.write_bytes(b"".join(lines(*["flow"] * 5000)))
+    spool.quota_bytes = 25_000  # one batch of a thousand such lines, but not two
+    link = Link(spool, sensor_keys, centre_keys.public(), "tcp://127.0.0.1:1", software="test")
+    most = 0
+
+    def centre_takes_all() -> None:
+        nonlocal most
+        most = max(most, spool.pending_batches())
+        spool.acknowledge(3, spool.spans()[3].next)
+
+    source = EventsSource([str(path)])
+    told = run(source, [], spool, sealer, link, shed=False, stop=threading.Event(), watch=centre_takes_all)
+    assert told == 5000 and most <= 2
+    (book,) = (book for book in spool.books() if book.made)
+    assert (book.made, book.lost) == (5000, {})
+    assert spool.begin_input(source.identity, "")[0]
+
+
+def test_a_second_run_over_one_spool_is_refused(tmp_path: Path) -> None:
+    with only_one(tmp_path), pytest.raises(UserError, match="running already"), only_one(tmp_path):
+        pass
