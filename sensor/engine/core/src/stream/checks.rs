@@ -75,7 +75,7 @@ impl TcpSession {
         Ok(())
     }
 
-    /// Before the handshake is over an answer must echo a timestamp that the client sent, or none if it sent none.
+    /// Before the handshake is over an answer must echo a timestamp that the client sent, or 0.
     pub(super) fn check_echo(&self, cx: &mut Cx) -> Verdict {
         let Some((_, echo)) = cx.h.timestamp else {
             return Ok(());
@@ -85,7 +85,7 @@ impl TcpSession {
         let candidates = self.candidates.iter().flat_map(|list| list.iter());
         let known = sent
             || candidates.filter_map(|c| c.header.timestamp).any(|(value, _)| value == echo)
-            || (!client.timestamps && echo == 0);
+            || echo == 0;
         if known {
             Ok(())
         } else {
@@ -149,7 +149,6 @@ impl TcpSession {
         let probe = cx.len <= 1
             && cx.h.seq == me.t.next_seq.wrapping_sub(1)
             && cx.h.ack == peer.t.last_ack
-            && cx.h.seq != me.t.last_ack.wrapping_sub(1).wrapping_sub(cx.len)
             && me.t.next_seq == me.t.last_ack
             && cx.h.window != 0;
         if probe {

@@ -217,6 +217,21 @@ fn four_way_and_five_way_handshakes() {
 }
 
 #[test]
+fn keepalives_change_nothing() {
+    play()
+        .handshake()
+        .send(C, A, 1, 1, b"hi")
+        .send(V, A, 1, 3, b"")
+        .send(C, A, 2, 1, b"")
+        .is("established", &[])
+        .send(V, A, 1, 3, b"")
+        .is("established", &[])
+        .send(C, A, 3, 1, b"!")
+        .send(V, A, 1, 4, b"")
+        .reads(C, "hi!");
+}
+
+#[test]
 fn wrong_synack_is_refused() {
     play()
         .send(C, S, 0, 0, b"")
