@@ -2,12 +2,12 @@
 
     python tests/bench/paired.py --pcap FILE… --rules FILE… [--runs N] [--json FILE] [--ours "CMD"]
 
-For each sensor and run: CPU seconds (user + sys) of the whole process, and of a run on a capture of one frame
-(start-up); their difference is the cost of the packets alone. Sensors alternate, so that a drift of the machine
-hits both. At the end the alert sets are compared by (signature, flow) and the difference is listed by rule.
+For each sensor and run: CPU seconds (user + sys) of the whole process, and of a run on a capture of one
+frame (start-up); their difference is the cost of the packets alone. Sensors alternate, so that a drift of the
+machine hits both. At the end the alert sets are compared by (signature, flow), the difference by rule.
 
-Exit code: 0 when the ratio of medians (ours / Suricata, CPU seconds per packet) is at most --limit, 1 when it is
-above, 2 when something could not be run.
+Exit code: 0 when the ratio of medians (ours / Suricata, CPU seconds per packet) is at most --limit, 1 when it
+is above, 2 when something could not be run.
 """
 
 from __future__ import annotations

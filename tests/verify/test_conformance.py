@@ -1,7 +1,7 @@
-"""The public conformance cases (a tree with svrun.py, cases.txt and tests/, named by CONFORMANCE_DIR), per tier.
+"""The public conformance cases, by tier (a tree with svrun.py, cases.txt, tests/; CONFORMANCE_DIR names it).
 
-The floors are what this version reached when it was committed; a fall below one is a regression. A crash or a hang
-of the engine fails whatever the score.
+The floors are what this version reached when it was committed; a fall below one is a regression. A crash or a
+hang of the engine fails whatever the score.
 """
 
 from __future__ import annotations
