@@ -132,7 +132,8 @@ class Session:
         if isinstance(message, messages.Welcome):
             return self._welcomed(message, now)
         if isinstance(message, messages.Again):
-            self.restart(now)
+            if self._session is not None:  # else it answers what was sent before the hello that is under way
+                self.restart(now)
         elif isinstance(message, messages.Ack) and message.session == self._session:
             return self._acknowledged(message.cursors, now)
         elif isinstance(message, messages.Refused) and message.session == self._session:
@@ -152,8 +153,6 @@ class Session:
         return Outgoing([messages.encode(hello)])
 
     def _welcomed(self, message: messages.Welcome, now: float) -> int:
-        if self._session is not None:
-            return 0  # the answer to a hello that was repeated in vain
         limits = {span.lane: span.next for span in self._spool.spans()}
         for cursor in message.cursors:
             if cursor.next > limits.get(cursor.lane, 0):
@@ -161,7 +160,9 @@ class Session:
                     f"the centre has batch {cursor.next - 1} of lane {lanes.NAMES[cursor.lane]}, "
                     f"this spool ends before {limits.get(cursor.lane, 0)}"
                 )
-        self._session = message.session
+        self._session = message.session  # of two welcomes to a repeated hello the later one counts
+        self._flight.clear()
+        self._flight_bytes = 0
         self.was_welcome = True
         self._window = message.window
         self._heartbeat_due = now

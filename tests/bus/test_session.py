@@ -149,3 +149,21 @@ def test_when_the_keys_do_not_match_nothing_is_given_up(spool: Spool, sealer: Se
         play.session.restart(play.now)
     assert spool.books()[0].lost == {} and spool.pending_batches() == 1
     assert play.session.hold_reason == "recipient"
+
+
+def test_of_two_welcomes_the_later_counts_and_stale_answers_change_nothing(
+    spool: Spool, sealer: Sealer
+) -> None:
+    fill(spool, sealer, 0, 0)
+    play = Play(spool)
+    play.said()
+    play.hear(messages.Again("hello first"))  # to a batch that was sent before the hello
+    assert play.said() == []
+    cursors = [messages.Cursor(lane, 0) for lane in range(4)]
+    play.hear(messages.Welcome(1, 9, cursors, 8))
+    assert numbers(play.said()) == [(0, 0), (0, 1)]
+    play.hear(messages.Welcome(1, 10, [messages.Cursor(0, 1), *cursors[1:]], 8))
+    assert play.said() == [messages.Batch(10, 0, 1)]
+    assert play.hear(messages.Ack(9, [messages.Cursor(0, 2)])) == 0
+    assert play.hear(messages.Ack(10, [messages.Cursor(0, 2)])) == 1
+    assert play.session.in_flight == 0
