@@ -35,6 +35,7 @@ log = logging.getLogger("haidang.store")
 USER = "haidang"
 MAX_BODY_BYTES = 256 * 1024 * 1024  # an insert of the filler is a tenth of that
 _MAX_RESULT_BYTES = 1024 * 1024 * 1024
+_LENGTH_DIGITS = 12
 _STATEMENT_BYTES = 64 * 1024  # of an INSERT, before its data
 _INSERT = re.compile(rb"\s*(INSERT\s+INTO\s[^\n]+?)\s+FORMAT\s+(\w+)[ \t]*(?:\n|\Z)", re.IGNORECASE)
 _FORMAT = re.compile(r"\sFORMAT\s+(\w+)\s*;?\s*\Z", re.IGNORECASE)
@@ -113,34 +114,24 @@ class Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         if parts.path == "/ping":
             self._answer(200, b"Ok.\n", "TabSeparated")
-        else:
+        elif self._allowed():
             self._statement(parts.query, b"")
 
     def do_POST(self) -> None:
-        try:
-            size = int(self.headers.get("Content-Length", ""))
-        except ValueError:
-            size = self._chunked_is_refused()
-        if size < 0:
+        if not self._allowed():  # before the body is read: strangers may not make us hold it
             return
-        if size > MAX_BODY_BYTES:
-            self.close_connection = True
-            self._answer(413, b"Code: 307. DB::Exception: the body is too large\n", "TabSeparated")
-            return
-        self._statement(urlsplit(self.path).query, self.rfile.read(size))
+        given = self.headers.get("Content-Length", "")
+        if not given.isascii() or not given.isdigit():
+            self._refuse(411, 381, "a Content-Length is needed")
+        elif len(given) > _LENGTH_DIGITS or int(given) > MAX_BODY_BYTES:
+            self._refuse(413, 307, "the body is too large")
+        else:
+            self._statement(urlsplit(self.path).query, self.rfile.read(int(given)))
 
     def log_message(self, format: str, *args: Any) -> None:
         log.debug(format, *args)
 
-    def _chunked_is_refused(self) -> int:
-        self.close_connection = True
-        self._answer(411, b"Code: 381. DB::Exception: a Content-Length is needed\n", "TabSeparated")
-        return -1
-
     def _statement(self, query: str, body: bytes) -> None:
-        if not self._allowed():
-            self._answer(401, b"Code: 516. DB::Exception: authentication failed\n", "TabSeparated", code=516)
-            return
         parameters = dict(parse_qsl(query, keep_blank_values=True))
         try:
             result, form = self.engine.run(parameters.get("query", ""), body, parameters)
@@ -159,7 +150,15 @@ class Handler(BaseHTTPRequestHandler):
         if scheme.lower() == "basic":
             with contextlib.suppress(ValueError):
                 given = base64.b64decode(encoded, validate=True).decode(errors="replace").partition(":")[2]
-        return hmac.compare_digest(given.encode(), self.password.encode())
+        if hmac.compare_digest(given.encode(), self.password.encode()):
+            return True
+        self._refuse(401, 516, "authentication failed")
+        return False
+
+    def _refuse(self, status: int, code: int, text: str) -> None:
+        """Answer as ClickHouse does, and close: what follows on the connection was not read."""
+        self.close_connection = True
+        self._answer(status, f"Code: {code}. DB::Exception: {text}\n".encode(), "TabSeparated", code=code)
 
     def _answer(self, status: int, body: bytes, form: str, *, code: int = 0) -> None:
         self.send_response(status)
@@ -172,6 +171,15 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("X-ClickHouse-Exception-Code", str(code))
         self.end_headers()
         self.wfile.write(body)
+
+
+class Server(ThreadingHTTPServer):
+    """One thread a connection; a connection that breaks is a line in the log."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  (the base class calls it so)
+        log.info("a connection of %s broke: %s", client_address, sys.exc_info()[1])
 
 
 def _settings_clause(parameters: dict[str, str]) -> str:
@@ -190,8 +198,7 @@ def serve(directory: Path, endpoint: Path, port: int = 0) -> None:
     """
     Handler.engine = Engine(directory)
     Handler.password = secrets.token_urlsafe(24)
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", port), Handler)
     threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
     told = {
         "host": "127.0.0.1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -274,6 +275,17 @@ def test_only_the_password_opens_it_and_only_on_loopback(store: Store) -> None:
         assert answer.read() == b"1\n"
     with pytest.raises(UserError, match="does not answer"):
         connect(StoreAddress("127.0.0.1", address.port, "haidang", "wrong"))
+
+
+@pytest.mark.parametrize("length", ["", "-5", "99999999999", "9" * 5000, "x"])
+def test_what_is_no_request_is_refused_and_the_daemon_goes_on(searched: Any, length: str) -> None:
+    port, key = searched.url.rsplit(":", 1)[1], searched.headers["Authorization"]
+    head = f"POST / HTTP/1.1\r\nAuthorization: {key}\r\nContent-Length: {length}\r\n\r\n"
+    for request in (head.encode(), bytes(range(256)), b"GET /?query=%ff%00 HTTP/1.1\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", int(port)), timeout=10) as connection:
+            connection.sendall(request)
+            assert b"200" not in connection.recv(100)
+    assert searched.query("SELECT 1").result_rows == [(1,)]
 
 
 def test_a_bad_statement_is_the_clients_error(store: Store) -> None:
