@@ -103,7 +103,9 @@ impl Driver {
                     }
                     session.side_mut(dir).app_consume(consumed as u64);
                     self.after(flow, &mut session, &cx);
-                    if consumed < len && (at_end || consumed == 0 || flow.app.wanted[dir] > len - consumed) {
+                    if consumed < len
+                        && (at_end || consumed == 0 || flow.app.wanted[dir] > len.saturating_sub(consumed))
+                    {
                         break;
                     }
                 }
@@ -191,7 +193,7 @@ impl Driver {
             }
             Outcome::NeedMore { consumed, needed } => {
                 let consumed = consumed.min(data.len());
-                let left = data.len() - consumed;
+                let left = data.len().saturating_sub(consumed);
                 flow.app.wanted[dir] = needed.max(left.saturating_add(1));
                 if left > PENDING_MAX_BYTES || flow.app.wanted[dir] > PENDING_MAX_BYTES {
                     self.broken(flow);
@@ -268,7 +270,7 @@ impl Driver {
             (Guess::Unknown | Guess::Unsure, Some(_)) => {
                 // One direction is known: the other follows it.
                 flow.app.recognition[dir] = Recognition::Known;
-                if guess == Guess::Unknown && !flow.app.seen[dir.opposite()].is_some() {
+                if guess == Guess::Unknown && flow.app.seen[dir.opposite()].is_none() {
                     event(flow, ONE_DIRECTION);
                 }
             }

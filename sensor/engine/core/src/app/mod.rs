@@ -2,6 +2,18 @@
 //!
 //! To add a protocol: one file here with a `Protocol` entry, and one word in `PROTOCOLS`.
 
+// Bytes from the wire can never panic: what could is refused here. Tests may.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
 #[cfg(test)]
 mod any_bytes;
 pub mod dns;
@@ -154,6 +166,7 @@ pub struct Protocol {
 pub struct ProtocolId(pub u8);
 
 impl ProtocolId {
+    #[allow(clippy::indexing_slicing)] // ids come from `find` and from counting `PROTOCOLS`, never from the wire
     pub fn get(self) -> &'static Protocol {
         PROTOCOLS[usize::from(self.0)]
     }

@@ -121,9 +121,9 @@ fn hits(pattern: &Pattern, data: &[u8]) -> bool {
 
 /// `detection-ports.dp` of the configuration (a number, or a list as text), else the registry's.
 fn ports(node: &Value, transport: &str, default: &[u16]) -> Vec<u16> {
-    let at_transport = &node[transport]["detection-ports"]["dp"];
-    let value = if at_transport.is_null() { &node["detection-ports"]["dp"] } else { at_transport };
-    match value {
+    const DP: &str = "/detection-ports/dp";
+    let at_transport = node.get(transport).and_then(|node| node.pointer(DP)).filter(|dp| !dp.is_null());
+    match at_transport.or_else(|| node.pointer(DP)).unwrap_or(&Value::Null) {
         Value::Number(number) => number.as_u64().and_then(|n| u16::try_from(n).ok()).into_iter().collect(),
         Value::String(text) => {
             text.trim_matches(['[', ']']).split(',').filter_map(|part| part.trim().parse().ok()).collect()

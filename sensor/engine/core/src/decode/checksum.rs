@@ -78,6 +78,7 @@ fn add(sum: u64, bytes: &[u8]) -> u64 {
 }
 
 #[inline]
+#[allow(clippy::arithmetic_side_effects)] // both halves are at most 2^32 - 1: their sum fits
 fn fold(sum: u64) -> u16 {
     let mut sum = (sum >> 32) + (sum & 0xffff_ffff);
     sum = (sum >> 32) + (sum & 0xffff_ffff);

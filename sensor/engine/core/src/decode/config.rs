@@ -104,8 +104,10 @@ impl Config {
                 })?;
             }
         }
-        config.vxlan_strict = decoder["vxlan"]["reserved-bits-check"] != "permissive";
-        config.erspan_type_1 = decoder["erspan"]["typeI"]["enabled"] != false;
+        config.vxlan_strict =
+            decoder.pointer("/vxlan/reserved-bits-check").is_none_or(|check| check != "permissive");
+        config.erspan_type_1 =
+            decoder.pointer("/erspan/typeI/enabled").is_none_or(|enabled| enabled != false);
         if let Some(mode) = document["checksum-mode"].as_str() {
             config.checksums = match mode {
                 "none" => ChecksumMode::None,

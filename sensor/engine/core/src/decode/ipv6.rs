@@ -82,8 +82,8 @@ fn chain(state: &mut State, packet: &mut Packet<'_>, mut at: usize, end: usize) 
         };
         let header_len = match kind {
             FRAGMENT => 8,
-            AUTHENTICATION => (usize::from(len_field) + 2) * 4,
-            _ => (usize::from(len_field) + 1) * 8,
+            AUTHENTICATION => usize::from(len_field).saturating_add(2).saturating_mul(4),
+            _ => usize::from(len_field).saturating_add(1).saturating_mul(8),
         };
         let next = at.saturating_add(header_len);
         if next > end {

@@ -3,6 +3,18 @@
 //! One file a layer; `layer.rs` has the tables that join them. A frame may hold packets in packets (tunnels) and may
 //! complete a datagram (fragments); `Decoder::frame` hands them out one after the other, outermost first.
 
+// Bytes from the wire can never panic: what could is refused here. Tests may.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
 pub mod checksum;
 pub mod counters;
 pub mod defrag;

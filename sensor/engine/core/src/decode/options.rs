@@ -141,7 +141,7 @@ fn fault(kind: IpOptions, option: &[u8]) -> Option<u16> {
         IpOptions::CIPSO => return cipso_is_malformed(option).then_some(events::IPV4_OPT_MALFORMED),
         _ => return None,
     };
-    let aligned = pointer.checked_sub(first).is_some_and(|past| past % entry == 0);
+    let aligned = pointer.checked_sub(first).and_then(|past| past.checked_rem(entry)) == Some(0);
     (!aligned || pointer > len.saturating_add(1)).then_some(events::IPV4_OPT_MALFORMED)
 }
 

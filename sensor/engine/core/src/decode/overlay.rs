@@ -69,7 +69,7 @@ fn geneve(state: &mut State, packet: &mut Packet<'_>, at: usize, end: usize) {
         return;
     };
     let options_len = usize::from(version & 0x3f) * 4;
-    let next = at.saturating_add(HEADER_LEN + options_len);
+    let next = at.saturating_add(HEADER_LEN).saturating_add(options_len);
     if version >> 6 != 0 || flags & 0x3f != 0 || reserved != 0 || next >= end {
         return;
     }

@@ -71,7 +71,7 @@ fn options(state: &mut State, packet: &mut Packet<'_>, header: &mut TcpHeader, a
             (2, &[_, _, a, b]) => header.mss.replace(u16::from_be_bytes([a, b])).is_some(),
             (3, &[_, _, shift]) => header.window_scale.replace(shift).is_some(),
             (4, &[_, _]) => std::mem::replace(&mut header.sack_permitted, true),
-            (5, blocks) if (2..=34).contains(&len) && (len - 2) % 8 == 0 => header
+            (5, blocks) if (2..=34).contains(&len) && len % 8 == 2 => header
                 .sack
                 .replace((option_at.saturating_add(2) as u32, blocks.len().saturating_sub(2) as u8))
                 .is_some(),

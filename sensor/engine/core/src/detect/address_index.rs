@@ -36,7 +36,7 @@ impl AddressIndex {
                 } else {
                     open.remove(&rule);
                 }
-                at += 1;
+                at = at.saturating_add(1);
             }
             // A range that ends where the rule's next one begins sorts as close-then-open; both are applied above.
             index.starts.push(start);

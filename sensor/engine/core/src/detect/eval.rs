@@ -144,8 +144,8 @@ impl<'a> Scene<'a> {
             return false;
         }
         want.dir.is_none_or(|d| d == self.dir)
-            && !(want.established && !self.packet.established)
-            && !(want.not_established && self.packet.established)
+            && (!want.established || self.packet.established)
+            && (!want.not_established || !self.packet.established)
     }
 
     fn endpoints(&self, rule: &Rule) -> bool {

@@ -3,6 +3,18 @@
 //! `keywords` turn rule options into a `Rule` (rule.rs); `ruleset` groups rules and builds the prefilters; `run` meets a
 //! packet with them. A keyword is one file in `keywords/` and one word in its registry.
 
+// Bytes from the wire can never panic: what could is refused here. Tests may.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
 pub mod address_index;
 pub mod buffers;
 pub mod builder;

@@ -6,7 +6,7 @@ use super::prefilter::{Prefilter, PrefilterBuilder};
 use super::rule::{Arrow, PortSet, Rule, Transport};
 use crate::decode::packet::L4;
 use crate::decode::Packet;
-use crate::direction::Dir;
+use crate::direction::{Dir, PerDir};
 use std::collections::HashMap;
 
 /// What a packet carries, as far as grouping goes.
@@ -163,14 +163,15 @@ fn size(ranges: Option<&Vec<(u128, u128)>>) -> u128 {
 
 /// All packet groups.
 pub struct PacketGroups {
-    groups: [[PacketGroup; 2]; 4],
+    /// In the order of `Class::ALL`.
+    groups: [PerDir<PacketGroup>; 4],
     /// Rules by the engine event they ask for.
     by_event: HashMap<u16, Vec<u32>>,
 }
 
 impl PacketGroups {
     pub fn build(rules: &[Rule]) -> Result<PacketGroups, String> {
-        let mut groups: [[PacketGroup; 2]; 4] = Default::default();
+        let mut groups: [PerDir<PacketGroup>; 4] = Default::default();
         let mut by_event: HashMap<u16, Vec<u32>> = HashMap::new();
         let (event_rules, others): (Vec<&Rule>, Vec<&Rule>) =
             rules.iter().filter(|r| !r.is_app()).partition(|r| event_code(r).is_some());
@@ -179,7 +180,7 @@ impl PacketGroups {
                 by_event.entry(code).or_default().push(rule.number);
             }
         }
-        for class in Class::ALL {
+        for (class, pair) in Class::ALL.into_iter().zip(&mut groups) {
             for dir in Dir::BOTH {
                 let mine: Vec<&Rule> = others
                     .iter()
@@ -194,7 +195,7 @@ impl PacketGroups {
                     patterns.iter().copied().filter(|r| !stream || r.payload_on_packet).collect();
                 let on_stream: Vec<&Rule> =
                     patterns.iter().copied().filter(|r| stream && r.payload_on_stream).collect();
-                groups[class as usize][dir.index()] = PacketGroup {
+                pair[dir] = PacketGroup {
                     always: plain.iter().map(|r| r.number).collect(),
                     ip_only: IpOnly::build(&ip_only),
                     packet: PatternGroups::build(&on_packet, dir)?,
@@ -206,8 +207,9 @@ impl PacketGroups {
     }
 
     #[inline]
+    #[allow(clippy::indexing_slicing)] // one group a class
     pub fn group(&self, class: Class, dir: Dir) -> &PacketGroup {
-        &self.groups[class as usize][dir.index()]
+        &self.groups[class as usize][dir]
     }
 
     /// Rules that ask for this engine event.
@@ -216,7 +218,8 @@ impl PacketGroups {
     }
 
     pub fn prefilters(&self) -> impl Iterator<Item = &Prefilter> {
-        self.groups.iter().flatten().flat_map(|g| g.packet.prefilters().chain(g.stream.prefilters()))
+        let both = self.groups.iter().flat_map(|pair| [&pair.to_server, &pair.to_client]);
+        both.flat_map(|g| g.packet.prefilters().chain(g.stream.prefilters()))
     }
 }
 

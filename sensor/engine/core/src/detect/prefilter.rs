@@ -49,7 +49,7 @@ impl PrefilterBuilder {
             .collect();
         let database = Database::compile(&literals)?;
         let mut leads = Vec::new();
-        let mut starts = Vec::with_capacity(self.leads.len() + 1);
+        let mut starts = Vec::with_capacity(self.leads.len().saturating_add(1));
         for list in &self.leads {
             starts.push(u32::try_from(leads.len()).unwrap_or(u32::MAX));
             leads.extend_from_slice(list);
@@ -71,7 +71,7 @@ impl Prefilter {
         scratch.fit(&self.database)
     }
     pub fn size_bytes(&self) -> usize {
-        self.database.size_bytes() + self.leads.len() * size_of::<Lead>()
+        self.database.size_bytes().saturating_add(self.leads.len().saturating_mul(size_of::<Lead>()))
     }
     pub fn patterns(&self) -> usize {
         self.starts.len().saturating_sub(1)

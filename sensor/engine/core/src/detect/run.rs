@@ -87,7 +87,7 @@ impl Detector {
         }
         if packet.origin != Origin::FlowEnd {
             self.candidates.extend_from_slice(&group.always);
-            if packet.ip_version != 0 && flow.is_none_or(|f| !f.detect.ip_only_done[dir.index()]) {
+            if packet.ip_version != 0 && flow.is_none_or(|f| !f.detect.ip_only_done[dir]) {
                 self.candidates.extend_from_slice(&group.ip_only.rest);
                 self.candidates.extend_from_slice(group.ip_only.by_src.lookup(packet.src));
                 self.candidates.extend_from_slice(group.ip_only.by_dst.lookup(packet.dst));
@@ -135,8 +135,8 @@ impl Detector {
             }
         }
         self.candidates = candidates;
-        if let Some(done) = flow.and_then(|f| f.detect.ip_only_done.get_mut(dir.index())) {
-            *done = true;
+        if let Some(flow) = flow {
+            flow.detect.ip_only_done[dir] = true;
         }
     }
 

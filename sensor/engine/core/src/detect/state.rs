@@ -1,5 +1,7 @@
 //! What detection keeps on flows and transactions between packets.
 
+use crate::direction::PerDir;
+
 /// Per transaction and direction.
 #[derive(Default)]
 pub struct TxDetect {
@@ -40,7 +42,7 @@ pub struct FlowDetect {
     /// A pass rule matched: nothing more alerts on this flow.
     pub passed: bool,
     /// IP-only rules were matched, per direction.
-    pub ip_only_done: [bool; 2],
+    pub ip_only_done: PerDir<bool>,
 }
 
 impl FlowDetect {

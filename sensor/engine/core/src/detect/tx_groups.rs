@@ -4,7 +4,7 @@ use super::buffers;
 use super::prefilter::{Prefilter, PrefilterBuilder};
 use super::rule::{Arrow, BufferTest, Rule, Target, Transport};
 use crate::app::{ProtocolId, PROTOCOLS};
-use crate::direction::Dir;
+use crate::direction::{Dir, PerDir};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ impl TxGroup {
 
 /// All transaction groups.
 pub struct TxGroups {
-    groups: Vec<[TxGroup; 2]>,
+    groups: Vec<PerDir<TxGroup>>,
 }
 
 /// (local buffer, progress, transform identities)
@@ -54,10 +54,10 @@ impl TxGroups {
         let mut groups = Vec::new();
         for id in 0..u8::try_from(PROTOCOLS.len()).unwrap_or(u8::MAX) {
             let protocol = ProtocolId(id);
-            let mut pair: [TxGroup; 2] = Default::default();
+            let mut pair: PerDir<TxGroup> = Default::default();
             for dir in Dir::BOTH {
                 let mut by_buffer: BTreeMap<Key, Vec<(u32, usize)>> = BTreeMap::new();
-                let group = &mut pair[dir.index()];
+                let group = &mut pair[dir];
                 for rule in rules.iter().filter(|r| r.is_app() && applies(r, protocol, dir)) {
                     match lead(rule, protocol, dir) {
                         Lead::Buffer(key, at) => by_buffer.entry(key).or_default().push((rule.number, at)),
@@ -112,11 +112,12 @@ impl TxGroups {
 
     #[inline]
     pub fn group(&self, protocol: ProtocolId, dir: Dir) -> Option<&TxGroup> {
-        self.groups.get(usize::from(protocol.0)).and_then(|pair| pair.get(dir.index()))
+        self.groups.get(usize::from(protocol.0)).map(|pair| &pair[dir])
     }
 
     pub fn prefilters(&self) -> impl Iterator<Item = &Prefilter> {
-        self.groups.iter().flatten().flat_map(|g| g.buffers.iter().map(|b| &*b.prefilter))
+        let both = self.groups.iter().flat_map(|pair| [&pair.to_server, &pair.to_client]);
+        both.flat_map(|g| g.buffers.iter().map(|b| &*b.prefilter))
     }
 }
 

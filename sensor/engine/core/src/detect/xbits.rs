@@ -38,8 +38,7 @@ impl XbitTable {
     fn shard<T>(&self, key: &(u32, Subject), work: impl FnOnce(&mut Shard) -> T) -> Option<T> {
         let mut hasher = self.hasher.build_hasher();
         std::hash::Hash::hash(key, &mut hasher);
-        let at = usize::try_from(hasher.finish() % (SHARDS as u64)).ok()?;
-        let shard = self.shards.get(at)?;
+        let shard = self.shards.get(hasher.finish() as usize % SHARDS)?;
         let mut guard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         Some(work(&mut guard))
     }

@@ -176,6 +176,7 @@ fn hex_colons(bytes: &[u8], upper: bool) -> String {
 }
 
 /// Seconds since 1970 as "2015-02-12T18:07:27" (proleptic Gregorian calendar).
+#[allow(clippy::arithmetic_side_effects)] // `day` is below 146,097 and `era` below 2^63 / 146,097: nothing overflows
 pub fn date_text(seconds: i64) -> String {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // Days to civil date: years begin in March, eras have 400 of them.

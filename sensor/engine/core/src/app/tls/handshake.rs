@@ -31,7 +31,8 @@ mod message {
 pub(super) fn message_len(data: &[u8]) -> Option<usize> {
     match *data {
         [_, a, b, c, ..] => {
-            Some((usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c)) + MESSAGE_HEADER_LEN)
+            let body_len = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+            Some(body_len.saturating_add(MESSAGE_HEADER_LEN))
         }
         _ => None,
     }

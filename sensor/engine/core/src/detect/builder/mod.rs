@@ -301,6 +301,7 @@ impl<'a> RuleBuilder<'a> {
     }
 
     /// The list in hand. Always there: `current` is only set to lists that exist.
+    #[allow(clippy::indexing_slicing)] // `current` is brought below the length first
     pub fn list(&mut self) -> &mut List {
         if self.current >= self.lists.len() {
             self.current = 0;

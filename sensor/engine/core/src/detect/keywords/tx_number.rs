@@ -262,6 +262,7 @@ pub static TLS_CHAIN_LEN: Keyword = Keyword {
 };
 
 /// `2015-10-22`, `2015-10`, `2015`, `2015-10-22T23:59:59` (UTC), as seconds since the epoch.
+#[allow(clippy::arithmetic_side_effects)] // a year has four digits and the rest its range: nothing overflows
 fn date(text: &str) -> Option<u64> {
     let text = text.trim();
     let (day, clock) = text.split_once(['T', ' ']).unwrap_or((text, ""));
