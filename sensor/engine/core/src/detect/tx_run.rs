@@ -3,7 +3,7 @@
 
 use super::buffers;
 use super::eval::{shape, Scene};
-use super::rule::{Arrow, BufferTest, Rule, Target};
+use super::rule::{Absent, Arrow, BufferTest, Rule, Target};
 use super::ruleset::Ruleset;
 use super::run::{Detector, Hit};
 use super::state::{PartialMatch, TxDetect};
@@ -254,14 +254,17 @@ impl Scene<'_> {
         for index in 0..if buffer.multi { INSTANCES_MAX } else { 1 } {
             let Some(view) = tx.buffer(local, index, dir) else { break };
             seen = true;
-            if self.shaped(test, view, cx) {
+            if test.absent != Absent::Only && self.shaped(test, view, cx) {
                 return Verdict::Yes;
             }
         }
-        if finished || !(buffer.streaming || buffer.multi || !seen) {
-            Verdict::No
-        } else {
-            Verdict::Later
+        let final_word = finished || !(buffer.streaming || buffer.multi);
+        match (seen, test.absent) {
+            (false, Absent::Only | Absent::OrElse) if final_word => Verdict::Yes,
+            (true, Absent::Only) => Verdict::No,
+            (true, _) if final_word => Verdict::No,
+            (false, _) if finished => Verdict::No,
+            _ => Verdict::Later,
         }
     }
 
