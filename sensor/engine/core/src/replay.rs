@@ -250,7 +250,7 @@ impl Reader {
             done_bytes = done_bytes.saturating_add(read);
             self.shared.bytes_read.store(done_bytes, Ordering::Relaxed);
             for warning in source.warnings() {
-                self.shared.warn(format!("{}: {warning}", path.display()));
+                self.shared.warn(warning.clone());
             }
         }
     }

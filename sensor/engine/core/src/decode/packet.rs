@@ -27,7 +27,9 @@ impl Addr {
         if version == 4 {
             Ipv4Addr::from(self.0 as u32).to_string()
         } else {
-            Ipv6Addr::from(self.0).to_string()
+            // In full, as Suricata writes it: tools compare these texts.
+            let groups = Ipv6Addr::from(self.0).segments();
+            groups.map(|group| format!("{group:04x}")).join(":")
         }
     }
 }
