@@ -78,6 +78,8 @@ pub struct StreamSide {
     raw_chunk_size: u32,
     app_off: bool,
     raw_off: bool,
+    /// Offset at which raw inspection ends; 0 is none. What stood before it when it was set is still inspected.
+    raw_limit: u64,
     raw_now: bool,
     pub(super) depth_reached: bool,
     /// FIN acknowledged or connection closed: no byte comes any more.
@@ -258,12 +260,15 @@ impl StreamSide {
     /// The stretch to inspect, once enough stands ready or there is a reason not to wait: a trigger, the end of the
     /// connection, the depth.
     pub fn raw_chunk(&self, at_end: bool) -> Option<RawView<'_>> {
-        let edge = self.edge(at_end);
+        let edge = match self.raw_limit {
+            0 => self.edge(at_end),
+            limit => self.edge(at_end).min(limit),
+        };
         if self.raw_off || edge <= self.raw_pos {
             return None;
         }
         let waits = edge - self.raw_pos < u64::from(self.raw_chunk_size);
-        if waits && !(at_end || self.raw_now || self.ended || self.depth_reached) {
+        if waits && self.raw_limit == 0 && !(at_end || self.raw_now || self.ended || self.depth_reached) {
             return None;
         }
         let fresh_at = match self.buffer.at(self.raw_pos) {
@@ -286,6 +291,7 @@ impl StreamSide {
     pub fn raw_consume(&mut self, upto: u64) {
         self.raw_now = false;
         self.raw_pos = self.raw_pos.max(upto.min(self.buffer.end()));
+        self.raw_off |= self.raw_limit != 0 && self.raw_pos >= self.raw_limit;
         self.slide();
     }
 
@@ -294,9 +300,14 @@ impl StreamSide {
         self.raw_now = true;
     }
 
-    /// Nothing wants raw data any more.
+    /// Data that comes from now on is not for raw inspection (encrypted); what is held still is.
     pub fn raw_disable(&mut self) {
-        self.raw_off = true;
+        let end = self.buffer.end();
+        if self.raw_pos >= end {
+            self.raw_off = true;
+        } else if self.raw_limit == 0 {
+            self.raw_limit = end;
+        }
         self.slide();
     }
 
