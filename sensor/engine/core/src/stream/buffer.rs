@@ -1,6 +1,7 @@
 //! The bytes of one side of a connection, by absolute stream offset: a contiguous window, and blocks beyond holes. Resolves
 //! overlaps by policy. It must not know sequence numbers, ACKs or who reads it.
 
+use super::block::{distance, Block};
 use super::policy::OsPolicy;
 use std::collections::VecDeque;
 
@@ -16,73 +17,6 @@ const SEGMENT_MAX: u64 = 65_535;
 const COMPARE_FACTOR: usize = 32;
 /// Window memory beyond this is given back when everything in it is used up.
 const IDLE_BYTES: usize = 1024;
-
-/// A run of bytes. `data[head..]` is live, `offset` is the stream offset of `data[head]`.
-#[derive(Debug, Default)]
-struct Block {
-    offset: u64,
-    head: usize,
-    data: Vec<u8>,
-}
-
-impl Block {
-    fn new(offset: u64, bytes: &[u8]) -> Self {
-        Block { offset, head: 0, data: bytes.to_vec() }
-    }
-    #[inline]
-    fn bytes(&self) -> &[u8] {
-        self.data.get(self.head..).unwrap_or(&[])
-    }
-    #[inline]
-    fn len(&self) -> u64 {
-        self.data.len().saturating_sub(self.head) as u64
-    }
-    #[inline]
-    fn end(&self) -> u64 {
-        self.offset.saturating_add(self.len())
-    }
-    /// The part of [start, end) that the block holds, as a slice with its offset.
-    fn part(&self, start: u64, end: u64) -> Option<(u64, &[u8])> {
-        let from = start.max(self.offset);
-        let to = end.min(self.end());
-        if from >= to {
-            return None;
-        }
-        let slice = self.bytes().get((from - self.offset) as usize..(to - self.offset) as usize)?;
-        Some((from, slice))
-    }
-    /// Overwrites what the block holds of `bytes` at `offset`.
-    fn overwrite(&mut self, offset: u64, bytes: &[u8]) {
-        let from = offset.max(self.offset);
-        let to = offset.saturating_add(bytes.len() as u64).min(self.end());
-        if from >= to {
-            return;
-        }
-        let at = self.head.saturating_add((from - self.offset) as usize);
-        let len = (to - from) as usize;
-        let source = (from - offset) as usize;
-        if let (Some(target), Some(source)) =
-            (self.data.get_mut(at..at.saturating_add(len)), bytes.get(source..source.saturating_add(len)))
-        {
-            target.copy_from_slice(source);
-        }
-    }
-    /// Forgets the bytes before `keep`. Moves memory only when the dead part is the larger one.
-    fn forget(&mut self, keep: u64) {
-        let dead = keep.min(self.end()).saturating_sub(self.offset);
-        if dead == 0 {
-            return;
-        }
-        self.head = self.head.saturating_add(dead as usize);
-        self.offset = self.offset.saturating_add(dead);
-        let live = self.data.len().saturating_sub(self.head);
-        if self.head >= live {
-            self.data.copy_within(self.head.., 0);
-            self.data.truncate(live);
-            self.head = 0;
-        }
-    }
-}
 
 /// What became of an insertion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,7 +58,7 @@ impl Buffer {
     #[inline]
     pub fn insert(&mut self, offset: u64, bytes: &[u8], policy: OsPolicy) -> Inserted {
         if self.later.is_empty() && offset == self.first.end() && offset >= self.floor {
-            self.first.data.extend_from_slice(bytes);
+            self.first.extend(bytes);
             self.push_extent((offset, offset.saturating_add(bytes.len() as u64)));
             return Inserted::default();
         }
@@ -134,7 +68,7 @@ impl Buffer {
     fn insert_anywhere(&mut self, offset: u64, bytes: &[u8], policy: OsPolicy) -> Inserted {
         let end = offset.saturating_add(bytes.len() as u64);
         let start = offset.max(self.floor);
-        let Some(bytes) = bytes.get((start - offset) as usize..).filter(|b| !b.is_empty()) else {
+        let Some(bytes) = bytes.get(distance(offset, start)..).filter(|b| !b.is_empty()) else {
             return Inserted::default();
         };
         let mut inserted = Inserted::default();
@@ -184,7 +118,7 @@ impl Buffer {
                     continue;
                 };
                 budget = budget.saturating_sub(held.len());
-                let place = (at - start) as usize;
+                let place = distance(start, at);
                 let Some(new) = bytes.get(place..place.saturating_add(held.len())) else {
                     continue;
                 };
@@ -213,7 +147,7 @@ impl Buffer {
             // Grow the window up to the next block; what lies beyond goes on below.
             let stop = self.later.front().map_or(end, |next| next.offset.min(end));
             if at < stop {
-                self.first.data.extend_from_slice(slice_of(bytes, start, at, stop));
+                self.first.extend(slice_of(bytes, start, at, stop));
                 at = stop;
             }
         }
@@ -229,7 +163,7 @@ impl Buffer {
                 Some(block) if block.end() <= at && block.offset < at => {
                     if tail && block.end() == at {
                         let piece = slice_of(bytes, start, at, end);
-                        block.data.extend_from_slice(piece);
+                        block.extend(piece);
                         self.later_bytes = self.later_bytes.saturating_add(piece.len() as u64);
                         at = end;
                     } else {
@@ -259,7 +193,7 @@ impl Buffer {
             if self.first.len() == 0 {
                 self.first = next;
             } else {
-                self.first.data.extend_from_slice(next.bytes());
+                self.first.extend(next.bytes());
             }
         }
     }
@@ -295,7 +229,7 @@ impl Buffer {
     #[inline]
     pub fn at(&self, offset: u64) -> At<'_> {
         if offset < self.first.end() && offset >= self.first.offset {
-            let from = (offset - self.first.offset) as usize;
+            let from = distance(self.first.offset, offset);
             return At::Bytes(self.first.bytes().get(from..).unwrap_or(&[]));
         }
         if self.later.is_empty() {
@@ -305,10 +239,10 @@ impl Buffer {
         match self.later.get(index) {
             None => At::End,
             Some(block) if block.offset <= offset => {
-                let from = (offset - block.offset) as usize;
+                let from = distance(block.offset, offset);
                 At::Bytes(block.bytes().get(from..).unwrap_or(&[]))
             }
-            Some(block) => At::Hole(block.offset - offset),
+            Some(block) => At::Hole(block.offset.saturating_sub(offset)),
         }
     }
 
@@ -317,7 +251,7 @@ impl Buffer {
         std::iter::once(&self.first)
             .chain(&self.later)
             .find(|block| block.offset <= offset && offset < block.end())
-            .map_or(0, |block| (offset - block.offset).min(back))
+            .map_or(0, |block| offset.saturating_sub(block.offset).min(back))
     }
 
     /// One past the last byte that came.
@@ -350,9 +284,8 @@ impl Buffer {
         }
         if self.first.end() <= self.floor {
             let live = self.first.len() as usize;
-            if self.first.data.capacity() > IDLE_BYTES && live < IDLE_BYTES / 2 {
-                self.first.data = self.first.bytes().to_vec();
-                self.first.head = 0;
+            if self.first.capacity() > IDLE_BYTES && live < IDLE_BYTES / 2 {
+                self.first.shrink();
             }
         }
         self.drop_extents();
@@ -360,7 +293,7 @@ impl Buffer {
 
     /// An empty window at `offset`.
     fn restart(&mut self, offset: u64) {
-        self.first = Block { offset, head: 0, data: Vec::new() };
+        self.first = Block::new(offset, &[]);
     }
 
     fn drop_extents(&mut self) {
@@ -394,7 +327,7 @@ impl Buffer {
     pub fn memory(&self) -> u64 {
         let blocks = self.later.capacity().saturating_mul(size_of::<Block>());
         let extents = self.extents.capacity().saturating_mul(size_of::<(u64, u64)>());
-        (self.first.data.capacity() as u64)
+        (self.first.capacity() as u64)
             .saturating_add(self.later_bytes)
             .saturating_add(blocks.saturating_add(extents) as u64)
     }
@@ -402,5 +335,5 @@ impl Buffer {
 
 /// The bytes [from, to) of a run that starts at `start`.
 fn slice_of(bytes: &[u8], start: u64, from: u64, to: u64) -> &[u8] {
-    bytes.get(from.saturating_sub(start) as usize..to.saturating_sub(start) as usize).unwrap_or(&[])
+    bytes.get(distance(start, from)..distance(start, to)).unwrap_or(&[])
 }

@@ -56,13 +56,13 @@ impl TcpSession {
             return Ok(());
         }
         // Hosts of these systems let the timestamp step back by one.
-        let slack = match peer.t.policy {
-            OsPolicy::Linux | OsPolicy::Windows | OsPolicy::Windows2k3 | OsPolicy::Vista => 1,
+        let lowest_step = match peer.t.policy {
+            OsPolicy::Linux | OsPolicy::Windows | OsPolicy::Windows2k3 | OsPolicy::Vista => -1,
             _ => 0,
         };
         let step = value.wrapping_sub(me.t.last_ts) as i32;
         let outdated = cx.now.saturating_sub(me.t.last_pkt_ts) > PAWS_SECONDS;
-        if step < -slack && !outdated {
+        if step < lowest_step && !outdated {
             return cx.bad(StreamEvent::PktInvalidTimestamp);
         }
         let _ = echo;

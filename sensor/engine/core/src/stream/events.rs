@@ -94,7 +94,7 @@ impl StreamEvent {
     /// The code for `PacketEvents`.
     #[inline]
     pub const fn code(self) -> u16 {
-        FIRST + self as u16
+        FIRST.saturating_add(self as u16)
     }
 }
 
@@ -102,7 +102,7 @@ impl StreamEvent {
 pub fn find(name: &str) -> Option<u16> {
     let name = name.strip_prefix("stream.").unwrap_or(name);
     let index = NAMES.iter().position(|known| *known == name)?;
-    u16::try_from(index).ok().map(|index| FIRST + index)
+    u16::try_from(index).ok().map(|index| FIRST.saturating_add(index))
 }
 
 /// The keyword name of a code.

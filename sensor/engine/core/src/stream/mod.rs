@@ -3,6 +3,19 @@
 //! `packet` takes a packet of a flow; the next stages then read the sides named in its answer (`StreamSide::app_chunk`,
 //! `raw_chunk`). A side's bytes become readable when its peer has acknowledged them, or when the flow has ended.
 
+// Bytes from the wire can never panic: what could is refused here. Tests may.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+mod block;
 mod buffer;
 #[cfg(test)]
 mod buffer_tests;
@@ -20,6 +33,7 @@ mod reassemble;
 pub mod seq;
 mod session;
 mod side;
+mod syn_received;
 #[cfg(test)]
 mod tests;
 

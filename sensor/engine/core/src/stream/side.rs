@@ -218,7 +218,7 @@ impl StreamSide {
             At::End => Chunk::None,
             At::Hole(len) => Chunk::Gap(len),
             At::Bytes(bytes) => {
-                let room = usize::try_from(edge - self.app_pos).unwrap_or(usize::MAX);
+                let room = usize::try_from(edge.saturating_sub(self.app_pos)).unwrap_or(usize::MAX);
                 Chunk::Data(bytes.get(..room).unwrap_or(bytes))
             }
         }
@@ -267,7 +267,7 @@ impl StreamSide {
         if self.raw_off || edge <= self.raw_pos {
             return None;
         }
-        let waits = edge - self.raw_pos < u64::from(self.raw_chunk_size);
+        let waits = edge.saturating_sub(self.raw_pos) < u64::from(self.raw_chunk_size);
         if waits && self.raw_limit == 0 && !(at_end || self.raw_now || self.ended || self.depth_reached) {
             return None;
         }
