@@ -219,9 +219,6 @@ fn app_layer_event(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<()
     let events = id.get().events;
     let event = EVENT_ALIASES.iter().find(|(old, _)| *old == event).map_or(event, |(_, new)| *new);
     let Some(index) = events.iter().position(|e| e.eq_ignore_ascii_case(event)) else {
-        if super::LATER_EVENTS.contains(&value) {
-            return Err(Refusal::skip(format!("event `{value}` is not raised by this build yet")));
-        }
         return Err(unknown(super::nearest(event, events.iter().copied())));
     };
     rule.limits.push((vec![id], format!("app-layer-event:{value}")));

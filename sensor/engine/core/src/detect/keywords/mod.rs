@@ -28,7 +28,7 @@ mod tx_number;
 mod xbits;
 
 pub use super::diagnostic::Severity;
-pub use later::{LATER, LATER_DECODERS, LATER_EVENTS, LATER_PROTOCOLS};
+pub use later::{LATER, LATER_DECODERS, LATER_PROTOCOLS};
 
 use super::buffers;
 use super::builder::RuleBuilder;

@@ -1,7 +1,9 @@
 //! One test over the whole registry, and one over real rule files.
 
-use super::{nearest, Entry, Severity, KEYWORDS};
+use super::{find, nearest, Entry, Severity, KEYWORDS, LATER, LATER_PROTOCOLS};
+use crate::app::ProtocolId;
 use crate::detect::builder::build;
+use crate::detect::header;
 use crate::detect::shared::Shared;
 use crate::detect::test_rules::{options, split};
 use std::collections::{BTreeMap, HashSet};
@@ -12,7 +14,7 @@ fn every_keyword_keeps_its_promises() {
     for keyword in KEYWORDS {
         for name in std::iter::once(&keyword.name).chain(keyword.aliases) {
             assert!(names.insert(*name), "{name} is there twice");
-            assert!(matches!(super::find(name), Some(Entry::Keyword(_))), "{name}");
+            assert!(matches!(find(name), Some(Entry::Keyword(_))), "{name}");
         }
         assert!(!keyword.doc.is_empty() && keyword.doc.ends_with('.'), "{}: doc", keyword.name);
         assert!(keyword.example.contains(keyword.name), "{}: example", keyword.name);
@@ -99,4 +101,19 @@ fn real_rule_files_load() {
             assert!(errors * 1000 <= raw.len(), "{errors} of {} rules are refused as wrong", raw.len());
         }
     }
+}
+
+/// A name that this build knows must not stand among those it lacks, nor must one stand there twice.
+#[test]
+fn what_is_here_is_not_left_for_later() {
+    let stale: Vec<&str> =
+        LATER.iter().copied().filter(|name| !matches!(find(name), Some(Entry::Later))).collect();
+    let here: Vec<&str> = LATER_PROTOCOLS
+        .iter()
+        .copied()
+        .filter(|name| ProtocolId::find(name).is_some() || header::transport(name).is_some())
+        .collect();
+    let mut seen = HashSet::new();
+    let repeated: Vec<&str> = LATER.iter().copied().filter(|name| !seen.insert(*name)).collect();
+    assert_eq!((stale, here, repeated), (vec![], vec![], vec![]));
 }
