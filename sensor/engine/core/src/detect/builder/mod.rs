@@ -1,16 +1,17 @@
 //! From rule text (already split into header and options) to a `Rule`, or to diagnostics that say what to mend.
 //! Runs at load time only.
 
+mod check;
 mod draft;
 mod finish;
+mod selection;
 
-use super::buffers;
 pub use draft::{ContentDraft, Item, List, Place};
 
 pub use super::diagnostic::{Diagnostic, RawOption, RawRule, Refusal, Severity};
 use super::header;
 use super::keywords::{self, Entry};
-use super::program::{Amount, Op};
+use super::program::Amount;
 use super::rule::*;
 use super::shared::Shared;
 use crate::app::ProtocolId;
@@ -163,199 +164,6 @@ impl<'a> RuleBuilder<'a> {
             }
             None => Err(keywords::unknown(name)),
         }
-    }
-
-    /// A sticky buffer of a protocol; in rules with => it may name its direction.
-    fn select_app(&mut self, name: &str, buffer: u16, value: Option<&str>) -> Result<(), Refusal> {
-        let dir = match (self.rule.arrow, value) {
-            (Arrow::Transaction, Some("to_server" | "toserver")) => Some(Dir::ToServer),
-            (Arrow::Transaction, Some("to_client" | "toclient")) => Some(Dir::ToClient),
-            _ => {
-                no_value(name, value)?;
-                None
-            }
-        };
-        self.select(Place::App(buffer))?;
-        if dir.is_some() && self.list().dir != dir {
-            if !self.list().items.is_empty() {
-                self.lists.push(List::new(Place::App(buffer), self.option));
-                self.current = self.lists.len().saturating_sub(1);
-            }
-            self.list().dir = dir;
-        }
-        Ok(())
-    }
-
-    /// Makes a sticky buffer the one that following tests look at.
-    pub fn select(&mut self, place: Place) -> Result<(), Refusal> {
-        self.check_unused()?;
-        self.last_content = None;
-        let same = |list: &List| match (list.place, place) {
-            (Place::Payload, Place::Payload) => true,
-            (Place::App(a), Place::App(b)) => a == b && !buffers::is_multi(a),
-            (Place::Packet(a, _), Place::Packet(b, _)) => a == b,
-            _ => false,
-        };
-        let plain = |list: &List| list.transforms.is_empty();
-        match self.lists.iter().position(|l| same(l) && plain(l)) {
-            Some(at) => {
-                self.current = at;
-                self.reselected = true;
-            }
-            None => {
-                self.lists.push(List::new(place, self.option));
-                self.current = self.lists.len().saturating_sub(1);
-                self.reselected = false;
-            }
-        }
-        Ok(())
-    }
-
-    /// A sticky buffer that nothing was asked of is a mistake.
-    pub fn check_unused(&self) -> Result<(), Refusal> {
-        match self.lists.get(self.current) {
-            Some(list)
-                if self.current > 0
-                    && list.items.is_empty()
-                    && list.absent == Absent::No
-                    && !matches!(list.place, Place::Later) =>
-            {
-                Err(Refusal::error(
-                    "the sticky buffer before has no test",
-                    "add content, pcre or another test behind it, or remove the buffer",
-                ))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Adds a transform to the selected buffer.
-    pub fn transform(&mut self, transform: Box<dyn Transform>) -> Result<(), Refusal> {
-        let place = self.list().place;
-        if self.current == 0 || matches!(place, Place::Base64(_)) {
-            return Err(Refusal::error(
-                "a transform needs a sticky buffer before it",
-                "put it right behind the sticky buffer, e.g. http.uri; to_lowercase; content:...",
-            ));
-        }
-        // Behind tests it begins a new list on the same buffer.
-        if !self.list().items.is_empty() {
-            self.lists.push(List::new(place, self.option));
-            self.current = self.lists.len().saturating_sub(1);
-        }
-        self.reselected = false;
-        self.list().transforms.push(transform);
-        Ok(())
-    }
-
-    /// Moves the last content into the buffer of a legacy modifier.
-    fn modify(&mut self, name: &str, buffer: u16) -> Result<(), Refusal> {
-        if matches!(self.list().place, Place::Later) {
-            return Ok(());
-        }
-        if self.current != 0 {
-            return Err(Refusal::error(
-                format!("`{name}` modifies a content, but a sticky buffer is selected"),
-                "put pkt_data; before the content, or use the sticky buffer's own name",
-            ));
-        }
-        let Some((0, at)) = self.last_content else {
-            return Err(Refusal::error(
-                format!("`{name}` has no content before it"),
-                format!("write content:\"...\"; {name};"),
-            ));
-        };
-        let Some(Item::Content(content)) = self.lists.first().and_then(|l| l.items.get(at)) else {
-            return Err(Refusal::error(
-                format!("`{name}` stands behind something that is not a content"),
-                "put it right behind its content",
-            ));
-        };
-        if content.rawbytes || content.replaced {
-            return Err(Refusal::error(
-                format!("`{name}` cannot be used with rawbytes or replace"),
-                "remove one of them",
-            ));
-        }
-        let target = self.plain_list(Place::App(buffer));
-        let Some(payload) = self.lists.first_mut() else {
-            return Ok(());
-        };
-        let item = payload.items.remove(at);
-        if let Some(list) = self.lists.get_mut(target) {
-            list.items.push(item);
-            self.last_content = Some((target, list.items.len().saturating_sub(1)));
-        }
-        Ok(())
-    }
-
-    /// The list of a buffer without transforms, made when there is none.
-    pub fn plain_list(&mut self, place: Place) -> usize {
-        let found = self.lists.iter().position(|l| {
-            matches!((l.place, place), (Place::App(a), Place::App(b)) if a == b) && l.transforms.is_empty()
-        });
-        found.unwrap_or_else(|| {
-            self.lists.push(List::new(place, self.option));
-            self.lists.len().saturating_sub(1)
-        })
-    }
-
-    /// The list in hand. Always there: `current` is only set to lists that exist.
-    #[allow(clippy::indexing_slicing)] // `current` is brought below the length first
-    pub fn list(&mut self) -> &mut List {
-        if self.current >= self.lists.len() {
-            self.current = 0;
-        }
-        if self.lists.is_empty() {
-            self.lists.push(List::new(Place::Payload, 0));
-        }
-        let at = self.current;
-        &mut self.lists[at]
-    }
-
-    /// Adds a test to the list in hand.
-    pub fn push(&mut self, item: Item) {
-        let current = self.current;
-        let is_content = matches!(item, Item::Content(_));
-        let list = self.list();
-        list.items.push(item);
-        let at = list.items.len().saturating_sub(1);
-        if is_content {
-            self.last_content = Some((current, at));
-        }
-        self.reselected = false;
-    }
-
-    pub fn push_op(&mut self, op: Op) {
-        self.push(Item::Op(op));
-    }
-
-    /// Adds a relative test: without a sticky buffer it belongs where the last content went (`http_uri`).
-    pub fn push_relative(&mut self, op: Op, relative: bool) {
-        match self.last_content {
-            Some((list, _)) if relative && self.current == 0 && list != 0 => {
-                if let Some(found) = self.lists.get_mut(list) {
-                    found.items.push(Item::Op(op));
-                }
-            }
-            _ => self.push_op(op),
-        }
-    }
-
-    /// The content that the modifier `name` speaks of.
-    pub fn content(&mut self, name: &str) -> Result<&mut ContentDraft, Refusal> {
-        let found = self.last_content.and_then(|(list, item)| {
-            match self.lists.get_mut(list)?.items.get_mut(item)? {
-                Item::Content(content) => Some(content),
-                Item::Op(_) => None,
-            }
-        });
-        found.ok_or_else(|| {
-            Refusal::error(
-                format!("`{name}` has no content before it"),
-                format!("put it right behind the content it modifies: content:\"...\"; {name};"),
-            )
-        })
     }
 
     pub fn packet_test(&mut self, test: impl Fn(&super::cx::PacketCx<'_>) -> bool + Send + Sync + 'static) {
