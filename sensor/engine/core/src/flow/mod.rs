@@ -4,6 +4,7 @@ pub mod config;
 pub mod counters;
 pub mod entry;
 mod key;
+mod slab;
 pub mod table;
 #[cfg(test)]
 mod tests;

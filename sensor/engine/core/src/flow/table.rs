@@ -6,6 +6,7 @@ use super::config::FlowConfig;
 use super::counters::FlowCounters;
 use super::entry::{Flow, FlowState};
 use super::key::{direction, FlowKey};
+use super::slab::{Slab, Slot};
 use super::wheel::{Entry, Wheel};
 use crate::decode::packet::L4;
 use crate::decode::Packet;
@@ -20,21 +21,6 @@ pub struct FlowIndex(u32);
 
 /// IP protocol number of ICMPv4.
 const ICMP: u8 = 1;
-/// Flows per slab chunk: the slab grows without moving what it holds.
-const CHUNK: usize = 128;
-
-struct Slot {
-    flow: Option<Flow>,
-    hash: u64,
-    /// Order of creation; `drain` follows it.
-    born: u64,
-    /// Second of the wheel's next visit.
-    visit_at: u64,
-    /// The wheel entry that is in force.
-    ticket: u32,
-    /// Still found by lookups (not ended).
-    linked: bool,
-}
 
 struct Link {
     key: FlowKey,
@@ -46,9 +32,7 @@ pub struct FlowTable {
     hasher: ahash::RandomState,
     id_seed: u64,
     links: HashTable<Link>,
-    chunks: Vec<Box<[Slot]>>,
-    free: Vec<u32>,
-    used: u32,
+    slab: Slab,
     wheel: Wheel,
     due: Vec<Entry>,
     ended: VecDeque<u32>,
@@ -69,9 +53,7 @@ impl FlowTable {
             config,
             hasher: ahash::RandomState::with_seeds(k0, k1, k2, k3),
             id_seed,
-            chunks: Vec::new(),
-            free: Vec::new(),
-            used: 0,
+            slab: Slab::default(),
             wheel: Wheel::new(),
             due: Vec::new(),
             ended: VecDeque::new(),
@@ -80,24 +62,14 @@ impl FlowTable {
         }
     }
 
-    fn slot(&self, index: u32) -> Option<&Slot> {
-        let at = index as usize;
-        self.chunks.get(at / CHUNK)?.get(at % CHUNK)
-    }
-
-    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot> {
-        let at = index as usize;
-        self.chunks.get_mut(at / CHUNK)?.get_mut(at % CHUNK)
-    }
-
     #[inline]
     pub fn get(&self, index: FlowIndex) -> Option<&Flow> {
-        self.slot(index.0)?.flow.as_ref()
+        self.slab.get(index.0)?.flow.as_ref()
     }
 
     #[inline]
     pub fn get_mut(&mut self, index: FlowIndex) -> Option<&mut Flow> {
-        self.slot_mut(index.0)?.flow.as_mut()
+        self.slab.get_mut(index.0)?.flow.as_mut()
     }
 
     /// Flows that have not ended.
@@ -122,7 +94,7 @@ impl FlowTable {
         if let Some(link) = self.links.find(hash, |link| link.key == key) {
             let index = link.index;
             let timeouts = *self.config.timeouts.of(pkt.proto);
-            let flow = self.slot_mut(index)?.flow.as_mut()?;
+            let flow = self.slab.get_mut(index)?.flow.as_mut()?;
             let dir = direction(pkt, flow.src, flow.dst, flow.src_port, flow.icmp);
             let idle = pkt.ts.seconds_since(flow.last);
             let reason = if idle >= timeouts.seconds(flow.state).max(1) {
@@ -149,7 +121,7 @@ impl FlowTable {
         let hash = self.hasher.hash_one(key);
         let index = self.links.find(hash, |link| link.key == key)?.index;
         let timeout = *self.config.timeouts.of(key.proto());
-        let flow = self.slot_mut(index)?.flow.as_mut()?;
+        let flow = self.slab.get_mut(index)?.flow.as_mut()?;
         if pkt.ts.seconds_since(flow.last) >= timeout.seconds(flow.state).max(1) {
             return None;
         }
@@ -165,7 +137,7 @@ impl FlowTable {
             self.counters.memcap = self.counters.memcap.saturating_add(1);
             self.evict_one();
         }
-        let index = self.take_slot()?;
+        let index = self.slab.take()?;
         let mut flow = Flow {
             id: key.flow_id(pkt.ts, pkt.number, self.id_seed),
             src: pkt.src,
@@ -196,7 +168,7 @@ impl FlowTable {
         let born = self.born;
         self.wheel.start(pkt.ts.seconds());
         let visit_at = deadline(&self.config, &flow);
-        let slot = self.slot_mut(index)?;
+        let slot = self.slab.get_mut(index)?;
         let ticket = slot.ticket.wrapping_add(1);
         *slot = Slot { flow: Some(flow), hash, born, visit_at, ticket, linked: true };
         self.wheel.insert(visit_at, Entry { index, ticket });
@@ -204,22 +176,6 @@ impl FlowTable {
         self.links.insert_unique(hash, Link { key, index }, |link| hasher.hash_one(link.key));
         self.counters.opened(pkt.proto);
         self.count_held();
-        Some(index)
-    }
-
-    fn take_slot(&mut self) -> Option<u32> {
-        if let Some(index) = self.free.pop() {
-            return Some(index);
-        }
-        let index = self.used;
-        if index as usize >= self.chunks.len().saturating_mul(CHUNK) {
-            self.chunks.push(
-                (0..CHUNK)
-                    .map(|_| Slot { flow: None, hash: 0, born: 0, visit_at: 0, ticket: 0, linked: false })
-                    .collect(),
-            );
-        }
-        self.used = self.used.checked_add(1)?;
         Some(index)
     }
 
@@ -231,8 +187,7 @@ impl FlowTable {
     /// To be called when the stages are through with a packet of the flow: a state whose timeout is shorter takes effect.
     #[inline]
     pub fn packet_done(&mut self, index: FlowIndex) {
-        let at = index.0 as usize;
-        let Some(slot) = self.chunks.get_mut(at / CHUNK).and_then(|chunk| chunk.get_mut(at % CHUNK)) else {
+        let Some(slot) = self.slab.get_mut(index.0) else {
             return;
         };
         let Some(flow) = slot.flow.as_ref() else {
@@ -259,7 +214,7 @@ impl FlowTable {
         let mut due = std::mem::take(&mut self.due);
         self.wheel.advance(now, &mut due);
         for entry in due.drain(..) {
-            let Some(slot) = self.slot(entry.index) else {
+            let Some(slot) = self.slab.get(entry.index) else {
                 continue;
             };
             if slot.ticket != entry.ticket || !slot.linked {
@@ -272,7 +227,7 @@ impl FlowTable {
             if at < now {
                 self.end(entry.index, "timeout");
             } else {
-                if let Some(slot) = self.slot_mut(entry.index) {
+                if let Some(slot) = self.slab.get_mut(entry.index) {
                     slot.visit_at = at;
                 }
                 self.wheel.insert(at, entry);
@@ -285,7 +240,7 @@ impl FlowTable {
     /// the wheel would have had to do later anyway.
     fn evict_one(&mut self) {
         while let Some(entry) = self.wheel.pop_nearest() {
-            let Some(slot) = self.slot(entry.index) else {
+            let Some(slot) = self.slab.get(entry.index) else {
                 continue;
             };
             if slot.ticket != entry.ticket || !slot.linked {
@@ -300,7 +255,7 @@ impl FlowTable {
                 self.end(entry.index, "forced");
                 return;
             }
-            if let Some(slot) = self.slot_mut(entry.index) {
+            if let Some(slot) = self.slab.get_mut(entry.index) {
                 slot.visit_at = at;
             }
             self.wheel.insert(at, entry);
@@ -309,7 +264,7 @@ impl FlowTable {
 
     /// Unlinks the flow and queues it as ended.
     fn end(&mut self, index: u32, reason: &'static str) {
-        let Some(slot) = self.slot_mut(index) else {
+        let Some(slot) = self.slab.get_mut(index) else {
             return;
         };
         if !slot.linked {
@@ -345,8 +300,11 @@ impl FlowTable {
 
     /// Ends every flow, in order of creation.
     pub fn drain(&mut self) {
-        let mut all: Vec<(u64, u32)> =
-            self.links.iter().filter_map(|link| Some((self.slot(link.index)?.born, link.index))).collect();
+        let mut all: Vec<(u64, u32)> = self
+            .links
+            .iter()
+            .filter_map(|link| Some((self.slab.get(link.index)?.born, link.index)))
+            .collect();
         all.sort_unstable();
         for (_, index) in all {
             self.end(index, "shutdown");
@@ -368,14 +326,14 @@ impl FlowTable {
 
     /// Frees an ended flow.
     pub fn release(&mut self, index: FlowIndex) {
-        let Some(slot) = self.slot_mut(index.0) else {
+        let Some(slot) = self.slab.get_mut(index.0) else {
             return;
         };
         if slot.linked || slot.flow.is_none() {
             return;
         }
         slot.flow = None;
-        self.free.push(index.0);
+        self.slab.give_back(index.0);
     }
 }
 
