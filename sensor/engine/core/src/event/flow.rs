@@ -30,6 +30,10 @@ impl Events {
         };
         begin(&mut self.json, &self.config, "flow", place, Endpoints::of_flow(flow, Dir::ToServer));
         let out = &mut self.json;
+        if let Some((kind, code)) = flow.icmp_response {
+            out.uint("response_icmp_type", u64::from(kind));
+            out.uint("response_icmp_code", u64::from(code));
+        }
         match flow.app.protocol {
             Some(protocol) => out.str("app_proto", protocol.get().name),
             None if flow.app.failed() => out.str("app_proto", "failed"),

@@ -120,11 +120,10 @@ impl TcpSession {
         }
     }
 
-    /// A valid RST: takes its data and closes.
+    /// A valid RST: closes. What it carries is a diagnostic (RFC 1122, 4.2.2.12), not part of the stream.
     pub(super) fn reset(&mut self, cx: &mut Cx) -> Verdict {
         self.check_rst(cx)?;
         self.take_ack(cx);
-        self.store(cx);
         count(&mut cx.env.counters.rst);
         let end = cx.seq_end();
         let state = self.state;
