@@ -27,7 +27,10 @@ class _Signature(msgspec.Struct):
     signature: str = ""
     category: str = ""
     severity: int = 3
-    action: str = "allowed"
+
+
+class _Extra(msgspec.Struct):
+    rule_action: str = ""
 
 
 class _Alert(msgspec.Struct):
@@ -40,6 +43,7 @@ class _Alert(msgspec.Struct):
     icmp_type: int | None = None
     icmp_code: int | None = None
     proto: str = ""
+    haidang: _Extra = msgspec.field(default_factory=_Extra)
 
 
 _decoder = msgspec.json.Decoder(_Alert)
@@ -76,7 +80,7 @@ def fast_line(event: bytes) -> str:
     alert = found.alert
     date = found.timestamp
     when = f"{date[5:7]}/{date[8:10]}/{date[0:4]}-{date[11:26]}"
-    mark = "[Drop] " if alert.action == "blocked" else ""
+    mark = "[wDrop] " if found.haidang.rule_action else ""  # would drop: the sensor is passive
     source, destination = found.src_port, found.dest_port
     if found.icmp_type is not None:  # type and code stand where ports would
         source, destination = found.icmp_type, found.icmp_code or 0

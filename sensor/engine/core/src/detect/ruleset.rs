@@ -73,8 +73,8 @@ fn order(rules: &mut [Rule]) {
 
 fn alert_json(rule: &Rule) -> Box<[u8]> {
     let mut out = JsonWriter::new();
-    let passive = if matches!(rule.action, Action::Drop | Action::Reject) { "blocked" } else { "allowed" };
-    out.str("action", passive);
+    // The sensor is passive: nothing is ever blocked. What the rule wanted stands beside the alert.
+    out.str("action", "allowed");
     out.uint("gid", u64::from(rule.gid));
     out.uint("signature_id", u64::from(rule.sid));
     out.uint("rev", u64::from(rule.rev));

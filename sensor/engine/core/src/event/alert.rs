@@ -6,6 +6,7 @@ use super::header::{begin, Endpoints, Place};
 use super::{Events, Lane};
 use crate::app::LogFor;
 use crate::decode::{Origin, Packet};
+use crate::detect::rule::Action;
 use crate::detect::ruleset::Ruleset;
 use crate::detect::run::Hit;
 use crate::direction::Dir;
@@ -50,6 +51,11 @@ impl Events {
             }
         }
         out.close();
+        if let Action::Drop | Action::Reject = rule.action {
+            out.open_object("haidang");
+            out.str("rule_action", if rule.action == Action::Drop { "drop" } else { "reject" });
+            out.close();
+        }
         if let Some(flow) = flow {
             self.alert_context(hit, flow, dir);
         }
