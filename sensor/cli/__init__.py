@@ -117,11 +117,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = _dispatch(arguments)
+        try:
+            code = _dispatch(arguments)
+        except SystemExit as leave:  # argparse leaves after --help and --version
+            code = (
+                leave.code if isinstance(leave.code, int) else EXIT_OK if leave.code is None else EXIT_USAGE
+            )
         sys.stdout.flush()
         return code
-    except SystemExit as leave:  # argparse leaves after --help and --version
-        return leave.code if isinstance(leave.code, int) else EXIT_OK if leave.code is None else EXIT_USAGE
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return EXIT_INTERRUPTED
