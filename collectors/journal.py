@@ -49,7 +49,7 @@ CREATE TABLE filled (
   intent INTEGER              -- the group upto+1..intent is being inserted, or NULL
 );
 INSERT INTO filled VALUES (1, 0, NULL)
-"""  # noqa: S608
+"""
 MAX_QUARANTINED_BYTES = 64 * 1024  # of each; with the number below 64 MB in all
 _QUARANTINE_ENTRIES = 1000  # the newest: evidence for people, bounded against who sends nothing else
 _PRUNE_RECORDS = 2000  # dropped in one transaction, so that an acknowledgement never waits long for it
@@ -196,7 +196,7 @@ class Journal:
         while after < last:
             with self._lock:
                 row = self._database.execute(
-                    f"SELECT {COLUMNS} FROM record WHERE id > ? AND id <= ? ORDER BY id LIMIT 1",  # noqa: S608
+                    f"SELECT {COLUMNS} FROM record WHERE id > ? AND id <= ? ORDER BY id LIMIT 1",
                     (after, last),
                 ).fetchone()
             if row is None:

@@ -66,7 +66,7 @@ class Listener:
             raise UserError(
                 f"cannot listen on {address}: {error}", fix="set `listen` in centre.yaml"
             ) from error
-        self.bound: str = self._router.getsockopt(zmq.LAST_ENDPOINT).decode().rstrip("\0")  # type: ignore[union-attr]
+        self.bound: str = self._router.getsockopt(zmq.LAST_ENDPOINT).decode().rstrip("\0")  # type: ignore[union-attr]  # bytes for this option
 
     def close(self) -> None:
         self._router.close()

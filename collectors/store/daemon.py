@@ -73,7 +73,7 @@ class Engine:
     """chDB behind a lock."""
 
     def __init__(self, directory: Path) -> None:
-        self._connection = chdb.connect(str(directory))  # type: ignore[no-untyped-call]
+        self._connection = chdb.connect(str(directory))  # type: ignore[no-untyped-call]  # chdb has no types
         self._lock = threading.Lock()
 
     def run(self, text: str, body: bytes, parameters: dict[str, str]) -> tuple[bytes, str]:

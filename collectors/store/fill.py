@@ -153,7 +153,7 @@ class Filler(threading.Thread):
         if not times:
             return set()
         answer = client.query(
-            f"SELECT sensor, epoch, lane, seq, row FROM {self._database}.events "  # noqa: S608
+            f"SELECT sensor, epoch, lane, seq, row FROM {self._database}.events "
             "WHERE received >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') "
             "AND received <= fromUnixTimestamp64Micro({last:Int64}, 'UTC')",
             parameters={"first": min(times), "last": max(times)},

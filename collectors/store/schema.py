@@ -149,7 +149,7 @@ def _projection(database: str) -> str:
     columns.append("fromUnixTimestamp64Micro(toInt64(received_us), 'UTC') AS received")
     columns += [f"{expression} AS {name}" for name, _, expression in _PROJECTED]
     return (
-        f"SELECT {', '.join(columns)}, raw FROM (SELECT sensor, epoch, lane, seq, received_us, row, raw, "  # noqa: S608
+        f"SELECT {', '.join(columns)}, raw FROM (SELECT sensor, epoch, lane, seq, received_us, row, raw, "
         f"JSONExtract(raw, '{_EVENT}') AS e FROM {database}.inbox)"
     )
 

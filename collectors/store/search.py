@@ -65,7 +65,7 @@ def search(client: Client, database: str, question: Question) -> Iterator[Found]
     conditions, values = _conditions(question)
     order = "ASC" if question.oldest_first else "DESC"
     statement = (
-        f"SELECT {', '.join(COLUMNS)}, raw FROM {database}.events WHERE {' AND '.join(conditions)} "  # noqa: S608
+        f"SELECT {', '.join(COLUMNS)}, raw FROM {database}.events WHERE {' AND '.join(conditions)} "
         f"ORDER BY ts {order}, sensor, epoch, lane, seq, row LIMIT {{rows:UInt64}}"
     )
     values["rows"] = min(max(question.limit, 1), MAX_LIMIT)
@@ -80,7 +80,7 @@ def search(client: Client, database: str, question: Question) -> Iterator[Found]
 def by_type(client: Client, database: str) -> list[tuple[str, str, int, datetime, datetime]]:
     """(sensor, event type, events, first, last) of the whole store; an empty type is what was no event."""
     answer = client.query(
-        f"SELECT sensor, event_type, count(), min(ts), max(ts) FROM {database}.events "  # noqa: S608
+        f"SELECT sensor, event_type, count(), min(ts), max(ts) FROM {database}.events "
         "GROUP BY sensor, event_type ORDER BY sensor, event_type"
     )
     return [(row[0], row[1], row[2], row[3], row[4]) for row in answer.result_rows]
@@ -89,7 +89,7 @@ def by_type(client: Client, database: str) -> list[tuple[str, str, int, datetime
 def top_signatures(client: Client, database: str, limit: int) -> list[tuple[int, str, int]]:
     """(sid, signature, alerts), most frequent first."""
     answer = client.query(
-        f"SELECT sid, any(signature), count() AS alerts FROM {database}.events "  # noqa: S608
+        f"SELECT sid, any(signature), count() AS alerts FROM {database}.events "
         "WHERE event_type = 'alert' GROUP BY sid ORDER BY alerts DESC, sid LIMIT {rows:UInt64}",
         parameters={"rows": limit},
     )

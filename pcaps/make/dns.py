@@ -18,7 +18,7 @@ def query(name: str, kind: str = "A", number: int = 0x1234, **header: Any) -> DN
 def answer(name: str, kind: str, *records: Packet, number: int = 0x1234, rcode: int = 0) -> Packet:
     question = DNSQR(qname=name, qtype=kind)
     message = DNS(id=number, qr=1, rd=1, ra=1, rcode=rcode, qd=question, an=list(records) or None)
-    packed: Packet = dns_compress(message)  # type: ignore[no-untyped-call]
+    packed: Packet = dns_compress(message)  # type: ignore[no-untyped-call]  # scapy has no types
     return packed  # owner names are now pointers to the question, as servers send them
 
 

@@ -92,7 +92,7 @@ def corrupted() -> Tape:
 
 
 def pieces4(packet: Packet) -> list[Packet]:
-    pieces: list[Packet] = fragment(packet, fragsize=16)  # type: ignore[no-untyped-call]
+    pieces: list[Packet] = fragment(packet, fragsize=16)  # type: ignore[no-untyped-call]  # scapy has no types
     return pieces
 
 
@@ -123,7 +123,7 @@ def fragments6() -> Tape:
     tape = Tape()
     packet = IPv6(src=CLIENT6, dst="2001:db8:20::53") / IPv6ExtHdrFragment(id=0x20260115)
     packet /= UDP(sport=50004, dport=53) / Raw(bytes(query(LISTED)) + noise("padding", 1300))
-    pieces: list[Packet] = fragment6(packet, 1280)  # type: ignore[no-untyped-call]
+    pieces: list[Packet] = fragment6(packet, 1280)  # type: ignore[no-untyped-call]  # scapy has no types
     for piece in reversed(pieces):
         tape.put(piece)
     return tape

@@ -148,7 +148,7 @@ class Spool:
         """
         with self._lock:
             row = self._database.execute(
-                f"SELECT {COLUMNS} FROM record WHERE sensor = ? AND epoch = ? AND lane = ? AND seq >= ? "  # noqa: S608
+                f"SELECT {COLUMNS} FROM record WHERE sensor = ? AND epoch = ? AND lane = ? AND seq >= ? "
                 "ORDER BY seq LIMIT 1",
                 (self.sensor, self.epoch, lane, seq),
             ).fetchone()

@@ -50,7 +50,7 @@ class Command(Protocol):
 
 
 class _Formatter(argparse.HelpFormatter):
-    def add_usage(self, usage, actions, groups, prefix=None):  # type: ignore[no-untyped-def]
+    def add_usage(self, usage, actions, groups, prefix=None):  # type: ignore[no-untyped-def]  # argparse's own, untyped
         super().add_usage(usage, actions, groups, say("usage: ", "cách dùng: ") if prefix is None else prefix)
 
 
@@ -61,7 +61,7 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("formatter_class", _Formatter)
         options.setdefault("allow_abbrev", False)
         options["add_help"] = False
-        super().__init__(**options)  # type: ignore[arg-type]
+        super().__init__(**options)  # type: ignore[arg-type]  # passed on as it came
         self._positionals.title = say("arguments", "đối số")
         self._optionals.title = say("options", "tùy chọn")
         self.add_argument(

@@ -118,7 +118,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for option in ("--runmode", "--pcap-file-recursive", "--simulate-ips"):
         value = {"metavar": "X"} if option == "--runmode" else {"action": "store_true"}
-        add(option, **value, help=say("accepted; has no effect here", "được chấp nhận; không có tác dụng"))  # type: ignore[arg-type]
+        add(option, **value, help=say("accepted; has no effect here", "được chấp nhận; không có tác dụng"))  # type: ignore[arg-type]  # **value is one of three shapes
     add("-F", dest="bpf_file", metavar=file, help=argparse.SUPPRESS)
     add_config_arguments(parser)  # fmt: skip
 

@@ -128,7 +128,7 @@ def _enrol(args: argparse.Namespace) -> int:
     from sensor.bus.enrol import Token, enrol
     from sensor.bus.keys import SensorKeys, load_keys
 
-    text = sys.stdin.readline() if args.token == "-" else args.token  # noqa: S105
+    text = sys.stdin.readline() if args.token == "-" else args.token  # noqa: S105  # "-" is standard input, not a secret
     name = args.name or socket.gethostname().split(".")[0].lower()
     made = enrol(args.dir, Token.parse(text), name)
     own = load_keys(args.dir / "keys.json", SensorKeys).public().fingerprint

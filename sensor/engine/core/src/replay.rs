@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Events are handed over in batches of about this size, so that the other side has few calls and bounded memory.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -308,15 +308,4 @@ impl Runner {
         }
         self.flush();
     }
-}
-
-/// Waits for a replay to end, handing each batch to `take`; for tests and tools without a caller that polls.
-pub fn drain(replay: &mut Replay, mut take: impl FnMut(Batch)) -> Duration {
-    let start = Instant::now();
-    while !replay.finished() {
-        if let Some(batch) = replay.next_batch(Duration::from_millis(200)) {
-            take(batch);
-        }
-    }
-    start.elapsed()
 }

@@ -44,7 +44,6 @@ extern "C" {
     ) -> c_int;
     fn hs_free_compile_error(error: *mut CompileError) -> c_int;
     fn hs_free_database(db: *mut RawDatabase) -> c_int;
-    fn hs_database_size(db: *const RawDatabase, size: *mut usize) -> c_int;
     fn hs_serialize_database(db: *const RawDatabase, bytes: *mut *mut c_char, len: *mut usize) -> c_int;
     fn hs_deserialize_database(bytes: *const c_char, len: usize, db: *mut *mut RawDatabase) -> c_int;
     fn hs_alloc_scratch(db: *const RawDatabase, scratch: *mut *mut RawScratch) -> c_int;
@@ -127,14 +126,6 @@ impl Database {
             text
         };
         Err(text)
-    }
-
-    /// Memory in bytes.
-    pub fn size_bytes(&self) -> usize {
-        let mut size = 0;
-        // SAFETY: the database is valid as long as self lives.
-        unsafe { hs_database_size(self.0.as_ptr(), &mut size) };
-        size
     }
 
     /// The database as bytes, for the cache.
@@ -258,7 +249,6 @@ mod tests {
         scratch.scan(&db, b"xxevil Evil a\0b", &mut hits);
         hits.sort_unstable();
         assert_eq!(hits, [(7, 6), (8, 6), (9, 15)]);
-        assert!(db.size_bytes() > 0);
         assert!(!version().is_empty());
     }
 

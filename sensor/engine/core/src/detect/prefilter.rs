@@ -70,9 +70,6 @@ impl Prefilter {
     pub fn fit(&self, scratch: &mut Scratch) -> Result<(), String> {
         scratch.fit(&self.database)
     }
-    pub fn size_bytes(&self) -> usize {
-        self.database.size_bytes().saturating_add(self.leads.len().saturating_mul(size_of::<Lead>()))
-    }
     pub fn patterns(&self) -> usize {
         self.starts.len().saturating_sub(1)
     }

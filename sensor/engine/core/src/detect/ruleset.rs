@@ -5,7 +5,7 @@
 
 use super::packet_groups::PacketGroups;
 use super::prefilter::ScanState;
-use super::rule::{Action, Rule, Threshold};
+use super::rule::{Action, Rule};
 use super::tx_groups::TxGroups;
 use crate::event::JsonWriter;
 
@@ -38,15 +38,6 @@ impl Ruleset {
 
     pub fn rule(&self, number: u32) -> Option<&Rule> {
         self.rules.get(number as usize)
-    }
-
-    /// Memory of the prefilters in bytes.
-    pub fn prefilter_bytes(&self) -> usize {
-        self.packet.prefilters().chain(self.tx.prefilters()).map(|p| p.size_bytes()).sum()
-    }
-
-    pub fn thresholds(&self) -> impl Iterator<Item = (&Rule, &Threshold)> {
-        self.rules.iter().filter_map(|r| r.threshold.as_ref().map(|t| (r, t)))
     }
 }
 

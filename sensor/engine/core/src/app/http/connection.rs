@@ -50,6 +50,16 @@ pub struct Half {
     pub held: Vec<u8>,
 }
 
+impl Half {
+    /// Length of the first line of `data`, its LF included, if that has come; bytes that were searched before are not
+    /// searched again.
+    pub fn line_len(&mut self, data: &[u8]) -> Option<usize> {
+        let from = std::mem::replace(&mut self.scanned, data.len());
+        let at = memchr::memchr(b'\n', data.get(from..)?)?;
+        Some(from.saturating_add(at).saturating_add(1))
+    }
+}
+
 /// What one step of a state machine did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {

@@ -239,13 +239,7 @@ impl HttpParser {
     pub(super) fn chunk_length(&mut self, dir: Dir, data: &[u8], cx: &mut ParseCx) -> Step {
         let limit = self.config.field_limit;
         let half = &mut self.halves[dir];
-        let from = half.scanned;
-        let end = data
-            .get(from..)
-            .and_then(|rest| memchr::memchr(b'\n', rest))
-            .map(|at| from.saturating_add(at).saturating_add(1));
-        half.scanned = data.len();
-        let len = match end {
+        let len = match half.line_len(data) {
             Some(len) => len,
             None => {
                 // No line end yet: a first byte that can begin no length settles it.

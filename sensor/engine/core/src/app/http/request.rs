@@ -15,13 +15,7 @@ impl HttpParser {
     pub(super) fn request_line(&mut self, data: &[u8], cx: &mut ParseCx) -> Step {
         let limit = self.config.field_limit;
         let half = &mut self.halves[DIR];
-        let from = half.scanned;
-        let end = data
-            .get(from..)
-            .and_then(|rest| memchr::memchr(b'\n', rest))
-            .map(|at| from.saturating_add(at).saturating_add(1));
-        half.scanned = data.len();
-        let len = match end {
+        let len = match half.line_len(data) {
             Some(len) if len <= limit => len,
             None if data.len() <= limit => {
                 if !cx.eof {
