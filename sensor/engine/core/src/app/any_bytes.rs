@@ -61,8 +61,11 @@ fn look(protocol: &Protocol, parser: &mut dyn Parser) {
                 let instances = if buffer.multi { 100 } else { 1 };
                 let _ = (0..instances).take_while(|index| tx.buffer(local, *index, dir).is_some()).count();
             }
-            for keyword in ["urilen", "http.stat_code", "http.content_len", "dns.rcode", "tls.version"] {
+            for keyword in ["urilen", "http.stat_code", "http.content_len", "tls.version"] {
                 let _ = tx.number(keyword, dir);
+            }
+            for number in protocol.numbers {
+                let _ = (0..100).take_while(|index| tx.number_at(number.name, *index, dir).is_some()).count();
             }
             let _ = tx.files(dir).len();
         }

@@ -347,5 +347,6 @@ fn cx(flow: &Flow, packet: &Packet<'_>, eof: bool) -> ParseCx {
         upgrade: None,
         bypass: false,
         no_raw: false,
+        frames: Vec::new(),
     }
 }

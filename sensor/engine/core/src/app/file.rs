@@ -1,5 +1,8 @@
-//! A file seen inside a protocol: what `fileinfo` events say and `file.*` keywords ask. Its bytes are not kept here.
+//! A file seen inside a protocol: what `fileinfo` events say and `file.*` keywords ask. Of its bytes a sliding window is kept
+//! here, unless the protocol keeps them itself (HTTP: its bodies).
 
+use super::body::{Body, BodyLimits};
+use super::View;
 use crate::event::JsonWriter;
 
 /// Whether a file came to its end.
@@ -34,9 +37,52 @@ pub struct File {
     /// Offset of the first and last byte when the transfer is a range (HTTP Content-Range).
     pub range: Option<(u64, u64)>,
     pub logged: bool,
+    pub(super) content: Option<Box<Body>>,
 }
 
+/// The window over a file's content. Suricata's defaults for files outside HTTP: no limit of its own, looked at as it comes.
+const CONTENT: BodyLimits = BodyLimits { limit: 0, min_inspect: 0, window: 4 << 10 };
+
 impl File {
+    /// A file whose content is kept here: `append` what comes of it, then `close` it.
+    pub fn open(name: &[u8]) -> File {
+        File { name: name.to_vec(), content: Some(Box::default()), ..File::default() }
+    }
+    /// The next bytes of the content.
+    pub fn append(&mut self, bytes: &[u8]) {
+        self.size = self.size.saturating_add(bytes.len() as u64);
+        if let Some(content) = &mut self.content {
+            content.append(bytes, &CONTENT);
+        }
+    }
+    /// `len` bytes of the content are lost.
+    pub fn gap(&mut self, len: u64) {
+        self.gaps = true;
+        self.size = self.size.saturating_add(len);
+        if let Some(content) = &mut self.content {
+            content.gap(len, &CONTENT);
+        }
+    }
+    /// Ends the file, once; later calls change nothing.
+    pub fn close(&mut self, state: FileState) {
+        if self.state == FileState::Open {
+            self.state = state;
+            if let Some(content) = &mut self.content {
+                content.finish();
+            }
+        }
+    }
+    /// The window of the content that stands: the buffer `file.data`.
+    pub fn data(&self) -> Option<View<'_>> {
+        self.content.as_ref()?.view(&CONTENT, true)
+    }
+    /// What `data` shows was inspected: the window may slide.
+    pub fn inspected(&mut self) {
+        if let Some(content) = &mut self.content {
+            content.inspected(&CONTENT, true);
+        }
+    }
+
     /// Writes the members of EVE's `fileinfo` object.
     pub fn log(&self, out: &mut JsonWriter, tx_id: u64) {
         out.bytes("filename", &self.name);

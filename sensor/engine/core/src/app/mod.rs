@@ -16,6 +16,7 @@
 
 #[cfg(test)]
 mod any_bytes;
+pub mod body;
 pub mod dns;
 pub mod driver;
 pub mod file;
@@ -60,6 +61,27 @@ pub struct ParseCx {
     /// Set by the parser: the rest is not to be parsed (encrypted), nor the raw stream inspected when `no_raw` is set too.
     pub bypass: bool,
     pub no_raw: bool,
+    /// Frames the parser found in this call; see `frame`.
+    pub frames: Vec<Frame>,
+}
+
+impl ParseCx {
+    /// Reports a stretch of the direction's bytes as a frame: `kind` is an index in `Protocol::frames`, `at` the offset of its
+    /// first byte in the `data` of this call (negative: in data already consumed), `len` None while it has no known end.
+    pub fn frame(&mut self, kind: u8, at: i64, len: Option<u64>) {
+        const FRAMES_MAX: usize = 512; // of one call; a 64 KiB chunk of the smallest messages makes fewer worth a rule
+        if self.frames.len() < FRAMES_MAX {
+            self.frames.push(Frame { kind, at, len });
+        }
+    }
+}
+
+/// A stretch of stream or datagram that rules look into by name (`frame:dns.pdu`; Suricata manual, "Frame").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    pub kind: u8,
+    pub at: i64,
+    pub len: Option<u64>,
 }
 
 /// One protocol's state for one flow.
@@ -135,6 +157,30 @@ pub struct Buffer {
     pub doc: &'static str,
 }
 
+/// A number that rules test: an integer keyword (Suricata manual, "Integer Keywords"). Transactions answer it from
+/// `Transaction::number` or `number_at`, by `name`.
+pub struct Number {
+    /// e.g. "dns.opcode".
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    /// The direction it belongs to; None: either.
+    pub dir: Option<Dir>,
+    pub max: u64,
+    /// Words for some of its values, matched in any case (`dns.rcode:nxdomain`).
+    pub words: &'static [(&'static str, u64)],
+    /// The words are bits, and several may be asked for at once (`mqtt.flags:retain,!dup`).
+    pub flags: bool,
+    /// One line for the manual.
+    pub doc: &'static str,
+}
+
+impl Number {
+    /// A value for the manual.
+    pub fn example(&self) -> &'static str {
+        self.words.first().map_or("1", |(word, _)| word)
+    }
+}
+
 /// The registry entry of an app-layer protocol.
 pub struct Protocol {
     /// Rule and configuration name, e.g. "http".
@@ -149,6 +195,10 @@ pub struct Protocol {
     /// Makes the state of one flow; `config` is the node `app-layer.protocols.<name>` of the configuration.
     pub new: fn(config: &serde_json::Value) -> Box<dyn Parser>,
     pub buffers: &'static [Buffer],
+    /// Integer keywords; others have a file in `detect/keywords`.
+    pub numbers: &'static [Number],
+    /// Names of its frames, e.g. "pdu" (rules say `frame:dns.pdu` or `frame:pdu`).
+    pub frames: &'static [&'static str],
     /// App-layer events, e.g. "invalid_request_field_start" (rules say `app-layer-event:http.…`); code = index, at most 128.
     pub events: &'static [&'static str],
     /// Names of the progress steps per direction (rule hooks, e.g. `http1:request_headers`); index = progress.

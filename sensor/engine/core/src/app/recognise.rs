@@ -39,14 +39,12 @@ struct Candidate {
 /// The recogniser, built once from registry and configuration.
 pub struct Recogniser {
     candidates: Vec<Candidate>,
-    longest_pattern: usize,
 }
 
 impl Recogniser {
     /// `protocols` is the node `app-layer.protocols`.
     pub fn new(protocols: &Value) -> Self {
         let mut candidates = Vec::new();
-        let mut longest_pattern = 0;
         for (at, protocol) in PROTOCOLS.iter().enumerate() {
             let Ok(id) = u8::try_from(at) else { break };
             let node = &protocols[protocol.name];
@@ -56,9 +54,6 @@ impl Recogniser {
                 Value::String(text) if text == "detection-only" => Enabled::DetectionOnly,
                 _ => Enabled::Yes,
             };
-            for pattern in protocol.recognise.patterns {
-                longest_pattern = longest_pattern.max(usize::from(pattern.depth));
-            }
             candidates.push(Candidate {
                 id: ProtocolId(id),
                 enabled,
@@ -66,7 +61,7 @@ impl Recogniser {
                 udp_ports: ports(node, "udp", protocol.recognise.udp_ports),
             });
         }
-        Recogniser { candidates, longest_pattern }
+        Recogniser { candidates }
     }
 
     pub fn enabled(&self, id: ProtocolId) -> Enabled {
@@ -75,7 +70,7 @@ impl Recogniser {
 
     /// Looks at the first bytes of a direction. `server_port` is the flow's destination port, `client_port` its source port.
     pub fn guess(&self, tcp: bool, dir: Dir, data: &[u8], server_port: u16, client_port: u16) -> Guess {
-        let mut unsure = tcp && data.len() < self.longest_pattern;
+        let mut unsure = false;
         for candidate in self.candidates.iter().filter(|c| c.enabled != Enabled::No) {
             let protocol = candidate.id.get();
             if !(if tcp { protocol.tcp } else { protocol.udp }) {
@@ -85,6 +80,7 @@ impl Recogniser {
             let pattern_hit = recognise.patterns.iter().any(|p| p.dir == dir && hits(p, data));
             let ports = if tcp { &candidate.tcp_ports } else { &candidate.udp_ports };
             let on_port = ports.contains(&server_port) || ports.contains(&client_port);
+            unsure |= tcp && recognise.patterns.iter().any(|p| p.dir == dir && may_hit(p, data));
             if !pattern_hit && !on_port {
                 // The other direction's pattern here: the flow was picked up the wrong way round.
                 continue;
@@ -117,6 +113,18 @@ fn hits(pattern: &Pattern, data: &[u8]) -> bool {
     } else {
         window.windows(len).any(|w| w == pattern.bytes)
     }
+}
+
+/// Whether more data could make the pattern hit.
+fn may_hit(pattern: &Pattern, data: &[u8]) -> bool {
+    let (offset, depth) = (usize::from(pattern.offset), usize::from(pattern.depth));
+    if data.len() >= depth {
+        return false;
+    }
+    let fixed = depth.saturating_sub(offset) == pattern.bytes.len();
+    let begun = data.get(offset..).unwrap_or(&[]);
+    let same = |a: &u8, b: &u8| if pattern.nocase { a.eq_ignore_ascii_case(b) } else { a == b };
+    !fixed || begun.iter().zip(pattern.bytes).all(|(a, b)| same(a, b))
 }
 
 /// `detection-ports.dp` of the configuration (a number, or a list as text), else the registry's.

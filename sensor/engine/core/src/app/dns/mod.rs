@@ -10,7 +10,7 @@ mod tx;
 #[cfg(test)]
 mod tests;
 
-use super::{Buffer, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction};
+use super::{Buffer, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction};
 use crate::direction::{Dir, PerDir};
 use message::{Header, Message, Oddity, HEADER_LEN};
 use reader::{be16, plausible_name};
@@ -72,6 +72,69 @@ const BUFFERS: &[Buffer] = &[
     ),
 ];
 
+const NUMBERS: &[Number] = &[
+    Number {
+        name: "dns.opcode",
+        aliases: &[],
+        dir: None,
+        max: 15,
+        words: &[("query", 0), ("iquery", 1), ("status", 2), ("notify", 4), ("update", 5)],
+        flags: false,
+        doc: "Opcode of a DNS message.",
+    },
+    Number {
+        name: "dns.rcode",
+        aliases: &[],
+        dir: None,
+        max: 65_535,
+        words: &[
+            ("noerror", 0),
+            ("formerr", 1),
+            ("servfail", 2),
+            ("nxdomain", 3),
+            ("notimp", 4),
+            ("refused", 5),
+            ("yxdomain", 6),
+            ("yxrrset", 7),
+            ("nxrrset", 8),
+            ("notauth", 9),
+            ("notzone", 10),
+        ],
+        flags: false,
+        doc: "Response code of a DNS message.",
+    },
+    Number {
+        name: "dns.rrtype",
+        aliases: &[],
+        dir: None,
+        max: 65_535,
+        words: &[
+            ("a", 1),
+            ("ns", 2),
+            ("cname", 5),
+            ("soa", 6),
+            ("null", 10),
+            ("ptr", 12),
+            ("hinfo", 13),
+            ("mx", 15),
+            ("txt", 16),
+            ("aaaa", 28),
+            ("srv", 33),
+            ("naptr", 35),
+            ("ds", 43),
+            ("rrsig", 46),
+            ("dnskey", 48),
+            ("tlsa", 52),
+            ("svcb", 64),
+            ("https", 65),
+            ("any", 255),
+            ("caa", 257),
+        ],
+        flags: false,
+        doc: "Type of a record in a DNS message.",
+    },
+];
+
 pub static DNS: Protocol = Protocol {
     name: "dns",
     aliases: &[],
@@ -86,6 +149,8 @@ pub static DNS: Protocol = Protocol {
     },
     new: |_config| Box::new(DnsParser::default()),
     buffers: BUFFERS,
+    numbers: NUMBERS,
+    frames: &[],
     events: EVENTS,
     states: PerDir::new(
         &["request_started", "request_complete"],

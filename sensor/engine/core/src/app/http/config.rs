@@ -2,6 +2,7 @@
 //!
 //! Names and defaults are Suricata's (user guide, "suricata.yaml": `libhtp`).
 
+use crate::app::body::BodyLimits;
 use serde_json::Value;
 
 /// Most bytes of one line of a head: Suricata's `meta-field-limit`.
@@ -10,17 +11,6 @@ const FIELD_LIMIT: u64 = 18_432;
 const MAX_TX: u64 = 512;
 /// Most layers whatever the configuration says: each costs an inflate state of about 40 KiB.
 const LAYERS_MAX: u64 = 8;
-
-/// Limits of one direction's bodies, in bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct BodyLimits {
-    /// Bytes kept for inspection and files; 0 = all.
-    pub limit: u64,
-    /// Bytes that must stand before a growing body is inspected.
-    pub min_inspect: u64,
-    /// Bytes already inspected that stay in the window.
-    pub window: u64,
-}
 
 #[derive(Clone, Copy, Debug)]
 pub struct Config {

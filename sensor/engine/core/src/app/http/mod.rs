@@ -3,7 +3,6 @@
 //! `connection` drives the flow, `request`/`response`/`message` are its steps, `tx` is the result, `buffers` and `record` are what
 //! rules and logs read. Must not know rules, nor buffer more than the configured limits.
 
-mod body;
 mod buffers;
 mod config;
 mod connection;
@@ -101,6 +100,8 @@ pub static PROTOCOL: Protocol = Protocol {
     },
     new: new_parser,
     buffers: buffers::TABLE,
+    numbers: &[],
+    frames: &[],
     events: events::NAMES,
     states: STATES,
     complete: PerDir::new(tx::progress::COMPLETE, tx::progress::COMPLETE),

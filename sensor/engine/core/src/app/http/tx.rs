@@ -1,13 +1,13 @@
 //! One request with its answer: what was parsed, and the forms of it that rules ask for. Does no parsing of streams.
 
-use super::body::Body;
-use super::config::{BodyLimits, Config};
+use super::config::Config;
 use super::decompress::Decoder;
 use super::events::Event;
 use super::headers::{Headers, Known};
 use super::line::Version;
 use super::multipart::{Multipart, Range as FileRange};
 use super::uri::{self, Normalise, Parts};
+use crate::app::body::{Body, BodyLimits};
 use crate::app::file::{File, FileState};
 use crate::app::TxMeta;
 use crate::direction::Dir;

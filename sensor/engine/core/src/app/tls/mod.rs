@@ -189,6 +189,8 @@ pub static TLS: Protocol = Protocol {
     },
     new: |config| Box::new(TlsParser::new(config)),
     buffers: BUFFERS,
+    numbers: &[],
+    frames: &[],
     events: EVENTS,
     states: PerDir::new(
         &["client_in_progress", "client_hello_done", "client_cert_done", "client_handshake_done", "client_finished"],

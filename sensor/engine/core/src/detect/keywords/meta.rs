@@ -299,7 +299,12 @@ fn requires(_rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refu
             }
             "keyword" => matches!(
                 super::find(rest.trim()),
-                Some(super::Entry::Keyword(_) | super::Entry::Buffer(_) | super::Entry::Modifier(_))
+                Some(
+                    super::Entry::Keyword(_)
+                        | super::Entry::Number(..)
+                        | super::Entry::Buffer(_)
+                        | super::Entry::Modifier(_)
+                )
             ),
             "feature" => matches!(rest.trim(), "pcre2" | "hyperscan" | "ja3" | "ja4"),
             _ => return Err(wrong(part)),

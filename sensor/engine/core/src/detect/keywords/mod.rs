@@ -24,7 +24,7 @@ mod text;
 mod threshold;
 mod tls_text;
 mod transforms;
-mod tx_number;
+pub mod tx_number;
 mod xbits;
 
 pub use super::diagnostic::Severity;
@@ -33,7 +33,7 @@ pub use later::{LATER, LATER_DECODERS, LATER_PROTOCOLS};
 use super::buffers;
 use super::builder::RuleBuilder;
 use super::diagnostic::Refusal;
-use crate::app::PROTOCOLS;
+use crate::app::{Number, Protocol, PROTOCOLS};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -108,7 +108,7 @@ pub static KEYWORDS: &[&Keyword] = &[
     &ip::VLAN_LAYERS,
     &tcp::FLAGS, &tcp::SEQ, &tcp::ACK, &tcp::WINDOW, &tcp::MSS,
     &icmp::ITYPE, &icmp::ICODE, &icmp::ICMP_ID, &icmp::ICMP_SEQ, &icmp::ICMPV6_MTU,
-    &tx_number::DNS_OPCODE, &tx_number::DNS_RCODE, &tx_number::DNS_RRTYPE, &tx_number::TLS_VERSION, &tx_number::SSL_VERSION,
+    &tx_number::TLS_VERSION, &tx_number::SSL_VERSION,
     &tx_number::SSL_STATE, &tx_number::TLS_CHAIN_LEN, &tx_number::TLS_NOTBEFORE, &tx_number::TLS_NOTAFTER,
     &tx_number::TLS_EXPIRED, &tx_number::TLS_VALID,
     &tls_text::SUBJECT, &tls_text::ISSUERDN, &tls_text::FINGERPRINT,
@@ -122,6 +122,8 @@ pub enum Entry {
     Buffer(u16),
     /// A legacy content modifier, by the number of its buffer.
     Modifier(u16),
+    /// An integer keyword of a protocol's entry.
+    Number(&'static Protocol, &'static Number),
     /// Suricata knows it, this build does not yet.
     Later,
 }
@@ -141,6 +143,13 @@ static TABLE: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
                 if let Some(modifier) = buffer.modifier {
                     table.insert(modifier, Entry::Modifier(number));
                 }
+            }
+        }
+    }
+    for protocol in PROTOCOLS {
+        for number in protocol.numbers {
+            for name in std::iter::once(&number.name).chain(number.aliases) {
+                table.insert(name, Entry::Number(protocol, number));
             }
         }
     }
@@ -212,6 +221,12 @@ pub fn keywords_json() -> String {
             })
         })
         .collect();
+    for number in PROTOCOLS.iter().flat_map(|p| p.numbers) {
+        rows.push(serde_json::json!({
+            "name": number.name, "aliases": number.aliases, "kind": Kind::App, "doc": number.doc,
+            "accepts": [], "refuses": [], "example": format!("{}:{};", number.name, number.example()),
+        }));
+    }
     for entry in buffers::all() {
         let Some((protocol, local)) = entry.providers.first() else { continue };
         let Some(buffer) = protocol.get().buffers.get(*local) else { continue };

@@ -1,7 +1,7 @@
 //! One test over the whole registry, and one over real rule files.
 
 use super::{find, nearest, Entry, Severity, KEYWORDS, LATER, LATER_PROTOCOLS};
-use crate::app::ProtocolId;
+use crate::app::{ProtocolId, PROTOCOLS};
 use crate::detect::builder::build;
 use crate::detect::header;
 use crate::detect::shared::Shared;
@@ -30,6 +30,22 @@ fn every_keyword_keeps_its_promises() {
                     !diagnostic.reason.is_empty() && !diagnostic.fix.is_empty(),
                     "{text}: {diagnostic:?}"
                 );
+            }
+        }
+    }
+}
+
+#[test]
+fn declared_numbers_take_every_form() {
+    for protocol in PROTOCOLS {
+        for number in protocol.numbers {
+            assert!(number.doc.ends_with('.'), "{}: doc", number.name);
+            for value in ["0", "!0", ">0", number.example()] {
+                let text = format!("{}:{value};", number.name);
+                assert!(options(&text).is_ok(), "{text}: {:?}", options(&text).err());
+            }
+            for value in ["", ":nonsense"] {
+                assert!(options(&format!("{}{value};", number.name)).is_err(), "{}{value}", number.name);
             }
         }
     }

@@ -2,7 +2,7 @@
 //! answer to `Transaction::number`.
 
 use super::{number, text, Keyword, Kind};
-use crate::app::{ProtocolId, Transaction};
+use crate::app::{Number, ProtocolId, Transaction};
 use crate::detect::builder::{no_value, some_value, RuleBuilder};
 use crate::detect::cx::EvalCx;
 use crate::detect::diagnostic::Refusal;
@@ -66,84 +66,29 @@ fn add(
     Ok(())
 }
 
-macro_rules! dns_number {
-    ($id:ident, $name:literal, $max:expr, $doc:literal, $names:expr) => {
-        pub static $id: Keyword = Keyword {
-            name: $name,
-            kind: Kind::App,
-            doc: $doc,
-            example: concat!($name, ":1;"),
-            accepts: &[concat!($name, ":1;"), concat!($name, ":!0;"), concat!($name, ":>3;")],
-            refuses: &[concat!($name, ";"), concat!($name, ":nonsense;")],
-            parse: |rule, value| {
-                let value = some_value($name, value, "1")?;
-                let names: &[(&str, u64)] = $names;
-                let read = |text: &str| {
-                    let named = names.iter().find(|(n, _)| n.eq_ignore_ascii_case(text.trim()));
-                    named.map(|(_, n)| *n).or_else(|| number::unsigned(text))
-                };
-                let test = number::named_test($name, value, $max, &read)?;
-                add(rule, $name, $name, "dns", None, move |n, _| test.holds(n))
-            },
-            ..Keyword::EMPTY
-        };
-    };
+/// The integer keyword a protocol's entry declares.
+pub fn declared(
+    rule: &mut RuleBuilder<'_>,
+    protocol: &str,
+    entry: &'static Number,
+    value: Option<&str>,
+) -> Result<(), Refusal> {
+    let value = some_value(entry.name, value, entry.example())?;
+    let bit = |word: &str| entry.words.iter().find(|(w, _)| w.eq_ignore_ascii_case(word)).map(|(_, n)| *n);
+    if entry.flags && value.split(',').all(|part| bit(text::negation(part.trim()).1).is_some()) {
+        let (mut set, mut clear) = (0u64, 0u64);
+        for part in value.split(',') {
+            let (negated, word) = text::negation(part.trim());
+            *(if negated { &mut clear } else { &mut set }) |= bit(word).unwrap_or(0);
+        }
+        return add(rule, entry.name, entry.name, protocol, entry.dir, move |n, _| {
+            n & set == set && n & clear == 0
+        });
+    }
+    let read = |text: &str| bit(text.trim()).or_else(|| number::unsigned(text));
+    let test = number::named_test(entry.name, value, entry.max, &read)?;
+    add(rule, entry.name, entry.name, protocol, entry.dir, move |n, _| test.holds(n))
 }
-
-dns_number!(
-    DNS_OPCODE,
-    "dns.opcode",
-    15,
-    "Opcode of a DNS message.",
-    &[("query", 0), ("iquery", 1), ("status", 2), ("notify", 4), ("update", 5),]
-);
-dns_number!(
-    DNS_RCODE,
-    "dns.rcode",
-    65_535,
-    "Response code of a DNS message.",
-    &[
-        ("noerror", 0),
-        ("formerr", 1),
-        ("servfail", 2),
-        ("nxdomain", 3),
-        ("notimp", 4),
-        ("refused", 5),
-        ("yxdomain", 6),
-        ("yxrrset", 7),
-        ("nxrrset", 8),
-        ("notauth", 9),
-        ("notzone", 10),
-    ]
-);
-dns_number!(
-    DNS_RRTYPE,
-    "dns.rrtype",
-    65_535,
-    "Type of a record in a DNS message.",
-    &[
-        ("a", 1),
-        ("ns", 2),
-        ("cname", 5),
-        ("soa", 6),
-        ("null", 10),
-        ("ptr", 12),
-        ("hinfo", 13),
-        ("mx", 15),
-        ("txt", 16),
-        ("aaaa", 28),
-        ("srv", 33),
-        ("naptr", 35),
-        ("ds", 43),
-        ("rrsig", 46),
-        ("dnskey", 48),
-        ("tlsa", 52),
-        ("svcb", 64),
-        ("https", 65),
-        ("any", 255),
-        ("caa", 257),
-    ]
-);
 
 /// Names of TLS versions in tls.version and ssl_version.
 fn version(text: &str) -> Option<u64> {

@@ -1,7 +1,17 @@
-//! One message's body as inspection sees it: a window that slides as it is inspected. Decoding happens before it.
+//! A body or a file as inspection sees it: a window that slides as it is inspected. Decoding happens before it.
 
-use super::config::BodyLimits;
-use crate::app::View;
+use super::View;
+
+/// Limits of a body, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    /// Bytes kept for inspection and files; 0 = all.
+    pub limit: u64,
+    /// Bytes that must stand before a growing body is inspected.
+    pub min_inspect: u64,
+    /// Bytes already inspected that stay in the window.
+    pub window: u64,
+}
 
 /// A gap up to the window's size is filled with zeros so that offsets stay true; a larger one empties the window.
 #[derive(Clone, Debug, Default)]
