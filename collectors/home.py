@@ -31,7 +31,7 @@ DEFAULT_DIRECTORY = "/var/lib/haidang/centre"
 
 _LOOK_SECONDS = 0.05
 _START_SECONDS = 3.0
-_ANNOUNCE_SECONDS = 15.0  # the embedded engine opens millions of rows within a few seconds
+ANNOUNCE_SECONDS = 15.0  # the embedded engine opens millions of rows within a few seconds
 
 _HEAD = """\
 # Settings of this centre. Restart `haidang centre serve` after a change. listen      where sensors connect;
@@ -126,7 +126,7 @@ class Home:
         """Give a centre that runs, or was started this moment, time to announce what it does in this file."""
         begin = time.monotonic()
         while not announced.exists():
-            patience = _ANNOUNCE_SECONDS if self.is_running() else _START_SECONDS
+            patience = ANNOUNCE_SECONDS if self.is_running() else _START_SECONDS
             if time.monotonic() - begin > patience:
                 return
             time.sleep(_LOOK_SECONDS)

@@ -5,6 +5,8 @@ ClickHouse server.
 from __future__ import annotations
 
 import json
+import logging
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 120
+_RETRY_SECONDS = 0.2
+
+# What it logs reaches the caller as an exception too; without a handler it would go to stderr as well.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 
 class StoreAddress(NamedTuple):
@@ -83,3 +89,17 @@ def connect(address: StoreAddress) -> Client:
             f"the store at {address.host}:{address.port} does not answer",
             fix="is `haidang centre serve` running? its log says what the store does",
         ) from error
+
+
+def connect_embedded(endpoint: Path, *, patience_seconds: float = 0.0) -> Client:
+    """A client of the store daemon that announces itself in `endpoint`. A daemon that is just being started
+    again is waited for; UserError when none answers within `patience_seconds`.
+    """
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            return connect(embedded_address(endpoint))
+        except UserError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_RETRY_SECONDS)

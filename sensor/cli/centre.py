@@ -331,13 +331,15 @@ def _stats(args: argparse.Namespace, home: Home) -> int:
 
 
 def _store(home: Home) -> tuple[Client, str]:
-    from collectors.store.client import connect, embedded_address, server_address
+    from collectors.home import ANNOUNCE_SECONDS
+    from collectors.store.client import connect, connect_embedded, server_address
 
     settings, _ = home.load()
     if settings.store_url:
         return connect(server_address(settings.store_url)), settings.store_database
     home.wait_for(home.store_endpoint)
-    return connect(embedded_address(home.store_endpoint)), settings.store_database
+    patience = ANNOUNCE_SECONDS if home.is_running() else 0.0
+    return connect_embedded(home.store_endpoint, patience_seconds=patience), settings.store_database
 
 
 def _natural(text: str) -> int:

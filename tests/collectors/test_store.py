@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -20,7 +21,13 @@ pytest.importorskip("chdb", reason="the centre's extra is not installed")
 from desk import Desk, Tap, wait_until
 
 from collectors.store import schema
-from collectors.store.client import StoreAddress, connect, embedded_address, server_address
+from collectors.store.client import (
+    StoreAddress,
+    connect,
+    connect_embedded,
+    embedded_address,
+    server_address,
+)
 from collectors.store.fill import Filler
 from collectors.store.search import Question, by_type, parse_time, search, size
 from sensor.bus.messages import Batch, encode
@@ -275,6 +282,23 @@ def test_only_the_password_opens_it_and_only_on_loopback(store: Store) -> None:
         assert answer.read() == b"1\n"
     with pytest.raises(UserError, match="does not answer"):
         connect(StoreAddress("127.0.0.1", address.port, "haidang", "wrong"))
+
+
+def test_a_daemon_that_was_killed_is_waited_for_until_it_is_back(store: Store) -> None:
+    told = json.loads(store.endpoint.read_bytes())
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        stale = {**told, "port": nobody.getsockname()[1]}
+        endpoint = store.endpoint.with_name("stale.json")
+        endpoint.write_text(json.dumps(stale))
+        with pytest.raises(UserError, match="does not answer"):
+            connect_embedded(endpoint, patience_seconds=0.3)
+        back = threading.Timer(0.5, endpoint.write_text, (json.dumps(told),))
+        back.start()
+        client = connect_embedded(endpoint, patience_seconds=30)
+        back.join()
+    assert client.query("SELECT 1").result_rows == [(1,)]
+    client.close()
 
 
 @pytest.mark.parametrize("length", ["", "-5", "99999999999", "9" * 5000, "x"])
