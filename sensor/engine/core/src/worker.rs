@@ -57,10 +57,10 @@ impl Worker {
             flows: FlowTable::new(config.flow, config.hash_keys, config.flow_id_seed),
             stages: Stages {
                 detector: Detector::new(&rules, config.alerts_per_packet)?,
-                rules,
                 streams: Streams::new(config.stream),
                 driver: Driver::new(&document["app-layer"]),
-                events: Events::new(EveConfig::new(document)),
+                events: Events::new(EveConfig::new(document), Arc::clone(&rules.names)),
+                rules,
             },
             first: None,
             now: Timestamp::default(),

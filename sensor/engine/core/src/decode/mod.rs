@@ -115,6 +115,7 @@ impl Decoder {
         state.counters.bytes = state.counters.bytes.saturating_add(len);
         state.counters.max_pkt_size = state.counters.max_pkt_size.max(len);
         let mut packet = Packet::new(frame.data, frame.ts, number, frame.wire_len, frame.link_type);
+        packet.checksums_checked = state.checksums.checking();
         state.link_layer(&mut packet);
         state.checksums.frame();
         if packet.invalid {
@@ -143,6 +144,7 @@ impl Decoder {
         let len = inner.end.saturating_sub(inner.at);
         let bytes = holder.get(outer.at..outer.at.saturating_add(len as usize))?;
         let mut packet = Packet::new(bytes, frame.ts, number, len, inner.link_type);
+        packet.checksums_checked = state.checksums.checking();
         packet.origin = inner.origin;
         packet.depth = outer.depth;
         packet.vlan = outer.vlan;

@@ -201,6 +201,8 @@ pub struct Packet<'a> {
     pub payload_len: u32,
     /// A checksum is wrong and checking is on: the packet is counted, matched by header rules, and enters no stream.
     pub bad_checksum: bool,
+    /// Checksums are being looked at (`-k`): otherwise all count as right.
+    pub checksums_checked: bool,
     /// Some header makes no sense (its event says which): the packet has no more layers, no flow and no payload.
     pub invalid: bool,
     /// Set by stream: the payload went into a stream.
@@ -248,6 +250,7 @@ impl<'a> Packet<'a> {
             payload_off: 0,
             payload_len: 0,
             bad_checksum: false,
+            checksums_checked: false,
             invalid: false,
             stream_added: false,
             established: false,

@@ -31,12 +31,12 @@ fn protocol(state: &mut State, packet: &mut Packet<'_>, protocol: u16, at: usize
         // Van Jacobson uncompressed: an IPv4 header whose protocol field is a slot number (RFC 1144, 3.2.2).
         0x002f if space < ipv4::HEADER_LEN => state.invalid(packet, events::PPP_VJU_PKT_TOO_SMALL),
         0x002f => ipv4::decode_vj_uncompressed(state, packet, at, end),
-        // Assigned, and of no interest here: other network layers, control protocols, authentication.
+        // Network layers that are not looked into.
         0x0023 | 0x0025 | 0x0027 | 0x0029 | 0x002b | 0x002d | 0x0031 | 0x0033 | 0x0035 | 0x0201 | 0x0203
-        | 0x0281 | 0x0283 | 0x0331 | 0x4001 | 0x8021 | 0x8023 | 0x8025 | 0x8027 | 0x8029 | 0x802b
-        | 0x8031 | 0x8057 | 0x80fb | 0x80fd | 0x8281 | 0xc021 | 0xc023 | 0xc025 | 0xc029 | 0xc223 => {
-            state.event(packet, events::PPP_UNSUP_PROTO);
-        }
+        | 0x0281 | 0x0283 | 0x0331 | 0x4001 => state.event(packet, events::PPP_UNSUP_PROTO),
+        // Link and network control, authentication, quality reports: every session has them (RFC 1661, section 2).
+        0x8021 | 0x8023 | 0x8025 | 0x8027 | 0x8029 | 0x802b | 0x8031 | 0x8057 | 0x80fb | 0x80fd | 0x8281
+        | 0xc021 | 0xc023 | 0xc025 | 0xc029 | 0xc223 => {}
         _ => state.invalid(packet, events::PPP_WRONG_TYPE),
     }
 }

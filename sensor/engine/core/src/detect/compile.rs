@@ -2,6 +2,7 @@
 
 use super::builder::build;
 use super::diagnostic::{Diagnostic, RawRule};
+use super::names::Names;
 use super::rule::Rule;
 use super::ruleset::Ruleset;
 use super::shared::{Class, Shared};
@@ -36,7 +37,7 @@ pub fn compile(document: &Value, raw: &[RawRule], validate_only: bool) -> Result
         diagnostics.append(&mut shared.warnings);
     }
     let loaded = rules.len();
-    let ruleset = Ruleset::build(if validate_only { Vec::new() } else { rules })?;
+    let ruleset = Ruleset::build(if validate_only { Vec::new() } else { rules }, Names::new(&shared))?;
     let id = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
     Ok(Compiled { ruleset, id, loaded, diagnostics })
 }

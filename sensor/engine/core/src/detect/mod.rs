@@ -27,6 +27,7 @@ pub mod fast_pattern;
 pub mod header;
 pub mod hs;
 pub mod keywords;
+pub mod names;
 pub mod packet_groups;
 pub mod pcre;
 pub mod ports;

@@ -3,11 +3,13 @@
 //! Immutable once built and shared by every worker. The groups for packets and streams are in `packet_groups`, those for
 //! transactions in `tx_groups`.
 
+use super::names::Names;
 use super::packet_groups::PacketGroups;
 use super::prefilter::ScanState;
 use super::rule::{Action, Rule};
 use super::tx_groups::TxGroups;
 use crate::event::JsonWriter;
+use std::sync::Arc;
 
 /// Rules with their prefilters.
 pub struct Ruleset {
@@ -16,16 +18,18 @@ pub struct Ruleset {
     pub alert_json: Vec<Box<[u8]>>,
     pub packet: PacketGroups,
     pub tx: TxGroups,
+    /// What events call flowbits and variables.
+    pub names: Arc<Names>,
 }
 
 impl Ruleset {
     /// Orders and groups rules. Errors come from libhs alone (out of memory, an impossible pattern) and name the group.
-    pub fn build(mut rules: Vec<Rule>) -> Result<Ruleset, String> {
+    pub fn build(mut rules: Vec<Rule>, names: Names) -> Result<Ruleset, String> {
         order(&mut rules);
         let packet = PacketGroups::build(&rules)?;
         let tx = TxGroups::build(&rules)?;
         let alert_json = rules.iter().map(alert_json).collect();
-        Ok(Ruleset { rules, alert_json, packet, tx })
+        Ok(Ruleset { rules, alert_json, packet, tx, names: Arc::new(names) })
     }
 
     /// Makes a worker's scan memory fit every prefilter.

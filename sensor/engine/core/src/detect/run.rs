@@ -63,6 +63,9 @@ impl Detector {
         dir: Dir,
     ) -> &[Hit] {
         self.hits.clear();
+        if let Some(flow) = flow.as_deref_mut() {
+            flow.detect.pktvars.clear();
+        }
         if flow.as_ref().is_some_and(|f| f.detect.passed) {
             skip_raw(flow, packet, dir);
             return &[];

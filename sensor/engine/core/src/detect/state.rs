@@ -39,6 +39,8 @@ pub struct FlowDetect {
     pub flowints: Vec<(u32, u32)>,
     /// Captured flow variables: (id, value).
     pub flowvars: Vec<(u32, Vec<u8>)>,
+    /// Variables captured from the packet in hand.
+    pub pktvars: Vec<(u32, Vec<u8>)>,
     /// A pass rule matched: nothing more alerts on this flow.
     pub passed: bool,
     /// IP-only rules were matched, per direction.
@@ -46,6 +48,13 @@ pub struct FlowDetect {
 }
 
 impl FlowDetect {
+    /// No rule left anything on the flow.
+    pub fn is_empty(&self) -> bool {
+        self.flowbits.is_empty()
+            && self.flowints.is_empty()
+            && self.flowvars.is_empty()
+            && self.pktvars.is_empty()
+    }
     pub fn bit(&self, id: u32) -> bool {
         self.flowbits.binary_search(&id).is_ok()
     }

@@ -2,7 +2,7 @@
 
 use super::community_id::base64;
 use super::flow::flow_counts;
-use super::header::{begin, Endpoints, Place};
+use super::header::{Endpoints, Place};
 use super::{Events, Lane};
 use crate::app::LogFor;
 use crate::decode::{Origin, Packet};
@@ -30,8 +30,9 @@ impl Events {
             vlan: packet.vlan.get(..usize::from(packet.vlan_count)).unwrap_or(&[]),
             pkt_src: Some(packet.origin.eve_name()),
             tx_id: hit.tx,
+            detect: flow.map(|f| &f.detect),
         };
-        begin(&mut self.json, &self.config, "alert", place, ends);
+        self.begin("alert", place, ends);
         let out = &mut self.json;
         out.open_object("alert");
         out.raw_members(fixed);

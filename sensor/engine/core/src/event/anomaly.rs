@@ -1,6 +1,6 @@
 //! Anomaly events: what decode, stream and the app layer found odd.
 
-use super::header::{begin, Endpoints, Place};
+use super::header::{Endpoints, Place};
 use super::record::place;
 use super::{Events, Lane};
 use crate::app::{ProtocolId, Transaction};
@@ -29,8 +29,9 @@ impl Events {
                 vlan: packet.vlan.get(..usize::from(packet.vlan_count)).unwrap_or(&[]),
                 pkt_src: Some(packet.origin.eve_name()),
                 tx_id: None,
+                detect: flow.map(|f| &f.detect),
             };
-            begin(&mut self.json, &self.config, "anomaly", place, Endpoints::of_packet(packet));
+            self.begin("anomaly", place, Endpoints::of_packet(packet));
             self.json.open_object("anomaly");
             self.json.str("type", kind);
             self.json.str("event", &name);
@@ -72,7 +73,7 @@ impl Events {
             return;
         }
         let place = Place { tx_id: tx, ..place(flow, packet) };
-        begin(&mut self.json, &self.config, "anomaly", place, Endpoints::of_flow(flow, Dir::ToServer));
+        self.begin("anomaly", place, Endpoints::of_flow(flow, Dir::ToServer));
         let out = &mut self.json;
         out.open_object("anomaly");
         out.str("app_proto", app);

@@ -15,6 +15,8 @@ pub struct EveConfig {
     records: Option<Vec<String>>,
     /// Application metadata and flow facts in alerts (`metadata: yes`).
     pub metadata: bool,
+    /// Flowbits, variables and traffic labels in every event of a flow (`metadata` of the output).
+    pub common_metadata: bool,
     pub payload: bool,
     pub payload_printable: bool,
     pub payload_buffer_bytes: usize,
@@ -45,6 +47,7 @@ impl EveConfig {
             anomaly_applayer: anomaly("applayer", true),
             records: types.map(|t| t.keys().cloned().collect()),
             metadata: flag(option("alert", "metadata"), true),
+            common_metadata: flag(&eve["metadata"], true),
             payload: flag(option("alert", "payload"), false),
             payload_printable: flag(option("alert", "payload-printable"), false),
             payload_buffer_bytes: option("alert", "payload-buffer-size")

@@ -1,6 +1,6 @@
 //! The flow event, written once when a flow ends.
 
-use super::header::{begin, timestamp, Endpoints, Place};
+use super::header::{timestamp, Endpoints, Place};
 use super::{Events, JsonWriter, Lane};
 use crate::direction::Dir;
 use crate::flow::{Flow, FlowState};
@@ -27,8 +27,9 @@ impl Events {
             vlan: flow.vlan.get(..usize::from(flow.vlan_count)).unwrap_or(&[]),
             pkt_src: None,
             tx_id: None,
+            detect: Some(&flow.detect),
         };
-        begin(&mut self.json, &self.config, "flow", place, Endpoints::of_flow(flow, Dir::ToServer));
+        self.begin("flow", place, Endpoints::of_flow(flow, Dir::ToServer));
         let out = &mut self.json;
         if let Some((kind, code)) = flow.icmp_response {
             out.uint("response_icmp_type", u64::from(kind));

@@ -1,9 +1,10 @@
 //! What every event begins with: time, flow, type, endpoints (Suricata manual, "EVE JSON format, common section").
 
 use super::community_id;
-use super::{EveConfig, JsonWriter};
+use super::{metadata, EveConfig, Events, JsonWriter};
 use crate::decode::packet::L4;
 use crate::decode::{Addr, Packet};
+use crate::detect::FlowDetect;
 use crate::direction::Dir;
 use crate::flow::Flow;
 use crate::time::Timestamp;
@@ -67,7 +68,7 @@ impl Endpoints {
 }
 
 /// Where an event stands in the capture and in the flows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Place<'a> {
     pub ts: Timestamp,
     pub flow_id: Option<u64>,
@@ -75,10 +76,25 @@ pub struct Place<'a> {
     pub vlan: &'a [u16],
     pub pkt_src: Option<&'static str>,
     pub tx_id: Option<u64>,
+    /// What rules left on the flow.
+    pub detect: Option<&'a FlowDetect>,
 }
 
-/// Opens the event and writes the common members.
-pub fn begin(out: &mut JsonWriter, config: &EveConfig, kind: &str, place: Place<'_>, ends: Endpoints) {
+impl Events {
+    /// Opens the event and writes the common members.
+    pub(super) fn begin(&mut self, kind: &str, place: Place<'_>, ends: Endpoints) {
+        let out = &mut self.json;
+        begin(out, &self.config, kind, place, ends);
+        if let Some(state) = place.detect.filter(|_| self.config.common_metadata) {
+            metadata::write(out, &self.names, state);
+        }
+        if let Some(id) = place.tx_id {
+            out.uint("tx_id", id);
+        }
+    }
+}
+
+fn begin(out: &mut JsonWriter, config: &EveConfig, kind: &str, place: Place<'_>, ends: Endpoints) {
     out.open();
     timestamp(out, "timestamp", place.ts);
     if let Some(id) = place.flow_id {
@@ -122,9 +138,6 @@ pub fn begin(out: &mut JsonWriter, config: &EveConfig, kind: &str, place: Place<
     }
     if let Some(source) = place.pkt_src {
         out.str("pkt_src", source);
-    }
-    if let Some(id) = place.tx_id {
-        out.uint("tx_id", id);
     }
 }
 

@@ -11,6 +11,7 @@ pub mod flow;
 pub mod header;
 pub mod json;
 pub mod log;
+mod metadata;
 pub mod record;
 pub mod stats;
 
@@ -19,19 +20,23 @@ pub use config::EveConfig;
 pub use header::Endpoints;
 pub use json::JsonWriter;
 
+use crate::detect::names::Names;
 use crate::time::Timestamp;
 use buffer::Marks;
+use std::sync::Arc;
 
 /// One worker's event output.
 pub struct Events {
     pub config: EveConfig,
     json: JsonWriter,
     marks: Marks,
+    /// What the rules in force call flowbits and variables.
+    names: Arc<Names>,
 }
 
 impl Events {
-    pub fn new(config: EveConfig) -> Events {
-        Events { config, json: JsonWriter::new(), marks: Marks::default() }
+    pub fn new(config: EveConfig, names: Arc<Names>) -> Events {
+        Events { config, json: JsonWriter::new(), marks: Marks::default(), names }
     }
 
     /// Bytes waiting in the buffer.

@@ -1,6 +1,6 @@
 //! Records of the app layer: one per transaction, and one per file.
 
-use super::header::{begin, Endpoints, Place};
+use super::header::{Endpoints, Place};
 use super::{Events, Lane};
 use crate::app::file::File;
 use crate::app::{LogFor, ProtocolId, Transaction};
@@ -22,7 +22,7 @@ impl Events {
             return;
         }
         let place = Place { tx_id: Some(tx.meta().id), ..place(flow, packet) };
-        begin(&mut self.json, &self.config, record, place, Endpoints::of_flow(flow, tx.meta().dir()));
+        self.begin(record, place, Endpoints::of_flow(flow, tx.meta().dir()));
         self.json.open_object(record);
         tx.log(&mut self.json, LogFor::Record);
         self.json.close();
@@ -42,7 +42,7 @@ impl Events {
         if !self.config.files {
             return;
         }
-        begin(&mut self.json, &self.config, "fileinfo", place(flow, packet), Endpoints::of_flow(flow, dir));
+        self.begin("fileinfo", place(flow, packet), Endpoints::of_flow(flow, dir));
         let out = &mut self.json;
         if !protocol.get().record.is_empty() {
             out.open_object(protocol.get().record);
@@ -65,5 +65,6 @@ pub(super) fn place<'a>(flow: &'a Flow, packet: &Packet<'_>) -> Place<'a> {
         vlan: flow.vlan.get(..usize::from(flow.vlan_count)).unwrap_or(&[]),
         pkt_src: Some(packet.origin.eve_name()),
         tx_id: None,
+        detect: Some(&flow.detect),
     }
 }

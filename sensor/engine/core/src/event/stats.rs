@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn counters_nest_by_their_dots() {
-        let mut events = Events::new(EveConfig::new(&serde_json::Value::Null));
+        let mut events = Events::new(EveConfig::new(&serde_json::Value::Null), Default::default());
         let counters: Vec<(String, u64)> =
             [("decoder.pkts", 3), ("decoder.tcp", 2), ("flow.active", 1), ("tcp.a.b", 4)]
                 .iter()

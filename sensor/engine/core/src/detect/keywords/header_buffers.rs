@@ -30,6 +30,17 @@ header_buffer!(UDP, "udp.hdr", "The UDP header.", udp);
 header_buffer!(ICMPV4, "icmpv4.hdr", "The ICMPv4 header.", icmpv4);
 header_buffer!(ICMPV6, "icmpv6.hdr", "The ICMPv6 header.", icmpv6);
 
+header_buffer!(IP_SRC, "ip.src", "The source address, 4 or 16 bytes.", ip_src);
+header_buffer!(IP_DST, "ip.dst", "The destination address, 4 or 16 bytes.", ip_dst);
+
+fn ip_src<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
+    packet.ip_bytes().get(if packet.ip_version == 4 { 12..16 } else { 8..24 })
+}
+
+fn ip_dst<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
+    packet.ip_bytes().get(if packet.ip_version == 4 { 16..20 } else { 24..40 })
+}
+
 fn ip<'a>(packet: &Packet<'a>, version: u8) -> Option<&'a [u8]> {
     if packet.ip_version != version {
         return None;
@@ -62,11 +73,26 @@ fn icmp<'a>(packet: &Packet<'a>, wanted: bool) -> Option<&'a [u8]> {
     }
     // Timestamps and address masks belong to the header (RFC 792, RFC 950).
     let len = match (v6, kind) {
+        (false, 9) => advertised_len(packet.l4_bytes()),
         (false, 13 | 14) => 20,
         (false, 17 | 18) => 12,
         _ => packet.payload_off.checked_sub(packet.l4_off)? as usize,
     };
     packet.l4_bytes().get(..len)
+}
+
+/// A router advertisement with its list of addresses, as far as it stands (RFC 1256, section 3).
+fn advertised_len(message: &[u8]) -> usize {
+    const FIXED: usize = 8;
+    let Some(&[count, words]) = message.get(4..).and_then(|rest| rest.first_chunk::<2>()) else {
+        return FIXED;
+    };
+    let len = usize::from(count).saturating_mul(usize::from(words)).saturating_mul(4).saturating_add(FIXED);
+    if len <= message.len() {
+        len
+    } else {
+        FIXED
+    }
 }
 
 fn icmpv4<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {

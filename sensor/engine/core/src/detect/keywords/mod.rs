@@ -5,6 +5,7 @@ pub mod app;
 mod base64;
 mod byte_variables;
 mod bytes;
+mod checksum;
 mod content;
 mod events;
 mod file;
@@ -107,6 +108,8 @@ pub static KEYWORDS: &[&Keyword] = &[
     &ip::TTL, &ip::TOS, &ip::ID, &ip::IPOPTS, &ip::IP_PROTO, &ip::SAMEIP, &ip::FRAGBITS, &ip::FRAGOFFSET, &ip::VLAN_ID,
     &ip::VLAN_LAYERS,
     &tcp::FLAGS, &tcp::SEQ, &tcp::ACK, &tcp::WINDOW, &tcp::MSS,
+    &checksum::IPV4, &checksum::TCPV4, &checksum::TCPV6, &checksum::UDPV4, &checksum::UDPV6, &checksum::ICMPV4,
+    &checksum::ICMPV6, &header_buffers::IP_SRC, &header_buffers::IP_DST,
     &icmp::ITYPE, &icmp::ICODE, &icmp::ICMP_ID, &icmp::ICMP_SEQ, &icmp::ICMPV6_MTU,
     &tx_number::TLS_VERSION, &tx_number::SSL_VERSION,
     &tx_number::SSL_STATE, &tx_number::TLS_CHAIN_LEN, &tx_number::TLS_NOTBEFORE, &tx_number::TLS_NOTAFTER,

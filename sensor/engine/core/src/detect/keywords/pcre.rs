@@ -200,17 +200,14 @@ fn captures(
         }
         add(rule, group, kind, name);
     }
-    if !captures.is_empty() {
-        let flow: Vec<u32> = captures
+    for scope in [Scope::Flow, Scope::Packet] {
+        let kept: Vec<u32> = captures
             .iter()
             .map(|c| c.id)
-            .filter(|id| {
-                let name = rule.shared.flowvars.name(*id);
-                name.is_some_and(|n| n.starts_with("flow:"))
-            })
+            .filter(|id| rule.shared.flowvars.name(*id).is_some_and(|n| n.starts_with(scope.prefix())))
             .collect();
-        if !flow.is_empty() {
-            rule.rule.on_match.push(Box::new(KeepVariables(flow)));
+        if !kept.is_empty() {
+            rule.rule.on_match.push(Box::new(KeepVariables(scope, kept)));
         }
     }
     Ok(captures)
@@ -220,8 +217,25 @@ fn captures(
 const VALUE_MAX: usize = 1024;
 const VALUES_MAX: usize = 32;
 
-/// Stores the captures of a rule that matched as flow variables.
-struct KeepVariables(Vec<u32>);
+/// How long a captured variable lives.
+#[derive(Clone, Copy)]
+enum Scope {
+    Flow,
+    Packet,
+}
+
+impl Scope {
+    /// In front of the names of the interner.
+    fn prefix(self) -> &'static str {
+        match self {
+            Scope::Flow => "flow:",
+            Scope::Packet => "pkt:",
+        }
+    }
+}
+
+/// Stores the captures of a rule that matched.
+struct KeepVariables(Scope, Vec<u32>);
 
 impl OnMatch for KeepVariables {
     fn apply(
@@ -231,8 +245,11 @@ impl OnMatch for KeepVariables {
         captures: &[(u32, Vec<u8>)],
     ) {
         let Some(flow) = flow else { return };
-        let variables = &mut flow.detect.flowvars;
-        for (id, value) in captures.iter().filter(|(id, _)| self.0.contains(id)) {
+        let variables = match self.0 {
+            Scope::Flow => &mut flow.detect.flowvars,
+            Scope::Packet => &mut flow.detect.pktvars,
+        };
+        for (id, value) in captures.iter().filter(|(id, _)| self.1.contains(id)) {
             let value = value.get(..VALUE_MAX).unwrap_or(value).to_vec();
             // A repeated name takes the newest value when it is the same capture; distinct values are all kept.
             if variables.iter().any(|(known, old)| known == id && *old == value) {

@@ -1,0 +1,48 @@
+//! Names of what rules leave on flows, for the events that show it: at run time only their numbers are kept.
+
+use super::shared::Shared;
+
+/// A flowbit as events show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BitName {
+    Plain(String),
+    /// `traffic/id/NAME`
+    TrafficId(String),
+    /// `traffic/label/NAME`
+    TrafficLabel(String),
+}
+
+/// By number, as the shared interners gave them.
+#[derive(Debug, Default)]
+pub struct Names {
+    flowbits: Vec<BitName>,
+    flowints: Vec<String>,
+    variables: Vec<String>,
+}
+
+impl Names {
+    pub fn new(shared: &Shared) -> Names {
+        let bit = |name: &str| match (name.strip_prefix("traffic/id/"), name.strip_prefix("traffic/label/")) {
+            (Some(id), _) => BitName::TrafficId(id.to_owned()),
+            (_, Some(label)) => BitName::TrafficLabel(label.to_owned()),
+            _ => BitName::Plain(name.to_owned()),
+        };
+        // Variables are interned with their scope in front.
+        let variable = |name: &str| name.split_once(':').map_or(name, |(_, name)| name).to_owned();
+        Names {
+            flowbits: shared.flowbits.names().map(bit).collect(),
+            flowints: shared.flowints.names().map(str::to_owned).collect(),
+            variables: shared.flowvars.names().map(variable).collect(),
+        }
+    }
+
+    pub fn flowbit(&self, number: u32) -> Option<&BitName> {
+        self.flowbits.get(number as usize)
+    }
+    pub fn flowint(&self, number: u32) -> Option<&str> {
+        self.flowints.get(number as usize).map(String::as_str)
+    }
+    pub fn variable(&self, number: u32) -> Option<&str> {
+        self.variables.get(number as usize).map(String::as_str)
+    }
+}
