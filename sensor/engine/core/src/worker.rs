@@ -229,6 +229,9 @@ impl Stages {
         for hit in hits {
             self.events.alert(&self.rules, hit, packet, Some(flow), dir);
         }
+        if hits.is_empty() && self.detector.tagged {
+            self.events.tagged_packet(packet, Some(flow));
+        }
         self.events.packet_anomalies(packet, Some(flow));
         if let Some(parser) = flow.app.parser.as_mut() {
             if flow.app.touched {
@@ -242,8 +245,12 @@ impl Stages {
 
     /// A packet without a flow.
     fn lone_packet(&mut self, packet: &Packet<'_>) {
-        for hit in self.detector.packet(&self.rules, packet, None, Dir::ToServer) {
+        let hits = self.detector.packet(&self.rules, packet, None, Dir::ToServer);
+        for hit in hits {
             self.events.alert(&self.rules, hit, packet, None, Dir::ToServer);
+        }
+        if hits.is_empty() && self.detector.tagged {
+            self.events.tagged_packet(packet, None);
         }
         self.events.packet_anomalies(packet, None);
     }

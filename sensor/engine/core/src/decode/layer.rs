@@ -17,24 +17,29 @@ const LINK_TYPE_IPV6: u16 = 229;
 /// Decodes `packet.frame[at..end]` and whatever it carries.
 pub(super) type Layer = for<'a> fn(&mut State, &mut Packet<'a>, usize, usize);
 
-/// LINKTYPE_ number, decoder. The most common first.
-const LINK_TYPES: &[(u16, Layer)] = &[
-    (1, ethernet::decode),
-    (113, sll::decode_v1),
-    (276, sll::decode_v2),
-    (101, raw::decode),
-    (12, raw::decode),  // DLT_RAW where LINKTYPE_ was not asked
-    (14, raw::decode),  // the same on OpenBSD
-    (228, raw::decode), // LINKTYPE_IPV4
-    (229, raw::decode), // LINKTYPE_IPV6
-    (0, null::decode),
-    (108, null::decode), // LINKTYPE_LOOP
-    (109, null::decode_enc),
-    (9, ppp::decode),
-    (50, ppp::decode), // PPP in HDLC-like framing
-    (51, ppp::decode_pppoe_link),
-    (104, chdlc::decode),
+/// LINKTYPE_ number, libpcap's name of it, decoder. The most common first.
+const LINK_TYPES: &[(u16, &str, Layer)] = &[
+    (1, "EN10MB", ethernet::decode),
+    (113, "LINUX_SLL", sll::decode_v1),
+    (276, "LINUX_SLL2", sll::decode_v2),
+    (101, "RAW", raw::decode),
+    (12, "RAW", raw::decode), // DLT_RAW where LINKTYPE_ was not asked
+    (14, "RAW", raw::decode), // the same on OpenBSD
+    (228, "IPV4", raw::decode),
+    (229, "IPV6", raw::decode),
+    (0, "NULL", null::decode),
+    (108, "LOOP", null::decode),
+    (109, "ENC", null::decode_enc),
+    (9, "PPP", ppp::decode),
+    (50, "PPP_SERIAL", ppp::decode), // HDLC-like framing
+    (51, "PPP_ETHER", ppp::decode_pppoe_link),
+    (104, "C_HDLC", chdlc::decode),
 ];
+
+/// libpcap's name of a link type.
+pub fn link_type_name(link_type: u16) -> Option<&'static str> {
+    LINK_TYPES.iter().find(|(number, ..)| *number == link_type).map(|(_, name, _)| *name)
+}
 
 /// Ethertype, decoder.
 const ETHERTYPES: &[(u16, Layer)] = &[
@@ -124,8 +129,8 @@ impl State {
     #[inline]
     pub fn link_layer(&mut self, packet: &mut Packet<'_>) {
         let end = packet.frame.len();
-        match LINK_TYPES.iter().find(|(link_type, _)| *link_type == packet.link_type) {
-            Some((_, layer)) => layer(self, packet, 0, end),
+        match LINK_TYPES.iter().find(|(link_type, ..)| *link_type == packet.link_type) {
+            Some((_, _, layer)) => layer(self, packet, 0, end),
             None => self.counters.unknown_link_type = self.counters.unknown_link_type.saturating_add(1),
         }
     }

@@ -32,6 +32,7 @@ mod ipip;
 mod ipv4;
 mod ipv6;
 mod layer;
+pub use layer::link_type_name;
 mod mpls;
 mod nsh;
 mod null;

@@ -38,6 +38,7 @@ pub mod ruleset;
 pub mod run;
 pub mod shared;
 pub mod state;
+pub mod tag;
 #[cfg(test)]
 mod test_rules;
 pub mod threshold;

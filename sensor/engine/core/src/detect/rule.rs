@@ -185,7 +185,8 @@ pub struct Threshold {
 pub struct Tag {
     /// None = the session; Some(true) = the source host, Some(false) = the destination host.
     pub host_src: Option<bool>,
-    pub count: u32,
+    /// None: until the session ends.
+    pub count: Option<u32>,
     pub unit: TagUnit,
 }
 
@@ -285,7 +286,7 @@ pub struct Rule {
     pub target_src: Option<bool>,
     /// Names of the variables the evaluation numbers (byte_extract ...).
     pub variables: Vec<String>,
-    pub tag: Option<Tag>,
+    pub tags: Vec<Tag>,
     /// Where it was written.
     pub file: String,
     pub line: u32,
@@ -328,7 +329,7 @@ impl Rule {
             metadata: Vec::new(),
             target_src: None,
             variables: Vec::new(),
-            tag: None,
+            tags: Vec::new(),
             file,
             line,
         }

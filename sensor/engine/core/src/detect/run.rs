@@ -5,6 +5,7 @@ use super::packet_groups::Class;
 use super::prefilter::{Prefilter, ScanState};
 use super::rule::Action;
 use super::ruleset::Ruleset;
+use super::tag::Hosts;
 use super::threshold::Thresholds;
 use crate::decode::{Origin, Packet};
 use crate::direction::Dir;
@@ -35,6 +36,9 @@ pub struct Detector {
     pub(super) candidates: Vec<u32>,
     pub(super) hits: Vec<Hit>,
     thresholds: Thresholds,
+    tags: Hosts,
+    /// The packet in hand belongs to a session or host that a rule tagged.
+    pub tagged: bool,
     /// Suricata's `packet-alert-max`.
     alerts_per_packet: usize,
     pub counters: DetectCounters,
@@ -49,6 +53,8 @@ impl Detector {
             candidates: Vec::new(),
             hits: Vec::new(),
             thresholds: Thresholds::default(),
+            tags: Hosts::default(),
+            tagged: false,
             alerts_per_packet,
             counters: DetectCounters::default(),
         })
@@ -66,6 +72,7 @@ impl Detector {
         if let Some(flow) = flow.as_deref_mut() {
             flow.detect.pktvars.clear();
         }
+        self.tagged = false;
         if flow.as_ref().is_some_and(|f| f.detect.passed) {
             skip_raw(flow, packet, dir);
             return &[];
@@ -76,7 +83,13 @@ impl Detector {
             self.transactions(rules, packet, flow, dir);
         }
         skip_raw(flow.as_deref_mut(), packet, dir);
-        self.settle(rules, packet, flow);
+        self.settle(rules, packet, flow.as_deref_mut());
+        self.tagged = self.tags.packet(packet, flow.as_deref_mut());
+        for hit in &self.hits {
+            for tag in rules.rule(hit.rule).map_or(&[][..], |r| &r.tags) {
+                self.tags.alerted(hit.rule, tag, packet, flow.as_deref_mut());
+            }
+        }
         &self.hits
     }
 

@@ -1,5 +1,6 @@
 //! What detection keeps on flows and transactions between packets.
 
+use super::tag::Tagged;
 use crate::direction::PerDir;
 
 /// Per transaction and direction.
@@ -41,6 +42,8 @@ pub struct FlowDetect {
     pub flowvars: Vec<(u32, Vec<u8>)>,
     /// Variables captured from the packet in hand.
     pub pktvars: Vec<(u32, Vec<u8>)>,
+    /// Tags in force on the session.
+    pub tags: Vec<Tagged>,
     /// A pass rule matched: nothing more alerts on this flow.
     pub passed: bool,
     /// IP-only rules were matched, per direction.

@@ -5,7 +5,7 @@ use super::flow::flow_counts;
 use super::header::{Endpoints, Place};
 use super::{Events, Lane};
 use crate::app::LogFor;
-use crate::decode::{Origin, Packet};
+use crate::decode::{link_type_name, Origin, Packet};
 use crate::detect::rule::Action;
 use crate::detect::ruleset::Ruleset;
 use crate::detect::run::Hit;
@@ -23,15 +23,7 @@ impl Events {
             return;
         };
         let ends = Endpoints::of_packet(packet);
-        let place = Place {
-            ts: packet.ts,
-            flow_id: flow.map(|f| f.id),
-            packet_number: (packet.number != 0).then_some(packet.number),
-            vlan: packet.vlan.get(..usize::from(packet.vlan_count)).unwrap_or(&[]),
-            pkt_src: Some(packet.origin.eve_name()),
-            tx_id: hit.tx,
-            detect: flow.map(|f| &f.detect),
-        };
+        let place = Place { tx_id: hit.tx, ..Place::of_packet(packet, flow) };
         self.begin("alert", place, ends);
         let out = &mut self.json;
         out.open_object("alert");
@@ -133,10 +125,29 @@ impl Events {
             self.json.uint("stream", u64::from(raw.is_some()));
         }
         if self.config.packet && packet.origin != Origin::FlowEnd {
-            self.json.str("packet", &base64(packet.frame));
-            self.json.open_object("packet_info");
-            self.json.uint("linktype", u64::from(packet.link_type));
-            self.json.close();
+            self.packet_bytes(packet);
         }
+    }
+
+    fn packet_bytes(&mut self, packet: &Packet<'_>) {
+        let out = &mut self.json;
+        out.str("packet", &base64(packet.frame));
+        out.open_object("packet_info");
+        out.uint("linktype", u64::from(packet.link_type));
+        if let Some(name) = link_type_name(packet.link_type) {
+            out.str("linktype_name", name);
+        }
+        out.close();
+    }
+
+    /// Writes a packet that follows an alert of a rule with `tag`.
+    pub fn tagged_packet(&mut self, packet: &Packet<'_>, flow: Option<&Flow>) {
+        if !self.config.tagged_packets {
+            return;
+        }
+        let place = Place::of_packet(packet, flow);
+        self.begin("packet", place, Endpoints::of_packet(packet));
+        self.packet_bytes(packet);
+        self.end(Lane::Evidence, packet.ts);
     }
 }

@@ -22,15 +22,7 @@ impl Events {
                 ("decode", self.config.anomaly_decode)
             };
             let Some(name) = engine_events::name(*code).filter(|_| wanted) else { continue };
-            let place = Place {
-                ts: packet.ts,
-                flow_id: flow.map(|f| f.id),
-                packet_number: (packet.number != 0).then_some(packet.number),
-                vlan: packet.vlan.get(..usize::from(packet.vlan_count)).unwrap_or(&[]),
-                pkt_src: Some(packet.origin.eve_name()),
-                tx_id: None,
-                detect: flow.map(|f| &f.detect),
-            };
+            let place = Place::of_packet(packet, flow);
             self.begin("anomaly", place, Endpoints::of_packet(packet));
             self.json.open_object("anomaly");
             self.json.str("type", kind);

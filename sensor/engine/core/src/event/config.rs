@@ -21,6 +21,8 @@ pub struct EveConfig {
     pub payload_printable: bool,
     pub payload_buffer_bytes: usize,
     pub packet: bool,
+    /// Packets that a rule's `tag` keeps.
+    pub tagged_packets: bool,
     pub community_id: bool,
     pub community_id_seed: u16,
     pub ethernet: bool,
@@ -55,6 +57,7 @@ impl EveConfig {
                 .and_then(|n| usize::try_from(n).ok())
                 .unwrap_or(4096),
             packet: flag(option("alert", "packet"), false),
+            tagged_packets: flag(option("alert", "tagged-packets"), true),
             community_id: flag(&eve["community-id"], false),
             community_id_seed: eve["community-id-seed"]
                 .as_u64()

@@ -89,6 +89,9 @@ impl Events {
                     out.bool(key, true);
                 }
             }
+            for (key, dir) in [("ts_max_regions", Dir::ToServer), ("tc_max_regions", Dir::ToClient)] {
+                out.uint(key, session.side(dir).regions_max() as u64);
+            }
             out.close();
         }
         self.end(Lane::Log, now);

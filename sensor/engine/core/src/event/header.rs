@@ -80,6 +80,21 @@ pub struct Place<'a> {
     pub detect: Option<&'a FlowDetect>,
 }
 
+impl<'a> Place<'a> {
+    /// Of an event about one packet.
+    pub fn of_packet(packet: &'a Packet<'_>, flow: Option<&'a Flow>) -> Place<'a> {
+        Place {
+            ts: packet.ts,
+            flow_id: flow.map(|f| f.id),
+            packet_number: (packet.number != 0).then_some(packet.number),
+            vlan: packet.vlan.get(..usize::from(packet.vlan_count)).unwrap_or(&[]),
+            pkt_src: Some(packet.origin.eve_name()),
+            tx_id: None,
+            detect: flow.map(|f| &f.detect),
+        }
+    }
+}
+
 impl Events {
     /// Opens the event and writes the common members.
     pub(super) fn begin(&mut self, kind: &str, place: Place<'_>, ends: Endpoints) {

@@ -51,9 +51,16 @@ pub struct Buffer {
     dead: usize,
     /// Bytes below are used up: they no longer change.
     floor: u64,
+    /// Most blocks beyond holes that there were at a time.
+    most_later: usize,
 }
 
 impl Buffer {
+    /// Most separate stretches of bytes held at a time, the one in order included.
+    pub fn regions_max(&self) -> usize {
+        self.most_later.saturating_add(1)
+    }
+
     /// Stores a segment's bytes at stream offset `offset`. Bytes below the used-up floor are ignored.
     #[inline]
     pub fn insert(&mut self, offset: u64, bytes: &[u8], policy: OsPolicy) -> Inserted {
@@ -82,6 +89,7 @@ impl Buffer {
             None => self.store(start, bytes),
         }
         self.push_extent(extent);
+        self.most_later = self.most_later.max(self.later.len());
         inserted
     }
 

@@ -326,6 +326,11 @@ impl StreamSide {
         self.gap
     }
 
+    /// Most separate stretches of data held at a time (EVE `tcp.ts_max_regions`).
+    pub fn regions_max(&self) -> usize {
+        self.buffer.regions_max()
+    }
+
     /// OR of the TCP flags this side sent.
     pub fn tcp_flags(&self) -> u8 {
         self.t.tcp_flags

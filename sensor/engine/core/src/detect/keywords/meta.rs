@@ -244,9 +244,8 @@ fn tag(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal> {
     let mut parts = value.split(',').map(str::trim);
     let kind = parts.next().unwrap_or("");
     let count = match parts.next() {
-        Some(count) => count.parse::<u32>().map_err(|_| wrong())?,
-        // Suricata's default.
-        None => 10,
+        Some(count) => Some(count.parse::<u32>().map_err(|_| wrong())?),
+        None => None,
     };
     let unit = match parts.next() {
         Some("packets") | None => TagUnit::Packets,
@@ -260,7 +259,10 @@ fn tag(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal> {
         ("host", Some("dst")) => Some(false),
         _ => return Err(wrong()),
     };
-    rule.rule.tag = Some(Tag { host_src, count, unit });
+    if host_src.is_some() && count.is_none() {
+        return Err(wrong());
+    }
+    rule.rule.tags.push(Tag { host_src, count, unit });
     Ok(())
 }
 

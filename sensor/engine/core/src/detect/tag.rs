@@ -1,0 +1,156 @@
+//! Tags at run time: which packets after an alert are kept (Suricata manual, "tag"). Sessions are tagged on their flow, hosts
+//! in a table of the worker. The packet that alerted counts as the first one.
+
+use super::rule::{Tag, TagUnit};
+use crate::decode::{Addr, Origin, Packet};
+use crate::flow::Flow;
+use crate::time::Timestamp;
+use ahash::RandomState;
+use hashbrown::HashMap;
+
+/// Tags one flow or one host may have: more rules than this say nothing new of its packets.
+const TAGS_MAX: usize = 16;
+/// Hosts with tags at most; beyond it those whose tags are used up go, then all.
+const HOSTS_MAX: usize = 16_384;
+/// Seconds after which a host's tag ends whatever it counts: hosts have no end as flows have.
+const HOST_SECONDS_MAX: u64 = 3_600;
+
+/// One tag in force.
+#[derive(Clone, Copy, Debug)]
+pub struct Tagged {
+    rule: u32,
+    /// None: until the session ends.
+    limit: Option<u32>,
+    unit: TagUnit,
+    start: Timestamp,
+    packets: u64,
+    bytes: u64,
+}
+
+impl Tagged {
+    fn new(rule: u32, tag: &Tag, packet: &Packet<'_>) -> Tagged {
+        let bytes = packet.frame.len() as u64;
+        Tagged { rule, limit: tag.count, unit: tag.unit, start: packet.ts, packets: 1, bytes }
+    }
+
+    /// Counts a packet; whether it is still tagged.
+    fn takes(&mut self, packet: &Packet<'_>) -> bool {
+        self.packets = self.packets.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(packet.frame.len() as u64);
+        let Some(limit) = self.limit else { return true };
+        let spent = match self.unit {
+            TagUnit::Packets => self.packets,
+            TagUnit::Bytes => self.bytes,
+            TagUnit::Seconds => packet.ts.seconds_since(self.start),
+        };
+        spent <= u64::from(limit)
+    }
+}
+
+/// Counts a packet on a list of tags and drops those used up; whether any took it.
+fn count(tags: &mut Vec<Tagged>, packet: &Packet<'_>) -> bool {
+    tags.retain_mut(|tag| tag.takes(packet));
+    !tags.is_empty()
+}
+
+/// A rule tags once, until its tag is used up.
+fn add(tags: &mut Vec<Tagged>, tagged: Tagged) {
+    if tags.len() < TAGS_MAX && tags.iter().all(|t| t.rule != tagged.rule) {
+        tags.push(tagged);
+    }
+}
+
+/// The tagged hosts of one worker.
+#[derive(Default)]
+pub struct Hosts {
+    by_address: HashMap<Addr, Vec<Tagged>, RandomState>,
+}
+
+impl Hosts {
+    /// Counts a packet on the tags of its flow and hosts; whether it is tagged.
+    pub fn packet(&mut self, packet: &Packet<'_>, flow: Option<&mut Flow>) -> bool {
+        if packet.origin == Origin::FlowEnd {
+            return false;
+        }
+        let mut tagged = flow.is_some_and(|f| !f.detect.tags.is_empty() && count(&mut f.detect.tags, packet));
+        if !self.by_address.is_empty() && packet.ip_version != 0 {
+            for address in [packet.src, packet.dst] {
+                let Some(tags) = self.by_address.get_mut(&address) else { continue };
+                tags.retain(|t| packet.ts.seconds_since(t.start) <= HOST_SECONDS_MAX);
+                tagged |= count(tags, packet);
+                if tags.is_empty() {
+                    self.by_address.remove(&address);
+                }
+            }
+        }
+        tagged
+    }
+
+    /// A rule alerted on the packet and tags what follows.
+    pub fn alerted(&mut self, rule: u32, tag: &Tag, packet: &Packet<'_>, flow: Option<&mut Flow>) {
+        let tagged = Tagged::new(rule, tag, packet);
+        match tag.host_src {
+            None => {
+                if let Some(flow) = flow {
+                    add(&mut flow.detect.tags, tagged);
+                }
+            }
+            Some(of_source) => {
+                if self.by_address.len() >= HOSTS_MAX {
+                    let now = packet.ts;
+                    self.by_address.retain(|_, tags| {
+                        tags.iter().any(|t| now.seconds_since(t.start) <= HOST_SECONDS_MAX)
+                    });
+                    if self.by_address.len() >= HOSTS_MAX {
+                        self.by_address.clear();
+                    }
+                }
+                let address = if of_source { packet.src } else { packet.dst };
+                add(self.by_address.entry(address).or_default(), tagged);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(second: u64, src: u8) -> Packet<'static> {
+        static FRAME: [u8; 60] = [0; 60];
+        let mut packet = Packet::new(&FRAME, Timestamp::from_parts(second, 0), 1, 60, 1);
+        packet.ip_version = 4;
+        packet.src = Addr::v4([10, 0, 0, src]);
+        packet.dst = Addr::v4([10, 0, 0, 99]);
+        packet
+    }
+
+    fn kept(tag: Tag) -> usize {
+        let mut hosts = Hosts::default();
+        hosts.alerted(1, &tag, &packet(0, 1), None);
+        (1..10).filter(|second| hosts.packet(&packet(*second, 1), None)).count()
+    }
+
+    #[test]
+    fn the_alerting_packet_counts_as_the_first() {
+        let tag = |count, unit| Tag { host_src: Some(true), count: Some(count), unit };
+        assert_eq!(kept(tag(3, TagUnit::Packets)), 2);
+        assert_eq!(kept(tag(180, TagUnit::Bytes)), 2);
+        assert_eq!(kept(tag(4, TagUnit::Seconds)), 4);
+        assert_eq!(kept(tag(0, TagUnit::Packets)), 0);
+    }
+
+    #[test]
+    fn other_hosts_are_not_tagged_and_the_table_stays_bounded() {
+        let mut hosts = Hosts::default();
+        let tag = Tag { host_src: Some(true), count: Some(9), unit: TagUnit::Packets };
+        hosts.alerted(1, &tag, &packet(0, 1), None);
+        assert!(!hosts.packet(&packet(1, 2), None));
+        for address in 0..3 * HOSTS_MAX as u128 {
+            let mut from = packet(2, 0);
+            from.src = Addr(address);
+            hosts.alerted(1, &tag, &from, None);
+        }
+        assert!(hosts.by_address.len() <= HOSTS_MAX);
+    }
+}
