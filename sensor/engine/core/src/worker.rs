@@ -58,7 +58,7 @@ impl Worker {
             stages: Stages {
                 detector: Detector::new(&rules, config.alerts_per_packet)?,
                 streams: Streams::new(config.stream),
-                driver: Driver::new(&document["app-layer"]),
+                driver: Driver::new(document, &rules.inspected()),
                 events: Events::new(EveConfig::new(document), Arc::clone(&rules.names)),
                 rules,
             },

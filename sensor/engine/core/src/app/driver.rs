@@ -2,12 +2,13 @@
 
 use super::flow_state::Recognition;
 use super::recognise::{Enabled, Guess, Recogniser};
-use super::{Outcome, ParseCx, ProtocolId, PROTOCOLS};
+use super::{Outcome, ParseCx, Protocol, ProtocolId, PROTOCOLS};
 use crate::decode::{Origin, Packet};
 use crate::direction::{Dir, PerDir};
 use crate::flow::Flow;
 use crate::stream::Chunk;
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// Flow-level app events, `app-layer-event:` without a protocol; code = index (bit in `AppState::events`).
 pub const EVENTS: &[&str] = &[
@@ -43,18 +44,18 @@ pub struct AppCounters {
 /// One worker's driver.
 pub struct Driver {
     recogniser: Recogniser,
-    /// `app-layer.protocols.<name>` per protocol.
+    /// What each protocol's parser is made with; see `config`.
     configs: Vec<Value>,
     pub counters: AppCounters,
 }
 
 impl Driver {
-    /// `app_layer` is the node `app-layer` of the configuration.
-    pub fn new(app_layer: &Value) -> Driver {
-        let protocols = &app_layer["protocols"];
+    /// `document` is the configuration; `inspected` names the sticky buffers that rules look at.
+    pub fn new(document: &Value, inspected: &HashSet<&str>) -> Driver {
+        let protocols = &document["app-layer"]["protocols"];
         Driver {
             recogniser: Recogniser::new(protocols),
-            configs: PROTOCOLS.iter().map(|p| protocols[p.name].clone()).collect(),
+            configs: PROTOCOLS.iter().map(|p| config(p, document, inspected)).collect(),
             counters: AppCounters { flows: vec![[0; 2]; PROTOCOLS.len()], ..AppCounters::default() },
         }
     }
@@ -316,6 +317,19 @@ impl Driver {
             flow.app.parser_protocol = Some(id);
         }
     }
+}
+
+/// What a parser is configured by: the node `app-layer.protocols.<name>`, and with it under `log` the options of its record
+/// (`eve-types.<record>`) and under `inspected` the names of its sticky buffers that rules look at.
+fn config(protocol: &Protocol, document: &Value, inspected: &HashSet<&str>) -> Value {
+    let mut node = document["app-layer"]["protocols"][protocol.name].clone();
+    if !node.is_object() {
+        node = serde_json::json!({});
+    }
+    let names = protocol.buffers.iter().map(|b| b.name).filter(|name| inspected.contains(name));
+    node["inspected"] = names.collect::<Vec<_>>().into();
+    node["log"] = document["eve-types"][protocol.record].clone();
+    node
 }
 
 enum Next {

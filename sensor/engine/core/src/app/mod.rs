@@ -16,6 +16,8 @@
 
 #[cfg(test)]
 mod any_bytes;
+#[cfg(test)]
+mod playbook;
 pub mod body;
 pub mod dns;
 pub mod driver;
@@ -23,6 +25,7 @@ pub mod file;
 pub mod flow_state;
 pub mod http;
 pub mod recognise;
+pub mod ssh;
 pub mod tls;
 pub mod tx;
 
@@ -192,7 +195,8 @@ pub struct Protocol {
     /// One paragraph for the manual.
     pub doc: &'static str,
     pub recognise: Recognise,
-    /// Makes the state of one flow; `config` is the node `app-layer.protocols.<name>` of the configuration.
+    /// Makes the state of one flow; `config` is the node `app-layer.protocols.<name>` of the configuration, with `log` and
+    /// `inspected` added by the driver.
     pub new: fn(config: &serde_json::Value) -> Box<dyn Parser>,
     pub buffers: &'static [Buffer],
     /// Integer keywords; others have a file in `detect/keywords`.
@@ -236,4 +240,5 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &http::PROTOCOL,
     &dns::DNS,
     &tls::TLS,
+    &ssh::SSH,
 ];

@@ -3,12 +3,14 @@
 //! Immutable once built and shared by every worker. The groups for packets and streams are in `packet_groups`, those for
 //! transactions in `tx_groups`.
 
+use super::buffers;
 use super::names::Names;
 use super::packet_groups::PacketGroups;
 use super::prefilter::ScanState;
-use super::rule::{Action, Rule};
+use super::rule::{Action, Rule, Target};
 use super::tx_groups::TxGroups;
 use crate::event::JsonWriter;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Rules with their prefilters.
@@ -38,6 +40,17 @@ impl Ruleset {
             prefilter.fit(&mut scan.scratch)?;
         }
         Ok(())
+    }
+
+    /// Names of the sticky buffers that rules look at.
+    pub fn inspected(&self) -> HashSet<&'static str> {
+        let targets = self.rules.iter().flat_map(|rule| &rule.buffers).map(|b| &b.target);
+        targets
+            .filter_map(|target| match target {
+                Target::App(number) => buffers::all().get(usize::from(*number)).map(|entry| entry.name),
+                _ => None,
+            })
+            .collect()
     }
 
     pub fn rule(&self, number: u32) -> Option<&Rule> {

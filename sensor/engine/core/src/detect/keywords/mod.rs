@@ -20,6 +20,7 @@ pub mod number;
 mod pcre;
 mod position;
 mod size;
+mod ssh;
 mod tcp;
 mod text;
 mod threshold;
@@ -114,6 +115,7 @@ pub static KEYWORDS: &[&Keyword] = &[
     &tx_number::TLS_VERSION, &tx_number::SSL_VERSION,
     &tx_number::SSL_STATE, &tx_number::TLS_CHAIN_LEN, &tx_number::TLS_NOTBEFORE, &tx_number::TLS_NOTAFTER,
     &tx_number::TLS_EXPIRED, &tx_number::TLS_VALID,
+    &ssh::PROTOVERSION, &ssh::SOFTWAREVERSION,
     &tls_text::SUBJECT, &tls_text::ISSUERDN, &tls_text::FINGERPRINT,
 ];
 
