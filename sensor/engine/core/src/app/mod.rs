@@ -24,7 +24,10 @@ pub mod driver;
 pub mod file;
 pub mod flow_state;
 pub mod http;
+mod queue;
 pub mod recognise;
+pub mod rfb;
+pub mod sip;
 pub mod ssh;
 pub mod tls;
 pub mod tx;
@@ -237,8 +240,10 @@ impl ProtocolId {
 /// Every protocol this build knows. One word adds one.
 #[rustfmt::skip]
 pub static PROTOCOLS: &[&Protocol] = &[
+    &sip::SIP,
     &http::PROTOCOL,
     &dns::DNS,
     &tls::TLS,
     &ssh::SSH,
+    &rfb::RFB,
 ];

@@ -1,0 +1,66 @@
+//! The transactions of one flow in the order they began: ids grow by one, any may be freed, the front in O(1). For protocols
+//! whose messages or exchanges are small and come one after another.
+
+use super::Transaction;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+pub struct Queue<T> {
+    txs: VecDeque<T>,
+    next_id: u64,
+    /// Held at most; beyond it the oldest go.
+    max: usize,
+}
+
+impl<T: Transaction> Queue<T> {
+    pub fn new(max: usize) -> Queue<T> {
+        Queue { txs: VecDeque::new(), next_id: 0, max }
+    }
+    /// Adds what `make` makes of the new id.
+    pub fn push(&mut self, make: impl FnOnce(u64) -> T) -> &mut T {
+        if self.txs.len() >= self.max {
+            self.txs.pop_front();
+        }
+        let tx = make(self.next_id);
+        self.next_id = self.next_id.saturating_add(1);
+        self.txs.push_back(tx);
+        let last = self.txs.len().saturating_sub(1);
+        #[allow(clippy::indexing_slicing)] // one was pushed
+        &mut self.txs[last]
+    }
+    pub fn len(&self) -> usize {
+        self.txs.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.txs.is_empty()
+    }
+    pub fn ids(&self) -> Range<u64> {
+        self.txs.front().map_or(self.next_id, |tx| tx.meta().id)..self.next_id
+    }
+    pub fn get(&self, id: u64) -> Option<&dyn Transaction> {
+        Some(self.txs.get(self.index(id)?)?)
+    }
+    pub fn get_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
+        let at = self.index(id)?;
+        Some(self.txs.get_mut(at)?)
+    }
+    pub fn remove(&mut self, id: u64) {
+        if let Some(at) = self.index(id) {
+            self.txs.remove(at);
+        }
+    }
+    /// Oldest first.
+    pub fn iter_mut(&mut self) -> std::collections::vec_deque::IterMut<'_, T> {
+        self.txs.iter_mut()
+    }
+
+    /// Without a hole the place follows from the id.
+    fn index(&self, id: u64) -> Option<usize> {
+        let first = self.txs.front()?.meta().id;
+        let guess = usize::try_from(id.checked_sub(first)?).ok()?;
+        match self.txs.get(guess) {
+            Some(tx) if tx.meta().id == id => Some(guess),
+            _ => self.txs.binary_search_by_key(&id, |tx| tx.meta().id).ok(),
+        }
+    }
+}
