@@ -24,6 +24,7 @@ pub mod driver;
 pub mod file;
 pub mod flow_state;
 pub mod http;
+pub mod pgsql;
 mod queue;
 pub mod recognise;
 pub mod rfb;
@@ -246,4 +247,5 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &tls::TLS,
     &ssh::SSH,
     &rfb::RFB,
+    &pgsql::PGSQL,
 ];

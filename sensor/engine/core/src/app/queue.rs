@@ -28,12 +28,6 @@ impl<T: Transaction> Queue<T> {
         #[allow(clippy::indexing_slicing)] // one was pushed
         &mut self.txs[last]
     }
-    pub fn len(&self) -> usize {
-        self.txs.len()
-    }
-    pub fn is_empty(&self) -> bool {
-        self.txs.is_empty()
-    }
     pub fn ids(&self) -> Range<u64> {
         self.txs.front().map_or(self.next_id, |tx| tx.meta().id)..self.next_id
     }
@@ -49,9 +43,14 @@ impl<T: Transaction> Queue<T> {
             self.txs.remove(at);
         }
     }
-    /// Oldest first.
-    pub fn iter_mut(&mut self) -> std::collections::vec_deque::IterMut<'_, T> {
-        self.txs.iter_mut()
+    /// As what it is.
+    pub fn typed_mut(&mut self, id: u64) -> Option<&mut T> {
+        let at = self.index(id)?;
+        self.txs.get_mut(at)
+    }
+    /// The newest.
+    pub fn last_mut(&mut self) -> Option<&mut T> {
+        self.txs.back_mut()
     }
 
     /// Without a hole the place follows from the id.
