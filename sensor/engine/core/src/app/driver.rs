@@ -1,7 +1,8 @@
 //! The driver: feeds streams and datagrams to recognition and parsers, and keeps the caps that hold for all of them.
 
+use super::expectation::Expectations;
 use super::flow_state::Recognition;
-use super::recognise::{Enabled, Guess, Recogniser};
+use super::recognise::{Enabled, Guess, Recogniser, RECOGNISE_MAX_BYTES};
 use super::{Outcome, ParseCx, Protocol, ProtocolId, PROTOCOLS};
 use crate::decode::{Origin, Packet};
 use crate::direction::{Dir, PerDir};
@@ -46,6 +47,8 @@ pub struct Driver {
     recogniser: Recogniser,
     /// What each protocol's parser is made with; see `config`.
     configs: Vec<Value>,
+    /// Flows that parsers announced.
+    expectations: Expectations,
     pub counters: AppCounters,
 }
 
@@ -56,6 +59,7 @@ impl Driver {
         Driver {
             recogniser: Recogniser::new(protocols),
             configs: PROTOCOLS.iter().map(|p| config(p, document, inspected)).collect(),
+            expectations: Expectations::default(),
             counters: AppCounters { flows: vec![[0; 2]; PROTOCOLS.len()], ..AppCounters::default() },
         }
     }
@@ -78,16 +82,30 @@ impl Driver {
                 Chunk::Data(data) => {
                     let len = data.len();
                     let ends_at_gap = side.app_gap_behind(len, at_end);
+                    let news = flow.app.parser.is_none();
                     match self.recognised(flow, true, dir, data) {
                         Next::Wait if !at_end && !ends_at_gap => break,
                         Next::Wait | Next::GiveUp => {
                             session.side_mut(dir).app_disable();
+                            if Dir::BOTH.iter().all(|d| flow.app.recognition[*d] == Recognition::Failed) {
+                                session.side_mut(dir.opposite()).app_disable();
+                            }
                             break;
                         }
                         Next::Swapped => {
                             session.swap();
                             dir = dir.opposite();
                             swapped = true;
+                            continue;
+                        }
+                        Next::Parse if news && flow.app.first_dir == Some(dir.opposite()) => {
+                            // The other side spoke first and was not enough to know by: its turn comes first.
+                            flow.tcp = Some(session);
+                            self.stream(flow, dir.opposite(), packet);
+                            match flow.tcp.take() {
+                                Some(back) => session = back,
+                                None => return swapped,
+                            }
                             continue;
                         }
                         Next::Parse => {}
@@ -103,7 +121,7 @@ impl Driver {
                         consumed = len;
                     }
                     session.side_mut(dir).app_consume(consumed as u64);
-                    self.after(flow, &mut session, &cx);
+                    self.after(flow, &mut session, &mut cx);
                     if consumed < len
                         && (at_end || consumed == 0 || flow.app.wanted[dir] > len.saturating_sub(consumed))
                     {
@@ -150,6 +168,7 @@ impl Driver {
         }
         let mut cx = cx(flow, packet, false);
         self.parse(flow, dir, data, &mut cx);
+        self.expectations.add(flow, &mut cx.expect, packet.ts);
         false
     }
 
@@ -214,7 +233,8 @@ impl Driver {
     }
 
     /// Carries out what the parser asked for.
-    fn after(&mut self, flow: &mut Flow, session: &mut crate::stream::TcpSession, cx: &ParseCx) {
+    fn after(&mut self, flow: &mut Flow, session: &mut crate::stream::TcpSession, cx: &mut ParseCx) {
+        self.expectations.add(flow, &mut cx.expect, cx.ts);
         for dir in Dir::BOTH {
             if cx.trigger_raw[dir] {
                 session.side_mut(dir).raw_trigger();
@@ -246,7 +266,10 @@ impl Driver {
             return if flow.app.parser.is_some() { Next::Parse } else { Next::GiveUp };
         }
         if flow.app.recognition[dir] == Recognition::Failed {
-            return Next::GiveUp;
+            return self.failed(flow, dir, data);
+        }
+        if flow.app.first_dir.is_none() && self.expected(flow, tcp, dir) {
+            return if flow.app.parser.is_some() { Next::Parse } else { Next::GiveUp };
         }
         flow.app.first_dir.get_or_insert(dir);
         let guess = self.recogniser.guess(tcp, dir, data, flow.dst_port, flow.src_port);
@@ -287,7 +310,7 @@ impl Driver {
                         *count = count.saturating_add(1);
                     }
                 }
-                return Next::GiveUp;
+                return if tcp { self.failed(flow, dir, data) } else { Next::GiveUp };
             }
         }
         if flow.app.parser.is_some() {
@@ -297,11 +320,36 @@ impl Driver {
         }
     }
 
+    /// What to do with a direction that says nothing by itself: servers that greet first (FTP, SMTP) are known by what the
+    /// client answers, so a short greeting waits for it.
+    fn failed(&self, flow: &Flow, dir: Dir, data: &[u8]) -> Next {
+        let open = flow.app.recognition[dir.opposite()] == Recognition::Pending;
+        if open && flow.app.protocol.is_none() && data.len() < RECOGNISE_MAX_BYTES {
+            Next::Wait
+        } else {
+            Next::GiveUp
+        }
+    }
+
+    /// A flow that another one announced needs no recognition.
+    fn expected(&mut self, flow: &mut Flow, tcp: bool, dir: Dir) -> bool {
+        let Some(expected) = self.expectations.take(flow) else { return false };
+        flow.parent = Some(expected.parent);
+        flow.app.first_dir = Some(dir);
+        flow.app.recognition = PerDir::new(Recognition::Known, Recognition::Known);
+        self.start(flow, tcp, dir, expected.protocol);
+        if let Some(parser) = flow.app.parser.as_mut() {
+            parser.expected(&expected.note);
+        }
+        true
+    }
+
     fn start(&mut self, flow: &mut Flow, tcp: bool, dir: Dir, id: ProtocolId) {
         flow.app.protocol = Some(id);
         flow.app.recognition[dir] = Recognition::Known;
         if flow.app.recognition[dir.opposite()] == Recognition::Failed {
             flow.app.recognition[dir.opposite()] = Recognition::Known;
+            event(flow, ONE_DIRECTION);
         }
         if flow.app.expected.take().is_some_and(|expected| expected != id) {
             event(flow, UNEXPECTED);
@@ -362,5 +410,6 @@ fn cx(flow: &Flow, packet: &Packet<'_>, eof: bool) -> ParseCx {
         bypass: false,
         no_raw: false,
         frames: Vec::new(),
+        expect: Vec::new(),
     }
 }

@@ -21,8 +21,10 @@ mod playbook;
 pub mod body;
 pub mod dns;
 pub mod driver;
+pub mod expectation;
 pub mod file;
 pub mod flow_state;
+pub mod ftp;
 pub mod http;
 pub mod pgsql;
 mod queue;
@@ -30,6 +32,7 @@ pub mod recognise;
 pub mod rfb;
 pub mod sip;
 pub mod ssh;
+pub mod tftp;
 pub mod tls;
 pub mod tx;
 
@@ -70,6 +73,8 @@ pub struct ParseCx {
     pub no_raw: bool,
     /// Frames the parser found in this call; see `frame`.
     pub frames: Vec<Frame>,
+    /// Set by the parser: flows that will come between the same two hosts.
+    pub expect: Vec<expectation::Expect>,
 }
 
 impl ParseCx {
@@ -100,6 +105,9 @@ pub trait Parser: Send {
     fn gap(&mut self, _dir: Dir, _len: u64, _cx: &mut ParseCx) -> Outcome {
         Outcome::Broken
     }
+
+    /// The flow was announced by another one, whose parser left this note; called before the first `parse`.
+    fn expected(&mut self, _note: &[u8]) {}
 
     /// The direction has ended; no more data comes.
     fn close(&mut self, _dir: Dir, _cx: &mut ParseCx) {}
@@ -248,4 +256,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &ssh::SSH,
     &rfb::RFB,
     &pgsql::PGSQL,
+    &ftp::FTP,
+    &ftp::data::FTP_DATA,
+    &tftp::TFTP,
 ];

@@ -7,7 +7,7 @@ use crate::direction::Dir;
 use serde_json::Value;
 
 /// A direction that showed this many bytes and is still nothing known is given up.
-const RECOGNISE_MAX_BYTES: usize = 4096;
+pub const RECOGNISE_MAX_BYTES: usize = 4096;
 
 /// What recognition says of a direction's first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,11 +6,19 @@ use super::header::{Endpoints, Place};
 use super::{Events, Lane};
 use crate::app::LogFor;
 use crate::decode::{link_type_name, Origin, Packet};
-use crate::detect::rule::Action;
+use crate::detect::rule::{Action, Rule};
 use crate::detect::ruleset::Ruleset;
 use crate::detect::run::Hit;
 use crate::direction::Dir;
 use crate::flow::Flow;
+
+/// The transaction a datagram made: what a rule on an application protocol found in a datagram belongs to it.
+fn datagram_tx(rule: &Rule, flow: Option<&Flow>) -> Option<u64> {
+    const UDP: u8 = 17;
+    let flow = flow.filter(|flow| flow.proto == UDP && !rule.protocols.is_empty())?;
+    let newest = flow.app.parser.as_ref()?.tx_ids().end.checked_sub(1)?;
+    Some(newest)
+}
 
 impl Events {
     /// Writes one alert.
@@ -23,6 +31,7 @@ impl Events {
             return;
         };
         let ends = Endpoints::of_packet(packet);
+        let hit = &Hit { tx: hit.tx.or_else(|| datagram_tx(rule, flow)), ..*hit };
         let place = Place { tx_id: hit.tx, ..Place::of_packet(packet, flow) };
         self.begin("alert", place, ends);
         let out = &mut self.json;

@@ -47,7 +47,8 @@ impl EveConfig {
             anomaly_decode: anomaly("decode", false),
             anomaly_stream: anomaly("stream", false),
             anomaly_applayer: anomaly("applayer", true),
-            records: types.map(|t| t.keys().cloned().collect()),
+            // A type is written `ftp-data` in the configuration, its record `ftp_data`.
+            records: types.map(|t| t.keys().map(|name| name.replace('-', "_")).collect()),
             metadata: flag(option("alert", "metadata"), true),
             common_metadata: flag(&eve["metadata"], true),
             payload: flag(option("alert", "payload"), false),

@@ -23,6 +23,7 @@ impl Events {
         let place = Place {
             ts: now,
             flow_id: Some(flow.id),
+            parent_id: flow.parent,
             packet_number: None,
             vlan: flow.vlan.get(..usize::from(flow.vlan_count)).unwrap_or(&[]),
             pkt_src: None,

@@ -72,6 +72,7 @@ impl Endpoints {
 pub struct Place<'a> {
     pub ts: Timestamp,
     pub flow_id: Option<u64>,
+    pub parent_id: Option<u64>,
     pub packet_number: Option<u64>,
     pub vlan: &'a [u16],
     pub pkt_src: Option<&'static str>,
@@ -86,6 +87,7 @@ impl<'a> Place<'a> {
         Place {
             ts: packet.ts,
             flow_id: flow.map(|f| f.id),
+            parent_id: flow.and_then(|f| f.parent),
             packet_number: (packet.number != 0).then_some(packet.number),
             vlan: packet.vlan.get(..usize::from(packet.vlan_count)).unwrap_or(&[]),
             pkt_src: Some(packet.origin.eve_name()),
@@ -114,6 +116,9 @@ fn begin(out: &mut JsonWriter, config: &EveConfig, kind: &str, place: Place<'_>,
     timestamp(out, "timestamp", place.ts);
     if let Some(id) = place.flow_id {
         out.uint("flow_id", id);
+    }
+    if let Some(id) = place.parent_id {
+        out.uint("parent_id", id);
     }
     if let Some(number) = place.packet_number {
         out.uint("pcap_cnt", number);

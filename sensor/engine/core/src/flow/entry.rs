@@ -31,6 +31,8 @@ impl FlowState {
 pub struct Flow {
     /// EVE `flow_id`: the same for the same flow on every machine and in every run.
     pub id: u64,
+    /// The flow whose parser announced this one (EVE `parent_id`).
+    pub parent: Option<u64>,
     pub src: Addr,
     pub dst: Addr,
     pub src_port: u16,

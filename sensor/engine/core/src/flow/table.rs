@@ -140,6 +140,7 @@ impl FlowTable {
         let index = self.slab.take()?;
         let mut flow = Flow {
             id: key.flow_id(pkt.ts, pkt.number, self.id_seed),
+            parent: None,
             src: pkt.src,
             dst: pkt.dst,
             src_port: pkt.src_port,

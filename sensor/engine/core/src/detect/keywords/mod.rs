@@ -11,6 +11,7 @@ mod events;
 mod file;
 mod flow;
 mod flowbits;
+mod ftp;
 mod header_buffers;
 mod icmp;
 mod ip;
@@ -116,6 +117,7 @@ pub static KEYWORDS: &[&Keyword] = &[
     &tx_number::SSL_STATE, &tx_number::TLS_CHAIN_LEN, &tx_number::TLS_NOTBEFORE, &tx_number::TLS_NOTAFTER,
     &tx_number::TLS_EXPIRED, &tx_number::TLS_VALID,
     &ssh::PROTOVERSION, &ssh::SOFTWAREVERSION,
+    &ftp::FTPBOUNCE, &ftp::FTPDATA_COMMAND, &ftp::FTP_MODE, &ftp::FTP_REPLY_RECEIVED,
     &tls_text::SUBJECT, &tls_text::ISSUERDN, &tls_text::FINGERPRINT,
 ];
 

@@ -42,7 +42,7 @@ impl TxTest for TxNumber {
     }
 }
 
-fn add(
+pub(super) fn add(
     rule: &mut RuleBuilder<'_>,
     name: &'static str,
     keyword: &'static str,
