@@ -246,6 +246,10 @@ impl Driver {
         if cx.bypass {
             flow.app.stopped = true;
         }
+        if let Some(id) = cx.rename.and_then(ProtocolId::find) {
+            flow.app.protocol = Some(id);
+            flow.app.parser_protocol = Some(id);
+        }
         if let Some(name) = cx.upgrade {
             flow.app.original = flow.app.parser_protocol;
             flow.app.expected = ProtocolId::find(name);
@@ -257,6 +261,15 @@ impl Driver {
             flow.app.recognition = PerDir::default();
             flow.app.wanted = PerDir::default();
             flow.app.closed = PerDir::default();
+            if let (Some(id), Some(head)) = (flow.app.expected, &cx.upgrade_head) {
+                // Both sides agreed: there is nothing to recognise.
+                flow.app.recognition = PerDir::new(Recognition::Known, Recognition::Known);
+                self.start(flow, true, Dir::ToServer, id);
+                if let Some(parser) = flow.app.parser.as_mut() {
+                    parser.upgraded(head);
+                    touch(flow);
+                }
+            }
         }
     }
 
@@ -407,6 +420,8 @@ fn cx(flow: &Flow, packet: &Packet<'_>, eof: bool) -> ParseCx {
         eof,
         trigger_raw: PerDir::default(),
         upgrade: None,
+        upgrade_head: None,
+        rename: None,
         bypass: false,
         no_raw: false,
         frames: Vec::new(),

@@ -28,6 +28,7 @@ pub mod ftp;
 pub mod http;
 pub mod pgsql;
 mod queue;
+pub mod http2;
 pub mod recognise;
 pub mod rfb;
 pub mod sip;
@@ -35,6 +36,7 @@ pub mod ssh;
 pub mod tftp;
 pub mod tls;
 pub mod tx;
+pub mod websocket;
 
 use crate::direction::{Dir, PerDir};
 use crate::time::Timestamp;
@@ -68,6 +70,12 @@ pub struct ParseCx {
     pub trigger_raw: PerDir<bool>,
     /// Set by the parser: go on as another protocol, found by name or, if empty, by recognition anew (STARTTLS, CONNECT, upgrade).
     pub upgrade: Option<&'static str>,
+    /// Set by the parser together with `upgrade`: the request and answer that agreed on it. The other protocol then begins with
+    /// the next byte of either direction and is told of them.
+    pub upgrade_head: Option<Box<UpgradeHead>>,
+    /// Set by the parser: the flow has turned out to be this more special protocol; the parser goes on and its transactions
+    /// answer to that protocol's entry (DNS over HTTP/2).
+    pub rename: Option<&'static str>,
     /// Set by the parser: the rest is not to be parsed (encrypted), nor the raw stream inspected when `no_raw` is set too.
     pub bypass: bool,
     pub no_raw: bool,
@@ -86,6 +94,15 @@ impl ParseCx {
             self.frames.push(Frame { kind, at, len });
         }
     }
+}
+
+/// The HTTP/1 exchange by which both peers went on with another protocol (RFC 9110 section 7.8): fields as (name, value).
+#[derive(Clone, Debug, Default)]
+pub struct UpgradeHead {
+    pub method: Vec<u8>,
+    pub uri: Vec<u8>,
+    pub request: Vec<(Vec<u8>, Vec<u8>)>,
+    pub response: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// A stretch of stream or datagram that rules look into by name (`frame:dns.pdu`; Suricata manual, "Frame").
@@ -111,6 +128,9 @@ pub trait Parser: Send {
 
     /// The direction has ended; no more data comes.
     fn close(&mut self, _dir: Dir, _cx: &mut ParseCx) {}
+
+    /// Called once, before any data, when an HTTP/1 exchange led here.
+    fn upgraded(&mut self, _head: &UpgradeHead) {}
 
     /// Ids of the transactions held now, oldest first; ids never repeat in a flow.
     fn tx_ids(&self) -> std::ops::Range<u64>;
@@ -155,6 +175,7 @@ pub struct Recognise {
 }
 
 /// A sticky buffer of a protocol.
+#[derive(Clone, Copy)]
 pub struct Buffer {
     /// e.g. "http.uri"; the same name in several protocols is one buffer to rules.
     pub name: &'static str,
@@ -174,6 +195,7 @@ pub struct Buffer {
 
 /// A number that rules test: an integer keyword (Suricata manual, "Integer Keywords"). Transactions answer it from
 /// `Transaction::number` or `number_at`, by `name`.
+#[derive(Clone, Copy)]
 pub struct Number {
     /// e.g. "dns.opcode".
     pub name: &'static str,
@@ -200,7 +222,7 @@ impl Number {
 pub struct Protocol {
     /// Rule and configuration name, e.g. "http".
     pub name: &'static str,
-    /// Further rule names, e.g. "http1".
+    /// Further rule names, e.g. "http1"; one name may stand for several protocols ("http" for HTTP/1 and HTTP/2).
     pub aliases: &'static [&'static str],
     pub tcp: bool,
     pub udp: bool,
@@ -236,11 +258,11 @@ impl ProtocolId {
     pub fn get(self) -> &'static Protocol {
         PROTOCOLS[usize::from(self.0)]
     }
-    /// By rule name or alias.
+    /// By name, else by alias.
     pub fn find(name: &str) -> Option<ProtocolId> {
-        PROTOCOLS
-            .iter()
-            .position(|p| p.name == name || p.aliases.contains(&name))
+        let named = PROTOCOLS.iter().position(|p| p.name == name);
+        named
+            .or_else(|| PROTOCOLS.iter().position(|p| p.aliases.contains(&name)))
             .and_then(|at| u8::try_from(at).ok())
             .map(ProtocolId)
     }
@@ -251,6 +273,8 @@ impl ProtocolId {
 pub static PROTOCOLS: &[&Protocol] = &[
     &sip::SIP,
     &http::PROTOCOL,
+    &http2::HTTP2,
+    &http2::DOH2,
     &dns::DNS,
     &tls::TLS,
     &ssh::SSH,
@@ -259,4 +283,5 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &ftp::FTP,
     &ftp::data::FTP_DATA,
     &tftp::TFTP,
+    &websocket::WEBSOCKET,
 ];

@@ -84,6 +84,12 @@ pub trait Transaction {
     fn buffer(&self, local: usize, index: usize, dir: Dir) -> Option<View<'_>>;
     /// Writes the members of the record's object (the caller has opened it).
     fn log(&self, out: &mut JsonWriter, what: LogFor);
+    /// Event types of further records of this transaction (DNS over HTTP/2: "dns").
+    fn more_records(&self) -> &'static [&'static str] {
+        &[]
+    }
+    /// Writes the members of such a record's object.
+    fn log_more(&self, _record: &str, _out: &mut JsonWriter) {}
     /// Files carried in this direction.
     fn files(&self, _dir: Dir) -> &[File] {
         &[]

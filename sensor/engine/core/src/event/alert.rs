@@ -78,8 +78,19 @@ impl Events {
                     }
                 }
                 if !entry.record.is_empty() {
+                    let (before, comma) = out.mark();
                     out.open_object(entry.record);
+                    let empty = out.len();
                     tx.log(out, LogFor::Alert);
+                    if out.len() == empty {
+                        out.truncate(before, comma);
+                    } else {
+                        out.close();
+                    }
+                }
+                for more in tx.more_records() {
+                    out.open_object(more);
+                    tx.log_more(more, out);
                     out.close();
                 }
                 let files: Vec<_> = Dir::BOTH.iter().flat_map(|d| tx.files(*d)).collect();

@@ -18,7 +18,8 @@ impl Events {
         tx: &dyn Transaction,
     ) {
         let record = protocol.get().record;
-        if !self.config.record(record) {
+        // Suricata's configuration names HTTP/2's records apart from those of HTTP/1.
+        if !(self.config.record(record) || self.config.record(protocol.get().name)) {
             return;
         }
         let place = Place { tx_id: Some(tx.meta().id), ..place(flow, packet) };
@@ -27,6 +28,19 @@ impl Events {
         tx.log(&mut self.json, LogFor::Record);
         self.json.close();
         self.end(Lane::Log, packet.ts);
+        for more in tx.more_records() {
+            if !self.config.record(more) {
+                continue;
+            }
+            begin(&mut self.json, &self.config, more, place, Endpoints::of_flow(flow, tx.meta().dir()));
+            self.json.open_object(record);
+            tx.log(&mut self.json, LogFor::Alert);
+            self.json.close();
+            self.json.open_object(more);
+            tx.log_more(more, &mut self.json);
+            self.json.close();
+            self.end(Lane::Log, packet.ts);
+        }
     }
 
     /// Writes a file's record.

@@ -16,7 +16,7 @@ use message::{Header, Message, Oddity, HEADER_LEN};
 use reader::{be16, plausible_name};
 use std::collections::VecDeque;
 use std::ops::Range;
-use tx::DnsTx;
+pub(super) use tx::DnsTx;
 
 /// Bytes of the length that stands before a message on TCP (RFC 1035 section 4.2.2).
 const PREFIX_LEN: usize = 2;
@@ -53,7 +53,7 @@ const fn names(
 }
 
 /// Indexed by the constants in `tx`.
-const BUFFERS: &[Buffer] = &[
+pub(super) const BUFFERS: &[Buffer] = &[
     names("dns.query", &["dns_query"], REQUEST, "Each name asked for in a request, e.g. `www.example.com`."),
     names(
         "dns.queries.rrname",
@@ -72,7 +72,7 @@ const BUFFERS: &[Buffer] = &[
     ),
 ];
 
-const NUMBERS: &[Number] = &[
+pub(super) const NUMBERS: &[Number] = &[
     Number {
         name: "dns.opcode",
         aliases: &[],
@@ -160,6 +160,11 @@ pub static DNS: Protocol = Protocol {
     log_at: PerDir::new(COMPLETE, COMPLETE),
     record: "dns",
 };
+
+/// A message that another protocol carried (DNS over HTTP/2), as a transaction that belongs to it.
+pub(super) fn message_of(id: u64, dir: Dir, data: &[u8]) -> Option<DnsTx> {
+    Some(DnsTx::new(id, dir, Message::read(data)?))
+}
 
 /// Recognises the first bytes of a direction, be they a datagram or a stream with its length prefix: the two forms
 /// cannot both be plausible, since a prefix read as an id makes the id the flags and the flags the number of queries.

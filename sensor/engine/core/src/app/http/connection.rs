@@ -8,6 +8,7 @@ use super::tx::HttpTx;
 use crate::app::{Outcome, ParseCx, Parser, Transaction};
 use crate::direction::{Dir, PerDir};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Where a direction stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +80,8 @@ pub struct HttpParser {
     pub(super) next_response: u64,
     pub(super) halves: PerDir<Half>,
     broken: bool,
+    /// Counts the bodies that hold a large window of decompression.
+    pub(super) places: Arc<()>,
 }
 
 impl HttpParser {
@@ -90,6 +93,7 @@ impl HttpParser {
             next_response: 0,
             halves: PerDir::default(),
             broken: false,
+            places: Arc::default(),
         }
     }
 

@@ -3,7 +3,10 @@
 //! The form of a layer is found by looking (gzip magic, zlib header, else raw deflate), since senders mix the names up and
 //! browsers follow the bytes. Time and memory are bounded by the caller's body limit and the bomb limit here.
 
+use super::codec::{BrotliStage, LzmaStage};
+use super::encoding::{plan, Coding};
 use flate2::{Decompress, FlushDecompress, Status};
+use std::sync::Arc;
 
 /// Most bytes of a gzip header (its name and comment have no end of their own).
 const HEADER_MAX: usize = 16 << 10;
@@ -82,9 +85,36 @@ fn gzip_header(data: &[u8]) -> Option<usize> {
 /// Where decoded bytes go; false = wants no more.
 pub type Sink<'a> = dyn FnMut(&[u8]) -> bool + 'a;
 
+/// Bodies of one flow that may hold a large window (brotli) at once.
+const LARGE_MAX: usize = 8;
+
+/// How a layer is undone.
+enum Stage {
+    Deflate(Box<Layer>),
+    Brotli(BrotliStage),
+    Lzma(LzmaStage),
+}
+
+impl Stage {
+    fn push(&mut self, data: &[u8], next: &mut Sink, trouble: &mut Trouble) -> bool {
+        match self {
+            Stage::Deflate(layer) => layer.push(data, next, trouble),
+            Stage::Brotli(stage) => stage.push(data, next, trouble),
+            Stage::Lzma(stage) => stage.push(data, next, trouble),
+        }
+    }
+    fn finish(&mut self, next: &mut Sink, trouble: &mut Trouble) -> bool {
+        match self {
+            Stage::Deflate(layer) => layer.finish(next, trouble),
+            Stage::Brotli(_) => true,
+            Stage::Lzma(stage) => stage.finish(next),
+        }
+    }
+}
+
 /// The layers of one body.
 pub struct Decoder {
-    layers: Vec<Layer>,
+    layers: Vec<Stage>,
     bomb_limit: u64,
     consumed: u64,
     produced: u64,
@@ -92,15 +122,32 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// `layers` must be one or more.
-    pub fn new(layers: usize, bomb_limit: u64) -> Self {
+    /// `layers`: outermost first, one or more. `places` counts the large windows of the flow.
+    pub fn new(layers: &[Coding], bomb_limit: u64, places: &Arc<()>) -> Self {
+        let stage = |coding: &Coding| match coding {
+            Coding::Deflate => Stage::Deflate(Box::new(Layer::new())),
+            Coding::Brotli => {
+                // One of the count is the flow's own.
+                let free = Arc::strong_count(places) <= LARGE_MAX;
+                Stage::Brotli(BrotliStage::new(free.then(|| Arc::clone(places))))
+            }
+            Coding::Lzma => Stage::Lzma(LzmaStage::new()),
+        };
         Decoder {
-            layers: (0..layers).map(|_| Layer::new()).collect(),
+            layers: layers.iter().map(stage).collect(),
             bomb_limit,
             consumed: 0,
             produced: 0,
             stopped: false,
         }
+    }
+
+    /// The decoder a Content-Encoding value asks for, with the usual limits; None: nothing to undo.
+    pub fn for_value(value: &[u8], places: &Arc<()>) -> Option<Self> {
+        const LAYERS: usize = 2;
+        const BOMB_LIMIT: u64 = 1 << 20;
+        let plan = plan(value, LAYERS, false);
+        (!plan.layers.is_empty()).then(|| Decoder::new(&plan.layers, BOMB_LIMIT, places))
     }
 
     pub fn push(&mut self, data: &[u8], sink: &mut Sink) -> Trouble {
@@ -137,7 +184,7 @@ impl Decoder {
 }
 
 /// Gives `data` to the first layer, its output to the rest.
-fn feed(layers: &mut [Layer], data: &[u8], end: bool, sink: &mut Sink, trouble: &mut Trouble) -> bool {
+fn feed(layers: &mut [Stage], data: &[u8], end: bool, sink: &mut Sink, trouble: &mut Trouble) -> bool {
     let Some((layer, rest)) = layers.split_first_mut() else {
         return data.is_empty() || sink(data);
     };

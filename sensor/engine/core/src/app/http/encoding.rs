@@ -2,16 +2,25 @@
 
 use super::headers::contains_token;
 
-/// What a Content-Encoding value asks for: layers to undo, and oddities.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A coding that can be undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// gzip or deflate, whichever the bytes show.
+    Deflate,
+    Brotli,
+    Lzma,
+}
+
+/// What a Content-Encoding value asks for: layers to undo, outermost first, and oddities.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    pub layers: usize,
+    pub layers: Vec<Coding>,
     pub too_many: bool,
     pub abnormal: bool,
 }
 
-/// Reads a Content-Encoding value; at most `limit` layers.
-pub fn plan(value: &[u8], limit: usize) -> Plan {
+/// Reads a Content-Encoding value; at most `limit` layers. `lzma`: whether that one is undone.
+pub fn plan(value: &[u8], limit: usize, lzma: bool) -> Plan {
     let mut plan = Plan::default();
     let mut words: usize = 0;
     for word in value.split(|b| matches!(b, b',' | b' ' | b'\t')) {
@@ -29,10 +38,16 @@ pub fn plan(value: &[u8], limit: usize) -> Plan {
         if is(b"gzip") || is(b"deflate") {
             plan.abnormal |=
                 !(clean(b"gzip") || clean(b"x-gzip") || clean(b"deflate") || clean(b"x-deflate"));
-            plan.layers = plan.layers.saturating_add(1);
-        } else if !(clean(b"identity") || clean(b"none") || clean(b"br") || clean(b"lzma")) {
+            plan.layers.push(Coding::Deflate);
+        } else if clean(b"br") {
+            plan.layers.push(Coding::Brotli);
+        } else if clean(b"lzma") {
+            plan.layers.extend(lzma.then_some(Coding::Lzma));
+        } else if !(clean(b"identity") || clean(b"none")) {
             plan.abnormal = true;
         }
     }
+    // The last one named was applied last (RFC 9110 section 8.4).
+    plan.layers.reverse();
     plan
 }

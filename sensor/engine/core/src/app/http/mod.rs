@@ -4,9 +4,10 @@
 //! rules and logs read. Must not know rules, nor buffer more than the configured limits.
 
 mod buffers;
+mod codec;
 mod config;
 mod connection;
-mod decompress;
+pub(super) mod decompress;
 mod encoding;
 mod events;
 mod headers;
@@ -20,6 +21,8 @@ mod response;
 mod tests;
 mod tx;
 mod uri;
+
+pub(super) use tx::parse_range as content_range;
 
 use super::{Parser, Pattern, Probe, Protocol, Recognise};
 use crate::direction::{Dir, PerDir};

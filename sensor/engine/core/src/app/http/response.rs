@@ -7,8 +7,9 @@ use super::events::Event;
 use super::headers::{contains_token, Known};
 use super::line::{self, Version};
 use super::tx::{progress, HttpTx};
-use crate::app::{ParseCx, ProtocolId};
+use crate::app::{ParseCx, ProtocolId, UpgradeHead};
 use crate::direction::Dir;
+use std::sync::Arc;
 
 const DIR: Dir = Dir::ToClient;
 /// Bytes without a line end and without "HTTP" after which an answer is taken for a bare body.
@@ -152,6 +153,7 @@ impl HttpParser {
             let name = if contains_token(wanted, b"h2c") { "http2" } else { "websocket" };
             // What nobody here speaks is left alone: nothing in it could be recognised but by chance.
             cx.upgrade = ProtocolId::find(name).map(|id| id.get().name);
+            cx.upgrade_head = Some(Box::new(tx.upgrade_head()));
             self.finish(DIR, true, cx);
             self.halves.to_client.state = State::Ignore;
             self.halves.to_server.state = State::Ignore;
@@ -177,7 +179,9 @@ impl HttpParser {
                 .get(Known::Expect)
                 .is_some_and(|value| contains_token(value, b"100-continue"))
             && tx.request.body.is_empty();
-        let state = tx.response_framing(code, bare, layers);
+        let places = Arc::clone(&self.places);
+        let Some(tx) = self.current(DIR) else { return };
+        let state = tx.response_framing(code, bare, layers, &places);
         if refused && matches!(self.halves.to_server.state, State::Length(_)) {
             self.halves.to_server.state = State::Finalize;
         }
@@ -224,6 +228,18 @@ fn line_end(data: &[u8], scanned: usize, eof: bool) -> Option<usize> {
 }
 
 impl HttpTx {
+    fn upgrade_head(&self) -> UpgradeHead {
+        let fields = |side: &super::tx::Message| {
+            side.headers.iter().map(|(_, name, value)| (name.to_vec(), value.to_vec())).collect()
+        };
+        UpgradeHead {
+            method: self.method().to_vec(),
+            uri: self.raw_uri().to_vec(),
+            request: fields(&self.request),
+            response: fields(&self.response),
+        }
+    }
+
     fn set_status_line(&mut self, text: &[u8]) {
         let parsed = line::parse_status(text);
         self.response.line = text.to_vec();
@@ -242,7 +258,7 @@ impl HttpTx {
     }
 
     /// How the body of a response is framed (RFC 9112 section 6.3, read as browsers read it), and its decompression.
-    fn response_framing(&mut self, code: u16, bare: bool, layers: usize) -> State {
+    fn response_framing(&mut self, code: u16, bare: bool, layers: usize, places: &Arc<()>) -> State {
         let headers = &self.response.headers;
         let no_body = (100..200).contains(&code) || code == 204 || code == 304;
         if self.method() == b"HEAD" || (no_body && bare) {
@@ -282,15 +298,15 @@ impl HttpTx {
             State::UntilClose
         };
         if let Some(value) = headers.get(Known::ContentEncoding) {
-            let plan = encoding::plan(value, layers);
+            let plan = encoding::plan(value, layers, self.config.lzma);
             if plan.too_many {
                 events[3] = Some(Event::TooManyEncodingLayers);
             }
             if plan.abnormal {
                 events[4] = Some(Event::AbnormalContentEncoding);
             }
-            if plan.layers > 0 {
-                let decoder = Decoder::new(plan.layers, self.config.bomb_limit);
+            if !plan.layers.is_empty() {
+                let decoder = Decoder::new(&plan.layers, self.config.bomb_limit, places);
                 self.response.decoder = Some(Box::new(decoder));
             }
         }

@@ -153,9 +153,7 @@ impl<'a> RuleBuilder<'a> {
         match keywords::find(name) {
             Some(Entry::Keyword(keyword)) => (keyword.parse)(self, value),
             Some(Entry::Buffer(buffer)) => self.select_app(name, buffer, value),
-            Some(Entry::Number(protocol, number)) => {
-                keywords::tx_number::declared(self, protocol.name, number, value)
-            }
+            Some(Entry::Number(_, number)) => keywords::tx_number::declared(self, number, value),
             Some(Entry::Modifier(buffer)) => {
                 no_value(name, value)?;
                 self.modify(name, buffer)

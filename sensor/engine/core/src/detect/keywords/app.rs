@@ -15,7 +15,11 @@ const EVENT_ALIASES: &[(&str, &str)] =
 
 /// The protocols a rule name stands for.
 pub fn protocols(name: &str) -> Result<Vec<ProtocolId>, Refusal> {
-    let found: Vec<ProtocolId> = ProtocolId::find(name).into_iter().collect();
+    let found: Vec<ProtocolId> = (0..=u8::MAX)
+        .zip(PROTOCOLS)
+        .filter(|(_, p)| p.name == name || p.aliases.contains(&name))
+        .map(|(id, _)| ProtocolId(id))
+        .collect();
     if !found.is_empty() {
         return Ok(found);
     }
@@ -206,6 +210,10 @@ fn app_layer_event(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<()
         return Ok(());
     };
     let mut ids = protocols(name)?;
+    if let Some(owner) = ProtocolId::find(name) {
+        // A name may stand for several protocols; the event is of those that share its owner's list.
+        ids.retain(|id| std::ptr::eq(id.get().events, owner.get().events));
+    }
     if !rule.rule.protocols.is_empty() {
         let shared: Vec<ProtocolId> =
             ids.iter().copied().filter(|p| rule.rule.protocols.contains(p)).collect();
@@ -221,13 +229,17 @@ fn app_layer_event(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<()
     let Some(index) = events.iter().position(|e| e.eq_ignore_ascii_case(event)) else {
         return Err(unknown(super::nearest(event, events.iter().copied())));
     };
-    rule.limits.push((vec![id], format!("app-layer-event:{value}")));
-    rule.rule.tx_tests.push(Box::new(Event { protocol: id, index: u8::try_from(index).unwrap_or(u8::MAX) }));
+    let only = (ids.len() == 1).then_some(id);
+    rule.limits.push((ids, format!("app-layer-event:{value}")));
+    rule.rule
+        .tx_tests
+        .push(Box::new(Event { protocol: only, index: u8::try_from(index).unwrap_or(u8::MAX) }));
     Ok(())
 }
 
 struct Event {
-    protocol: ProtocolId,
+    /// None: several, which the rule is limited to.
+    protocol: Option<ProtocolId>,
     index: u8,
 }
 
@@ -239,7 +251,7 @@ impl TxTest for Event {
         0
     }
     fn protocol(&self) -> Option<ProtocolId> {
-        Some(self.protocol)
+        self.protocol
     }
     fn matches(&self, tx: &dyn Transaction, _dir: Dir, _cx: &EvalCx<'_>) -> bool {
         tx.meta().has_event(self.index)

@@ -13,6 +13,7 @@ mod flow;
 mod flowbits;
 mod ftp;
 mod header_buffers;
+mod http2;
 mod icmp;
 mod ip;
 mod later;
@@ -118,6 +119,7 @@ pub static KEYWORDS: &[&Keyword] = &[
     &tx_number::TLS_EXPIRED, &tx_number::TLS_VALID,
     &ssh::PROTOVERSION, &ssh::SOFTWAREVERSION,
     &ftp::FTPBOUNCE, &ftp::FTPDATA_COMMAND, &ftp::FTP_MODE, &ftp::FTP_REPLY_RECEIVED,
+    &http2::SETTINGS,
     &tls_text::SUBJECT, &tls_text::ISSUERDN, &tls_text::FINGERPRINT,
 ];
 

@@ -2,7 +2,7 @@
 //! answer to `Transaction::number`.
 
 use super::{number, text, Keyword, Kind};
-use crate::app::{Number, ProtocolId, Transaction};
+use crate::app::{Number, ProtocolId, Transaction, PROTOCOLS};
 use crate::detect::builder::{no_value, some_value, RuleBuilder};
 use crate::detect::cx::EvalCx;
 use crate::detect::diagnostic::Refusal;
@@ -18,7 +18,8 @@ type Holds = Box<dyn Fn(u64, u64) -> bool + Send + Sync>;
 /// A test of one number; `holds` gets it and the packet's time in seconds.
 struct TxNumber {
     keyword: &'static str,
-    protocol: ProtocolId,
+    /// The only protocol that has it; None: several do, and the rule is limited to those.
+    protocol: Option<ProtocolId>,
     dir: Option<Dir>,
     progress: u8,
     holds: Holds,
@@ -32,7 +33,7 @@ impl TxTest for TxNumber {
         self.progress
     }
     fn protocol(&self) -> Option<ProtocolId> {
-        Some(self.protocol)
+        self.protocol
     }
     fn matches(&self, tx: &dyn Transaction, dir: Dir, cx: &EvalCx<'_>) -> bool {
         let now = cx.packet.ts.seconds();
@@ -52,24 +53,50 @@ pub(super) fn add(
 ) -> Result<(), Refusal> {
     let protocol = ProtocolId::find(protocol)
         .ok_or_else(|| Refusal::skip(format!("this build has no {protocol}, which `{name}` is about")))?;
-    rule.limits.push((vec![protocol], name.to_owned()));
-    if let Some(dir) = dir {
-        rule.implied_dirs.push((dir, name.to_owned()));
-    }
-    rule.rule.tx_tests.push(Box::new(TxNumber {
-        keyword,
-        protocol,
-        dir,
-        progress: 0,
-        holds: Box::new(holds),
-    }));
+    add_for(rule, name, keyword, vec![protocol], dir, Box::new(holds));
     Ok(())
 }
 
-/// The integer keyword a protocol's entry declares.
+/// A number only the protocols that a rule header's `protocol` stands for have.
+pub(super) fn of_protocol(
+    rule: &mut RuleBuilder<'_>,
+    name: &'static str,
+    protocol: &str,
+    holds: impl Fn(u64, u64) -> bool + Send + Sync + 'static,
+) -> Result<(), Refusal> {
+    let ids = super::app::protocols(protocol)?;
+    add_for(rule, name, name, ids, None, Box::new(holds));
+    Ok(())
+}
+
+fn add_for(
+    rule: &mut RuleBuilder<'_>,
+    name: &'static str,
+    keyword: &'static str,
+    protocols: Vec<ProtocolId>,
+    dir: Option<Dir>,
+    holds: Holds,
+) {
+    let only = match protocols.as_slice() {
+        [one] => Some(*one),
+        _ => None,
+    };
+    rule.limits.push((protocols, name.to_owned()));
+    if let Some(dir) = dir {
+        rule.implied_dirs.push((dir, name.to_owned()));
+    }
+    rule.rule.tx_tests.push(Box::new(TxNumber { keyword, protocol: only, dir, progress: 0, holds }));
+}
+
+/// The protocols whose entries declare a number of this name.
+fn declaring(name: &str) -> Vec<ProtocolId> {
+    let ids = (0..=u8::MAX).zip(PROTOCOLS);
+    ids.filter(|(_, p)| p.numbers.iter().any(|n| n.name == name)).map(|(id, _)| ProtocolId(id)).collect()
+}
+
+/// The integer keyword that protocols' entries declare.
 pub fn declared(
     rule: &mut RuleBuilder<'_>,
-    protocol: &str,
     entry: &'static Number,
     value: Option<&str>,
 ) -> Result<(), Refusal> {
@@ -81,13 +108,21 @@ pub fn declared(
             let (negated, word) = text::negation(part.trim());
             *(if negated { &mut clear } else { &mut set }) |= bit(word).unwrap_or(0);
         }
-        return add(rule, entry.name, entry.name, protocol, entry.dir, move |n, _| {
-            n & set == set && n & clear == 0
-        });
+        let holds: Holds = Box::new(move |n, _| n & set == set && n & clear == 0);
+        add_for(rule, entry.name, entry.name, declaring(entry.name), entry.dir, holds);
+        return Ok(());
     }
     let read = |text: &str| bit(text.trim()).or_else(|| number::unsigned(text));
     let test = number::named_test(entry.name, value, entry.max, &read)?;
-    add(rule, entry.name, entry.name, protocol, entry.dir, move |n, _| test.holds(n))
+    add_for(
+        rule,
+        entry.name,
+        entry.name,
+        declaring(entry.name),
+        entry.dir,
+        Box::new(move |n, _| test.holds(n)),
+    );
+    Ok(())
 }
 
 /// Names of TLS versions in tls.version and ssl_version.

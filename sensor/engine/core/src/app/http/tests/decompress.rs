@@ -1,12 +1,13 @@
 //! Every form of compression in every chunking, and what is none.
 
 use crate::app::http::decompress::{Decoder, Trouble};
-use crate::app::http::encoding::plan;
+use crate::app::http::encoding::{plan, Coding};
 use std::io::Write;
+use std::sync::Arc;
 
 fn undo(layers: usize, data: &[u8], step: usize) -> (Vec<u8>, Trouble) {
     let mut out = Vec::new();
-    let mut decoder = Decoder::new(layers, 1 << 20);
+    let mut decoder = Decoder::new(&vec![Coding::Deflate; layers], 1 << 20, &Arc::default());
     let mut trouble = Trouble::default();
     for chunk in data.chunks(step.max(1)) {
         let t = decoder.push(chunk, &mut |b| {
@@ -71,7 +72,7 @@ fn a_bomb_stops() {
     let zeros = vec![0u8; 64 << 20];
     let bomb = gzip(&gzip(&zeros));
     let mut total = 0u64;
-    let trouble = Decoder::new(2, 1 << 20).push(&bomb, &mut |b| {
+    let trouble = Decoder::new(&[Coding::Deflate; 2], 1 << 20, &Arc::default()).push(&bomb, &mut |b| {
         total += b.len() as u64;
         true
     });
@@ -81,8 +82,8 @@ fn a_bomb_stops() {
 #[test]
 fn encodings_are_planned_as_suricata_does() {
     let layers = |value: &[u8]| {
-        let plan = plan(value, 2);
-        (plan.layers, plan.too_many, plan.abnormal)
+        let plan = plan(value, 2, false);
+        (plan.layers.len(), plan.too_many, plan.abnormal)
     };
     assert_eq!(layers(b"gzip"), (1, false, false));
     assert_eq!(layers(b"X-Gzip, deflate"), (2, false, false));
@@ -90,4 +91,63 @@ fn encodings_are_planned_as_suricata_does() {
     assert_eq!(layers(b"gzip x"), (1, false, true));
     assert_eq!(layers(b"\0gzip;"), (1, false, true));
     assert_eq!(layers(b"foo"), (0, false, true));
+}
+
+/// "hello, hello, hello" as brotli with a window of 22 bits, stored.
+const BROTLI: &[u8] = b"\x0b\x09\x80hello, hello, hello\x03";
+
+#[test]
+fn brotli_is_undone_and_its_window_bounded() {
+    let places: Arc<()> = Arc::default();
+    for step in 1..BROTLI.len() {
+        let mut out = Vec::new();
+        let mut decoder = Decoder::new(&[Coding::Brotli], 1 << 20, &places);
+        for chunk in BROTLI.chunks(step) {
+            assert!(
+                !decoder
+                    .push(chunk, &mut |b| {
+                        out.extend_from_slice(b);
+                        true
+                    })
+                    .failed
+            );
+        }
+        decoder.finish(&mut |b| {
+            out.extend_from_slice(b);
+            true
+        });
+        assert_eq!(out, b"hello, hello, hello");
+    }
+    // The first byte asks for a window of 24 bits.
+    let mut out = Vec::new();
+    let mut decoder = Decoder::new(&[Coding::Brotli], 1 << 20, &places);
+    assert!(
+        decoder
+            .push(b"\x0frest", &mut |b| {
+                out.extend_from_slice(b);
+                true
+            })
+            .failed
+    );
+    assert_eq!(out, b"\x0frest");
+}
+
+#[test]
+fn lzma_is_undone_when_asked_for() {
+    let mut packed = Vec::new();
+    lzma_rs::lzma_compress(&mut &b"hello, hello, hello"[..], &mut packed).unwrap();
+    assert_eq!(plan(b"lzma", 2, true).layers, [Coding::Lzma]);
+    let mut out = Vec::new();
+    let mut decoder = Decoder::new(&[Coding::Lzma], 1 << 20, &Arc::default());
+    for chunk in packed.chunks(3) {
+        decoder.push(chunk, &mut |b| {
+            out.extend_from_slice(b);
+            true
+        });
+    }
+    decoder.finish(&mut |b| {
+        out.extend_from_slice(b);
+        true
+    });
+    assert_eq!(out, b"hello, hello, hello");
 }

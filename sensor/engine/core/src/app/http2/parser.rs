@@ -1,0 +1,574 @@
+//! One HTTP/2 connection: frames to transactions, header blocks over CONTINUATION, bodies as they come.
+
+use super::frame::{self, flag, kind, Header};
+use super::hpack::Decoder;
+use super::tx::Http2Tx;
+use super::{Config, Event};
+use crate::app::file::FileState;
+use crate::app::{Outcome, ParseCx, Parser, Transaction, UpgradeHead};
+use crate::direction::{Dir, PerDir};
+use ahash::RandomState;
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What a client sends first (RFC 9113 section 3.4).
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Longest frame that is taken apart; bodies are taken as they come whatever their frame's length. Peers that were not told
+/// otherwise stay under 16 KiB, and the stream holds back what a frame still lacks.
+const FRAME_MAX: usize = 65_536;
+
+/// Indices in `Protocol::frames`.
+mod frames {
+    pub const HDR: u8 = 0;
+    pub const DATA: u8 = 1;
+    pub const PDU: u8 = 2;
+}
+
+/// Where a direction stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Before the client's preface, or before the first frame of the server.
+    #[default]
+    Start,
+    Frame,
+    /// In a DATA frame: body bytes left, padding behind them, and whether the stream ends with it.
+    Body {
+        stream: u32,
+        left: usize,
+        padding: usize,
+        end: bool,
+    },
+    /// Frames that nobody takes apart: bytes left.
+    Skip(usize),
+    /// A gap hid where the next frame begins.
+    Lost,
+}
+
+/// A header block that goes on in CONTINUATION frames.
+struct Block {
+    stream: u32,
+    /// Whose request it is, when it was promised.
+    promised: Option<u32>,
+    end_stream: bool,
+    bytes: Vec<u8>,
+    cut: bool,
+}
+
+struct Half {
+    state: State,
+    hpack: Decoder,
+    block: Option<Block>,
+}
+
+pub struct Http2Parser {
+    config: Config,
+    txs: VecDeque<Option<Box<Http2Tx>>>,
+    /// Id of the front of `txs`.
+    base: u64,
+    streams: HashMap<u32, u64, RandomState>,
+    /// Highest stream either peer has opened, by who may open it: [even, odd].
+    highest: [u32; 2],
+    halves: PerDir<Half>,
+    closed: PerDir<bool>,
+    doh: bool,
+    /// Counts the bodies that hold a large window of decompression.
+    places: Arc<()>,
+}
+
+impl Http2Parser {
+    pub fn new(config: Config) -> Http2Parser {
+        let half = || Half { state: State::Start, hpack: Decoder::new(config.max_table_size), block: None };
+        Http2Parser {
+            config,
+            txs: VecDeque::new(),
+            base: 0,
+            streams: HashMap::default(),
+            highest: [0; 2],
+            halves: PerDir::new(half(), half()),
+            closed: PerDir::default(),
+            doh: false,
+            places: Arc::default(),
+        }
+    }
+
+    fn position(&self, id: u64) -> Option<usize> {
+        usize::try_from(id.checked_sub(self.base)?).ok()
+    }
+    fn get(&mut self, id: u64) -> Option<&mut Http2Tx> {
+        let at = self.position(id)?;
+        self.txs.get_mut(at)?.as_deref_mut()
+    }
+
+    fn open(&mut self, stream: u32) -> u64 {
+        let crowded = self.txs.len() >= self.config.max_streams;
+        if crowded {
+            // The oldest makes room: what stands of it is logged, and goes at once if the flow does not get to that.
+            if let Some(Some(oldest)) = self.txs.front_mut() {
+                oldest.complete(FileState::Truncated);
+            }
+            if self.txs.len() >= self.config.max_streams.saturating_mul(2) {
+                self.drop_tx(self.base);
+            }
+        }
+        let id = self.base.saturating_add(self.txs.len() as u64);
+        let mut tx = Box::new(Http2Tx::new(id, stream));
+        if crowded {
+            tx.event(Event::TooManyStreams);
+        }
+        self.txs.push_back(Some(tx));
+        if stream != 0 {
+            self.streams.insert(stream, id);
+        }
+        id
+    }
+
+    /// The transaction a frame belongs to. None: of a stream that is over.
+    fn of(&mut self, header: &Header, stream: u32) -> Option<u64> {
+        if stream == 0 {
+            return Some(self.open(0));
+        }
+        let live = self.streams.get(&stream).copied().filter(|id| self.position(*id).is_some());
+        let opens = matches!(header.kind, kind::HEADERS | kind::PUSH_PROMISE);
+        if let Some(id) = live {
+            let over = self.get(id).is_some_and(|tx| tx.is_complete());
+            if !(over && opens) {
+                return Some(id);
+            }
+        }
+        let highest = self.highest.get_mut(usize::from(stream & 1 == 1));
+        let known = highest.as_ref().is_some_and(|h| stream <= **h);
+        if known && !opens {
+            return None;
+        }
+        if let Some(highest) = highest {
+            *highest = (*highest).max(stream);
+        }
+        let id = self.open(stream);
+        if known {
+            if let Some(tx) = self.get(id) {
+                tx.event(Event::StreamIdReuse);
+            }
+        }
+        Some(id)
+    }
+
+    /// An oddity that belongs to no stream that stands.
+    fn connection_event(&mut self, event: Event) {
+        let id = self.open(0);
+        if let Some(tx) = self.get(id) {
+            tx.event(event);
+        }
+    }
+
+    /// A whole frame that is not DATA.
+    fn frame(&mut self, dir: Dir, header: &Header, payload: &[u8], cx: &mut ParseCx) {
+        let is_ack = header.has(flag::ACK) && matches!(header.kind, kind::SETTINGS);
+        if is_ack && payload.is_empty() {
+            return;
+        }
+        if header.kind == kind::CONTINUATION {
+            return self.continuation(dir, header, payload, cx);
+        }
+        let Some(id) = self.of(header, header.stream) else { return };
+        let sizes_fit = match header.kind {
+            kind::PRIORITY => payload.len() == 5,
+            kind::RST_STREAM | kind::WINDOW_UPDATE => payload.len() == 4,
+            kind::SETTINGS => payload.len() % 6 == 0,
+            kind::PING => payload.len() == 8,
+            kind::GOAWAY => payload.len() >= 8,
+            _ => true,
+        };
+        let Some(tx) = self.get(id) else { return };
+        tx.meta.packet_number = cx.packet_number;
+        tx.saw(dir, header.kind);
+        if !sizes_fit {
+            tx.event(Event::InvalidFrameLength);
+            return;
+        }
+        let number = |at: usize| payload.get(at..).and_then(frame::be32).unwrap_or(0);
+        match header.kind {
+            kind::PRIORITY => tx.add_priority(dir, payload.get(4).copied().unwrap_or(0)),
+            kind::RST_STREAM => {
+                tx.add_error(dir, number(0));
+                tx.complete(FileState::Truncated);
+                cx.trigger_raw = PerDir::new(true, true);
+            }
+            kind::GOAWAY => tx.add_error(dir, number(4)),
+            kind::WINDOW_UPDATE => tx.add_window(dir, number(0) & 0x7fff_ffff),
+            kind::SETTINGS => {
+                tx.add_settings(dir, frame::settings(payload));
+                for (setting, value) in frame::settings(payload) {
+                    if setting == frame::HEADER_TABLE_SIZE {
+                        self.halves[dir.opposite()].hpack.allow(u64::from(value));
+                    }
+                }
+            }
+            kind::HEADERS | kind::PUSH_PROMISE => self.block(dir, id, header, payload, cx),
+            _ => {}
+        }
+    }
+
+    /// The beginning of a header block.
+    fn block(&mut self, dir: Dir, id: u64, header: &Header, payload: &[u8], cx: &mut ParseCx) {
+        let Some(tx) = self.get(id) else { return };
+        let Some((weight, promised, fragment)) = frame::fragment(header, payload) else {
+            tx.event(Event::InvalidFrameData);
+            return;
+        };
+        if let Some(weight) = weight {
+            tx.add_priority(dir, weight);
+        }
+        let block = Block {
+            stream: header.stream,
+            promised,
+            end_stream: header.kind == kind::HEADERS && header.has(flag::END_STREAM),
+            bytes: fragment.to_vec(),
+            cut: false,
+        };
+        if header.has(flag::END_HEADERS) {
+            self.headers(dir, block, cx);
+        } else {
+            self.halves[dir].block = Some(block);
+        }
+    }
+
+    fn continuation(&mut self, dir: Dir, header: &Header, payload: &[u8], cx: &mut ParseCx) {
+        let limit = self.config.max_reassembly_size;
+        let half = &mut self.halves[dir];
+        let Some(mut block) = half.block.take().filter(|block| block.stream == header.stream) else {
+            return self.connection_event(Event::InvalidFrameData);
+        };
+        let mut cut = false;
+        if block.bytes.len().saturating_add(payload.len()) > limit {
+            cut = !std::mem::replace(&mut block.cut, true);
+        }
+        if !block.cut {
+            block.bytes.extend_from_slice(payload);
+        }
+        if let Some(id) = self.of(header, header.stream) {
+            if let Some(tx) = self.get(id) {
+                tx.saw(dir, kind::CONTINUATION);
+                if cut {
+                    tx.event(Event::ReassemblyLimitReached);
+                }
+            }
+        }
+        if header.has(flag::END_HEADERS) {
+            self.headers(dir, block, cx);
+        } else {
+            self.halves[dir].block = Some(block);
+        }
+    }
+
+    /// A header block is whole.
+    fn headers(&mut self, dir: Dir, block: Block, cx: &mut ParseCx) {
+        let mut fields = Vec::new();
+        // Decoded whatever becomes of it: the table is the connection's.
+        let good = self.halves[dir].hpack.block(&block.bytes, &mut fields);
+        let overflow = fields.last().is_some_and(|f| f.status == super::hpack::Status::IntegerOverflow);
+        let places = Arc::clone(&self.places);
+        let header = Header { len: 0, kind: kind::HEADERS, flags: 0, stream: block.stream };
+        // A promise is a request that the server makes in the client's place.
+        let (id, dir) = match block.promised {
+            None => (self.of(&header, block.stream), dir),
+            Some(promised) => (self.of(&header, promised), Dir::ToServer),
+        };
+        let Some(tx) = id.and_then(|id| self.get(id)) else { return };
+        tx.meta.packet_number = cx.packet_number;
+        if overflow {
+            tx.event(Event::HeaderIntegerOverflow);
+        } else if !good {
+            tx.event(Event::InvalidHeader);
+        }
+        tx.add_fields(dir, fields, &places);
+        if block.end_stream || block.promised.is_some() {
+            tx.end(dir, FileState::Closed);
+        }
+        if tx.is_doh() && !self.doh {
+            self.doh = true;
+            cx.rename = Some("doh2");
+        }
+        cx.trigger_raw[dir] = true;
+    }
+
+    fn data(&mut self, dir: Dir, header: &Header) {
+        let Some(id) = self.of(header, header.stream) else { return };
+        let Some(tx) = self.get(id) else { return };
+        tx.saw(dir, kind::DATA);
+        if header.stream == 0 {
+            tx.event(Event::DataStreamZero);
+        }
+        if header.len > FRAME_MAX {
+            tx.event(Event::LongFrameData);
+        }
+    }
+
+    /// Bytes of a DATA frame; `lost`: they did not come.
+    fn body(&mut self, dir: Dir, stream: u32, data: &[u8], lost: u64) {
+        let id = self.streams.get(&stream).copied();
+        if let Some(tx) = id.and_then(|id| self.get(id)) {
+            if lost > 0 {
+                tx.body_gap(dir, lost);
+            } else {
+                tx.body(dir, data);
+            }
+        }
+    }
+
+    fn end_stream(&mut self, dir: Dir, stream: u32, cx: &mut ParseCx) {
+        let id = self.streams.get(&stream).copied();
+        if let Some(tx) = id.and_then(|id| self.get(id)) {
+            tx.end(dir, FileState::Closed);
+            tx.meta.packet_number = cx.packet_number;
+            cx.trigger_raw[dir] = true;
+        }
+    }
+
+    /// One step over `rest`, which begins `at` bytes into the call: bytes used, or None when more are needed (how many).
+    fn step(&mut self, dir: Dir, rest: &[u8], at: usize, cx: &mut ParseCx) -> Result<usize, usize> {
+        match self.halves[dir].state {
+            State::Lost => Ok(rest.len()),
+            State::Skip(left) => {
+                let used = left.min(rest.len());
+                let left = left.saturating_sub(used);
+                self.halves[dir].state = if left == 0 { State::Frame } else { State::Skip(left) };
+                Ok(used)
+            }
+            State::Start => self.preface(dir, rest, cx),
+            State::Body { stream, left, padding, end } => {
+                let used = left.min(rest.len());
+                self.body(dir, stream, rest.get(..used).unwrap_or(rest), 0);
+                self.went_on(dir, State::Body { stream, left: left.saturating_sub(used), padding, end }, cx);
+                Ok(used)
+            }
+            State::Frame => {
+                let header = Header::read(rest).ok_or(frame::HEADER_LEN)?;
+                let offset = i64::try_from(at).unwrap_or(i64::MAX);
+                let total = frame::HEADER_LEN.saturating_add(header.len);
+                let report = |cx: &mut ParseCx| {
+                    let whole = Some(total as u64);
+                    cx.frame(frames::HDR, offset, Some(frame::HEADER_LEN as u64));
+                    cx.frame(
+                        frames::DATA,
+                        offset.saturating_add(frame::HEADER_LEN as i64),
+                        Some(header.len as u64),
+                    );
+                    cx.frame(frames::PDU, offset, whole);
+                };
+                if header.kind == kind::DATA {
+                    return self.data_frame(dir, &header, rest, &report, cx);
+                }
+                if header.len > FRAME_MAX {
+                    report(cx);
+                    if let Some(tx) = self.of(&header, header.stream).and_then(|id| self.get(id)) {
+                        tx.saw(dir, header.kind);
+                        tx.event(Event::LongFrameData);
+                    }
+                    self.halves[dir].state = State::Skip(header.len);
+                    return Ok(frame::HEADER_LEN);
+                }
+                let payload = rest.get(frame::HEADER_LEN..total).ok_or(total)?;
+                report(cx);
+                self.frame(dir, &header, payload, cx);
+                Ok(total)
+            }
+        }
+    }
+
+    fn data_frame(
+        &mut self,
+        dir: Dir,
+        header: &Header,
+        rest: &[u8],
+        report: &dyn Fn(&mut ParseCx),
+        cx: &mut ParseCx,
+    ) -> Result<usize, usize> {
+        let mut used = frame::HEADER_LEN;
+        let mut padding = 0;
+        let mut left = header.len;
+        if header.has(flag::PADDED) && left > 0 {
+            padding = usize::from(*rest.get(used).ok_or(used.saturating_add(1))?);
+            used = used.saturating_add(1);
+            left = left.saturating_sub(1);
+        }
+        report(cx);
+        self.data(dir, header);
+        if padding > left {
+            if let Some(tx) = self.streams.get(&header.stream).copied().and_then(|id| self.get(id)) {
+                tx.event(Event::InvalidFrameData);
+            }
+            padding = left;
+        }
+        let left = left.saturating_sub(padding);
+        let end = header.has(flag::END_STREAM);
+        self.went_on(dir, State::Body { stream: header.stream, left, padding, end }, cx);
+        Ok(used)
+    }
+
+    /// Sets a state in a DATA frame, or the one behind it.
+    fn went_on(&mut self, dir: Dir, state: State, cx: &mut ParseCx) {
+        self.halves[dir].state = match state {
+            State::Body { stream, left: 0, padding, end } => {
+                if end {
+                    self.end_stream(dir, stream, cx);
+                }
+                if padding > 0 {
+                    State::Skip(padding)
+                } else {
+                    State::Frame
+                }
+            }
+            other => other,
+        };
+    }
+
+    fn preface(&mut self, dir: Dir, rest: &[u8], _cx: &mut ParseCx) -> Result<usize, usize> {
+        if dir == Dir::ToServer {
+            let shared = rest.len().min(PREFACE.len());
+            let same = rest.get(..shared) == PREFACE.get(..shared);
+            if same && shared < PREFACE.len() {
+                return Err(PREFACE.len());
+            }
+            self.halves[dir].state = State::Frame;
+            if same {
+                return Ok(shared);
+            }
+            self.connection_event(Event::InvalidClientMagic);
+        }
+        self.halves[dir].state = State::Frame;
+        Ok(0)
+    }
+
+    fn complete_all(&mut self) {
+        for tx in self.txs.iter_mut().flatten() {
+            tx.complete(FileState::Truncated);
+        }
+    }
+}
+
+impl Parser for Http2Parser {
+    fn parse(&mut self, dir: Dir, data: &[u8], cx: &mut ParseCx) -> Outcome {
+        let mut at: usize = 0;
+        loop {
+            let rest = data.get(at..).unwrap_or(&[]);
+            if rest.is_empty() {
+                return Outcome::Done;
+            }
+            match self.step(dir, rest, at, cx) {
+                Ok(used) => at = at.saturating_add(used),
+                Err(needed) => return Outcome::NeedMore { consumed: at, needed },
+            }
+        }
+    }
+
+    fn gap(&mut self, dir: Dir, len: u64, cx: &mut ParseCx) -> Outcome {
+        let mut lost = len;
+        if let State::Body { stream, left, padding, end } = self.halves[dir].state {
+            let of_body = lost.min(left as u64);
+            lost = lost.saturating_sub(of_body);
+            self.body(dir, stream, &[], of_body);
+            let left = left.saturating_sub(usize::try_from(of_body).unwrap_or(usize::MAX));
+            self.went_on(dir, State::Body { stream, left, padding, end }, cx);
+        }
+        if let State::Skip(left) = self.halves[dir].state {
+            let skipped = lost.min(left as u64);
+            lost = lost.saturating_sub(skipped);
+            let left = left.saturating_sub(usize::try_from(skipped).unwrap_or(usize::MAX));
+            self.halves[dir].state = if left == 0 { State::Frame } else { State::Skip(left) };
+        }
+        if lost > 0 {
+            self.halves[dir].state = State::Lost;
+            self.halves[dir].block = None;
+        }
+        Outcome::Done
+    }
+
+    fn close(&mut self, dir: Dir, cx: &mut ParseCx) {
+        self.closed[dir] = true;
+        for tx in self.txs.iter_mut().flatten().filter(|tx| !tx.is_complete()) {
+            tx.end(dir, FileState::Truncated);
+            tx.meta.packet_number = cx.packet_number;
+        }
+        if Dir::BOTH.iter().all(|d| self.closed[*d]) {
+            self.complete_all();
+        }
+    }
+
+    /// The request that asked for HTTP/2 in HTTP/1 is stream 1 (RFC 7540 section 3.2).
+    fn upgraded(&mut self, head: &UpgradeHead) {
+        let field = |name: &[u8], value: &[u8]| super::hpack::Field {
+            name: name.to_vec(),
+            value: value.to_vec(),
+            ..super::hpack::Field::default()
+        };
+        let mut fields = vec![field(b":method", &head.method), field(b":path", &head.uri)];
+        let mut settings = None;
+        for (name, value) in &head.request {
+            if name.eq_ignore_ascii_case(b"http2-settings") {
+                settings = Some(super::base64url(value).filter(|bytes| bytes.len() % 6 == 0));
+            } else if name.eq_ignore_ascii_case(b"host") {
+                fields.push(field(b":authority", value));
+            } else {
+                fields.push(field(name, value));
+            }
+        }
+        self.highest = [0, 1];
+        let places = Arc::clone(&self.places);
+        let id = self.open(1);
+        if let Some(tx) = self.get(id) {
+            tx.saw(Dir::ToServer, kind::HEADERS);
+            tx.add_fields(Dir::ToServer, fields, &places);
+            tx.end(Dir::ToServer, FileState::Closed);
+        }
+        if let Some(settings) = settings {
+            let id = self.open(0);
+            let mut table = None;
+            if let Some(tx) = self.get(id) {
+                tx.saw(Dir::ToServer, kind::SETTINGS);
+                match &settings {
+                    Some(bytes) => tx.add_settings(Dir::ToServer, frame::settings(bytes)),
+                    None => tx.event(Event::InvalidHttp1Settings),
+                }
+                let found =
+                    tx.sides.to_server.settings.iter().find(|(id, _)| *id == frame::HEADER_TABLE_SIZE);
+                table = found.map(|(_, value)| *value);
+            }
+            if let Some(bytes) = table {
+                self.halves.to_client.hpack.allow(u64::from(bytes));
+            }
+        }
+    }
+
+    fn tx_ids(&self) -> Range<u64> {
+        self.base..self.base.saturating_add(self.txs.len() as u64)
+    }
+    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
+        let tx = self.txs.get(self.position(id)?)?.as_deref()?;
+        Some(tx)
+    }
+    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
+        let tx = self.get(id)?;
+        Some(tx)
+    }
+    fn drop_tx(&mut self, id: u64) {
+        let Some(tx) = self.position(id).and_then(|at| self.txs.get_mut(at)).and_then(Option::take) else {
+            return;
+        };
+        if self.streams.get(&tx.stream) == Some(&id) {
+            self.streams.remove(&tx.stream);
+        }
+        while matches!(self.txs.front(), Some(None)) {
+            self.txs.pop_front();
+            self.base = self.base.saturating_add(1);
+        }
+    }
+
+    fn inspected(&mut self, id: u64, dir: Dir) {
+        if let Some(tx) = self.get(id) {
+            for file in &mut tx.sides[dir].files {
+                file.inspected();
+            }
+        }
+    }
+}
