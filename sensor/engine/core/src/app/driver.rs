@@ -256,6 +256,7 @@ impl Driver {
             if let (Some(protocol), Some(parser)) = (flow.app.parser_protocol.take(), flow.app.parser.take())
             {
                 flow.app.retired.push((protocol, parser));
+                flow.app.retired_inspected = PerDir::default();
             }
             flow.app.protocol = None;
             flow.app.recognition = PerDir::default();

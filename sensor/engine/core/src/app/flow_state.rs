@@ -28,6 +28,8 @@ pub struct AppState {
     pub parser: Option<Box<dyn Parser>>,
     /// Parsers an upgrade replaced; their transactions are still to be logged.
     pub retired: Vec<(ProtocolId, Box<dyn Parser>)>,
+    /// What they hold was inspected in this direction.
+    pub retired_inspected: PerDir<bool>,
     /// The parser was given something since the direction was last inspected.
     pub dirty: PerDir<bool>,
     /// Parsing is over (broken, encrypted, gap): transactions stay to be inspected and logged.

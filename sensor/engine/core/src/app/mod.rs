@@ -16,8 +16,6 @@
 
 #[cfg(test)]
 mod any_bytes;
-#[cfg(test)]
-mod playbook;
 pub mod body;
 pub mod dns;
 pub mod driver;
@@ -26,9 +24,11 @@ pub mod file;
 pub mod flow_state;
 pub mod ftp;
 pub mod http;
-pub mod pgsql;
-mod queue;
 pub mod http2;
+pub mod pgsql;
+#[cfg(test)]
+mod playbook;
+mod queue;
 pub mod recognise;
 pub mod rfb;
 pub mod sip;

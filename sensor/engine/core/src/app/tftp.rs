@@ -1,7 +1,9 @@
 //! TFTP (RFC 1350): the request to read or write a file, on UDP port 69. The transfer goes on between new ports and is not
 //! followed, as in Suricata.
 
-use super::{Buffer, LogFor, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction, TxMeta, View};
+use super::{
+    Buffer, LogFor, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction, TxMeta, View,
+};
 use crate::direction::{Dir, PerDir};
 use crate::event::JsonWriter;
 use std::collections::VecDeque;
@@ -33,7 +35,8 @@ pub static TFTP: Protocol = Protocol {
     aliases: &[],
     tcp: false,
     udp: true,
-    doc: "The Trivial File Transfer Protocol (RFC 1350). Each request to read or write gives one `tftp` event.",
+    doc:
+        "The Trivial File Transfer Protocol (RFC 1350). Each request to read or write gives one `tftp` event.",
     recognise: Recognise { patterns: &[], probe: Some(probe), tcp_ports: &[], udp_ports: &[69] },
     new: |_config| Box::new(TftpParser::default()),
     buffers: BUFFERS,
@@ -150,7 +153,10 @@ mod tests {
 
     fn play(dir: Dir, data: &[u8]) -> TftpParser {
         let mut parser = TftpParser::default();
-        assert_eq!(parser.parse(dir, data, &mut ParseCx { datagram: true, ..ParseCx::default() }), Outcome::Done);
+        assert_eq!(
+            parser.parse(dir, data, &mut ParseCx { datagram: true, ..ParseCx::default() }),
+            Outcome::Done
+        );
         parser
     }
 
@@ -168,7 +174,15 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_none() {
-        for data in [&b""[..], b"\0", b"\0\x01", b"\0\x01name", b"\0\x01name\0nomode\0", b"\0\x03\0\x01data", b"\0\x01\0octet\0"] {
+        for data in [
+            &b""[..],
+            b"\0",
+            b"\0\x01",
+            b"\0\x01name",
+            b"\0\x01name\0nomode\0",
+            b"\0\x03\0\x01data",
+            b"\0\x01\0octet\0",
+        ] {
             assert!(play(Dir::ToServer, data).txs.is_empty(), "{data:?}");
         }
         assert!(play(Dir::ToClient, b"\0\x01a\0octet\0").txs.is_empty());

@@ -17,6 +17,8 @@ pub struct Hit {
     pub rule: u32,
     /// The transaction it matched on.
     pub tx: Option<u64>,
+    /// Whose transaction that is, when an upgrade has replaced its parser: index in `AppState::retired`.
+    pub retired: Option<usize>,
     /// The bytes were those of the reassembled stream.
     pub stream: bool,
 }
@@ -147,7 +149,7 @@ impl Detector {
                 for action in &rule.on_match {
                     action.apply(packet, flow.as_deref_mut(), &captures);
                 }
-                self.hits.push(Hit { rule: *number, tx: None, stream });
+                self.hits.push(Hit { rule: *number, tx: None, retired: None, stream });
             }
         }
         self.candidates = candidates;

@@ -31,6 +31,11 @@ enum Verdict {
 impl Detector {
     /// Inspects the flow's transactions in the packet's direction.
     pub(super) fn transactions(&mut self, rules: &Ruleset, packet: &Packet<'_>, flow: &mut Flow, dir: Dir) {
+        if !flow.app.retired.is_empty() && !std::mem::replace(&mut flow.app.retired_inspected[dir], true) {
+            for at in 0..flow.app.retired.len() {
+                self.retired(rules, packet, flow, dir, at);
+            }
+        }
         if !std::mem::take(&mut flow.app.dirty[dir]) {
             return;
         }
@@ -40,6 +45,28 @@ impl Detector {
         let Some(parser) = flow.app.parser.as_ref() else { return };
         for id in parser.tx_ids() {
             self.transaction(rules, group, packet, flow, protocol, dir, id);
+        }
+    }
+
+    /// Inspects what a parser that an upgrade replaced still holds: the request and answer that agreed on it came in the very
+    /// packets that ended it.
+    fn retired(&mut self, rules: &Ruleset, packet: &Packet<'_>, flow: &mut Flow, dir: Dir, at: usize) {
+        let (protocol, parser) = flow.app.retired.remove(at);
+        let ids = parser.tx_ids();
+        let present = (flow.app.parser_protocol.replace(protocol), flow.app.parser.replace(parser));
+        let first = self.hits.len();
+        if let Some(group) = rules.tx.group(protocol, dir) {
+            for id in ids {
+                self.transaction(rules, group, packet, flow, protocol, dir, id);
+            }
+        }
+        for hit in self.hits.iter_mut().skip(first) {
+            hit.retired = Some(at);
+        }
+        let (present_protocol, present_parser) = present;
+        flow.app.parser_protocol = present_protocol;
+        if let Some(parser) = std::mem::replace(&mut flow.app.parser, present_parser) {
+            flow.app.retired.insert(at, (protocol, parser));
         }
     }
 
@@ -97,7 +124,7 @@ impl Detector {
                 for action in &rule.on_match {
                     action.apply(packet, Some(flow), &captures);
                 }
-                self.hits.push(Hit { rule: *number, tx: Some(id), stream: false });
+                self.hits.push(Hit { rule: *number, tx: Some(id), retired: None, stream: false });
             }
             match at.and_then(|at| state.partial.get_mut(at)) {
                 Some(slot) => *slot = known,

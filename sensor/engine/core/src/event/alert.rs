@@ -68,8 +68,12 @@ impl Events {
     fn alert_context(&mut self, hit: &Hit, flow: &Flow, dir: Dir) {
         let out = &mut self.json;
         if self.config.metadata {
-            let tx = hit.tx.and_then(|id| flow.app.parser.as_ref().and_then(|p| p.tx(id)));
-            if let (Some(tx), Some(protocol)) = (tx, flow.app.parser_protocol) {
+            let held = match hit.retired {
+                Some(at) => flow.app.retired.get(at).map(|(protocol, parser)| (*protocol, parser)),
+                None => flow.app.parser_protocol.zip(flow.app.parser.as_ref()),
+            };
+            let tx = held.and_then(|(protocol, parser)| Some((protocol, parser.tx(hit.tx?)?)));
+            if let Some((protocol, tx)) = tx {
                 let entry = protocol.get();
                 let step = |d: Dir| entry.states[d].get(usize::from(tx.progress(d))).copied();
                 for (key, d) in [("ts_progress", Dir::ToServer), ("tc_progress", Dir::ToClient)] {

@@ -12,8 +12,10 @@ impl Events {
     /// Writes what is ready on this flow and frees transactions nobody needs. `at_end`: the flow is over, all is ready.
     pub fn app(&mut self, flow: &mut Flow, packet: &Packet<'_>, at_end: bool) {
         self.flow_app_events(flow, packet);
-        for (protocol, mut parser) in std::mem::take(&mut flow.app.retired) {
-            self.parser(flow, packet, protocol, &mut *parser, true);
+        if at_end || Dir::BOTH.iter().all(|d| flow.app.retired_inspected[*d]) {
+            for (protocol, mut parser) in std::mem::take(&mut flow.app.retired) {
+                self.parser(flow, packet, protocol, &mut *parser, true);
+            }
         }
         let touched = std::mem::take(&mut flow.app.touched);
         if !touched && !at_end {

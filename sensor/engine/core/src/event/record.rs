@@ -23,16 +23,23 @@ impl Events {
             return;
         }
         let place = Place { tx_id: Some(tx.meta().id), ..place(flow, packet) };
+        let (before, comma) = self.json.mark();
         self.begin(record, place, Endpoints::of_flow(flow, tx.meta().dir()));
         self.json.open_object(record);
+        let empty = self.json.len();
         tx.log(&mut self.json, LogFor::Record);
+        if self.json.len() == empty {
+            // Nothing to say, e.g. of a window update.
+            self.json.truncate(before, comma);
+            return;
+        }
         self.json.close();
         self.end(Lane::Log, packet.ts);
         for more in tx.more_records() {
             if !self.config.record(more) {
                 continue;
             }
-            begin(&mut self.json, &self.config, more, place, Endpoints::of_flow(flow, tx.meta().dir()));
+            self.begin(more, place, Endpoints::of_flow(flow, tx.meta().dir()));
             self.json.open_object(record);
             tx.log(&mut self.json, LogFor::Alert);
             self.json.close();

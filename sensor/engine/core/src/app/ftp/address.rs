@@ -31,7 +31,8 @@ pub fn extended(text: &[u8]) -> Option<(Addr, u16)> {
 /// The port in a reply to PASV: six numbers, in parentheses or not (RFC 1123, 4.1.2.6, says to look for the digits).
 pub fn passive_port(reply: &[u8]) -> Option<u16> {
     let commas = reply.iter().position(|b| *b == b',')?;
-    let start = reply.get(..commas)?.iter().rposition(|b| !b.is_ascii_digit()).map_or(0, |at| at.saturating_add(1));
+    let start =
+        reply.get(..commas)?.iter().rposition(|b| !b.is_ascii_digit()).map_or(0, |at| at.saturating_add(1));
     let rest = reply.get(start..)?;
     let end = rest.iter().position(|b| !b.is_ascii_digit() && *b != b',').unwrap_or(rest.len());
     host_port(rest.get(..end)?).map(|(_, port)| port)

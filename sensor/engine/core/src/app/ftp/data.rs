@@ -183,7 +183,10 @@ impl Transaction for FtpData {
         self.file.as_ref().filter(|(_, travels)| *travels == dir).map_or(&[], |(files, _)| files.as_slice())
     }
     fn files_mut(&mut self, dir: Dir) -> &mut [File] {
-        self.file.as_mut().filter(|(_, travels)| *travels == dir).map_or(&mut [], |(files, _)| files.as_mut_slice())
+        self.file
+            .as_mut()
+            .filter(|(_, travels)| *travels == dir)
+            .map_or(&mut [], |(files, _)| files.as_mut_slice())
     }
     fn number(&self, keyword: &str, _dir: Dir) -> Option<u64> {
         match keyword {

@@ -159,7 +159,9 @@ impl FtpParser {
         match (tx.command.name, &code) {
             (Some("PORT" | "EPRT"), _) => settled = tx.port_target.map(|(_, port)| (port, true)),
             (Some("PASV"), b"227") => settled = address::passive_port(text).map(|port| (port, false)),
-            (Some("EPSV"), b"229") => settled = address::extended_passive_port(text).map(|port| (port, false)),
+            (Some("EPSV"), b"229") => {
+                settled = address::extended_passive_port(text).map(|port| (port, false))
+            }
             _ => {}
         }
         if let Some((port, active)) = settled {

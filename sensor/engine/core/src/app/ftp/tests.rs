@@ -77,7 +77,10 @@ fn transfers_are_announced_where_they_will_be() {
         assert_eq!((wish.listener, wish.port, &wish.note[..]), (listener, port, &b"RETR a b.txt"[..]));
         assert_eq!((wish.protocol, wish.transport), ("ftp-data", 6));
     }
-    let (parser, cx) = play(Value::Null, &[(S, "STOR x\r\nPASV\r\n"), (C, "500 no\r\n227 (1,2,3,4,5,6)\r\n"), (S, "STOR\r\n")]);
+    let (parser, cx) = play(
+        Value::Null,
+        &[(S, "STOR x\r\nPASV\r\n"), (C, "500 no\r\n227 (1,2,3,4,5,6)\r\n"), (S, "STOR\r\n")],
+    );
     assert!(cx.expect.is_empty());
     assert!(has(&parser, 0, "file_before_port") && has(&parser, 2, "file_without_name"));
 }
@@ -85,10 +88,14 @@ fn transfers_are_announced_where_they_will_be() {
 #[test]
 fn long_lines_are_cut_and_flagged() {
     let long = format!("RETR {}\r\nNOOP\r\n", "a".repeat(9000));
-    let (parser, _) = play(Value::Null, &[(S, &long), (C, &format!("550 {}\r\n200 ok\r\n", "b".repeat(9000)))]);
+    let (parser, _) =
+        play(Value::Null, &[(S, &long), (C, &format!("550 {}\r\n200 ok\r\n", "b".repeat(9000)))]);
     let records = records(&parser);
     assert_eq!(records[0]["command_data"].as_str().unwrap().len(), 4091);
-    assert_eq!((&records[0]["command_truncated"], &records[0]["reply_truncated"]), (&true.into(), &true.into()));
+    assert_eq!(
+        (&records[0]["command_truncated"], &records[0]["reply_truncated"]),
+        (&true.into(), &true.into())
+    );
     assert_eq!((&records[1]["command"], &records[1]["reply"]), (&"NOOP".into(), &json!(["ok"])));
     assert!(has(&parser, 0, "request_command_too_long") && has(&parser, 0, "response_command_too_long"));
     let (parser, _) = play(json!({"max-line-length": "16"}), &[(S, "USER aaaaaaaaaaaaaaaa\r\n")]);
@@ -118,7 +125,9 @@ fn tls_begins_where_the_server_agrees() {
 fn buffers_are_those_of_known_commands() {
     let (parser, _) = play(Value::Null, &[(S, "pass x y\r\n"), (C, "230-a\r\n230 b\r\n"), (S, "XYZ q\r\n")]);
     let tx = parser.tx(0).unwrap();
-    let read = |local, index, dir| tx.buffer(local, index, dir).map(|v| String::from_utf8_lossy(v.data).into_owned());
+    let read = |local, index, dir| {
+        tx.buffer(local, index, dir).map(|v| String::from_utf8_lossy(v.data).into_owned())
+    };
     assert_eq!(read(tx::COMMAND, 0, S).unwrap(), "PASS");
     assert_eq!(read(tx::COMMAND_DATA, 0, S).unwrap(), "x y");
     assert_eq!((read(tx::REPLY, 1, C).unwrap(), read(tx::REPLY, 2, C)), ("b".to_owned(), None));

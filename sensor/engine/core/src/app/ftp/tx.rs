@@ -153,7 +153,9 @@ impl Transaction for FtpTx {
             "ftp.mode" => port.map(|_| u64::from(self.active)),
             "ftp.reply_received" => (self.replied || self.over).then_some(u64::from(self.replied)),
             // ftpbounce: the address a PORT or EPRT names, when it is IPv4.
-            "ftp.port_target" => self.port_target.filter(|(a, _)| a.is_v4()).map(|(a, _)| u64::from(a.0 as u32)),
+            "ftp.port_target" => {
+                self.port_target.filter(|(a, _)| a.is_v4()).map(|(a, _)| u64::from(a.0 as u32))
+            }
             _ => None,
         }
     }

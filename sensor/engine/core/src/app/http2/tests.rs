@@ -113,9 +113,13 @@ fn a_stream_is_a_transaction_in_every_chunking() {
         assert_eq!(tx.progress(Dir::ToServer), progress::COMPLETE);
         assert!(tx.meta().has_event(Event::UserinfoInUri as u8));
         assert_eq!(tx.number_at("http2.window", 0, Dir::ToServer), Some(77));
-        let kinds: Vec<u64> = (0..9).map_while(|at| tx.number_at("http2.frametype", at, Dir::ToServer)).collect();
+        let kinds: Vec<u64> =
+            (0..9).map_while(|at| tx.number_at("http2.frametype", at, Dir::ToServer)).collect();
         assert_eq!(kinds, [1, 8, 9]);
-        assert_eq!((tx.files(Dir::ToClient)[0].size, tx.files(Dir::ToClient)[0].state), (19, FileState::Closed));
+        assert_eq!(
+            (tx.files(Dir::ToClient)[0].size, tx.files(Dir::ToClient)[0].state),
+            (19, FileState::Closed)
+        );
         for (name, dir, value) in [
             ("http.uri", Dir::ToServer, "/a?b=c"),
             ("http.host", Dir::ToServer, "example.com"),

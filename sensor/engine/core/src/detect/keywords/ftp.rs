@@ -21,7 +21,10 @@ fn word(
     let value = some_value(name, value, example)?.trim();
     let Some((_, wanted, dir)) = words.iter().find(|(word, _, _)| word.eq_ignore_ascii_case(value)) else {
         let known: Vec<&str> = words.iter().map(|(word, _, _)| *word).collect();
-        return Err(Refusal::error(format!("`{value}` is not what {name} knows"), format!("use {}", known.join(", "))));
+        return Err(Refusal::error(
+            format!("`{value}` is not what {name} knows"),
+            format!("use {}", known.join(", ")),
+        ));
     };
     let wanted = *wanted;
     tx_number::add(rule, name, name, protocol, Some(*dir), move |n, _| n == wanted)
