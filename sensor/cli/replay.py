@@ -77,6 +77,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ),
     )
     add(
+        "--data-dir",
+        dest="data_dir",
+        metavar=folder,
+        help=say("where data sets are kept (default: here)", "nơi giữ các tập dữ liệu (mặc định: tại đây)"),
+    )
+    add(
         "-l",
         dest="log_dir",
         metavar=folder,
@@ -134,6 +140,8 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args)
     if args.log_dir is not None:
         config.tree["default-log-dir"] = args.log_dir
+    if args.data_dir is not None:
+        config.tree["default-data-dir"] = args.data_dir
     if args.disable_detection:
         config.tree["rule-files"], args.only, args.extra = [], [], []
     paths, all_usable = _captures(args)

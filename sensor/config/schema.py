@@ -244,6 +244,7 @@ def _decoder() -> Iterator[Key]:
 KEYS: tuple[Key, ...] = (
     _sensor("suricata-version", TEXT, "The Suricata version a configuration was written for; noted only."),
     _sensor("sensor-name", TEXT, "The name of this sensor, in every event."),
+    _engine("default-data-dir", TEXT, "Where data sets and other state are kept; --data-dir overrides it."),
     _sensor("default-log-dir", TEXT, "Where output files go; -l overrides it."),
     _sensor("vars.address-groups.*", TEXT, "Addresses that rules name with `$`."),
     _sensor("vars.port-groups.*", TEXT, "Ports that rules name with `$`."),

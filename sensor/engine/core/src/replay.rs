@@ -62,6 +62,7 @@ pub struct Replay {
     shared: Arc<Shared>,
     batches: Receiver<Batch>,
     threads: Vec<JoinHandle<()>>,
+    rules: Arc<Ruleset>,
     finished: bool,
 }
 
@@ -151,7 +152,7 @@ impl Replay {
                 }),
             )?);
         }
-        Ok(Replay { shared, batches, threads, finished: false })
+        Ok(Replay { shared, batches, threads, rules: Arc::clone(rules), finished: false })
     }
 
     /// The next batch, or None when none came in time or all is done (`finished`).
@@ -164,6 +165,9 @@ impl Replay {
                     if thread.join().is_err() {
                         self.shared.warn("a worker thread died; its events are incomplete".to_owned());
                     }
+                }
+                if !self.finished {
+                    self.rules.save_datasets().into_iter().for_each(|reason| self.shared.warn(reason));
                 }
                 self.finished = true;
                 None

@@ -1,6 +1,7 @@
 //! From raw rules to a ruleset: every rule is built on its own, those that cannot be loaded become diagnostics.
 
 use super::builder::build;
+use super::dataset;
 use super::diagnostic::{Diagnostic, RawRule};
 use super::names::Names;
 use super::rule::Rule;
@@ -20,7 +21,7 @@ pub struct Compiled {
 
 /// Builds all rules and, unless `validate_only`, their prefilters. Errors are the engine's own (libhs), never a rule's.
 pub fn compile(document: &Value, raw: &[RawRule], validate_only: bool) -> Result<Compiled, String> {
-    let mut shared = shared(document);
+    let mut shared = shared(document)?;
     let mut rules: Vec<Rule> = Vec::with_capacity(raw.len());
     let mut diagnostics = Vec::new();
     let mut hash = Sha256::new();
@@ -37,13 +38,17 @@ pub fn compile(document: &Value, raw: &[RawRule], validate_only: bool) -> Result
         diagnostics.append(&mut shared.warnings);
     }
     let loaded = rules.len();
-    let ruleset = Ruleset::build(if validate_only { Vec::new() } else { rules }, Names::new(&shared))?;
+    let ruleset = Ruleset::build(
+        if validate_only { Vec::new() } else { rules },
+        Names::new(&shared),
+        shared.datasets.all(),
+    )?;
     let id = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
     Ok(Compiled { ruleset, id, loaded, diagnostics })
 }
 
 /// Classes and references of the configuration.
-fn shared(document: &Value) -> Shared {
+fn shared(document: &Value) -> Result<Shared, String> {
     let mut shared = Shared::default();
     for class in document["classification"].as_array().into_iter().flatten() {
         if let Some(name) = class["name"].as_str() {
@@ -56,8 +61,10 @@ fn shared(document: &Value) -> Shared {
             );
         }
     }
+    shared.datasets.config = dataset::Config::new(document);
+    shared.datasets.define(document)?;
     for (name, prefix) in document["references"].as_object().into_iter().flatten() {
         shared.references.insert(name.clone(), prefix.as_str().unwrap_or_default().to_owned());
     }
-    shared
+    Ok(shared)
 }

@@ -20,6 +20,7 @@ pub mod buffers;
 pub mod builder;
 pub mod compile;
 pub mod cx;
+pub mod dataset;
 pub mod diagnostic;
 pub mod engine_events;
 pub mod eval;

@@ -2,6 +2,9 @@
 
 use super::shared::Shared;
 
+/// In front of the interned names of variables whose values are JSON.
+pub const JSON_PREFIX: &str = "json:";
+
 /// A flowbit as events show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BitName {
@@ -12,12 +15,20 @@ pub enum BitName {
     TrafficLabel(String),
 }
 
+/// A captured variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    pub name: String,
+    /// Its value is JSON already.
+    pub json: bool,
+}
+
 /// By number, as the shared interners gave them.
 #[derive(Debug, Default)]
 pub struct Names {
     flowbits: Vec<BitName>,
     flowints: Vec<String>,
-    variables: Vec<String>,
+    variables: Vec<Variable>,
 }
 
 impl Names {
@@ -28,7 +39,10 @@ impl Names {
             _ => BitName::Plain(name.to_owned()),
         };
         // Variables are interned with their scope in front.
-        let variable = |name: &str| name.split_once(':').map_or(name, |(_, name)| name).to_owned();
+        let variable = |name: &str| Variable {
+            name: name.split_once(':').map_or(name, |(_, name)| name).to_owned(),
+            json: name.starts_with(JSON_PREFIX),
+        };
         Names {
             flowbits: shared.flowbits.names().map(bit).collect(),
             flowints: shared.flowints.names().map(str::to_owned).collect(),
@@ -42,7 +56,7 @@ impl Names {
     pub fn flowint(&self, number: u32) -> Option<&str> {
         self.flowints.get(number as usize).map(String::as_str)
     }
-    pub fn variable(&self, number: u32) -> Option<&str> {
-        self.variables.get(number as usize).map(String::as_str)
+    pub fn variable(&self, number: u32) -> Option<&Variable> {
+        self.variables.get(number as usize)
     }
 }

@@ -287,6 +287,8 @@ pub struct Rule {
     /// Names of the variables the evaluation numbers (byte_extract ...).
     pub variables: Vec<String>,
     pub tags: Vec<Tag>,
+    /// Variables shown in the alert's context.
+    pub context: Vec<u32>,
     /// Where it was written.
     pub file: String,
     pub line: u32,
@@ -330,6 +332,7 @@ impl Rule {
             target_src: None,
             variables: Vec::new(),
             tags: Vec::new(),
+            context: Vec::new(),
             file,
             line,
         }

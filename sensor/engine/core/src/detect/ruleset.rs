@@ -4,6 +4,7 @@
 //! transactions in `tx_groups`.
 
 use super::buffers;
+use super::dataset::Dataset;
 use super::names::Names;
 use super::packet_groups::PacketGroups;
 use super::prefilter::ScanState;
@@ -22,16 +23,17 @@ pub struct Ruleset {
     pub tx: TxGroups,
     /// What events call flowbits and variables.
     pub names: Arc<Names>,
+    pub datasets: Vec<Arc<Dataset>>,
 }
 
 impl Ruleset {
     /// Orders and groups rules. Errors come from libhs alone (out of memory, an impossible pattern) and name the group.
-    pub fn build(mut rules: Vec<Rule>, names: Names) -> Result<Ruleset, String> {
+    pub fn build(mut rules: Vec<Rule>, names: Names, datasets: Vec<Arc<Dataset>>) -> Result<Ruleset, String> {
         order(&mut rules);
         let packet = PacketGroups::build(&rules)?;
         let tx = TxGroups::build(&rules)?;
         let alert_json = rules.iter().map(alert_json).collect();
-        Ok(Ruleset { rules, alert_json, packet, tx, names: Arc::new(names) })
+        Ok(Ruleset { rules, alert_json, packet, tx, names: Arc::new(names), datasets })
     }
 
     /// Makes a worker's scan memory fit every prefilter.
@@ -51,6 +53,11 @@ impl Ruleset {
                 _ => None,
             })
             .collect()
+    }
+
+    /// Writes the data sets that are kept from run to run; what went wrong.
+    pub fn save_datasets(&self) -> Vec<String> {
+        self.datasets.iter().filter_map(|set| set.save().err()).collect()
     }
 
     pub fn rule(&self, number: u32) -> Option<&Rule> {

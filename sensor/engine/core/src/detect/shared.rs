@@ -1,5 +1,6 @@
 //! What rules of one ruleset share while they are built: names turned to numbers, classes, references, parsed address lists.
 
+use super::dataset::Datasets;
 use super::diagnostic::Diagnostic;
 use super::header;
 use super::rule::{AddrSet, PortSet};
@@ -51,6 +52,7 @@ pub struct Shared {
     pub xbits: Interner,
     /// xbits and hostbits at run time.
     pub xbit_table: Arc<XbitTable>,
+    pub datasets: Datasets,
     /// classification.config by class name; empty = not given, every class is accepted.
     pub classes: HashMap<String, Class>,
     /// reference.config: prefix of each reference type; empty = not given.

@@ -40,6 +40,8 @@ pub struct FlowDetect {
     pub flowints: Vec<(u32, u32)>,
     /// Captured flow variables: (id, value).
     pub flowvars: Vec<(u32, Vec<u8>)>,
+    /// Variables for the context of alerts, the newest of each.
+    pub context: Vec<(u32, Vec<u8>)>,
     /// Variables captured from the packet in hand.
     pub pktvars: Vec<(u32, Vec<u8>)>,
     /// Tags in force on the session.

@@ -1,14 +1,14 @@
 //! The alert event: which rule, on what, with the application's own facts beside it.
 
-use super::community_id::base64;
 use super::flow::flow_counts;
 use super::header::{Endpoints, Place};
-use super::{Events, Lane};
+use super::{metadata, Events, Lane};
 use crate::app::LogFor;
 use crate::decode::{link_type_name, Origin, Packet};
 use crate::detect::rule::{Action, Rule};
 use crate::detect::ruleset::Ruleset;
 use crate::detect::run::Hit;
+use crate::detect::transforms::base64;
 use crate::direction::Dir;
 use crate::flow::Flow;
 
@@ -37,6 +37,9 @@ impl Events {
         let out = &mut self.json;
         out.open_object("alert");
         out.raw_members(fixed);
+        if let Some(flow) = flow.filter(|_| !rule.context.is_empty()) {
+            metadata::context(out, &self.names, &rule.context, &flow.detect);
+        }
         if let Some(src_is_target) = rule.target_src {
             let (target, source) = if src_is_target {
                 ((ends.src, ends.src_port), (ends.dst, ends.dst_port))
@@ -141,7 +144,7 @@ impl Events {
             let bytes = raw.unwrap_or_else(|| packet.payload());
             let cut = bytes.get(..self.config.payload_buffer_bytes).unwrap_or(bytes);
             if self.config.payload && !cut.is_empty() {
-                self.json.str("payload", &base64(cut));
+                self.json.str("payload", &base64::encode(cut));
             }
             if self.config.payload_printable && !cut.is_empty() {
                 self.json.bytes("payload_printable", cut);
@@ -155,7 +158,7 @@ impl Events {
 
     fn packet_bytes(&mut self, packet: &Packet<'_>) {
         let out = &mut self.json;
-        out.str("packet", &base64(packet.frame));
+        out.str("packet", &base64::encode(packet.frame));
         out.open_object("packet_info");
         out.uint("linktype", u64::from(packet.link_type));
         if let Some(name) = link_type_name(packet.link_type) {

@@ -1,6 +1,7 @@
 //! Community ID version 1: a flow hash that other tools compute alike (public specification, version 1).
 
 use super::Endpoints;
+use crate::detect::transforms::base64;
 use sha1::{Digest, Sha1};
 
 /// "1:" and the base64 of SHA-1 over seed, ordered addresses, protocol and ports.
@@ -29,7 +30,7 @@ pub fn of(ends: &Endpoints, seed: u16) -> String {
         hash.update(a.1.to_be_bytes());
         hash.update(b.1.to_be_bytes());
     }
-    format!("1:{}", base64(&hash.finalize()))
+    format!("1:{}", base64::encode(&hash.finalize()))
 }
 
 /// The pair of numbers that stands for ports: type and the type of its answer, or type and code when it has none.
@@ -45,24 +46,6 @@ fn icmp_ports(version: u8, kind: u8, code: u8) -> (u16, u16, bool) {
         }
     }
     (u16::from(kind), u16::from(code), false)
-}
-
-/// Base64 with padding (RFC 4648, section 4).
-pub fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0u32, |n, b| n << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
-        for at in 0..4 {
-            if at <= chunk.len() {
-                let index = (group >> (18 - 6 * at) & 63) as usize;
-                out.push(char::from(ALPHABET[index]));
-            } else {
-                out.push('=');
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -82,7 +65,5 @@ mod tests {
             icmp: None,
         };
         assert_eq!(of(&ends, 0), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
-        assert_eq!(base64(b"a"), "YQ==");
-        assert_eq!(base64(b"abc"), "YWJj");
     }
 }

@@ -66,11 +66,28 @@ fn variables(out: &mut JsonWriter, key: &str, names: &Names, values: &[(u32, Vec
     }
     out.open_array(key);
     for (id, value) in values {
-        if let Some(name) = names.variable(*id) {
+        if let Some(variable) = names.variable(*id) {
             out.open();
-            out.bytes(name, value);
+            out.bytes(&variable.name, value);
             out.close();
         }
     }
     out.close_array();
+}
+
+/// Writes `context` of an alert: what its rule captured for it, and what data sets know of the values.
+pub(super) fn context(out: &mut JsonWriter, names: &Names, wanted: &[u32], state: &FlowDetect) {
+    let mut held = state.context.iter().filter(|(id, _)| wanted.contains(id)).peekable();
+    if held.peek().is_none() {
+        return;
+    }
+    out.open_object("context");
+    for (id, value) in held {
+        match names.variable(*id) {
+            Some(variable) if variable.json => out.raw(&variable.name, value),
+            Some(variable) => out.bytes(&variable.name, value),
+            None => {}
+        }
+    }
+    out.close();
 }

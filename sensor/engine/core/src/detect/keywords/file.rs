@@ -79,16 +79,6 @@ pub static FILEEXT: Keyword = Keyword {
     ..Keyword::EMPTY
 };
 
-/// Numbers with a unit: 100, 10KB, 5 MB.
-fn size(text: &str) -> Option<u64> {
-    let text = text.trim().to_ascii_uppercase();
-    let (digits, factor) = [("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30)]
-        .iter()
-        .find_map(|(unit, factor)| text.strip_suffix(unit).map(|d| (d.to_owned(), *factor)))
-        .unwrap_or((text, 1u64));
-    number::unsigned(&digits)?.checked_mul(factor)
-}
-
 pub static FILESIZE: Keyword = Keyword {
     name: "filesize",
     kind: Kind::App,
@@ -98,7 +88,7 @@ pub static FILESIZE: Keyword = Keyword {
     refuses: &["filesize;", "filesize:x;"],
     parse: |rule, value| {
         let value = some_value("filesize", value, ">1MB")?;
-        let test = number::named_test("filesize", value, u64::MAX, &size)?;
+        let test = number::named_test("filesize", value, u64::MAX, &number::bytes)?;
         add(rule, move |file| match file.state {
             FileState::Closed => test.holds(file.size),
             _ => test.holds_for_growing(file.size) == Some(true),

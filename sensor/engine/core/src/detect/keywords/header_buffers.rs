@@ -6,6 +6,10 @@ use crate::detect::builder::{no_value, Place};
 
 macro_rules! header_buffer {
     ($id:ident, $name:literal, $doc:literal, $read:ident) => {
+        header_buffer!($id, $name, $doc, $read, true);
+    };
+    // Addresses are the same in every packet of a flow, so they go with app-layer keywords.
+    ($id:ident, $name:literal, $doc:literal, $read:ident, $packet_only:literal) => {
         pub static $id: Keyword = Keyword {
             name: $name,
             kind: Kind::Buffer,
@@ -15,7 +19,7 @@ macro_rules! header_buffer {
             refuses: &[concat!($name, ":1; content:\"|45|\";"), concat!($name, ";")],
             parse: |rule, value| {
                 no_value($name, value)?;
-                rule.needs_packet = true;
+                rule.needs_packet |= $packet_only;
                 rule.select(Place::Packet($name, $read))
             },
             ..Keyword::EMPTY
@@ -30,8 +34,8 @@ header_buffer!(UDP, "udp.hdr", "The UDP header.", udp);
 header_buffer!(ICMPV4, "icmpv4.hdr", "The ICMPv4 header.", icmpv4);
 header_buffer!(ICMPV6, "icmpv6.hdr", "The ICMPv6 header.", icmpv6);
 
-header_buffer!(IP_SRC, "ip.src", "The source address, 4 or 16 bytes.", ip_src);
-header_buffer!(IP_DST, "ip.dst", "The destination address, 4 or 16 bytes.", ip_dst);
+header_buffer!(IP_SRC, "ip.src", "The source address, 4 or 16 bytes.", ip_src, false);
+header_buffer!(IP_DST, "ip.dst", "The destination address, 4 or 16 bytes.", ip_dst, false);
 
 fn ip_src<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
     packet.ip_bytes().get(if packet.ip_version == 4 { 12..16 } else { 8..24 })

@@ -74,8 +74,6 @@ pub const LATER_DECODERS: &[&str] = &[
 pub const LATER: &[&str] = &[
     "asn1",
     "config",
-    "dataset",
-    "datarep",
     "entropy",
     "filemagic",
     "file.magic",

@@ -7,6 +7,7 @@ mod byte_variables;
 mod bytes;
 mod checksum;
 mod content;
+mod dataset;
 mod events;
 mod file;
 mod flow;
@@ -106,6 +107,7 @@ pub static KEYWORDS: &[&Keyword] = &[
     &flow::BYTES_TOSERVER, &flow::BYTES_TOCLIENT, &flowbits::FLOWBITS, &flowbits::FLOWINT, &xbits::XBITS, &xbits::HOSTBITS,
     &threshold::THRESHOLD, &threshold::DETECTION_FILTER,
     &app::APP_LAYER_PROTOCOL, &app::APP_LAYER_EVENT,
+    &dataset::DATASET, &dataset::DATAREP,
     &file::FILENAME, &file::FILEEXT, &file::FILESIZE,
     &events::DECODE_EVENT, &events::STREAM_EVENT, &events::ENGINE_EVENT,
     &ip::TTL, &ip::TOS, &ip::ID, &ip::IPOPTS, &ip::IP_PROTO, &ip::SAMEIP, &ip::FRAGBITS, &ip::FRAGOFFSET, &ip::VLAN_ID,

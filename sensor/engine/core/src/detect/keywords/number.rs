@@ -13,6 +13,16 @@ pub fn unsigned(text: &str) -> Option<u64> {
     }
 }
 
+/// Bytes, with a unit or not: 100, 10KB, 5 MB.
+pub fn bytes(text: &str) -> Option<u64> {
+    let text = text.trim().to_ascii_uppercase();
+    let (digits, factor) = [("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30)]
+        .iter()
+        .find_map(|(unit, factor)| text.strip_suffix(unit).map(|d| (d.to_owned(), *factor)))
+        .unwrap_or((text, 1u64));
+    unsigned(&digits)?.checked_mul(factor)
+}
+
 /// As `unsigned`, with an optional minus.
 pub fn signed(text: &str) -> Option<i64> {
     let text = text.trim();

@@ -4,6 +4,7 @@ use super::{text, Keyword, Kind};
 use crate::detect::buffers;
 use crate::detect::builder::{some_value, Item, Place, RuleBuilder};
 use crate::detect::diagnostic::Refusal;
+use crate::detect::names::JSON_PREFIX;
 use crate::detect::pcre::{Options, Regex};
 use crate::detect::program::{Capture, Op, Pcre};
 use crate::detect::rule::OnMatch;
@@ -200,13 +201,16 @@ fn captures(
         }
         add(rule, group, kind, name);
     }
-    for scope in [Scope::Flow, Scope::Packet] {
+    for scope in [Scope::Flow, Scope::Packet, Scope::Alert] {
         let kept: Vec<u32> = captures
             .iter()
             .map(|c| c.id)
             .filter(|id| rule.shared.flowvars.name(*id).is_some_and(|n| n.starts_with(scope.prefix())))
             .collect();
         if !kept.is_empty() {
+            if let Scope::Alert = scope {
+                rule.rule.context.extend(&kept);
+            }
             rule.rule.on_match.push(Box::new(KeepVariables(scope, kept)));
         }
     }
@@ -217,11 +221,23 @@ fn captures(
 const VALUE_MAX: usize = 1024;
 const VALUES_MAX: usize = 32;
 
+impl RuleBuilder<'_> {
+    /// A variable of the alert's context that a data set fills with JSON.
+    pub fn keep_context(&mut self, key: &str) -> u32 {
+        let id = self.shared.flowvars.number(&format!("{JSON_PREFIX}{key}"));
+        self.rule.context.push(id);
+        self.rule.on_match.push(Box::new(KeepVariables(Scope::Alert, vec![id])));
+        id
+    }
+}
+
 /// How long a captured variable lives.
 #[derive(Clone, Copy)]
 enum Scope {
     Flow,
     Packet,
+    /// For the rule's own alert: `alert.context`.
+    Alert,
 }
 
 impl Scope {
@@ -230,6 +246,7 @@ impl Scope {
         match self {
             Scope::Flow => "flow:",
             Scope::Packet => "pkt:",
+            Scope::Alert => "alert:",
         }
     }
 }
@@ -248,7 +265,11 @@ impl OnMatch for KeepVariables {
         let variables = match self.0 {
             Scope::Flow => &mut flow.detect.flowvars,
             Scope::Packet => &mut flow.detect.pktvars,
+            Scope::Alert => &mut flow.detect.context,
         };
+        if let Scope::Alert = self.0 {
+            variables.retain(|(id, _)| !self.1.contains(id));
+        }
         for (id, value) in captures.iter().filter(|(id, _)| self.1.contains(id)) {
             let value = value.get(..VALUE_MAX).unwrap_or(value).to_vec();
             // A repeated name takes the newest value when it is the same capture; distinct values are all kept.

@@ -92,6 +92,11 @@ fn run(ops: &[Op], view: View<'_>, cx: &mut EvalCx<'_>, mut pos: usize) -> Verdi
                     return Verdict::Stop;
                 }
             }
+            Op::Lookup(lookup) => {
+                if !view.complete || view.offset != 0 || !lookup.holds(view.data, &mut cx.captures) {
+                    return Verdict::Fail;
+                }
+            }
             Op::Test { field, compare, value, negated, bitmask } => {
                 let Some((found, _)) = read(field, view, cx, pos) else {
                     return Verdict::Fail;

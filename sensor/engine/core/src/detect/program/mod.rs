@@ -137,6 +137,8 @@ pub enum Op {
         variable: u8,
         bitmask: Option<u64>,
     },
+    /// dataset, datarep: the whole buffer is looked up.
+    Lookup(Box<dyn Lookup>),
     /// base64_decode with what base64_data is tested for; nothing after it is looked at.
     Base64 {
         offset: u32,
@@ -146,6 +148,12 @@ pub enum Op {
         /// None: no base64_data follows, decoding at least one byte is the test.
         inner: Option<Program>,
     },
+}
+
+/// A test of a whole buffer against something outside the rule.
+pub trait Lookup: Send + Sync {
+    /// Whether it holds; what the alert is to show goes to `captures` as (variable, value).
+    fn holds(&self, data: &[u8], captures: &mut Vec<(u32, Vec<u8>)>) -> bool;
 }
 
 /// The tests of one buffer.
@@ -189,7 +197,7 @@ fn position_use(op: &Op) -> (bool, bool) {
         Op::Content(c) => (c.relative, !c.negated),
         Op::Pcre(p) => (p.relative, !p.negated),
         Op::DataAt { relative, .. } | Op::Base64 { relative, .. } => (*relative, false),
-        Op::Size(_) => (false, false),
+        Op::Size(_) | Op::Lookup(_) => (false, false),
         Op::Test { field, .. } => (field.relative, false),
         Op::Jump { field, .. } | Op::Extract { field, .. } | Op::Math { field, .. } => (field.relative, true),
     }

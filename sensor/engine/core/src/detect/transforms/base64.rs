@@ -23,6 +23,21 @@ fn value(byte: u8) -> Option<u32> {
     Some(u32::from(v))
 }
 
+/// With padding (RFC 4648, section 4).
+pub fn encode(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
+    for chunk in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
+        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for (at, shift) in [18u32, 12, 6, 0].into_iter().enumerate() {
+            let digit = ALPHABET.get((group >> shift & 63) as usize).filter(|_| at <= chunk.len());
+            out.push(digit.map_or('=', |d| char::from(*d)));
+        }
+    }
+    out
+}
+
 /// Appends the decoded bytes to `out`.
 pub fn decode(input: &[u8], mode: Mode, out: &mut Vec<u8>) {
     if mode == Mode::Strict && !is_strict(input) {
