@@ -24,6 +24,7 @@ def replayed(
 ) -> list[dict[str, Any]]:
     """The events of a capture under these rules."""
     (folder / "a.rules").write_text(rules)
+    (folder / "out" / "eve.json").unlink(missing_ok=True)  # a replay adds to what is there
     done = haidang("replay", capture, "-S", folder / "a.rules", "-l", folder / "out", "-k", "none", *more)
     assert done.returncode == 0, done.stderr
     assert "0 quarantined, 0 skipped" in done.stdout
