@@ -240,7 +240,7 @@ impl Stages {
                 }
             }
         }
-        self.events.app(flow, packet, at_end);
+        self.events.app(flow, packet, Some(dir).filter(|_| !at_end));
     }
 
     /// A packet without a flow.
@@ -267,7 +267,7 @@ impl Stages {
             self.inspect(flow, &packet, dir, false);
         }
         let packet = end_packet(flow, Dir::ToServer);
-        self.events.app(flow, &packet, true);
+        self.events.app(flow, &packet, None);
         self.events.flow(flow, flow.last);
     }
 }

@@ -38,6 +38,7 @@ pub struct File {
     pub range: Option<(u64, u64)>,
     pub logged: bool,
     pub(super) content: Option<Box<Body>>,
+    pub(super) limits: Option<BodyLimits>,
 }
 
 /// The window over a file's content. Suricata's defaults for files outside HTTP: no limit of its own, looked at as it comes.
@@ -48,11 +49,17 @@ impl File {
     pub fn open(name: &[u8]) -> File {
         File { name: name.to_vec(), content: Some(Box::default()), ..File::default() }
     }
+    /// Inspects the content within these limits instead: nothing before `min_inspect` bytes stand or the file is over, nothing
+    /// beyond `limit`.
+    pub fn limited(mut self, limits: BodyLimits) -> File {
+        self.limits = Some(limits);
+        self
+    }
     /// The next bytes of the content.
     pub fn append(&mut self, bytes: &[u8]) {
         self.size = self.size.saturating_add(bytes.len() as u64);
         if let Some(content) = &mut self.content {
-            content.append(bytes, &CONTENT);
+            content.append(bytes, self.limits.as_ref().unwrap_or(&CONTENT));
         }
     }
     /// `len` bytes of the content are lost.
@@ -60,7 +67,7 @@ impl File {
         self.gaps = true;
         self.size = self.size.saturating_add(len);
         if let Some(content) = &mut self.content {
-            content.gap(len, &CONTENT);
+            content.gap(len, self.limits.as_ref().unwrap_or(&CONTENT));
         }
     }
     /// Ends the file, once; later calls change nothing.
@@ -74,12 +81,12 @@ impl File {
     }
     /// The window of the content that stands: the buffer `file.data`.
     pub fn data(&self) -> Option<View<'_>> {
-        self.content.as_ref()?.view(&CONTENT, true)
+        self.content.as_ref()?.view(self.limits.as_ref().unwrap_or(&CONTENT), self.limits.is_none())
     }
     /// What `data` shows was inspected: the window may slide.
     pub fn inspected(&mut self) {
         if let Some(content) = &mut self.content {
-            content.inspected(&CONTENT, true);
+            content.inspected(self.limits.as_ref().unwrap_or(&CONTENT), self.limits.is_none());
         }
     }
 

@@ -25,15 +25,20 @@ pub mod flow_state;
 pub mod ftp;
 pub mod http;
 pub mod http2;
+pub mod imap;
+pub mod mime;
 pub mod pgsql;
 #[cfg(test)]
 mod playbook;
+pub mod pop3;
 mod queue;
 pub mod recognise;
 pub mod rfb;
 pub mod sip;
+pub mod smtp;
 pub mod ssh;
 pub mod tftp;
+pub mod telnet;
 pub mod tls;
 pub mod tx;
 pub mod websocket;
@@ -284,4 +289,8 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &ftp::data::FTP_DATA,
     &tftp::TFTP,
     &websocket::WEBSOCKET,
+    &smtp::SMTP,
+    &pop3::POP3,
+    &imap::IMAP,
+    &telnet::TELNET,
 ];

@@ -43,6 +43,16 @@ impl<T: Transaction> Queue<T> {
             self.txs.remove(at);
         }
     }
+    pub fn len(&self) -> usize {
+        self.txs.len()
+    }
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.txs.iter_mut()
+    }
+    /// As what it is.
+    pub fn typed(&self, id: u64) -> Option<&T> {
+        self.txs.get(self.index(id)?)
+    }
     /// As what it is.
     pub fn typed_mut(&mut self, id: u64) -> Option<&mut T> {
         let at = self.index(id)?;

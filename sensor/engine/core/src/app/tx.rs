@@ -90,6 +90,9 @@ pub trait Transaction {
     }
     /// Writes the members of such a record's object.
     fn log_more(&self, _record: &str, _out: &mut JsonWriter) {}
+    /// Writes what stands beside the record's object in the same event (SMTP: `email`), with its key. `options`: what the
+    /// configuration says of the record's type, under `eve-types`.
+    fn log_beside(&self, _out: &mut JsonWriter, _what: LogFor, _options: &serde_json::Value) {}
     /// Files carried in this direction.
     fn files(&self, _dir: Dir) -> &[File] {
         &[]

@@ -99,6 +99,7 @@ impl Events {
                     out.open_object(more);
                     tx.log_more(more, out);
                     out.close();
+                    tx.log_beside(out, LogFor::Alert, self.config.record_options(entry.record));
                 }
                 let files: Vec<_> = Dir::BOTH.iter().flat_map(|d| tx.files(*d)).collect();
                 if !files.is_empty() {

@@ -6,7 +6,6 @@ use super::{Events, Lane};
 use crate::app::{ProtocolId, Transaction};
 use crate::decode::Packet;
 use crate::detect::engine_events;
-use crate::direction::Dir;
 use crate::flow::Flow;
 
 impl Events {
@@ -65,7 +64,7 @@ impl Events {
             return;
         }
         let place = Place { tx_id: tx, ..place(flow, packet) };
-        self.begin("anomaly", place, Endpoints::of_flow(flow, Dir::ToServer));
+        self.begin("anomaly", place, Endpoints::of_packet(packet));
         let out = &mut self.json;
         out.open_object("anomaly");
         out.str("app_proto", app);

@@ -11,8 +11,8 @@ pub struct EveConfig {
     pub anomaly_decode: bool,
     pub anomaly_stream: bool,
     pub anomaly_applayer: bool,
-    /// Record types that are on, e.g. "http"; None = all.
-    records: Option<Vec<String>>,
+    /// Record types that are on, e.g. "http", with their options; None = all.
+    records: Option<serde_json::Map<String, Value>>,
     /// Application metadata and flow facts in alerts (`metadata: yes`).
     pub metadata: bool,
     /// Flowbits, variables and traffic labels in every event of a flow (`metadata` of the output).
@@ -48,7 +48,7 @@ impl EveConfig {
             anomaly_stream: anomaly("stream", false),
             anomaly_applayer: anomaly("applayer", true),
             // A type is written `ftp-data` in the configuration, its record `ftp_data`.
-            records: types.map(|t| t.keys().map(|name| name.replace('-', "_")).collect()),
+            records: types.map(|t| t.iter().map(|(name, node)| (name.replace('-', "_"), node.clone())).collect()),
             metadata: flag(option("alert", "metadata"), true),
             common_metadata: flag(&eve["metadata"], true),
             payload: flag(option("alert", "payload"), false),
@@ -71,7 +71,12 @@ impl EveConfig {
 
     /// Whether records of this type are written.
     pub fn record(&self, name: &str) -> bool {
-        !name.is_empty() && self.records.as_ref().is_none_or(|r| r.iter().any(|n| n == name))
+        !name.is_empty() && self.records.as_ref().is_none_or(|r| r.contains_key(name))
+    }
+
+    /// What the configuration says of records of this type, null where it says nothing.
+    pub fn record_options(&self, name: &str) -> &Value {
+        self.records.as_ref().and_then(|r| r.get(name)).unwrap_or(&Value::Null)
     }
 }
 

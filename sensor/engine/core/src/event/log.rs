@@ -9,21 +9,22 @@ use crate::direction::Dir;
 use crate::flow::Flow;
 
 impl Events {
-    /// Writes what is ready on this flow and frees transactions nobody needs. `at_end`: the flow is over, all is ready.
-    pub fn app(&mut self, flow: &mut Flow, packet: &Packet<'_>, at_end: bool) {
+    /// Writes what is ready on this flow and frees transactions nobody needs. `dir`: the packet's, files of which are written
+    /// with it; None: the flow is over, all is ready.
+    pub fn app(&mut self, flow: &mut Flow, packet: &Packet<'_>, dir: Option<Dir>) {
         self.flow_app_events(flow, packet);
-        if at_end || Dir::BOTH.iter().all(|d| flow.app.retired_inspected[*d]) {
+        if dir.is_none() || Dir::BOTH.iter().all(|d| flow.app.retired_inspected[*d]) {
             for (protocol, mut parser) in std::mem::take(&mut flow.app.retired) {
-                self.parser(flow, packet, protocol, &mut *parser, true);
+                self.parser(flow, packet, protocol, &mut *parser, None);
             }
         }
         let touched = std::mem::take(&mut flow.app.touched);
-        if !touched && !at_end {
+        if !touched && dir.is_some() {
             return;
         }
         // The parser is taken out so that records may look at the flow while transactions are marked.
         if let (Some(protocol), Some(mut parser)) = (flow.app.parser_protocol, flow.app.parser.take()) {
-            self.parser(flow, packet, protocol, &mut *parser, at_end);
+            self.parser(flow, packet, protocol, &mut *parser, dir);
             flow.app.parser = Some(parser);
         }
     }
@@ -34,10 +35,10 @@ impl Events {
         packet: &Packet<'_>,
         protocol: ProtocolId,
         parser: &mut dyn Parser,
-        at_end: bool,
+        dir: Option<Dir>,
     ) {
         for id in parser.tx_ids() {
-            self.one(flow, packet, protocol, parser, id, at_end);
+            self.one(flow, packet, protocol, parser, id, dir);
         }
     }
 
@@ -48,9 +49,10 @@ impl Events {
         protocol: ProtocolId,
         parser: &mut dyn Parser,
         id: u64,
-        at_end: bool,
+        dir: Option<Dir>,
     ) {
         let entry = protocol.get();
+        let at_end = dir.is_none();
         let Some(tx) = parser.tx(id) else { return };
         let meta = tx.meta();
         let fresh = meta.events & !meta.events_logged;
@@ -67,10 +69,11 @@ impl Events {
         let inspected = Dir::BOTH.iter().all(|d| meta.skip[*d] || meta.detect[*d].done);
         let gone = at_end || (complete && inspected && ready);
         let mut wrote_file = false;
-        for dir in Dir::BOTH {
-            for file in tx.files(dir) {
+        let passes = |of: Dir| gone || dir == Some(of);
+        for of in Dir::BOTH.into_iter().filter(|of| passes(*of)) {
+            for file in tx.files(of) {
                 if !file.logged && (at_end || file.state != FileState::Open) {
-                    self.file(flow, packet, protocol, tx, file, dir);
+                    self.file(flow, packet, protocol, tx, file, of);
                     wrote_file = true;
                 }
             }
@@ -83,8 +86,8 @@ impl Events {
             return;
         }
         let Some(tx) = parser.tx_mut(id) else { return };
-        for dir in Dir::BOTH {
-            for file in tx.files_mut(dir) {
+        for of in Dir::BOTH.into_iter().filter(|of| passes(*of)) {
+            for file in tx.files_mut(of) {
                 file.logged |= file.state != FileState::Open;
             }
         }

@@ -34,6 +34,7 @@ impl Events {
             return;
         }
         self.json.close();
+        tx.log_beside(&mut self.json, LogFor::Record, self.config.record_options(record));
         self.end(Lane::Log, packet.ts);
         for more in tx.more_records() {
             if !self.config.record(more) {
@@ -69,6 +70,7 @@ impl Events {
             out.open_object(protocol.get().record);
             tx.log(out, LogFor::Alert);
             out.close();
+            tx.log_beside(out, LogFor::Alert, self.config.record_options(protocol.get().record));
         }
         out.str("app_proto", protocol.get().name);
         out.open_object("fileinfo");

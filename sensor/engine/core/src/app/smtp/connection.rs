@@ -1,0 +1,561 @@
+//! One SMTP connection: lines become commands, replies and mails. Which command a reply answers follows from their order.
+
+use super::events::Event;
+use super::tx::SmtpTx;
+use super::Config;
+use crate::app::mime::Message;
+use crate::app::queue::Queue;
+use crate::app::{Outcome, ParseCx, Parser, Transaction};
+use crate::direction::{Dir, PerDir};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Longest command or reply that is read; Suricata's limit, eight times what RFC 5321 section 4.5.3.1 asks for.
+const LINE_MAX: usize = 4096;
+/// Data of a mail that may be a boundary or its end is kept back until its line is whole, up to this length.
+const HELD_MAX: usize = 1024;
+/// Commands that wait for their reply; beyond it the oldest are forgotten.
+const WAITING_MAX: usize = 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Command {
+    StartTls,
+    Data,
+    Bdat,
+    /// The end of a mail, which is answered like a command.
+    DataEnd,
+    Rset,
+    Other,
+}
+
+/// What the client's next bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Commands,
+    /// A mail up to a line with a dot alone.
+    Mail,
+    /// So many bytes of a mail.
+    Chunk { left: u64, last: bool },
+}
+
+pub struct SmtpParser {
+    config: Config,
+    txs: Queue<SmtpTx>,
+    /// The transaction commands and replies belong to; it may be over.
+    current: Option<u64>,
+    helo: Option<Arc<[u8]>>,
+    mode: Mode,
+    /// The next byte of the mail begins a line.
+    line_starts: bool,
+    /// The end of a chunk that means something only with what the next one begins with.
+    held: Vec<u8>,
+    waiting: VecDeque<Command>,
+    /// The server has greeted.
+    greeted: bool,
+    /// Inside of a reply of several lines.
+    in_reply: bool,
+    pipelining: bool,
+    /// The next line of the client answers a challenge (AUTH).
+    challenged: bool,
+    /// A chunk has just ended: what is no command was too much of it.
+    after_chunk: bool,
+    /// The rest of a line that was too long, or begun before a gap, is skipped.
+    skip_line: PerDir<bool>,
+    closed: PerDir<bool>,
+}
+
+impl SmtpParser {
+    pub fn new(config: Config) -> SmtpParser {
+        SmtpParser {
+            txs: Queue::new(config.max_tx),
+            config,
+            current: None,
+            helo: None,
+            mode: Mode::Commands,
+            line_starts: true,
+            held: Vec::new(),
+            waiting: VecDeque::new(),
+            greeted: false,
+            in_reply: false,
+            pipelining: false,
+            challenged: false,
+            after_chunk: false,
+            skip_line: PerDir::default(),
+            closed: PerDir::default(),
+        }
+    }
+
+    fn tx(&mut self) -> Option<&mut SmtpTx> {
+        self.txs.typed_mut(self.current?)
+    }
+    /// Sets an event on the transaction in hand. One that is over is as good as gone: replies to its end have no place.
+    fn event(&mut self, event: Event) {
+        if let Some(tx) = self.tx().filter(|tx| !tx.done) {
+            tx.meta.set_event(event as u8);
+        }
+    }
+
+    /// Cuts the next line off: (line, bytes with its end). None: it is not whole yet.
+    fn next_line<'a>(&mut self, dir: Dir, rest: &'a [u8]) -> Option<(&'a [u8], usize)> {
+        let Some(at) = memchr::memchr(b'\n', rest) else {
+            if rest.len() < LINE_MAX && !self.skip_line[dir] {
+                return None;
+            }
+            let line = if self.skip_line[dir] { &[][..] } else { rest.get(..LINE_MAX).unwrap_or(rest) };
+            if !self.skip_line[dir] {
+                self.event(Event::TruncatedLine);
+            }
+            self.skip_line[dir] = true;
+            return Some((line, rest.len()));
+        };
+        let used = at.saturating_add(1);
+        if std::mem::take(&mut self.skip_line[dir]) {
+            return Some((&[], used));
+        }
+        let line = rest.get(..at).unwrap_or(&[]);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.len() > LINE_MAX {
+            self.event(Event::TruncatedLine);
+        }
+        Some((line.get(..LINE_MAX).unwrap_or(line), used))
+    }
+
+    fn client(&mut self, data: &[u8], eof: bool) -> Outcome {
+        let mut at = 0usize;
+        loop {
+            let rest = data.get(at..).unwrap_or(&[]);
+            if rest.is_empty() {
+                return Outcome::Done;
+            }
+            let used = match self.mode {
+                Mode::Commands => match self.next_line(Dir::ToServer, rest) {
+                    Some((line, used)) => {
+                        if !line.is_empty() {
+                            self.command(line);
+                        }
+                        Some(used)
+                    }
+                    None => None,
+                },
+                Mode::Mail => self.mail(rest, eof),
+                Mode::Chunk { left, last } => self.chunk(rest, left, last, eof),
+            };
+            match used {
+                Some(used) => at = at.saturating_add(used),
+                None => {
+                    return Outcome::NeedMore { consumed: at, needed: rest.len().saturating_add(1) };
+                }
+            }
+        }
+    }
+
+    /// Takes a line of a mail, or a piece of one; answers its length, None when more must stand first.
+    fn mail(&mut self, rest: &[u8], eof: bool) -> Option<usize> {
+        let (piece, end, used) = cut(rest, self.line_starts, eof)?;
+        if self.line_starts && !end.is_empty() && piece == b"." {
+            self.end_mail();
+            return Some(used);
+        }
+        // A dot that begins a line was doubled (RFC 5321 section 4.5.2).
+        let text = piece.strip_prefix(b".").filter(|_| self.line_starts).unwrap_or(piece);
+        self.content(text, end);
+        Some(used)
+    }
+
+    /// The same of a chunk, which has no end mark and no doubled dots, and may end within a line.
+    fn chunk(&mut self, rest: &[u8], left: u64, last: bool, eof: bool) -> Option<usize> {
+        let within = usize::try_from(left).ok().and_then(|left| rest.get(..left));
+        let ends = within.is_some();
+        let within = within.unwrap_or(rest);
+        let used = if self.held.is_empty() {
+            match cut(within, self.line_starts, eof || (ends && last)) {
+                Some((piece, end, used)) => {
+                    self.content(piece, end);
+                    used
+                }
+                None if ends => {
+                    self.held.extend_from_slice(within);
+                    within.len()
+                }
+                None => return None,
+            }
+        } else {
+            let stop = memchr::memchr(b'\n', within).map_or(within.len(), |at| at.saturating_add(1));
+            let mut joined = std::mem::take(&mut self.held);
+            joined.extend_from_slice(within.get(..stop).unwrap_or(&[]));
+            let mut rest = joined.as_slice();
+            while let Some((piece, end, used)) =
+                cut(rest, self.line_starts, eof || (ends && last && stop == within.len()))
+            {
+                self.content(piece, end);
+                rest = rest.get(used..).unwrap_or(&[]);
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            self.held = rest.to_vec();
+            stop
+        };
+        match left.saturating_sub(used as u64) {
+            0 => self.end_chunk(last),
+            left => self.mode = Mode::Chunk { left, last },
+        }
+        Some(used)
+    }
+
+    fn content(&mut self, piece: &[u8], end: &[u8]) {
+        let starts = std::mem::replace(&mut self.line_starts, !end.is_empty());
+        let Some(tx) = self.tx() else { return };
+        if let Some(message) = &mut tx.message {
+            message.push(piece, end, starts);
+            tx.take_anomalies();
+        } else if let Some(file) = tx.raw_mut() {
+            file.append(piece);
+            file.append(end);
+        }
+    }
+
+    fn end_mail(&mut self) {
+        self.mode = Mode::Commands;
+        self.wait(Command::DataEnd);
+        if let Some(tx) = self.tx() {
+            tx.finish(true);
+        }
+    }
+
+    fn end_chunk(&mut self, last: bool) {
+        self.mode = Mode::Commands;
+        self.after_chunk = true;
+        if last {
+            if let Some(tx) = self.tx() {
+                tx.finish(true);
+            }
+        }
+    }
+
+    fn wait(&mut self, command: Command) {
+        if matches!(self.waiting.back(), Some(Command::StartTls | Command::Data)) {
+            // These end a group of pipelined commands (RFC 2920 section 3.1).
+            self.event(Event::InvalidPipelinedSequence);
+        }
+        if self.waiting.len() >= WAITING_MAX {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back(command);
+    }
+
+    /// The transaction a command belongs to: a new one, unless it ends the one that is just over.
+    fn open_tx(&mut self, line: &[u8]) {
+        let over = self.tx().map(|tx| tx.done);
+        let closes = verb(line, b"rset") || verb(line, b"quit");
+        if over.is_none() || (over == Some(true) && !closes) {
+            let helo = self.helo.clone();
+            self.current = Some(self.txs.push(|id| SmtpTx::new(id, helo)).meta.id);
+        }
+    }
+
+    fn command(&mut self, line: &[u8]) {
+        self.open_tx(line);
+        if !self.greeted {
+            self.event(Event::NoServerWelcome);
+        }
+        let after_chunk = std::mem::take(&mut self.after_chunk);
+        if std::mem::take(&mut self.challenged) {
+            self.wait(Command::Other);
+            return;
+        }
+        let command = if verb(line, b"starttls") {
+            self.stands(Command::StartTls)
+        } else if verb(line, b"data") {
+            self.data();
+            Command::Data
+        } else if verb(line, b"bdat") {
+            self.bdat(line)
+        } else if verb(line, b"helo") || verb(line, b"ehlo") {
+            self.hello(line);
+            Command::Other
+        } else if verb(line, b"mail from") {
+            let from = parameter(line, 9).to_vec();
+            match self.tx() {
+                Some(tx) if tx.mail_from.is_some() => self.event(Event::DuplicateFields),
+                Some(tx) => tx.mail_from = Some(from),
+                None => {}
+            }
+            Command::Other
+        } else if verb(line, b"rcpt to") {
+            let to = parameter(line, 7);
+            if let Some(tx) = self.tx() {
+                tx.recipient(to);
+            }
+            Command::Other
+        } else if verb(line, b"rset") {
+            self.stands(Command::Rset)
+        } else if verb(line, b"quit") {
+            self.stands(Command::Other)
+        } else {
+            if after_chunk && !is_verb(line) {
+                self.event(Event::BdatChunkLenExceeded);
+            }
+            Command::Other
+        };
+        self.wait(command);
+        if let Mode::Chunk { left: 0, last } = self.mode {
+            self.end_chunk(last);
+        }
+    }
+
+    /// The envelope of the mail is over with this command.
+    fn stands(&mut self, command: Command) -> Command {
+        if let Some(tx) = self.tx() {
+            tx.envelope = true;
+        }
+        command
+    }
+
+    fn hello(&mut self, line: &[u8]) {
+        if self.helo.is_some() {
+            self.event(Event::DuplicateFields);
+            return;
+        }
+        self.helo = Some(Arc::from(parameter(line, 4)));
+        let helo = self.helo.clone();
+        if let Some(tx) = self.tx() {
+            tx.helo = helo;
+        }
+    }
+
+    /// Makes the mail ready for its content; what an earlier DATA of it brought stays.
+    fn open_mail(&mut self) {
+        let (decode, raw) = (self.config.decode_mime, self.config.raw_extraction);
+        let mime = self.config.mime.clone();
+        let Some(tx) = self.tx() else { return };
+        tx.envelope = true;
+        let opens = tx.message.is_none() && tx.raw_mut().is_none();
+        if opens && decode {
+            tx.message = Some(Box::new(Message::new(mime)));
+        } else if opens && raw {
+            tx.open_raw();
+        }
+        if opens {
+            self.line_starts = true;
+            self.held.clear();
+        }
+    }
+
+    fn data(&mut self) {
+        if self.tx().is_some_and(|tx| tx.has_data) {
+            self.event(Event::UnparsableContent);
+        }
+        self.open_mail();
+        if let Some(tx) = self.tx() {
+            tx.has_data = true;
+        }
+        if self.pipelining {
+            // Data may follow at once (and then it is refused with the command, if it is).
+            self.mode = Mode::Mail;
+        }
+    }
+
+    /// `BDAT 86 LAST` (RFC 3030 section 2).
+    fn bdat(&mut self, line: &[u8]) -> Command {
+        let mut words = line.split(|b| *b == b' ').skip(1).filter(|word| !word.is_empty());
+        let len = words.next().and_then(|n| std::str::from_utf8(n).ok()).and_then(|n| n.parse().ok());
+        let last = words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"last"));
+        self.open_mail();
+        match len {
+            Some(left) => self.mode = Mode::Chunk { left, last },
+            None => self.event(Event::InvalidBdat),
+        }
+        Command::Bdat
+    }
+
+    fn reply(&mut self, line: &[u8], cx: &mut ParseCx) -> Outcome {
+        let Some(code) = code(line) else {
+            self.event(Event::InvalidReply);
+            return Outcome::Broken;
+        };
+        self.in_reply = line.get(3) == Some(&b'-');
+        let Some(command) = self.waiting.front().copied() else {
+            if !self.greeted {
+                self.greeted = !self.in_reply;
+                if code != 220 {
+                    self.event(Event::InvalidReply);
+                }
+            }
+            return Outcome::Done;
+        };
+        match (command, code) {
+            (Command::StartTls, 220) => {
+                if let Some(tx) = self.tx() {
+                    tx.finish(false);
+                }
+                cx.upgrade = Some("tls");
+            }
+            (Command::StartTls, _) => self.event(Event::TlsRejected),
+            (Command::Data, 354) => {
+                // The mail may have gone through before its permission came.
+                if self.mode == Mode::Commands && self.tx().is_some_and(|tx| !tx.done) {
+                    self.mode = Mode::Mail;
+                }
+            }
+            (Command::Data, _) => {
+                self.event(Event::DataCommandRejected);
+                if self.mode == Mode::Mail {
+                    self.mode = Mode::Commands;
+                }
+            }
+            (Command::Rset, 250) if !self.in_reply => {
+                if let Some(tx) = self.tx().filter(|tx| !tx.done) {
+                    tx.finish(false);
+                }
+            }
+            (Command::Other, 334) => self.challenged = true,
+            (Command::Other, 250) => {
+                let name = line.get(4..).unwrap_or(&[]);
+                self.pipelining |= name.eq_ignore_ascii_case(b"pipelining");
+            }
+            _ => {}
+        }
+        if !self.in_reply {
+            self.waiting.pop_front();
+        }
+        Outcome::Done
+    }
+
+    fn server(&mut self, data: &[u8], cx: &mut ParseCx) -> Outcome {
+        let mut at = 0usize;
+        loop {
+            let rest = data.get(at..).unwrap_or(&[]);
+            if rest.is_empty() {
+                return Outcome::Done;
+            }
+            let skipped = self.skip_line[Dir::ToClient];
+            let Some((line, used)) = self.next_line(Dir::ToClient, rest) else {
+                return Outcome::NeedMore { consumed: at, needed: rest.len().saturating_add(1) };
+            };
+            at = at.saturating_add(used);
+            let bare = rest.first() == Some(&b'\n');
+            if !skipped && !bare && self.reply(line, cx) == Outcome::Broken {
+                return Outcome::Broken;
+            }
+            if cx.upgrade.is_some() {
+                return Outcome::Done;
+            }
+        }
+    }
+}
+
+/// The next line of a mail, or a piece of it that cannot be mistaken: (text, line end, bytes used).
+fn cut(rest: &[u8], line_starts: bool, eof: bool) -> Option<(&[u8], &[u8], usize)> {
+    if let Some(at) = memchr::memchr(b'\n', rest) {
+        let used = at.saturating_add(1);
+        let line = rest.get(..at).unwrap_or(&[]);
+        let text = line.strip_suffix(b"\r").unwrap_or(line);
+        return Some((text, rest.get(text.len()..used).unwrap_or(&[]), used));
+    }
+    if eof {
+        return Some((rest, &[], rest.len()));
+    }
+    let may_mean = line_starts && matches!(rest.first(), Some(b'.' | b'-' | b'\r'));
+    if may_mean && rest.len() < HELD_MAX {
+        return None;
+    }
+    // A CR may belong to the line end.
+    let text = rest.strip_suffix(b"\r").unwrap_or(rest);
+    if text.is_empty() {
+        return None;
+    }
+    Some((text, &[], text.len()))
+}
+
+/// Whether a line begins with a command, in any case.
+fn verb(line: &[u8], word: &[u8]) -> bool {
+    line.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word))
+}
+
+/// Whether a line looks like some command: a word of letters.
+fn is_verb(line: &[u8]) -> bool {
+    let word = line.split(|b| *b == b' ').next().unwrap_or(&[]);
+    (3..=10).contains(&word.len()) && word.iter().all(u8::is_ascii_alphabetic)
+}
+
+/// What stands behind a command of `len` bytes and one separator, up to the next space (options follow, RFC 1870).
+fn parameter(line: &[u8], len: usize) -> &[u8] {
+    let rest = line.get(len.saturating_add(1)..).unwrap_or(&[]);
+    let start = rest.iter().position(|b| *b != b' ').unwrap_or(rest.len());
+    let rest = rest.get(start..).unwrap_or(&[]);
+    rest.split(|b| *b == b' ').next().unwrap_or(&[])
+}
+
+/// A reply code that servers use (RFC 5321 section 4.2.3, RFC 3463, RFC 4954, RFC 7504); anything else is no reply.
+fn code(line: &[u8]) -> Option<u16> {
+    const CODES: &[u16] = &[
+        211, 214, 220, 221, 235, 250, 251, 252, 334, 354, 401, 402, 421, 435, 450, 451, 452, 454, 455, 500, 501, 502,
+        503, 504, 511, 521, 522, 525, 530, 534, 535, 538, 541, 543, 550, 551, 552, 553, 554, 555,
+    ];
+    let number = std::str::from_utf8(line.get(..3)?).ok()?.parse().ok()?;
+    CODES.contains(&number).then_some(number)
+}
+
+impl Parser for SmtpParser {
+    fn parse(&mut self, dir: Dir, data: &[u8], cx: &mut ParseCx) -> Outcome {
+        match dir {
+            Dir::ToServer => self.client(data, cx.eof),
+            Dir::ToClient => self.server(data, cx),
+        }
+    }
+
+    fn gap(&mut self, dir: Dir, len: u64, _cx: &mut ParseCx) -> Outcome {
+        let within = dir == Dir::ToServer && self.mode != Mode::Commands;
+        match self.mode {
+            Mode::Chunk { left, last } if within => match left.saturating_sub(len) {
+                0 => self.end_chunk(last),
+                left => self.mode = Mode::Chunk { left, last },
+            },
+            Mode::Mail if within => {}
+            _ => self.skip_line[dir] = true,
+        }
+        if within {
+            self.line_starts = false;
+            self.held.clear();
+            if let Some(tx) = self.tx() {
+                if let Some(message) = &mut tx.message {
+                    message.gap(len);
+                } else if let Some(file) = tx.raw_mut() {
+                    file.gap(len);
+                }
+            }
+        }
+        Outcome::Done
+    }
+
+    fn close(&mut self, dir: Dir, _cx: &mut ParseCx) {
+        self.closed[dir] = true;
+        if let (Dir::ToServer, Some(tx)) = (dir, self.tx()) {
+            // No more of its mail comes.
+            tx.cut();
+        }
+        if self.closed[Dir::ToServer] && self.closed[Dir::ToClient] {
+            self.txs.iter_mut().filter(|tx| !tx.done).for_each(|tx| tx.finish(false));
+        }
+    }
+
+    fn tx_ids(&self) -> Range<u64> {
+        self.txs.ids()
+    }
+    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
+        self.txs.get(id)
+    }
+    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
+        self.txs.get_mut(id)
+    }
+    fn drop_tx(&mut self, id: u64) {
+        self.txs.remove(id);
+    }
+    fn inspected(&mut self, id: u64, dir: Dir) {
+        if let Some(tx) = self.txs.typed_mut(id).filter(|_| dir == Dir::ToServer) {
+            tx.inspected();
+        }
+    }
+}
