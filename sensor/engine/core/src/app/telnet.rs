@@ -47,7 +47,12 @@ fn probe(dir: Dir, data: &[u8]) -> Probe {
         [IAC, command, ..] if (SE..=DONT).contains(command) => Probe::Yes,
         [IAC] => Probe::Unsure,
         _ if dir == Dir::ToServer => Probe::No,
-        text if !text.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace() || matches!(b, 0 | 27)) => Probe::No,
+        text if !text
+            .iter()
+            .all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace() || matches!(b, 0 | 27)) =>
+        {
+            Probe::No
+        }
         text if prompts(text) => Probe::Yes,
         text if text.len() < BANNER_MAX => Probe::Unsure,
         _ => Probe::No,
@@ -160,7 +165,13 @@ mod tests {
     #[test]
     fn controls_and_lines_are_frames() {
         let client = b"\xff\xfd\x03\xff\xfa\x18\x00xterm\xff\xf0ls\r\nexit\r\n";
-        let expected = [(CTL, 0, Some(3)), (CTL, 3, Some(9)), (CTL, 12, Some(2)), (DATA, 14, Some(4)), (DATA, 18, Some(6))];
+        let expected = [
+            (CTL, 0, Some(3)),
+            (CTL, 3, Some(9)),
+            (CTL, 12, Some(2)),
+            (DATA, 14, Some(4)),
+            (DATA, 18, Some(6)),
+        ];
         assert_eq!(frames(&[(Dir::ToServer, client)]), expected);
     }
 

@@ -63,7 +63,9 @@ impl Parameters {
         let plain = self.0.iter().find(|(n, _)| n == name).map(|(_, v)| encoded_words(v));
         let mut pieces: Vec<(u32, bool, &[u8])> = Vec::new();
         for (full, value) in &self.0 {
-            let Some(mark) = full.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"*")) else { continue };
+            let Some(mark) = full.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"*")) else {
+                continue;
+            };
             let (number, extended) = match mark {
                 b"" => (0, true),
                 [digits @ .., b'*'] => (section(digits), true),

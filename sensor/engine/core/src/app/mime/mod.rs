@@ -214,7 +214,8 @@ impl Message {
                 self.end_field();
             }
         }
-        let room = self.config.header_value_max.saturating_add(FIELD_NAME_MAX).saturating_sub(self.field.len());
+        let room =
+            self.config.header_value_max.saturating_add(FIELD_NAME_MAX).saturating_sub(self.field.len());
         match piece.get(..room) {
             Some(kept) if kept.len() < piece.len() => {
                 self.field.extend_from_slice(kept);

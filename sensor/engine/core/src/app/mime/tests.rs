@@ -53,7 +53,8 @@ fn fields_files_and_urls_of_a_mail() {
 fn a_message_in_a_message_brings_its_files() {
     let mail = b"Subject: outer\n\n";
     assert!(read(mail).files().is_empty());
-    let mail = b"Content-Type: message/rfc822\n\nSubject: inner\nContent-Disposition: inline; filename=x\n\ndata";
+    let mail =
+        b"Content-Type: message/rfc822\n\nSubject: inner\nContent-Disposition: inline; filename=x\n\ndata";
     let message = read(mail);
     assert_eq!(message.files()[0].name, b"x");
     assert_eq!(message.values(b"subject").count(), 0);
@@ -61,27 +62,31 @@ fn a_message_in_a_message_brings_its_files() {
 
 #[test]
 fn quoted_printable_and_its_soft_line_ends() {
-    let mail = b"Content-Disposition: attachment; filename=q\nContent-Transfer-Encoding: quoted-printable\n\n\
+    let mail =
+        b"Content-Disposition: attachment; filename=q\nContent-Transfer-Encoding: quoted-printable\n\n\
         caf=C3=A9 =\r\nau lait  \r\nend=3";
     let mut message = read(mail);
     assert_eq!(content(&message.files()[0]), "caf\u{e9} au lait\r\nend=3".as_bytes());
     assert!(anomalies(&mut message).is_empty());
-    let mut broken =
-        read(b"Content-Disposition: attachment; filename=q\nContent-Transfer-Encoding: quoted-printable\n\n=ZZ\n");
+    let mut broken = read(
+        b"Content-Disposition: attachment; filename=q\nContent-Transfer-Encoding: quoted-printable\n\n=ZZ\n",
+    );
     assert_eq!(anomalies(&mut broken), [Anomaly::InvalidQuotedPrintable as u8]);
 }
 
 #[test]
 fn what_is_no_base64_is_skipped_and_said() {
-    let mut message =
-        read(b"Content-Disposition: attachment; filename=q\nContent-Transfer-Encoding: base64\n\nUEs\x80DB\nA=\n");
+    let mut message = read(
+        b"Content-Disposition: attachment; filename=q\nContent-Transfer-Encoding: base64\n\nUEs\x80DB\nA=\n",
+    );
     assert_eq!(content(&message.files()[0]), b"PK\x03\x04");
     assert_eq!(anomalies(&mut message), [Anomaly::InvalidBase64 as u8]);
 }
 
 #[test]
 fn names_in_pieces_and_in_other_words() {
-    let given = parameters(b"name=\"a\\\"b\"; filename*0*=utf-8'en'%e2%82; filename*1*=%ac; filename*2=\".exe\"");
+    let given =
+        parameters(b"name=\"a\\\"b\"; filename*0*=utf-8'en'%e2%82; filename*1*=%ac; filename*2=\".exe\"");
     assert_eq!(given.get(b"name").unwrap(), b"a\"b");
     assert_eq!(given.get(b"filename").unwrap(), "\u{20ac}.exe".as_bytes());
     assert_eq!(parameters(b"filename=\"=?utf-8?B?YS5leGU=?=\"").get(b"filename").unwrap(), b"a.exe");
@@ -106,7 +111,8 @@ fn limits_are_said() {
     ];
     assert_eq!(anomalies(&mut message), expected.map(|a| a as u8));
     assert_eq!(message.files()[0].name.len(), FILE_NAME_MAX);
-    let mut message = read(format!("Content-Type: multipart/mixed; boundary={long}\n\n--{long}\n").as_bytes());
+    let mut message =
+        read(format!("Content-Type: multipart/mixed; boundary={long}\n\n--{long}\n").as_bytes());
     assert_eq!(anomalies(&mut message), [Anomaly::LongBoundary as u8]);
 }
 
@@ -114,7 +120,9 @@ fn limits_are_said() {
 fn nesting_has_an_end() {
     let mut mail = Vec::new();
     for level in 0..100 {
-        mail.extend_from_slice(format!("Content-Type: multipart/mixed; boundary=b{level}\n\n--b{level}\n").as_bytes());
+        mail.extend_from_slice(
+            format!("Content-Type: multipart/mixed; boundary=b{level}\n\n--b{level}\n").as_bytes(),
+        );
     }
     let mut message = read(&mail);
     assert_eq!(anomalies(&mut message), [Anomaly::ParseFailed as u8]);

@@ -207,7 +207,8 @@ impl Pop3Parser {
         if len > RESPONSE_MAX {
             self.event(id, Event::ResponseTooLong);
         }
-        let command = self.txs.typed(id).and_then(|tx| tx.request.as_ref()).map(|r| (r.command, r.args.len()));
+        let command =
+            self.txs.typed(id).and_then(|tx| tx.request.as_ref()).map(|r| (r.command, r.args.len()));
         let ok = status == tx::Status::Ok;
         if let (Some((Command::Stls, _)), true) = (command, ok) {
             cx.upgrade = Some("tls");

@@ -56,9 +56,7 @@ const SESSION: &[(Dir, &[u8])] = &[
 fn each_command_is_a_record_without_secrets() {
     for size in [1, 3, 1000] {
         let (parser, _) = play(SESSION, size);
-        let response = |ok: bool, header: &str| {
-            json!({"success": ok, "status": if ok { "OK" } else { "ERR" }, "header": header, "data": []})
-        };
+        let response = |ok: bool, header: &str| json!({"success": ok, "status": if ok { "OK" } else { "ERR" }, "header": header, "data": []});
         assert_eq!(parser.tx_ids(), 0..7);
         assert_eq!(record(&parser, 0), json!({"response": response(true, "ready")}));
         assert_eq!(record(&parser, 1)["request"], json!({"command": "USER", "args": ["joe"]}));

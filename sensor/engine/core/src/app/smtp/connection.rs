@@ -36,7 +36,10 @@ enum Mode {
     /// A mail up to a line with a dot alone.
     Mail,
     /// So many bytes of a mail.
-    Chunk { left: u64, last: bool },
+    Chunk {
+        left: u64,
+        last: bool,
+    },
 }
 
 pub struct SmtpParser {
@@ -96,29 +99,23 @@ impl SmtpParser {
         }
     }
 
-    /// Cuts the next line off: (line, bytes with its end). None: it is not whole yet.
-    fn next_line<'a>(&mut self, dir: Dir, rest: &'a [u8]) -> Option<(&'a [u8], usize)> {
+    /// Cuts the next line off: (line, bytes with its end, whether it was too long). None: it is not whole yet.
+    fn next_line<'a>(&mut self, dir: Dir, rest: &'a [u8]) -> Option<(&'a [u8], usize, bool)> {
         let Some(at) = memchr::memchr(b'\n', rest) else {
             if rest.len() < LINE_MAX && !self.skip_line[dir] {
                 return None;
             }
-            let line = if self.skip_line[dir] { &[][..] } else { rest.get(..LINE_MAX).unwrap_or(rest) };
-            if !self.skip_line[dir] {
-                self.event(Event::TruncatedLine);
-            }
-            self.skip_line[dir] = true;
-            return Some((line, rest.len()));
+            let skipped = std::mem::replace(&mut self.skip_line[dir], true);
+            let line = rest.get(..LINE_MAX).filter(|_| !skipped).unwrap_or(&[]);
+            return Some((line, rest.len(), !skipped));
         };
         let used = at.saturating_add(1);
         if std::mem::take(&mut self.skip_line[dir]) {
-            return Some((&[], used));
+            return Some((&[], used, false));
         }
         let line = rest.get(..at).unwrap_or(&[]);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.len() > LINE_MAX {
-            self.event(Event::TruncatedLine);
-        }
-        Some((line.get(..LINE_MAX).unwrap_or(line), used))
+        Some((line.get(..LINE_MAX).unwrap_or(line), used, line.len() > LINE_MAX))
     }
 
     fn client(&mut self, data: &[u8], eof: bool) -> Outcome {
@@ -130,9 +127,12 @@ impl SmtpParser {
             }
             let used = match self.mode {
                 Mode::Commands => match self.next_line(Dir::ToServer, rest) {
-                    Some((line, used)) => {
+                    Some((line, used, long)) => {
                         if !line.is_empty() {
                             self.command(line);
+                        }
+                        if long {
+                            self.event(Event::TruncatedLine);
                         }
                         Some(used)
                     }
@@ -431,10 +431,13 @@ impl SmtpParser {
                 return Outcome::Done;
             }
             let skipped = self.skip_line[Dir::ToClient];
-            let Some((line, used)) = self.next_line(Dir::ToClient, rest) else {
+            let Some((line, used, long)) = self.next_line(Dir::ToClient, rest) else {
                 return Outcome::NeedMore { consumed: at, needed: rest.len().saturating_add(1) };
             };
             at = at.saturating_add(used);
+            if long {
+                self.event(Event::TruncatedLine);
+            }
             let bare = rest.first() == Some(&b'\n');
             if !skipped && !bare && self.reply(line, cx) == Outcome::Broken {
                 return Outcome::Broken;
@@ -491,8 +494,8 @@ fn parameter(line: &[u8], len: usize) -> &[u8] {
 /// A reply code that servers use (RFC 5321 section 4.2.3, RFC 3463, RFC 4954, RFC 7504); anything else is no reply.
 fn code(line: &[u8]) -> Option<u16> {
     const CODES: &[u16] = &[
-        211, 214, 220, 221, 235, 250, 251, 252, 334, 354, 401, 402, 421, 435, 450, 451, 452, 454, 455, 500, 501, 502,
-        503, 504, 511, 521, 522, 525, 530, 534, 535, 538, 541, 543, 550, 551, 552, 553, 554, 555,
+        211, 214, 220, 221, 235, 250, 251, 252, 334, 354, 401, 402, 421, 435, 450, 451, 452, 454, 455, 500,
+        501, 502, 503, 504, 511, 521, 522, 525, 530, 534, 535, 538, 541, 543, 550, 551, 552, 553, 554, 555,
     ];
     let number = std::str::from_utf8(line.get(..3)?).ok()?.parse().ok()?;
     CODES.contains(&number).then_some(number)

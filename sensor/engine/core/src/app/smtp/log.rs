@@ -95,10 +95,9 @@ fn lists(node: &Value, name: &str) -> bool {
         Value::Array(items) => {
             items.iter().any(|item| item.as_str().is_some_and(|item| item.eq_ignore_ascii_case(name)))
         }
-        Value::String(text) => text
-            .trim_matches(['[', ']'])
-            .split(',')
-            .any(|item| item.trim().eq_ignore_ascii_case(name)),
+        Value::String(text) => {
+            text.trim_matches(['[', ']']).split(',').any(|item| item.trim().eq_ignore_ascii_case(name))
+        }
         _ => false,
     }
 }

@@ -88,7 +88,7 @@ fn a_mail_is_one_transaction_with_its_file() {
     });
     assert_eq!(record(&*parser, 0, &json!({"extended": "yes", "md5": ["subject"]})), expected);
     let tx = parser.tx(0).unwrap();
-    assert_eq!(tx.files(C)[0].size, 24);
+    assert_eq!(tx.files(C)[0].size, 23);
     assert_eq!(tx.progress(C), COMPLETE);
     assert_eq!(tx.buffer(13, 0, C).unwrap().data, b".dot\r\nhttp://x.example/");
     assert_eq!(events(&*parser), [""; 0]);
@@ -101,7 +101,7 @@ proptest! {
         let (whole, _) = play(&Value::Null, MAIL, &[1000]);
         let (parser, _) = play(&Value::Null, MAIL, &sizes);
         prop_assert_eq!(record(&*parser, 0, &options), record(&*whole, 0, &options));
-        prop_assert_eq!(parser.tx(0).unwrap().files(C)[0].size, 24);
+        prop_assert_eq!(parser.tx(0).unwrap().files(C)[0].size, 23);
         prop_assert_eq!(events(&*parser), events(&*whole));
     }
 
