@@ -32,6 +32,7 @@ pub mod pgsql;
 mod playbook;
 pub mod pop3;
 mod queue;
+pub mod rdp;
 pub mod recognise;
 pub mod rfb;
 pub mod sip;
@@ -285,6 +286,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &ssh::SSH,
     &rfb::RFB,
     &pgsql::PGSQL,
+    &rdp::RDP,
     &ftp::FTP,
     &ftp::data::FTP_DATA,
     &tftp::TFTP,

@@ -3,6 +3,7 @@
 use super::header::{Endpoints, Place};
 use super::{Events, Lane};
 use crate::app::file::File;
+use crate::app::tls::TLS;
 use crate::app::{LogFor, ProtocolId, Transaction};
 use crate::decode::Packet;
 use crate::direction::Dir;
@@ -26,6 +27,10 @@ impl Events {
         let (before, comma) = self.json.mark();
         self.begin(record, place, Endpoints::of_flow(flow, tx.meta().dir()));
         self.json.open_object(record);
+        // TLS that took over from another protocol (STARTTLS and the like) names it.
+        if let Some(original) = flow.app.original.filter(|id| *id != protocol && record == TLS.record) {
+            self.json.str("from_proto", original.get().name);
+        }
         let empty = self.json.len();
         tx.log(&mut self.json, LogFor::Record);
         if self.json.len() == empty {

@@ -244,7 +244,8 @@ impl Reader<'_> {
     fn text(&mut self, len: usize) -> Option<String> {
         let (field, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
-        let units = field.chunks_exact(2).map(|pair| pair.iter().rev().fold(0u16, |n, b| n << 8 | u16::from(*b)));
+        let units =
+            field.chunks_exact(2).map(|pair| pair.iter().rev().fold(0u16, |n, b| n << 8 | u16::from(*b)));
         let units: Vec<u16> = units.take_while(|unit| *unit != 0).collect();
         Some(String::from_utf16_lossy(&units))
     }

@@ -30,8 +30,13 @@ pub enum Message {
 pub enum Negotiation {
     /// The server is older, or its answer is not understood.
     None,
-    Chosen { flags: u8, protocol: u32 },
-    Failed { code: u32 },
+    Chosen {
+        flags: u8,
+        protocol: u32,
+    },
+    Failed {
+        code: u32,
+    },
 }
 
 /// Reads what stands in one TPKT. None: nothing a record tells of.

@@ -48,9 +48,15 @@ fn probe(dir: Dir, data: &[u8]) -> Probe {
     match (dir, data) {
         (_, []) => Probe::Unsure,
         (_, [first, ..]) if *first != message::TPKT_VERSION => Probe::No,
-        (Dir::ToServer, [_, _, _, _, _, kind, ..]) if kind & 0xf0 == message::CONNECTION_REQUEST => Probe::Yes,
-        (Dir::ToClient, [_, _, _, _, _, kind, ..]) if kind & 0xf0 == message::CONNECTION_CONFIRM => Probe::Yes,
-        (Dir::ToServer, [_, _, _, _, _, kind, ..]) if kind & 0xf0 == message::CONNECTION_CONFIRM => Probe::Reversed,
+        (Dir::ToServer, [_, _, _, _, _, kind, ..]) if kind & 0xf0 == message::CONNECTION_REQUEST => {
+            Probe::Yes
+        }
+        (Dir::ToClient, [_, _, _, _, _, kind, ..]) if kind & 0xf0 == message::CONNECTION_CONFIRM => {
+            Probe::Yes
+        }
+        (Dir::ToServer, [_, _, _, _, _, kind, ..]) if kind & 0xf0 == message::CONNECTION_CONFIRM => {
+            Probe::Reversed
+        }
         (_, [_, _, _, _, _, _, ..]) => Probe::No,
         _ => Probe::Unsure,
     }

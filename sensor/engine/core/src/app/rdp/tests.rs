@@ -116,7 +116,10 @@ fn what_follows_an_impossible_field_is_not_read() {
     let cut = client(&core(1, 45));
     assert_eq!((&cut["physical_height"], &cut["desktop_orientation"]), (&json!(200), &json!(null)));
     let cut = client(&core(0x8000, 0));
-    assert_eq!((&cut["product_id"], &cut["capabilities"], &cut["id"]), (&json!(1), &json!(null), &json!(null)));
+    assert_eq!(
+        (&cut["product_id"], &cut["capabilities"], &cut["id"]),
+        (&json!(1), &json!(null), &json!(null))
+    );
     assert_eq!(client(&core(0x10, 0))["capabilities"], json!([]));
     // An old client ends with the input method's file name.
     let old = client(&core(1, 0)[..128]);
@@ -130,11 +133,13 @@ fn negotiation_is_told() {
     let told = records(&talk);
     assert_eq!(told[0]["flags"], json!(["restricted_admin_mode_required", "correlation_info_present"]));
     let supports = ["extended_client_data", "dynvc_gfx", "restricted_admin"];
-    let expected =
-        json!({"tx_id": 2, "event_type": "initial_response", "server_supports": supports, "protocol": "hybrid"});
+    let expected = json!({"tx_id": 2, "event_type": "initial_response", "server_supports": supports, "protocol": "hybrid"});
     assert_eq!(told[1], expected);
     let refused = records(&[(ToClient, x224(0xd0, &[3, 0, 8, 0, 5, 0, 0, 0]))]);
-    assert_eq!((&refused[0]["error_code"], &refused[0]["reason"]), (&json!(5), &json!("hybrid required by server")));
+    assert_eq!(
+        (&refused[0]["error_code"], &refused[0]["reason"]),
+        (&json!(5), &json!("hybrid required by server"))
+    );
 }
 
 #[test]

@@ -15,7 +15,6 @@ pub const LATER_PROTOCOLS: &[&str] = &[
     "dhcp",
     "snmp",
     "mqtt",
-    "rdp",
     "bittorrent-dht",
     "modbus",
     "dnp3",
