@@ -243,6 +243,11 @@ impl Driver {
                 session.side_mut(dir).raw_disable();
             }
         }
+        if let Some(depth) = cx.depth {
+            for dir in Dir::BOTH {
+                session.side_mut(dir).set_depth(depth);
+            }
+        }
         if cx.bypass {
             flow.app.stopped = true;
         }
@@ -425,6 +430,7 @@ fn cx(flow: &Flow, packet: &Packet<'_>, eof: bool) -> ParseCx {
         rename: None,
         bypass: false,
         no_raw: false,
+        depth: None,
         frames: Vec::new(),
         expect: Vec::new(),
     }

@@ -17,6 +17,7 @@
 #[cfg(test)]
 mod any_bytes;
 pub mod body;
+pub mod dcerpc;
 pub mod dns;
 pub mod driver;
 pub mod expectation;
@@ -43,6 +44,10 @@ pub mod telnet;
 pub mod tls;
 pub mod tx;
 pub mod websocket;
+pub mod smb;
+pub mod tls;
+pub mod tx;
+pub mod wire;
 
 use crate::direction::{Dir, PerDir};
 use crate::time::Timestamp;
@@ -85,6 +90,8 @@ pub struct ParseCx {
     /// Set by the parser: the rest is not to be parsed (encrypted), nor the raw stream inspected when `no_raw` is set too.
     pub bypass: bool,
     pub no_raw: bool,
+    /// Set by the parser: how many bytes of each direction are reassembled, in place of the configured depth; 0 = all.
+    pub depth: Option<u64>,
     /// Frames the parser found in this call; see `frame`.
     pub frames: Vec<Frame>,
     /// Set by the parser: flows that will come between the same two hosts.
@@ -265,6 +272,7 @@ impl ProtocolId {
         PROTOCOLS[usize::from(self.0)]
     }
     /// By name, else by alias.
+    /// By rule name or alias.
     pub fn find(name: &str) -> Option<ProtocolId> {
         let named = PROTOCOLS.iter().position(|p| p.name == name);
         named
@@ -295,4 +303,6 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &pop3::POP3,
     &imap::IMAP,
     &telnet::TELNET,
+    &dcerpc::DCERPC,
+    &smb::SMB,
 ];

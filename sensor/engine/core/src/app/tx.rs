@@ -104,6 +104,14 @@ pub trait Transaction {
     fn number(&self, _keyword: &str, _dir: Dir) -> Option<u64> {
         None
     }
+    /// Interfaces a DCE/RPC call may be about (dcerpc.iface).
+    fn interfaces(&self) -> &[super::dcerpc::pdu::Interface] {
+        &[]
+    }
+    /// The byte order in which the sender of this direction says it writes (DCE/RPC; `byte_test:…,dce`).
+    fn little_endian(&self, _dir: Dir) -> Option<bool> {
+        None
+    }
     /// Numbers of which a transaction may have several (e.g. "dns.rrtype"): instance 0, 1, ... until None.
     fn number_at(&self, keyword: &str, index: usize, dir: Dir) -> Option<u64> {
         match index {

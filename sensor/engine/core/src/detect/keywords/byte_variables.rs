@@ -108,7 +108,8 @@ fn byte_math(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refu
                 });
             }
             ("endian", "big") => reading.endian = Endian::Big,
-            ("endian", "little" | "dce") => reading.endian = Endian::Little,
+            ("endian", "little") => reading.endian = Endian::Little,
+            ("endian", "dce") => reading.endian = Endian::Dce,
             ("string", base @ ("hex" | "dec" | "oct")) => {
                 reading.text = true;
                 reading.take(base)?;

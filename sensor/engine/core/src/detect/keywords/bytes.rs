@@ -22,8 +22,8 @@ impl Reading {
         match option {
             "relative" => self.relative = true,
             "big" => self.endian = Endian::Big,
-            // DCE/RPC says its byte order itself; practically all of it is little-endian.
-            "little" | "dce" => self.endian = Endian::Little,
+            "little" => self.endian = Endian::Little,
+            "dce" => self.endian = Endian::Dce,
             "string" => self.text = true,
             "hex" => self.base = Some(16),
             "dec" => self.base = Some(10),

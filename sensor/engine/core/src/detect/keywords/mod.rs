@@ -8,6 +8,7 @@ mod bytes;
 mod checksum;
 mod content;
 mod dataset;
+mod dcerpc;
 mod events;
 mod file;
 mod flow;
@@ -108,6 +109,7 @@ pub static KEYWORDS: &[&Keyword] = &[
     &threshold::THRESHOLD, &threshold::DETECTION_FILTER,
     &app::APP_LAYER_PROTOCOL, &app::APP_LAYER_EVENT,
     &dataset::DATASET, &dataset::DATAREP,
+    &dcerpc::IFACE, &dcerpc::OPNUM,
     &file::FILENAME, &file::FILEEXT, &file::FILESIZE,
     &events::DECODE_EVENT, &events::STREAM_EVENT, &events::ENGINE_EVENT,
     &ip::TTL, &ip::TOS, &ip::ID, &ip::IPOPTS, &ip::IP_PROTO, &ip::SAMEIP, &ip::FRAGBITS, &ip::FRAGOFFSET, &ip::VLAN_ID,

@@ -3,7 +3,7 @@
 //! Semantics follow the Suricata manual's payload keywords: tests run in order, each match moves the position; when a later
 //! relative test fails, the nearest earlier content or pcre it hangs on is tried at its next occurrence.
 
-use super::number::{Format, TEXT_MAX};
+use super::number::{Endian, Format, TEXT_MAX};
 use super::{Amount, Arithmetic, Compare, Content, Field, JumpFrom, Op, Pcre, Program};
 use crate::app::View;
 use crate::detect::cx::EvalCx;
@@ -305,8 +305,19 @@ fn read(field: &Field, view: View<'_>, cx: &EvalCx<'_>, pos: usize) -> Option<(u
         (0, Format::Binary(_)) => return (start <= view.data.len()).then_some((0, start)),
         (count, _) => count,
     };
-    let (value, used) = super::number::extract(view.data.get(start..)?, count, field.format)?;
+    let (value, used) = super::number::extract(view.data.get(start..)?, count, settled(field.format, cx))?;
     Some((value, start.saturating_add(used)))
+}
+
+/// The format with DCE/RPC's byte order settled by the transaction; outside of one it is little-endian, as practically all is.
+fn settled(format: Format, cx: &EvalCx<'_>) -> Format {
+    match format {
+        Format::Binary(Endian::Dce) => {
+            let little = cx.tx.and_then(|(tx, _)| tx.little_endian(cx.dir)).unwrap_or(true);
+            Format::Binary(if little { Endian::Little } else { Endian::Big })
+        }
+        other => other,
+    }
 }
 
 #[inline]

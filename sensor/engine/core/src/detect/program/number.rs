@@ -5,6 +5,8 @@ pub enum Endian {
     #[default]
     Big,
     Little,
+    /// As the DCE/RPC fragment says of itself: the evaluation settles it.
+    Dce,
 }
 
 /// How the bytes of a number are read.
@@ -31,7 +33,7 @@ pub fn extract(data: &[u8], count: usize, format: Format) -> Option<(u64, usize)
             let fold = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
             let value = match endian {
                 Endian::Big => bytes.iter().fold(0, fold),
-                Endian::Little => bytes.iter().rev().fold(0, fold),
+                Endian::Little | Endian::Dce => bytes.iter().rev().fold(0, fold),
             };
             Some((value, count))
         }
