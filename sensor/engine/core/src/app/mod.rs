@@ -45,8 +45,6 @@ pub mod tls;
 pub mod tx;
 pub mod websocket;
 pub mod smb;
-pub mod tls;
-pub mod tx;
 pub mod wire;
 
 use crate::direction::{Dir, PerDir};

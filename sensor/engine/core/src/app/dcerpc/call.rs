@@ -97,7 +97,7 @@ impl Call {
             out.close();
         }
     }
-    /// `interfaces`: with the server's `result` of a bind, and its `reason` over SMB.
+    /// `interfaces`: with the server's `result` of a bind, and over SMB a `reason`.
     pub fn log_interfaces(&self, out: &mut JsonWriter, result: bool, reason: bool) {
         if self.interfaces.is_empty() {
             return;
@@ -107,10 +107,11 @@ impl Call {
             out.open();
             out.fmt("uuid", format_args!("{}", Text(interface.uuid)));
             out.fmt("version", format_args!("{}.{}", interface.version, interface.minor));
-            if let Some((ack_result, ack_reason)) = interface.answer.filter(|_| result) {
+            if let Some((ack_result, _)) = interface.answer.filter(|_| result) {
                 out.uint("ack_result", u64::from(ack_result));
                 if reason {
-                    out.uint("ack_reason", u64::from(ack_reason));
+                    // Suricata writes 0 whatever the server's reason.
+                    out.uint("ack_reason", 0);
                 }
             }
             out.close();

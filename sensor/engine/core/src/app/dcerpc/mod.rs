@@ -5,6 +5,9 @@ pub mod call;
 pub mod pdu;
 mod tx;
 
+#[cfg(test)]
+mod tests;
+
 use super::{Buffer, Outcome, ParseCx, Parser, Pattern, Probe, Protocol, Recognise, Transaction};
 use crate::direction::{Dir, PerDir};
 use call::Call;
@@ -192,8 +195,7 @@ impl DcerpcParser {
                 }
             }
             pdu::RESPONSE => {
-                let Some(stub) = pdu::response(body) else { return false };
-                self.answer(header, stub, header.last());
+                self.answer(header, body, header.last());
             }
             pdu::FAULT => self.answer(header, &[], true),
             _ => return false,
@@ -312,6 +314,7 @@ impl Parser for DcerpcParser {
                 Some(len.saturating_sub(HEADER_LEN) as u64),
             );
             at = at.saturating_add(len);
+            cx.trigger_raw[dir] = true;
             if !self.unit(&header, unit.get(HEADER_LEN..).unwrap_or_default()) {
                 return Outcome::Broken;
             }

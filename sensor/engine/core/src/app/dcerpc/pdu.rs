@@ -74,9 +74,6 @@ impl Header {
     pub fn last(&self) -> bool {
         self.flags & 2 != 0
     }
-    pub fn has_object(&self) -> bool {
-        self.flags & 0x80 != 0
-    }
     /// Version, type, data representation and length are such as occur.
     pub fn plausible(&self, data: &[u8]) -> bool {
         let drep = data.get(4..8).unwrap_or_default();
@@ -172,18 +169,16 @@ pub fn bind_ack(header: &Header, body: &[u8]) -> Option<Vec<(u16, u16)>> {
     Some(found)
 }
 
-/// The body of a request: (context, opnum, stub data with what authenticates it).
+/// The body of a request: (context, opnum, stub data). The object's UUID, when there is one, and what authenticates the call
+/// count as stub data, as in Suricata.
 pub fn request<'a>(header: &Header, body: &'a [u8]) -> Option<(u16, u16, &'a [u8])> {
     let mut reader = Reader::new(body, header.little);
     reader.skip(4)?;
     let (context, opnum) = (reader.u16()?, reader.u16()?);
-    if header.has_object() {
-        reader.skip(16)?;
-    }
     Some((context, opnum, reader.rest()))
 }
 
-/// The stub data of a response.
+/// The stub data of a response over a pipe. Over TCP Suricata counts the 8 bytes before it, too.
 pub fn response(body: &[u8]) -> Option<&[u8]> {
     body.get(8..)
 }
@@ -196,7 +191,6 @@ pub struct Datagram {
     pub little: bool,
     pub interface: [u8; 16],
     pub version: u32,
-    /// As on the wire.
     pub activity: [u8; 16],
     pub sequence: u32,
     pub opnum: u16,
@@ -213,7 +207,7 @@ impl Datagram {
         let (kind, flags) = (reader.u8()?, reader.u8()?);
         reader.skip(5 + 16)?;
         let interface = uuid(reader.array()?, little);
-        let activity = reader.array()?;
+        let activity = uuid(reader.array()?, little);
         reader.skip(4)?;
         let (version, sequence, opnum) = (reader.u32()?, reader.u32()?, reader.u16()?);
         reader.skip(4)?;

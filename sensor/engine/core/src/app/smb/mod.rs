@@ -16,6 +16,9 @@ mod smb2;
 mod status;
 mod tx;
 
+#[cfg(test)]
+mod tests;
+
 use super::{dcerpc, Buffer, Number, Pattern, Probe, Protocol, Recognise};
 use crate::direction::{Dir, PerDir};
 

@@ -224,9 +224,11 @@ impl Session {
                 None => malformed = true,
             }
         }
-        self.negotiating = Some(r.head);
+        // There is no session and no tree yet, whatever the header has in their place.
+        let head = Head { session: 0, tree: 0, ..r.head };
+        self.negotiating = Some(head);
         let negotiate = Negotiate { dialects, ..Negotiate::default() };
-        if let Some(tx) = self.make(&r.head, Kind::Negotiate(Box::new(negotiate)), true) {
+        if let Some(tx) = self.make(&head, Kind::Negotiate(Box::new(negotiate)), true) {
             if malformed {
                 tx.meta.set_event(Event::NegotiateMalformedDialects as u8);
             }
