@@ -66,6 +66,7 @@ def _eve() -> Iterator[Key]:
         ("enabled", BOOL, "Write events as EVE JSON."),
         ("filetype", choice("regular"), "Where the events go; `regular` is a file."),
         ("filename", TEXT, "Name of the file, below default-log-dir unless absolute."),
+        ("version", whole(7, 8, 8), "The form of events; 7 leaves out what Suricata 8 added to them."),
         ("append", BOOL, "Add to an existing file instead of starting it anew."),
         ("community-id", BOOL, "Add the Community ID flow hash to every event."),
         ("community-id-seed", whole(0, 65535, 0), "The seed of the Community ID."),
@@ -195,7 +196,7 @@ def _stream() -> Iterator[Key]:
         (
             "midstream-policy",
             POLICY,
-            "What to do with a flow picked up midstream; a passive sensor knows `ignore`.",
+            "What to do with a flow picked up midstream; to a passive sensor drop-* and reject are `ignore`.",
         ),
         ("checksum-validation", BOOL, "Leave out segments whose checksum is wrong. -k overrides it."),
         ("drop-invalid", BOOL, "Mark packets the state machine refuses, in inline mode."),

@@ -197,6 +197,9 @@ impl Worker {
 impl Stages {
     /// Stream, app, detect, event: one packet of a flow.
     fn packet(&mut self, flow: &mut Flow, packet: &mut Packet<'_>, dir: Dir) {
+        if flow.bypassed {
+            return;
+        }
         let mut dir = dir;
         // As the flow stood before this packet: the one that completes a handshake is not yet part of an established flow.
         let established = flow.state != FlowState::New;
@@ -224,6 +227,9 @@ impl Stages {
     }
 
     fn inspect(&mut self, flow: &mut Flow, packet: &Packet<'_>, dir: Dir, at_end: bool) {
+        if flow.bypassed {
+            return;
+        }
         flow.app.announce(dir);
         let hits = self.detector.packet(&self.rules, packet, Some(flow), dir);
         for hit in hits {

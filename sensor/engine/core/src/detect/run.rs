@@ -3,7 +3,7 @@
 use super::eval::{Match, Scene};
 use super::packet_groups::Class;
 use super::prefilter::{Prefilter, ScanState};
-use super::rule::Action;
+use super::rule::{Action, Rule};
 use super::ruleset::Ruleset;
 use super::tag::Hosts;
 use super::threshold::Thresholds;
@@ -182,11 +182,14 @@ impl Detector {
             if rule.action == Action::Pass {
                 passed = true;
                 if let Some(flow) = flow.as_deref_mut() {
-                    // A pass that came from a stream, a transaction or addresses alone holds for the whole flow.
-                    let ip_only = rule.payload.is_none() && rule.packet_tests.is_empty();
-                    flow.detect.passed |= hit.stream || hit.tx.is_some() || ip_only;
+                    flow.detect.passed |= for_whole_flow(rule, hit);
                 }
                 return false;
+            }
+            if matches!(rule.action, Action::Drop | Action::Reject) {
+                if let Some(flow) = flow.as_deref_mut() {
+                    flow.detect.dropped |= for_whole_flow(rule, hit);
+                }
             }
             if rule.noalert {
                 return false;
@@ -203,6 +206,11 @@ impl Detector {
             flow.alerted |= !self.hits.is_empty();
         }
     }
+}
+
+/// An action that came from a stream, a transaction or addresses alone holds for the whole flow.
+fn for_whole_flow(rule: &Rule, hit: &Hit) -> bool {
+    hit.stream || hit.tx.is_some() || (rule.payload.is_none() && rule.packet_tests.is_empty())
 }
 
 /// Marks the raw bytes at hand as inspected.

@@ -48,6 +48,8 @@ pub struct FlowDetect {
     pub tags: Vec<Tagged>,
     /// A pass rule matched: nothing more alerts on this flow.
     pub passed: bool,
+    /// A drop rule matched that would have stopped the whole flow, were the sensor in its way.
+    pub dropped: bool,
     /// IP-only rules were matched, per direction.
     pub ip_only_done: PerDir<bool>,
 }

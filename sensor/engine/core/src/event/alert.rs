@@ -78,9 +78,10 @@ impl Events {
             let tx = held.and_then(|(protocol, parser)| Some((protocol, parser.tx(hit.tx?)?)));
             if let Some((protocol, tx)) = tx {
                 let entry = protocol.get();
+                let newest = self.config.version >= 8;
                 let step = |d: Dir| entry.states[d].get(usize::from(tx.progress(d))).copied();
                 for (key, d) in [("ts_progress", Dir::ToServer), ("tc_progress", Dir::ToClient)] {
-                    if let Some(name) = step(d) {
+                    if let Some(name) = step(d).filter(|_| newest) {
                         out.str(key, name);
                     }
                 }
@@ -162,7 +163,7 @@ impl Events {
         out.str("packet", &base64::encode(packet.frame));
         out.open_object("packet_info");
         out.uint("linktype", u64::from(packet.link_type));
-        if let Some(name) = link_type_name(packet.link_type) {
+        if let Some(name) = link_type_name(packet.link_type).filter(|_| self.config.version >= 8) {
             out.str("linktype_name", name);
         }
         out.close();

@@ -4,6 +4,8 @@ use serde_json::Value;
 
 #[derive(Clone, Debug)]
 pub struct EveConfig {
+    /// The newest form of events that readers know: 7 leaves out what Suricata 8 added to events that 7 has.
+    pub version: u64,
     pub alert: bool,
     pub flow: bool,
     pub stats: bool,
@@ -40,6 +42,7 @@ impl EveConfig {
             on("anomaly") && option("anomaly", "types")[name].as_bool().unwrap_or(default)
         };
         EveConfig {
+            version: eve["version"].as_u64().unwrap_or(8),
             alert: on("alert"),
             flow: on("flow"),
             stats: on("stats"),

@@ -3,7 +3,7 @@
 use super::header::{timestamp, Endpoints, Place};
 use super::{Events, JsonWriter, Lane};
 use crate::direction::Dir;
-use crate::flow::{Flow, FlowState};
+use crate::flow::Flow;
 use crate::time::Timestamp;
 
 /// Packets and bytes of both directions.
@@ -58,17 +58,25 @@ impl Events {
         timestamp(out, "start", flow.start);
         timestamp(out, "end", flow.last);
         out.uint("age", flow.last.seconds().saturating_sub(flow.start.seconds()));
-        out.str(
-            "state",
-            match flow.state {
-                FlowState::New => "new",
-                FlowState::Established => "established",
-                FlowState::Closed => "closed",
-            },
-        );
+        out.str("state", if flow.bypassed { "bypassed" } else { flow.state.eve_name() });
         out.str("reason", flow.reason);
         out.bool("alerted", flow.alerted);
-        if flow.app.tx_count > 0 {
+        if flow.detect.passed {
+            out.str("action", "pass");
+        } else if flow.detect.dropped {
+            out.str("action", "drop");
+        }
+        if !flow.exceptions.is_empty() {
+            out.open_array("exception_policy");
+            for (target, policy) in &flow.exceptions {
+                out.open();
+                out.str("target", target);
+                out.str("policy", policy.eve_name());
+                out.close();
+            }
+            out.close_array();
+        }
+        if flow.app.tx_count > 0 && self.config.version >= 8 {
             out.uint("tx_cnt", flow.app.tx_count);
         }
         out.close();

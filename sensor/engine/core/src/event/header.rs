@@ -151,7 +151,9 @@ fn begin(out: &mut JsonWriter, config: &EveConfig, kind: &str, place: Place<'_>,
             out.uint("icmp_type", u64::from(kind));
             out.uint("icmp_code", u64::from(code));
         }
-        out.uint("ip_v", u64::from(ends.ip_version));
+        if config.version >= 8 {
+            out.uint("ip_v", u64::from(ends.ip_version));
+        }
         if config.community_id {
             out.str("community_id", &community_id::of(&ends, config.community_id_seed));
         }

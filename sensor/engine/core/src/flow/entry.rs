@@ -1,5 +1,6 @@
 //! One flow and what the stages keep on it.
 
+use super::ExceptionPolicy;
 use crate::app::flow_state::AppState;
 use crate::decode::Addr;
 use crate::detect::FlowDetect;
@@ -55,6 +56,10 @@ pub struct Flow {
     /// EVE `flow.reason` once it ended: "timeout", "forced", "tcp_reuse" or "shutdown".
     pub reason: &'static str,
     pub alerted: bool,
+    /// Exceptions that befell it, each target once, with the policy that was followed.
+    pub exceptions: Vec<(&'static str, ExceptionPolicy)>,
+    /// Counted and nothing else, as a policy wants it.
+    pub bypassed: bool,
     /// `dir` was turned round after the fact (midstream).
     pub swapped: bool,
     pub tcp: Option<Box<TcpSession>>,

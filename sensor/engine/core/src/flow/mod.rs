@@ -3,6 +3,7 @@
 pub mod config;
 pub mod counters;
 pub mod entry;
+mod exception;
 mod key;
 mod slab;
 pub mod table;
@@ -13,4 +14,5 @@ mod wheel;
 pub use config::FlowConfig;
 pub use counters::FlowCounters;
 pub use entry::{Flow, FlowState};
+pub use exception::ExceptionPolicy;
 pub use table::{FlowIndex, FlowTable};

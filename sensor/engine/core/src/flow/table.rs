@@ -159,6 +159,8 @@ impl FlowTable {
             state: FlowState::New,
             reason: "",
             alerted: false,
+            exceptions: Vec::new(),
+            bypassed: false,
             swapped: false,
             tcp: None,
             app: Default::default(),

@@ -1,6 +1,7 @@
 //! Settings of the stream stage, in the shape of suricata.yaml's `stream` node.
 
 use super::policy::HostPolicies;
+use crate::flow::ExceptionPolicy;
 use serde::Deserialize;
 
 /// Node `stream`. Sizes are bytes.
@@ -11,6 +12,8 @@ pub struct StreamConfig {
     pub memcap: u64,
     /// Pick up sessions whose start was not seen.
     pub midstream: bool,
+    /// What becomes of a flow whose start was not seen.
+    pub midstream_policy: ExceptionPolicy,
     /// Follow sessions of which only one side is seen.
     pub async_oneside: bool,
     /// SYN/ACKs that differ remembered before the handshake is over.
@@ -28,6 +31,7 @@ impl Default for StreamConfig {
         StreamConfig {
             memcap: 64 << 20,
             midstream: false,
+            midstream_policy: ExceptionPolicy::default(),
             async_oneside: false,
             max_synack_queued: 5,
             max_syn_queued: 10,
@@ -45,6 +49,11 @@ impl StreamConfig {
             serde_json::Value::Null => StreamConfig::default(),
             value => StreamConfig::deserialize(value).map_err(|error| format!("stream: {error}"))?,
         };
+        if document.pointer("/stream/midstream-policy").is_none() {
+            // Without a policy of its own it follows the general one.
+            let general = document["exception-policy"].as_str().and_then(ExceptionPolicy::find);
+            config.midstream_policy = general.unwrap_or_default();
+        }
         config.hosts = match &document["host-os-policy"] {
             serde_json::Value::Null => HostPolicies::default(),
             value => HostPolicies::deserialize(value).map_err(|error| error.to_string())?,

@@ -67,6 +67,9 @@ pub fn packet(env: &mut Streams, flow: &mut Flow, pkt: &mut Packet, dir: Dir) ->
     }
     let mut dir = dir;
     if flow.tcp.is_none() {
+        if header.has(TcpHeader::ACK) && header.flags & (TcpHeader::RST | TcpHeader::FIN) == 0 {
+            flow.except("stream_midstream", env.config.midstream_policy);
+        }
         let cap = env.config.memcap;
         let used = env.session_memory.used();
         if cap != 0 && used.saturating_add(size_of::<TcpSession>() as u64) > cap {

@@ -1,0 +1,64 @@
+//! Exception policies: what becomes of a flow that the engine cannot treat as it should (Suricata manual, "Exception
+//! Policies").
+
+use super::Flow;
+use serde::{Deserialize, Deserializer};
+
+/// A policy as a passive sensor can follow it: nothing is dropped or rejected here, so those mean `Ignore`, as in Suricata's
+/// IDS mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExceptionPolicy {
+    #[default]
+    Ignore,
+    /// The packet is not inspected.
+    PassPacket,
+    /// The flow's packets are not inspected; its application records are still written.
+    PassFlow,
+    /// The flow is counted and nothing else.
+    Bypass,
+}
+
+impl ExceptionPolicy {
+    /// By its name in a configuration; None when there is no such policy.
+    pub fn find(name: &str) -> Option<ExceptionPolicy> {
+        Some(match name {
+            "auto" | "ignore" | "drop-packet" | "drop-flow" | "reject" => ExceptionPolicy::Ignore,
+            "pass-packet" => ExceptionPolicy::PassPacket,
+            "pass-flow" => ExceptionPolicy::PassFlow,
+            "bypass" => ExceptionPolicy::Bypass,
+            _ => return None,
+        })
+    }
+
+    /// EVE's text.
+    pub fn eve_name(self) -> &'static str {
+        match self {
+            ExceptionPolicy::Ignore => "ignore",
+            ExceptionPolicy::PassPacket => "pass_packet",
+            ExceptionPolicy::PassFlow => "pass_flow",
+            ExceptionPolicy::Bypass => "bypass",
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ExceptionPolicy {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(from)?;
+        ExceptionPolicy::find(&name)
+            .ok_or_else(|| serde::de::Error::custom(format!("no exception policy `{name}`")))
+    }
+}
+
+impl Flow {
+    /// An exception befell the flow: remembers it once for the flow's event, and applies the policy.
+    pub fn except(&mut self, target: &'static str, policy: ExceptionPolicy) {
+        if self.exceptions.iter().all(|(known, _)| *known != target) {
+            self.exceptions.push((target, policy));
+        }
+        match policy {
+            ExceptionPolicy::Ignore | ExceptionPolicy::PassPacket => {}
+            ExceptionPolicy::PassFlow => self.detect.passed = true,
+            ExceptionPolicy::Bypass => self.bypassed = true,
+        }
+    }
+}
