@@ -4,10 +4,40 @@ import hashlib
 import sys
 from pathlib import Path
 
-from . import dns, headers, http2, icmp, links, mail, malware, remote, services, stream, tls, web, web_attacks
+from . import (
+    dns,
+    headers,
+    http2,
+    icmp,
+    infrastructure,
+    links,
+    mail,
+    malware,
+    remote,
+    services,
+    stream,
+    tls,
+    web,
+    web_attacks,
+)
 from .wire import pcap, pcapng
 
-SCRIPTS = (web, http2, web_attacks, malware, dns, tls, services, remote, icmp, headers, stream, links, mail)
+SCRIPTS = (
+    web,
+    http2,
+    web_attacks,
+    malware,
+    dns,
+    tls,
+    services,
+    infrastructure,
+    remote,
+    icmp,
+    headers,
+    stream,
+    links,
+    mail,
+)
 
 HEADER = """\
 # Written by `python -m pcaps.make`; change the script, not this file.

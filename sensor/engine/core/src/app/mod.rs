@@ -16,18 +16,24 @@
 
 #[cfg(test)]
 mod any_bytes;
+pub mod ber;
 pub mod body;
 pub mod dcerpc;
+pub mod dhcp;
 pub mod dns;
 pub mod driver;
 pub mod expectation;
 pub mod file;
 pub mod flow_state;
 pub mod ftp;
-pub mod http;
 pub mod http2;
+pub mod http;
+pub mod ike;
 pub mod imap;
+pub mod krb5;
+pub mod ldap;
 pub mod mime;
+pub mod ntp;
 pub mod pgsql;
 #[cfg(test)]
 mod playbook;
@@ -37,14 +43,15 @@ pub mod rdp;
 pub mod recognise;
 pub mod rfb;
 pub mod sip;
+pub mod smb;
 pub mod smtp;
+pub mod snmp;
 pub mod ssh;
-pub mod tftp;
 pub mod telnet;
+pub mod tftp;
 pub mod tls;
 pub mod tx;
 pub mod websocket;
-pub mod smb;
 pub mod wire;
 
 use crate::direction::{Dir, PerDir};
@@ -303,4 +310,10 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &telnet::TELNET,
     &dcerpc::DCERPC,
     &smb::SMB,
+    &krb5::KRB5,
+    &ldap::LDAP,
+    &snmp::SNMP,
+    &ike::IKE,
+    &dhcp::DHCP,
+    &ntp::NTP,
 ];

@@ -46,7 +46,8 @@ impl<T: Transaction> Queue<T> {
     pub fn len(&self) -> usize {
         self.txs.len()
     }
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+    /// Oldest first.
+    pub fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut T> {
         self.txs.iter_mut()
     }
     /// As what it is.

@@ -2,6 +2,7 @@
 //! listed here: they come from the protocols' own entries.
 
 pub mod app;
+mod asn1;
 mod base64;
 mod byte_variables;
 mod bytes;
@@ -17,8 +18,11 @@ mod ftp;
 mod header_buffers;
 mod http2;
 mod icmp;
+mod ike;
 mod ip;
+mod krb5;
 mod later;
+mod ldap;
 mod meta;
 pub mod number;
 mod pcre;
@@ -94,7 +98,7 @@ pub static KEYWORDS: &[&Keyword] = &[
     &meta::NFQ_SET_MARK, &meta::FILESTORE, &meta::TLS_STORE,
     &content::CONTENT, &content::URICONTENT, &content::NOCASE, &content::RAWBYTES, &content::REPLACE, &content::FAST_PATTERN,
     &position::OFFSET, &position::DEPTH, &position::STARTSWITH, &position::ENDSWITH, &position::DISTANCE, &position::WITHIN,
-    &pcre::PCRE,
+    &pcre::PCRE, &asn1::ASN1,
     &size::ISDATAAT, &size::BSIZE, &size::DSIZE, &size::URILEN, &size::ABSENT,
     &bytes::BYTE_TEST, &bytes::BYTE_JUMP, &byte_variables::BYTE_EXTRACT, &byte_variables::BYTE_MATH,
     &base64::BASE64_DECODE, &base64::BASE64_DATA,
@@ -124,6 +128,8 @@ pub static KEYWORDS: &[&Keyword] = &[
     &ssh::PROTOVERSION, &ssh::SOFTWAREVERSION,
     &ftp::FTPBOUNCE, &ftp::FTPDATA_COMMAND, &ftp::FTP_MODE, &ftp::FTP_REPLY_RECEIVED,
     &http2::SETTINGS,
+    &krb5::TICKET_ENCRYPTION, &ike::CHOSEN_SA_ATTRIBUTE,
+    &ldap::RESPONSES_OPERATION, &ldap::RESPONSES_RESULT_CODE,
     &tls_text::SUBJECT, &tls_text::ISSUERDN, &tls_text::FINGERPRINT,
 ];
 

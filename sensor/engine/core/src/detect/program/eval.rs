@@ -97,6 +97,11 @@ fn run(ops: &[Op], view: View<'_>, cx: &mut EvalCx<'_>, mut pos: usize) -> Verdi
                     return Verdict::Fail;
                 }
             }
+            Op::Asn1(asn1) => {
+                if !asn1.holds(view.data, pos) {
+                    return Verdict::Fail;
+                }
+            }
             Op::Test { field, compare, value, negated, bitmask } => {
                 let Some((found, _)) = read(field, view, cx, pos) else {
                     return Verdict::Fail;

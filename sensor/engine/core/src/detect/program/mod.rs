@@ -1,5 +1,6 @@
 //! The tests of one buffer, in rule order, and their evaluation with backtracking. Knows bytes only: no packets, no rule text.
 
+pub mod asn1;
 mod eval;
 pub mod number;
 #[cfg(test)]
@@ -139,6 +140,8 @@ pub enum Op {
     },
     /// dataset, datarep: the whole buffer is looked up.
     Lookup(Box<dyn Lookup>),
+    /// asn1: an element that begins at a place overflows.
+    Asn1(asn1::Asn1),
     /// base64_decode with what base64_data is tested for; nothing after it is looked at.
     Base64 {
         offset: u32,
@@ -198,6 +201,7 @@ fn position_use(op: &Op) -> (bool, bool) {
         Op::Pcre(p) => (p.relative, !p.negated),
         Op::DataAt { relative, .. } | Op::Base64 { relative, .. } => (*relative, false),
         Op::Size(_) | Op::Lookup(_) => (false, false),
+        Op::Asn1(asn1) => (asn1.relative(), false),
         Op::Test { field, .. } => (field.relative, false),
         Op::Jump { field, .. } | Op::Extract { field, .. } | Op::Math { field, .. } => (field.relative, true),
     }
