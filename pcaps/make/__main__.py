@@ -6,6 +6,7 @@ from pathlib import Path
 
 from . import (
     dns,
+    file_transfer,
     headers,
     http2,
     icmp,
@@ -37,6 +38,7 @@ SCRIPTS = (
     stream,
     links,
     mail,
+    file_transfer,
 )
 
 HEADER = """\

@@ -114,3 +114,72 @@ impl Expectations {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::packet::L4;
+    use crate::decode::Packet;
+    use crate::flow::{FlowConfig, FlowIndex, FlowTable};
+
+    const CLIENT: [u8; 4] = [10, 0, 0, 1];
+    const SERVER: [u8; 4] = [10, 0, 0, 2];
+
+    fn table() -> FlowTable {
+        FlowTable::new(FlowConfig::default(), [1, 2, 3, 4], 5)
+    }
+
+    fn open(table: &mut FlowTable, second: u64, src: ([u8; 4], u16), dst: ([u8; 4], u16)) -> FlowIndex {
+        let mut packet = Packet::new(b"frame", Timestamp::from_parts(second, 0), second, 5, 1);
+        (packet.ip_version, packet.proto, packet.l4) = (4, TCP, L4::Tcp(Default::default()));
+        (packet.src, packet.dst) = (Addr::v4(src.0), Addr::v4(dst.0));
+        (packet.src_port, packet.dst_port) = (src.1, dst.1);
+        table.find_or_create(&packet).unwrap().0
+    }
+
+    const TCP: u8 = 6;
+
+    fn wish(listener: Dir, port: u16, note: &[u8]) -> Vec<Expect> {
+        vec![Expect { protocol: "ftp-data", transport: TCP, listener, port, note: note.to_vec() }]
+    }
+
+    #[test]
+    fn an_announced_flow_is_met_once_and_in_time() {
+        let (mut flows, mut expected) = (table(), Expectations::default());
+        let control = open(&mut flows, 1, (CLIENT, 4000), (SERVER, 21));
+        let passive = open(&mut flows, 2, (CLIENT, 4001), (SERVER, 5000));
+        let other = open(&mut flows, 2, ([10, 0, 0, 3], 4001), (SERVER, 5000));
+        let active = open(&mut flows, 2, (SERVER, 20), (CLIENT, 6000));
+        let late = open(&mut flows, 40, (SERVER, 20), (CLIENT, 7000));
+        let now = Timestamp::from_parts(1, 0);
+        let control = flows.get(control).unwrap();
+        for (listener, port, note) in [(Dir::ToServer, 5000, &b"old"[..]), (Dir::ToServer, 5000, b"new")] {
+            expected.add(control, &mut wish(listener, port, note), now);
+        }
+        expected.add(control, &mut wish(Dir::ToClient, 6000, &[b'x'; 5000]), now);
+        expected.add(control, &mut wish(Dir::ToClient, 7000, b""), now);
+        assert!(expected.take(flows.get(other).unwrap()).is_none());
+        let met = expected.take(flows.get(passive).unwrap()).unwrap();
+        assert_eq!(
+            (met.parent, &met.note[..], met.protocol.get().name),
+            (control.id, &b"new"[..], "ftp-data")
+        );
+        assert!(expected.take(flows.get(passive).unwrap()).is_none());
+        assert_eq!(expected.take(flows.get(active).unwrap()).unwrap().note.len(), NOTE_MAX_BYTES);
+        assert!(expected.take(flows.get(late).unwrap()).is_none());
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let (mut flows, mut expected) = (table(), Expectations::default());
+        let control = open(&mut flows, 1, (CLIENT, 4000), (SERVER, 21));
+        let control = flows.get(control).unwrap();
+        let at = |second| Timestamp::from_parts(second, 0);
+        for port in 0..=u16::MAX {
+            expected.add(control, &mut wish(Dir::ToServer, port, b""), at(1));
+        }
+        assert!(expected.by_key.len() == EXPECTATIONS_MAX && expected.order.len() == EXPECTATIONS_MAX);
+        expected.add(control, &mut wish(Dir::ToServer, 1, b""), at(60));
+        assert_eq!((expected.by_key.len(), expected.order.len()), (1, 1));
+    }
+}

@@ -34,6 +34,7 @@ pub mod krb5;
 pub mod ldap;
 pub mod mime;
 pub mod ntp;
+pub mod nfs;
 pub mod pgsql;
 #[cfg(test)]
 mod playbook;
@@ -316,4 +317,5 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &ike::IKE,
     &dhcp::DHCP,
     &ntp::NTP,
+    &nfs::NFS,
 ];

@@ -41,6 +41,8 @@ pub struct TxMeta {
     pub events: u128,
     /// Directions in which the transaction has nothing to inspect (a DNS answer has no request side).
     pub skip: PerDir<bool>,
+    /// The direction to write the record in, where the protocol has a say.
+    pub record_dir: Option<Dir>,
     /// The record is written.
     pub logged: bool,
     /// Number of the packet that finished it, once known (EVE `pcap_cnt` of the record).
@@ -55,9 +57,11 @@ impl TxMeta {
     pub fn new(id: u64) -> Self {
         TxMeta { id, ..Self::default() }
     }
-    /// The direction to write the record in: to the server, unless the transaction has only the other side.
+    /// The direction to write the record in: to the server, unless the transaction has only the other side or says so.
     pub fn dir(&self) -> Dir {
-        if self.skip[Dir::ToServer] {
+        if let Some(dir) = self.record_dir {
+            dir
+        } else if self.skip[Dir::ToServer] {
             Dir::ToClient
         } else {
             Dir::ToServer

@@ -50,8 +50,7 @@ impl EveConfig {
             anomaly_decode: anomaly("decode", false),
             anomaly_stream: anomaly("stream", false),
             anomaly_applayer: anomaly("applayer", true),
-            // A type is written `ftp-data` in the configuration, its record `ftp_data`.
-            records: types.map(|t| t.iter().map(|(name, node)| (name.replace('-', "_"), node.clone())).collect()),
+            records: types.map(record_types),
             metadata: flag(option("alert", "metadata"), true),
             common_metadata: flag(&eve["metadata"], true),
             payload: flag(option("alert", "payload"), false),
@@ -81,6 +80,17 @@ impl EveConfig {
     pub fn record_options(&self, name: &str) -> &Value {
         self.records.as_ref().and_then(|r| r.get(name)).unwrap_or(&Value::Null)
     }
+}
+
+/// The record types that the types of the configuration mean: `bittorrent-dht` gives `bittorrent_dht`, and `ftp` gives
+/// `ftp_data` too, as in Suricata.
+fn record_types(types: &serde_json::Map<String, Value>) -> serde_json::Map<String, Value> {
+    let mut records: serde_json::Map<String, Value> =
+        types.iter().map(|(name, node)| (name.replace('-', "_"), node.clone())).collect();
+    if let Some(ftp) = records.get("ftp").cloned() {
+        records.entry("ftp_data").or_insert(ftp);
+    }
+    records
 }
 
 /// A switch; a mapping there (e.g. `metadata: {app-layer: true}`) means on.

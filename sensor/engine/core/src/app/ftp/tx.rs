@@ -75,7 +75,8 @@ impl FtpTx {
     /// Keeps a line of a reply.
     pub fn reply(&mut self, code: Option<[u8; 3]>, text: &[u8]) {
         self.reply_bytes = self.reply_bytes.saturating_add(text.len());
-        if self.reply_bytes > REPLY_MAX_BYTES || self.replies.len() >= REPLY_MAX_LINES {
+        let lines = self.replies.len().max(self.codes.len());
+        if self.reply_bytes > REPLY_MAX_BYTES || lines >= REPLY_MAX_LINES {
             self.reply_truncated = true;
             return;
         }

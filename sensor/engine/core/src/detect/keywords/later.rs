@@ -3,7 +3,6 @@
 /// Protocols of rule headers.
 pub const LATER_PROTOCOLS: &[&str] = &[
     "ssl",
-    "nfs",
     "quic",
     "mqtt",
     "bittorrent-dht",
@@ -69,7 +68,6 @@ pub const LATER: &[&str] = &[
     "l3_proto",
     "lua",
     "luaxform",
-    "rpc",
     "ether.hdr",
     "flowvar",
     "pktvar",
@@ -83,9 +81,6 @@ pub const LATER: &[&str] = &[
     "mdns.additionals.rrname",
     "mdns.authorities.rrname",
     "mdns.response.rrname",
-    "nfs_procedure",
-    "nfs.version",
-    "nfs_version",
     "modbus",
     "cip_service",
     "enip_command",

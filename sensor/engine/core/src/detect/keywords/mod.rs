@@ -24,6 +24,7 @@ mod krb5;
 mod later;
 mod ldap;
 mod meta;
+mod nfs;
 pub mod number;
 mod pcre;
 mod position;
@@ -130,6 +131,7 @@ pub static KEYWORDS: &[&Keyword] = &[
     &http2::SETTINGS,
     &krb5::TICKET_ENCRYPTION, &ike::CHOSEN_SA_ATTRIBUTE,
     &ldap::RESPONSES_OPERATION, &ldap::RESPONSES_RESULT_CODE,
+    &nfs::NFS_PROCEDURE, &nfs::RPC,
     &tls_text::SUBJECT, &tls_text::ISSUERDN, &tls_text::FINGERPRINT,
 ];
 
