@@ -95,12 +95,12 @@ impl Events {
                     } else {
                         out.close();
                     }
+                    tx.log_beside(out, LogFor::Alert, self.config.record_options(entry.record));
                 }
                 for more in tx.more_records() {
                     out.open_object(more);
                     tx.log_more(more, out);
                     out.close();
-                    tx.log_beside(out, LogFor::Alert, self.config.record_options(entry.record));
                 }
                 let files: Vec<_> = Dir::BOTH.iter().flat_map(|d| tx.files(*d)).collect();
                 if !files.is_empty() {
