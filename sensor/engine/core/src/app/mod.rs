@@ -301,12 +301,12 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &rfb::RFB,
     &pgsql::PGSQL,
     &rdp::RDP,
+    &pop3::POP3, // before FTP: on its port a client's USER is its own
     &ftp::FTP,
     &ftp::data::FTP_DATA,
     &tftp::TFTP,
     &websocket::WEBSOCKET,
     &smtp::SMTP,
-    &pop3::POP3,
     &imap::IMAP,
     &telnet::TELNET,
     &dcerpc::DCERPC,
