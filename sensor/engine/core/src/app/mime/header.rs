@@ -133,7 +133,7 @@ pub fn encoded_words(text: &[u8]) -> Vec<u8> {
         match encoded_word(word) {
             Some((decoded, after)) => {
                 // Space between two encoded words is no text (RFC 2047 section 6.2).
-                if !(before.trim_ascii().is_empty() && !out.is_empty()) {
+                if out.is_empty() || !before.trim_ascii().is_empty() {
                     out.extend_from_slice(before);
                 }
                 out.extend_from_slice(&decoded);

@@ -370,6 +370,13 @@ impl SmtpParser {
         Command::Bdat
     }
 
+    /// DATA was granted; in a pipeline the mail may have gone through before.
+    fn permitted(&mut self) {
+        if self.mode == Mode::Commands && self.tx().is_some_and(|tx| !tx.done) {
+            self.mode = Mode::Mail;
+        }
+    }
+
     fn reply(&mut self, line: &[u8], cx: &mut ParseCx) -> Outcome {
         let Some(code) = code(line) else {
             self.event(Event::InvalidReply);
@@ -393,12 +400,7 @@ impl SmtpParser {
                 cx.upgrade = Some("tls");
             }
             (Command::StartTls, _) => self.event(Event::TlsRejected),
-            (Command::Data, 354) => {
-                // The mail may have gone through before its permission came.
-                if self.mode == Mode::Commands && self.tx().is_some_and(|tx| !tx.done) {
-                    self.mode = Mode::Mail;
-                }
-            }
+            (Command::Data, 354) => self.permitted(),
             (Command::Data, _) => {
                 self.event(Event::DataCommandRejected);
                 if self.mode == Mode::Mail {

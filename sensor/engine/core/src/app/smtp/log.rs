@@ -63,7 +63,8 @@ const CHOSEN: &[(&str, &str, Form, bool)] = &[
 pub fn chosen(message: &Message, options: &Value, out: &mut JsonWriter) {
     let extended = crate::app::mime::config::switch(&options["extended"], false);
     for (key, name, form, is_extended) in CHOSEN {
-        if !(extended && *is_extended) && !lists(&options["custom"], name) {
+        let wanted = (extended && *is_extended) || lists(&options["custom"], name);
+        if !wanted {
             continue;
         }
         let mut values = message.values(name.as_bytes());

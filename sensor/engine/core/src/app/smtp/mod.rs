@@ -30,12 +30,13 @@ struct Config {
 
 impl Config {
     fn new(node: &Value) -> Config {
-        let decode_mime = switch(&node["mime"]["decode-mime"], true);
+        let mime = &node["mime"];
+        let decode_mime = switch(&mime["decode-mime"], true);
         Config {
             decode_mime,
             raw_extraction: switch(&node["raw-extraction"], false) && !decode_mime,
             max_tx: max_tx(node),
-            mime: Arc::new(MimeConfig::new(&node["mime"], &node["inspected-tracker"])),
+            mime: Arc::new(MimeConfig::new(mime, &node["inspected-tracker"])),
         }
     }
 }
