@@ -121,11 +121,7 @@ pub fn results<'a>(
             results.read = Some(data);
         }
         (3, 3) => results.handle = Some(handle(3, reader)?),
-        (3, 8..=11) => {
-            if reader.bool()? {
-                results.handle = Some(handle(3, reader)?);
-            }
-        }
+        (3, 8..=11) if reader.bool()? => results.handle = Some(handle(3, reader)?),
         (3, 6) => {
             attributes(reader)?;
             reader.u32()?;
