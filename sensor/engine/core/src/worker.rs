@@ -171,13 +171,16 @@ impl Worker {
         self.flows.counters.for_each(&mut put);
         self.stages.streams.counters.for_each(&mut put);
         let app = &self.stages.driver.counters;
-        for (protocol, [tcp, udp]) in crate::app::PROTOCOLS.iter().zip(&app.flows) {
-            match (protocol.tcp, protocol.udp) {
-                (true, true) => {
-                    put(&format!("app_layer.flow.{}_tcp", protocol.name), *tcp);
-                    put(&format!("app_layer.flow.{}_udp", protocol.name), *udp);
+        for (kind, counts) in [("flow", &app.flows), ("tx", &app.txs)] {
+            for (protocol, [tcp, udp]) in crate::app::PROTOCOLS.iter().zip(counts) {
+                let name = protocol.name;
+                match (protocol.tcp, protocol.udp) {
+                    (true, true) => {
+                        put(&format!("app_layer.{kind}.{name}_tcp"), *tcp);
+                        put(&format!("app_layer.{kind}.{name}_udp"), *udp);
+                    }
+                    _ => put(&format!("app_layer.{kind}.{name}"), tcp.saturating_add(*udp)),
                 }
-                _ => put(&format!("app_layer.flow.{}", protocol.name), tcp.saturating_add(*udp)),
             }
         }
         put("app_layer.flow.failed_tcp", app.failed[0]);

@@ -37,6 +37,8 @@ const RECOGNISE_MAX_DATAGRAMS: u64 = 8;
 pub struct AppCounters {
     /// Flows per protocol, in registry order, as [tcp, udp].
     pub flows: Vec<[u64; 2]>,
+    /// Transactions likewise.
+    pub txs: Vec<[u64; 2]>,
     pub failed: [u64; 2],
     pub parser_errors: u64,
     pub gaps: u64,
@@ -60,7 +62,11 @@ impl Driver {
             recogniser: Recogniser::new(protocols),
             configs: PROTOCOLS.iter().map(|p| config(p, document, inspected)).collect(),
             expectations: Expectations::default(),
-            counters: AppCounters { flows: vec![[0; 2]; PROTOCOLS.len()], ..AppCounters::default() },
+            counters: AppCounters {
+                flows: vec![[0; 2]; PROTOCOLS.len()],
+                txs: vec![[0; 2]; PROTOCOLS.len()],
+                ..AppCounters::default()
+            },
         }
     }
 
@@ -203,8 +209,10 @@ impl Driver {
         let Some(parser) = flow.app.parser.as_mut() else {
             return data.len();
         };
+        let before = parser.tx_ids().end;
         let outcome = parser.parse(dir, data, cx);
         flow.app.tx_count = parser.tx_ids().end;
+        self.count_txs(flow, cx.datagram, flow.app.tx_count.saturating_sub(before));
         touch(flow);
         match outcome {
             Outcome::Done => {
@@ -227,6 +235,14 @@ impl Driver {
         }
     }
 
+    /// Transactions have begun on this flow.
+    fn count_txs(&mut self, flow: &Flow, datagram: bool, begun: u64) {
+        let slots = flow.app.parser_protocol.and_then(|id| self.counters.txs.get_mut(usize::from(id.0)));
+        if let Some(count) = slots.and_then(|slots| slots.get_mut(usize::from(datagram))) {
+            *count = count.saturating_add(begun);
+        }
+    }
+
     fn broken(&mut self, flow: &mut Flow) {
         flow.app.stopped = true;
         self.counters.parser_errors = self.counters.parser_errors.saturating_add(1);
@@ -234,6 +250,10 @@ impl Driver {
 
     /// Carries out what the parser asked for.
     fn after(&mut self, flow: &mut Flow, session: &mut crate::stream::TcpSession, cx: &mut ParseCx) {
+        if let Some(depth) = flow.app.stream_depth.take() {
+            session.side_mut(Dir::ToServer).set_depth(depth);
+            session.side_mut(Dir::ToClient).set_depth(depth);
+        }
         self.expectations.add(flow, &mut cx.expect, cx.ts);
         for dir in Dir::BOTH {
             if cx.trigger_raw[dir] {
@@ -380,8 +400,15 @@ impl Driver {
         }
         if self.recogniser.enabled(id) == Enabled::Yes {
             let config = self.configs.get(usize::from(id.0)).unwrap_or(&Value::Null);
-            flow.app.parser = Some((id.get().new)(config));
+            let parser = (id.get().new)(config);
+            let depth = &config["stream-depth"];
+            let depth = depth.as_u64().or_else(|| depth.as_str()?.parse().ok());
+            flow.app.stream_depth = depth.or(parser.stream_depth());
+            // Some protocols have one transaction, from the beginning.
+            let begun = parser.tx_ids().end;
+            flow.app.parser = Some(parser);
             flow.app.parser_protocol = Some(id);
+            self.count_txs(flow, !tcp, begun);
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct AppState {
     /// The protocol `parser` belongs to: rules and records of its transactions follow it.
     pub parser_protocol: Option<ProtocolId>,
     pub parser: Option<Box<dyn Parser>>,
+    /// Bytes of each direction to reassemble for this protocol, not yet told to the stream; 0 is no limit.
+    pub stream_depth: Option<u64>,
     /// Parsers an upgrade replaced; their transactions are still to be logged.
     pub retired: Vec<(ProtocolId, Box<dyn Parser>)>,
     /// What they hold was inspected in this direction.

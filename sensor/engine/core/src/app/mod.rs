@@ -148,6 +148,12 @@ pub trait Parser: Send {
     /// The direction has ended; no more data comes.
     fn close(&mut self, _dir: Dir, _cx: &mut ParseCx) {}
 
+    /// Bytes of each direction to reassemble unless `stream-depth` of the protocol's configuration says otherwise: 0 is no
+    /// limit, None as for any stream.
+    fn stream_depth(&self) -> Option<u64> {
+        None
+    }
+
     /// Called once, before any data, when an HTTP/1 exchange led here.
     fn upgraded(&mut self, _head: &UpgradeHead) {}
 

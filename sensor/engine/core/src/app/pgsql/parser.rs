@@ -342,6 +342,11 @@ impl Parser for PgsqlParser {
         Outcome::Done
     }
 
+    /// Rows are counted to the last, and nothing of them is held.
+    fn stream_depth(&self) -> Option<u64> {
+        Some(0)
+    }
+
     fn tx_ids(&self) -> Range<u64> {
         self.txs.ids()
     }
