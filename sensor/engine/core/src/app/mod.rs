@@ -17,32 +17,41 @@
 #[cfg(test)]
 mod any_bytes;
 pub mod ber;
+pub mod bittorrent;
 pub mod body;
+mod cursor;
 pub mod dcerpc;
 pub mod dhcp;
+pub mod dnp3;
 pub mod dns;
 pub mod driver;
+pub mod enip;
 pub mod expectation;
 pub mod file;
 pub mod flow_state;
 pub mod ftp;
-pub mod http2;
 pub mod http;
+pub mod http2;
 pub mod ike;
 pub mod imap;
 pub mod krb5;
 pub mod ldap;
+pub mod mdns;
 pub mod mime;
-pub mod ntp;
+pub mod modbus;
+pub mod mqtt;
 pub mod nfs;
+pub mod ntp;
 pub mod pgsql;
 #[cfg(test)]
 mod playbook;
 pub mod pop3;
 mod queue;
+pub mod quic;
 pub mod rdp;
 pub mod recognise;
 pub mod rfb;
+mod setting;
 pub mod sip;
 pub mod smb;
 pub mod smtp;
@@ -302,6 +311,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &http2::HTTP2,
     &http2::DOH2,
     &dns::DNS,
+    &mdns::MDNS,
     &tls::TLS,
     &ssh::SSH,
     &rfb::RFB,
@@ -324,4 +334,10 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &dhcp::DHCP,
     &ntp::NTP,
     &nfs::NFS,
+    &mqtt::MQTT,
+    &quic::QUIC,
+    &dnp3::DNP3,
+    &enip::ENIP,
+    &modbus::MODBUS,
+    &bittorrent::BITTORRENT_DHT,
 ];

@@ -74,3 +74,22 @@ impl<T: Transaction> Queue<T> {
         }
     }
 }
+
+/// The methods of `Parser` that a field `txs: Queue<_>` answers.
+macro_rules! answers_from_queue {
+    () => {
+        fn tx_ids(&self) -> std::ops::Range<u64> {
+            self.txs.ids()
+        }
+        fn tx(&self, id: u64) -> Option<&dyn crate::app::Transaction> {
+            self.txs.get(id)
+        }
+        fn tx_mut(&mut self, id: u64) -> Option<&mut dyn crate::app::Transaction> {
+            self.txs.get_mut(id)
+        }
+        fn drop_tx(&mut self, id: u64) {
+            self.txs.remove(id);
+        }
+    };
+}
+pub(super) use answers_from_queue;

@@ -96,6 +96,25 @@ impl JsonWriter {
         self.quoted(value);
         self.comma = true;
     }
+    /// As `bytes`, with a key that comes from the wire too.
+    pub fn bytes_under(&mut self, key: &[u8], value: &[u8]) {
+        self.separate();
+        self.quoted(key);
+        self.out.push(b':');
+        self.quoted(value);
+        self.comma = true;
+    }
+    /// As `bytes`, but at most `max` bytes of the value; what is left out is counted at the end of the text.
+    pub fn bytes_limited(&mut self, key: &str, value: &[u8], max: usize) {
+        self.key(key);
+        self.limited(value, max);
+        self.comma = true;
+    }
+    /// As `bytes_limited`, as an array element.
+    pub fn item_limited(&mut self, value: &[u8], max: usize) {
+        self.separate();
+        self.limited(value, max);
+    }
     pub fn uint(&mut self, key: &str, value: u64) {
         self.key(key);
         self.number(value);
@@ -105,6 +124,26 @@ impl JsonWriter {
         self.key(key);
         // Writing into a Vec cannot fail.
         let _ = write!(Fmt(&mut self.out), "{value}");
+        self.comma = true;
+    }
+    /// null for what JSON has no number for.
+    pub fn float(&mut self, key: &str, value: f64) {
+        self.key(key);
+        let _ = if value.is_finite() {
+            write!(Fmt(&mut self.out), "{value:?}")
+        } else {
+            write!(Fmt(&mut self.out), "null")
+        };
+        self.comma = true;
+    }
+    /// Bytes as lower-case hex digits.
+    pub fn hex(&mut self, key: &str, value: &[u8]) {
+        self.key(key);
+        self.out.push(b'"');
+        for byte in value {
+            let _ = write!(Fmt(&mut self.out), "{byte:02x}");
+        }
+        self.out.push(b'"');
         self.comma = true;
     }
     pub fn bool(&mut self, key: &str, value: bool) {
@@ -175,6 +214,15 @@ impl JsonWriter {
             }
         }
         self.out.push(b'"');
+    }
+
+    fn limited(&mut self, value: &[u8], max: usize) {
+        let Some((head, tail)) = value.split_at_checked(max).filter(|(_, tail)| !tail.is_empty()) else {
+            return self.quoted(value);
+        };
+        self.quoted(head);
+        self.out.pop(); // the closing quote
+        let _ = write!(Fmt(&mut self.out), "[truncated {} additional bytes]\"", tail.len());
     }
 
     fn escaped(&mut self, text: &str) {

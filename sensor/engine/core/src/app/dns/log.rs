@@ -166,7 +166,7 @@ fn grouped_item(message: &Message, data: &Rdata, out: &mut JsonWriter) {
     }
 }
 
-fn soa(message: &Message, soa: &Soa, out: &mut JsonWriter) {
+pub fn soa(message: &Message, soa: &Soa, out: &mut JsonWriter) {
     name(message, "mname", "mname_truncated", soa.mname, out);
     name(message, "rname", "rname_truncated", soa.rname, out);
     out.uint("serial", u64::from(soa.serial));
@@ -176,7 +176,7 @@ fn soa(message: &Message, soa: &Soa, out: &mut JsonWriter) {
     out.uint("minimum", u64::from(soa.minimum));
 }
 
-fn srv(message: &Message, data: &Rdata, out: &mut JsonWriter) {
+pub fn srv(message: &Message, data: &Rdata, out: &mut JsonWriter) {
     if let Rdata::Srv { priority, weight, port, target } = *data {
         out.uint("priority", u64::from(priority));
         out.uint("weight", u64::from(weight));
@@ -185,7 +185,7 @@ fn srv(message: &Message, data: &Rdata, out: &mut JsonWriter) {
     }
 }
 
-fn sshfp(message: &Message, data: &Rdata, out: &mut JsonWriter) {
+pub fn sshfp(message: &Message, data: &Rdata, out: &mut JsonWriter) {
     if let Rdata::Sshfp { algorithm, kind, fingerprint } = *data {
         out.fmt("fingerprint", format_args!("{}", Hex(message.text(fingerprint), ":")));
         out.uint("algo", u64::from(algorithm));
@@ -194,7 +194,7 @@ fn sshfp(message: &Message, data: &Rdata, out: &mut JsonWriter) {
 }
 
 /// EDNS options, as far as they are whole.
-fn opt(message: &Message, span: Span, out: &mut JsonWriter) {
+pub fn opt(message: &Message, span: Span, out: &mut JsonWriter) {
     out.open_array("opt");
     let mut rest = message.text(span);
     while let Some((&[c0, c1, l0, l1], tail)) = rest.split_first_chunk::<4>() {
@@ -211,7 +211,7 @@ fn opt(message: &Message, span: Span, out: &mut JsonWriter) {
 }
 
 /// The strings of TXT data; a last one that is cut is given as far as it goes.
-fn strings(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn strings(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (&len, tail) = rest.split_first()?;
         let (text, tail) = tail.split_at_checked(usize::from(len)).unwrap_or((tail, &[]));
@@ -220,7 +220,7 @@ fn strings(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn name(message: &Message, key: &str, truncated_key: &str, name: Name, out: &mut JsonWriter) {
+pub fn name(message: &Message, key: &str, truncated_key: &str, name: Name, out: &mut JsonWriter) {
     out.bytes(key, message.name(name));
     if name.truncated {
         out.bool(truncated_key, true);
@@ -235,7 +235,7 @@ fn log_rrtype(value: u16, out: &mut JsonWriter) {
 }
 
 /// An IPv6 address with all its digits, as EVE prints addresses.
-struct Full([u8; 16]);
+pub struct Full(pub [u8; 16]);
 
 impl std::fmt::Display for Full {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -185,6 +185,20 @@ impl Message {
         self.text(name.text)
     }
 
+    /// The names that `dns.response.rrname` sees: of queries and records, then those inside record data.
+    pub fn response_name(&self, index: usize) -> Option<Name> {
+        let Some(mut index) = index.checked_sub(self.queries.len()) else {
+            return self.queries.get(index).map(|q| q.name);
+        };
+        for section in [&self.answers, &self.authorities, &self.additionals] {
+            match section.get(index) {
+                Some(record) => return Some(record.name),
+                None => index = index.checked_sub(section.len())?,
+            }
+        }
+        self.inner_names.get(index).copied()
+    }
+
     pub(super) fn keep(&mut self, bytes: &[u8]) -> Span {
         let start = self.text.len();
         self.text.extend_from_slice(bytes);

@@ -1,8 +1,8 @@
 //! DNS over UDP and TCP (RFC 1035). Every message is a transaction of its own, as in Suricata 8: a request has only the
 //! side to the server, a response only the side to the client. Answers are not matched to their questions here.
 
-mod log;
-mod message;
+pub(super) mod log;
+pub(super) mod message;
 mod reader;
 pub mod rrtype;
 mod tx;
@@ -26,7 +26,7 @@ const LIVE_TX_MAX: usize = 4096;
 const COMPLETE: u8 = 1;
 
 /// Indexed by `message::Oddity`.
-const EVENTS: &[&str] = &[
+pub(super) const EVENTS: &[&str] = &[
     "malformed_data",
     "not_request",
     "not_response",
@@ -201,7 +201,7 @@ fn found(dir: Dir, header: Header) -> Probe {
 }
 
 /// The header, when a message of `len` bytes that begins with `data` is plausible.
-fn plausible(data: &[u8], len: usize) -> Option<Header> {
+pub(super) fn plausible(data: &[u8], len: usize) -> Option<Header> {
     let header = Header::read(data)?;
     let [queries, rest @ ..] = header.counts.map(usize::from);
     let records = rest.iter().fold(0usize, |sum, n| sum.saturating_add(*n));

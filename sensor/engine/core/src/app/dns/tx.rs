@@ -1,7 +1,7 @@
 //! One DNS message as a transaction: its sticky buffers and numbers. Must not look at raw bytes.
 
 use super::log;
-use super::message::{Message, Name, Record};
+use super::message::{Message, Record};
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::Dir;
 use crate::event::JsonWriter;
@@ -27,21 +27,6 @@ impl DnsTx {
         meta.events = u128::from(message.oddities);
         meta.skip[dir.opposite()] = true;
         DnsTx { meta, dir, message }
-    }
-
-    /// Names that `dns.response.rrname` sees: of queries and records, then those inside record data.
-    fn response_name(&self, index: usize) -> Option<Name> {
-        let message = &self.message;
-        let Some(mut index) = index.checked_sub(message.queries.len()) else {
-            return message.queries.get(index).map(|q| q.name);
-        };
-        for section in [&message.answers, &message.authorities, &message.additionals] {
-            match section.get(index) {
-                Some(record) => return Some(record.name),
-                None => index = index.checked_sub(section.len())?,
-            }
-        }
-        message.inner_names.get(index).copied()
     }
 
     /// Types of the queries, then of the answers.
@@ -78,7 +63,7 @@ impl Transaction for DnsTx {
             ANSWERS_RRNAME => of(&message.answers)?,
             AUTHORITIES_RRNAME => of(&message.authorities)?,
             ADDITIONALS_RRNAME => of(&message.additionals)?,
-            RESPONSE_RRNAME if dir == Dir::ToClient => self.response_name(index)?,
+            RESPONSE_RRNAME if dir == Dir::ToClient => message.response_name(index)?,
             _ => return None,
         };
         Some(View::whole(message.name(name)))

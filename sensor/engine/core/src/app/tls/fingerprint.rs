@@ -37,8 +37,8 @@ pub fn md5_hex(text: &str) -> String {
     hex(&Md5::digest(text.as_bytes()))
 }
 
-/// JA4 of a ClientHello over TCP, e.g. `t13d1516h2_8daaf6152771_e5627efa2ab1`.
-pub fn ja4(hello: &Hello) -> String {
+/// JA4 of a ClientHello, e.g. `t13d1516h2_8daaf6152771_e5627efa2ab1`; `transport` is t for TCP, q for QUIC.
+pub fn ja4(hello: &Hello, transport: char) -> String {
     // Drafts of TLS 1.3 and GREASE have no name here, and do not count.
     let version = hello.versions.iter().filter_map(|v| version_name(*v).map(|name| (v, name))).max();
     let version = version.map(|(_, name)| name).or(version_name(hello.version)).unwrap_or("00");
@@ -57,7 +57,7 @@ pub fn ja4(hello: &Hello) -> String {
         tail.push_str(&hex_list(&algorithms));
     }
     format!(
-        "t{version}{sni}{:02}{:02}{first}{last}_{}_{}",
+        "{transport}{version}{sni}{:02}{:02}{first}{last}_{}_{}",
         counts.0,
         counts.1,
         sha256_12(&hex_list(&ciphers)),

@@ -6,10 +6,10 @@ use super::Event;
 pub const EXT_SERVER_NAME: u16 = 0;
 const EXT_GROUPS: u16 = 10;
 const EXT_POINT_FORMATS: u16 = 11;
-const EXT_SIGNATURE_ALGORITHMS: u16 = 13;
+pub const EXT_SIGNATURE_ALGORITHMS: u16 = 13;
 pub const EXT_ALPN: u16 = 16;
 const EXT_SESSION_TICKET: u16 = 35;
-const EXT_VERSIONS: u16 = 43;
+pub const EXT_VERSIONS: u16 = 43;
 
 /// Bytes of a hello's random.
 pub const RANDOM_LEN: usize = 32;

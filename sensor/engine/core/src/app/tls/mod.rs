@@ -4,9 +4,9 @@
 //! computes JA3 and JA4, `tx` answers rules. Nothing is decrypted and no certificate is verified.
 
 mod cert;
-mod fingerprint;
+pub(super) mod fingerprint;
 mod handshake;
-mod hello;
+pub(super) mod hello;
 mod log;
 mod parser;
 mod tx;

@@ -125,7 +125,7 @@ impl TlsTx {
     }
     pub fn ja4(&self) -> Option<&str> {
         let hello = self.client_hello.as_ref().filter(|h| !h.sslv2)?;
-        Some(self.ja4.get_or_init(|| fingerprint::ja4(hello)))
+        Some(self.ja4.get_or_init(|| fingerprint::ja4(hello, 't')))
     }
 }
 

@@ -10,6 +10,8 @@ mod checksum;
 mod content;
 mod dataset;
 mod dcerpc;
+mod dnp3;
+mod enip;
 mod events;
 mod file;
 mod flow;
@@ -24,6 +26,7 @@ mod krb5;
 mod later;
 mod ldap;
 mod meta;
+mod modbus;
 mod nfs;
 pub mod number;
 mod pcre;
@@ -132,6 +135,7 @@ pub static KEYWORDS: &[&Keyword] = &[
     &krb5::TICKET_ENCRYPTION, &ike::CHOSEN_SA_ATTRIBUTE,
     &ldap::RESPONSES_OPERATION, &ldap::RESPONSES_RESULT_CODE,
     &nfs::NFS_PROCEDURE, &nfs::RPC,
+    &dnp3::INDICATIONS, &dnp3::OBJECT, &enip::CIP_SERVICE, &modbus::MODBUS,
     &tls_text::SUBJECT, &tls_text::ISSUERDN, &tls_text::FINGERPRINT,
 ];
 

@@ -43,6 +43,7 @@ impl TxTest for TxNumber {
     }
 }
 
+/// Adds a test of the number `keyword` of `protocol`; `name` is what the rule calls it.
 pub(super) fn add(
     rule: &mut RuleBuilder<'_>,
     name: &'static str,

@@ -1,0 +1,54 @@
+//! Values of the configuration as parsers read them; what cannot be used gives None, and the parser keeps its default.
+
+use serde_json::Value;
+
+/// yes/no, true/false, on/off, 1/0.
+pub fn switch(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(on) => Some(*on),
+        Value::String(text) => match text.to_ascii_lowercase().as_str() {
+            "yes" | "true" | "on" | "1" => Some(true),
+            "no" | "false" | "off" | "0" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A number, or one as text.
+pub fn number(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+/// Bytes: a number, or text such as "100 KiB", "1mb", "4096".
+pub fn size(value: &Value) -> Option<u64> {
+    if let Some(number) = value.as_u64() {
+        return Some(number);
+    }
+    let text = value.as_str()?.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(digits)?;
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_are_read_in_every_form() {
+        assert_eq!(switch(&json!("Yes")), Some(true));
+        assert_eq!(switch(&json!("perhaps")), None);
+        assert_eq!(number(&json!("-1")), Some(-1));
+        assert_eq!(size(&json!("1 MiB")), Some(1 << 20));
+        assert_eq!(size(&json!("1x")), None);
+    }
+}
