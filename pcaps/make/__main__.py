@@ -16,6 +16,7 @@ from . import (
     malware,
     remote,
     services,
+    smb,
     stream,
     tls,
     web,
@@ -39,6 +40,7 @@ SCRIPTS = (
     links,
     mail,
     file_transfer,
+    smb,
 )
 
 HEADER = """\

@@ -33,8 +33,15 @@ impl Side {
         self.done |= last;
         kept.len()
     }
-    fn name(&self) -> Option<&'static str> {
-        pdu::TYPES.get(usize::from(self.kind?)).copied()
+    /// Writes the packet type, once whole.
+    fn log(&self, out: &mut JsonWriter, key: &str, missing: &str) {
+        match self.kind.filter(|_| self.done) {
+            Some(kind) => match pdu::TYPES.get(usize::from(kind)) {
+                Some(name) => out.str(key, name),
+                None => out.fmt(key, format_args!("{kind}")),
+            },
+            None => out.str(key, missing),
+        }
     }
 }
 
@@ -64,18 +71,10 @@ impl Call {
         self.sides.to_server.stub.len().saturating_add(self.sides.to_client.stub.len())
     }
     pub fn log_request(&self, out: &mut JsonWriter) {
-        let side = &self.sides.to_server;
-        match side.name().filter(|_| side.done) {
-            Some(name) => out.str("request", name),
-            None => out.str("request", "REQUEST_LOST"),
-        }
+        self.sides.to_server.log(out, "request", "REQUEST_LOST");
     }
     pub fn log_response(&self, out: &mut JsonWriter) {
-        let side = &self.sides.to_client;
-        match side.name().filter(|_| side.done) {
-            Some(name) => out.str("response", name),
-            None => out.str("response", "UNREPLIED"),
-        }
+        self.sides.to_client.log(out, "response", "UNREPLIED");
     }
     /// `req`; `opnum` stands in it except over SMB.
     pub fn log_req(&self, out: &mut JsonWriter, opnum: bool) {

@@ -118,7 +118,7 @@ pub fn server_error(code: u16) -> Option<&'static str> {
 
 #[rustfmt::skip]
 static SERVER: &[(u16, &str)] = &[
-    (1, "SRV_ERROR"), (2, "SRV_BAD_PASSWORD"), (3, "SRV_BAD_TYPE"), (4, "SRV_ACCESS_DENIED"), (5, "SRV_BAD_TID"),
+    (1, "SRV_ERROR"), (2, "SRV_BAD_PASSWORD"), (3, "SRV_BAD_TYPE"), (4, "SRV_ACCESS_DENIED"),
     (6, "SRV_BAD_SHARE"), (7, "SRV_BAD_DEVICE"), (22, "SRV_BAD_COMMAND"), (49, "SRV_QUEUE_FULL"), (51, "SRV_END_OF_QUEUE"),
     (52, "SRV_INVALID_FID"), (64, "SRV_UNRECOGNIZED_COMMAND"), (65, "SRV_PROTOCOL_NOT_SUPPORTED"), (69, "SRV_BAD_PERMISSION"),
     (80, "SRV_PAUSED"), (81, "SRV_MSG_OFF"), (82, "SRV_NO_ROOM"), (87, "SRV_TOO_MANY_NAMES"), (88, "SRV_TIMEOUT"),

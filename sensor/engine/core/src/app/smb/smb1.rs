@@ -494,7 +494,8 @@ impl Session {
         for time in &mut times {
             *time = seconds(words.u64()?);
         }
-        words.skip(12)?;
+        words.skip(4)?;
+        // The space it takes, which Suricata shows of SMB 1 as its size.
         let size = words.u64()?;
         self.created_as(&r.head, times, size, fid);
         Some(())

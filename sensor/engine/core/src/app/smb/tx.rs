@@ -205,7 +205,9 @@ impl Transaction for SmbTx {
         }
         match (local, &self.kind) {
             (NAMED_PIPE, Kind::Tree(tree)) if tree.is_pipe() => Some(View::whole(&tree.name)),
-            (SHARE, Kind::Tree(tree)) if !tree.is_pipe() => Some(View::whole(&tree.name)),
+            (SHARE, Kind::Tree(tree)) if !tree.is_pipe() || !self.done[Dir::ToClient] => {
+                Some(View::whole(&tree.name))
+            }
             (NTLMSSP_USER, Kind::Setup(setup)) => Some(View::whole(&setup.logon.ntlmssp.as_ref()?.user)),
             (NTLMSSP_DOMAIN, Kind::Setup(setup)) => Some(View::whole(&setup.logon.ntlmssp.as_ref()?.domain)),
             (STUB_DATA, Kind::Call(call)) => call.stub(dir).map(View::whole),
