@@ -44,7 +44,7 @@ as text, `$VARIABLES` in port keys replaced. Beside the sections below it holds:
 | `references` | `{name: URL prefix}` from `reference-config-file` |
 | `threshold-config` | `[[line, text]]` from `threshold-file` |
 
-`rule-files`, `default-rule-path`, `threshold-file`, `af-packet` and `haidang` are left out.
+`rule-files`, `threshold-file`, `af-packet` and `haidang` are left out.
 """
 
 

@@ -93,6 +93,23 @@ def _eve() -> Iterator[Key]:
             yield _engine(f"{entry}.types.[].{event_type}.{name}", kind, doc)
 
 
+def _file_store() -> Iterator[Key]:
+    entry = "outputs.[].file-store"
+    for name, kind, doc in (
+        ("enabled", BOOL, "Store files that rules ask for (`filestore`)."),
+        ("dir", TEXT, "Where they go, below default-log-dir unless absolute."),
+        ("force-filestore", BOOL, "Store every file."),
+        ("write-fileinfo", BOOL, "Write the fileinfo event of a stored file beside it."),
+        ("force-hash", TEXTS, "Compute these digests of every file: md5, sha1, sha256."),
+        ("force-magic", BOOL, "Recognise the type of every file by its content."),
+        ("stream-depth", SIZE, "How far streams with a stored file are followed; 0 is to their end."),
+        ("max-open-files", COUNT, "Files being written that are open at once; 0 is the built-in limit."),
+    ):
+        yield _engine(f"{entry}.{name}", kind, doc)
+    yield _none(f"{entry}.version", "only version 2 exists")
+    yield _none(f"{entry}.xff.**", "the address is in the event, not in the stored file")
+
+
 def _protocols() -> Iterator[Key]:
     entry = "app-layer.protocols"
     yield _engine(
@@ -249,7 +266,8 @@ KEYS: tuple[Key, ...] = (
     _sensor("default-log-dir", TEXT, "Where output files go; -l overrides it."),
     _sensor("vars.address-groups.*", TEXT, "Addresses that rules name with `$`."),
     _sensor("vars.port-groups.*", TEXT, "Ports that rules name with `$`."),
-    _sensor("default-rule-path", TEXT, "Where rule files with relative names are."),
+    _engine("magic-file", TEXT, "The compiled database of libmagic; without it: the system's."),
+    _engine("default-rule-path", TEXT, "Where rule files with relative names are."),
     _sensor("rule-files", TEXTS, "Rule files; `*` and `?` are wild. Without it: the shipped rules."),
     _sensor("classification-file", TEXT, "What each classtype means and its priority."),
     _sensor("reference-config-file", TEXT, "What each kind of reference stands for."),
@@ -266,11 +284,12 @@ KEYS: tuple[Key, ...] = (
     _none("outputs.[].fast.filetype", "fast.log is a file"),
     _sensor("outputs.[].stdout.enabled", BOOL, "Write every event to standard output."),
     *_eve(),
+    *_file_store(),
     *(
         _none(f"outputs.[].{name}.**", "an output this build does not have")
         for name in (
             "http-log", "tls-log", "tls-store", "pcap-log", "alert-debug", "alert-prelude", "stats", "syslog",
-            "drop", "file-store", "file-log", "tcp-data", "http-body-data", "lua", "dns-log",
+            "drop", "file-log", "tcp-data", "http-body-data", "lua", "dns-log",
             "pcap-info", "unified2-alert",
         )
     ),
@@ -322,7 +341,7 @@ KEYS: tuple[Key, ...] = (
             "plugins", "logging", "threading", "luajit", "lua", "profiling", "engine-analysis",
             "unix-command", "coredump", "security", "run-as", "pid-file", "daemon-directory", "umask",
             "runmode", "autofp-scheduler", "max-pending-packets", "default-packet-size", "host-mode",
-            "mpm-algo", "spm-algo", "magic-file",
+            "mpm-algo", "spm-algo",
             "sensor-id", "heartbeat", "systemd", "firewall", "detect-engine", "sigusr2-live-rule-reload",
         )
     ),

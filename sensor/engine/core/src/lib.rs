@@ -1,6 +1,6 @@
 //! The Hải Đăng engine: the path of a packet, one folder a stage.
 //!
-//! `capture > decode > flow > stream > app > detect > event`; `worker` is the line that joins them, `replay` runs it.
+//! `capture > decode > flow > stream > app > files > detect > event`; `worker` is the line that joins them, `replay` runs it.
 //! This crate knows no Python and no sockets; `sensor/engine/py` is its only binding.
 
 pub mod app;
@@ -11,6 +11,7 @@ pub mod detect;
 pub mod direction;
 pub mod dispatch;
 pub mod event;
+pub mod files;
 pub mod flow;
 pub mod listing;
 pub mod quarantine;

@@ -1,12 +1,14 @@
 //! The line: one worker takes a frame through every stage. It owns all its state; only the ruleset is shared.
 
 use crate::app::driver::Driver;
+use crate::app::frames::{self, FrameChoice};
 use crate::capture::Frame;
 use crate::decode::{Decoder, Origin, Packet};
 use crate::detect::ruleset::Ruleset;
 use crate::detect::run::Detector;
 use crate::direction::Dir;
 use crate::event::{Batch, EveConfig, Events};
+use crate::files::FileStage;
 use crate::flow::{Flow, FlowIndex, FlowState, FlowTable};
 use crate::stream::{self, Streams};
 use crate::time::Timestamp;
@@ -44,6 +46,7 @@ struct Stages {
     streams: Streams,
     driver: Driver,
     detector: Detector,
+    files: FileStage,
     events: Events,
 }
 
@@ -51,6 +54,11 @@ impl Worker {
     /// `document` is the engine's configuration document.
     pub fn new(document: &serde_json::Value, rules: Arc<Ruleset>) -> Result<Worker, String> {
         let config = crate::config::Config::new(document)?;
+        let files = FileStage::new(document, rules.files);
+        let mut events = Events::new(EveConfig::new(document), Arc::clone(&rules.names));
+        events.keep_file_records = files.keeps_records();
+        let mut driver = Driver::new(document, &rules.inspected());
+        driver.frames = if events.config.frame { FrameChoice::all() } else { rules.frame.choice().clone() };
         Ok(Worker {
             decoder: Decoder::new(config.decode),
             // Replays must agree from run to run, so the keys of the tables come from the configuration.
@@ -58,8 +66,9 @@ impl Worker {
             stages: Stages {
                 detector: Detector::new(&rules, config.alerts_per_packet)?,
                 streams: Streams::new(config.stream),
-                driver: Driver::new(document, &rules.inspected()),
-                events: Events::new(EveConfig::new(document), Arc::clone(&rules.names)),
+                driver,
+                files,
+                events,
                 rules,
             },
             first: None,
@@ -192,6 +201,7 @@ impl Worker {
         put("detect.alert_queue_overflow", detect.alert_queue_overflow);
         put("detect.alerts_suppressed", detect.alerts_suppressed);
         put("detect.candidates", detect.candidates);
+        put("file_store.fs_errors", self.stages.files.counters().fs_errors);
         put("haidang.panics", self.panics);
         all
     }
@@ -234,7 +244,14 @@ impl Stages {
             return;
         }
         flow.app.announce(dir);
+        if flow.app.touched {
+            self.files.begin(flow);
+        }
         let hits = self.detector.packet(&self.rules, packet, Some(flow), dir);
+        let ended = packet.origin == Origin::FlowEnd;
+        if flow.app.touched || ended {
+            self.files.end(flow, at_end);
+        }
         for hit in hits {
             self.events.alert(&self.rules, hit, packet, Some(flow), dir);
         }
@@ -242,6 +259,11 @@ impl Stages {
             self.events.tagged_packet(packet, Some(flow));
         }
         self.events.packet_anomalies(packet, Some(flow));
+        if flow.app.frames.is_some() {
+            self.events.frames(flow, packet, dir);
+            let side = flow.tcp.as_mut().map(|s| s.side_mut(dir));
+            frames::settle(&mut flow.app.frames, dir, side, ended, self.events.config.frame);
+        }
         if let Some(parser) = flow.app.parser.as_mut() {
             if flow.app.touched {
                 for id in parser.tx_ids() {
@@ -249,7 +271,15 @@ impl Stages {
                 }
             }
         }
-        self.events.app(flow, packet, Some(dir).filter(|_| !at_end));
+        self.log_app(flow, packet, Some(dir).filter(|_| !at_end));
+    }
+
+    /// `dir` None: the flow is over.
+    fn log_app(&mut self, flow: &mut Flow, packet: &Packet<'_>, dir: Option<Dir>) {
+        self.events.app(flow, packet, dir);
+        for record in self.events.file_records.drain(..) {
+            self.files.keep_record(&record, packet.ts.seconds());
+        }
     }
 
     /// A packet without a flow.
@@ -276,7 +306,8 @@ impl Stages {
             self.inspect(flow, &packet, dir, false);
         }
         let packet = end_packet(flow, Dir::ToServer);
-        self.events.app(flow, &packet, None);
+        self.files.end(flow, true);
+        self.log_app(flow, &packet, None);
         self.events.flow(flow, flow.last);
     }
 }

@@ -2,12 +2,13 @@
 
 use super::expectation::Expectations;
 use super::flow_state::Recognition;
+use super::frames::{self, FrameChoice};
 use super::recognise::{Enabled, Guess, Recogniser, RECOGNISE_MAX_BYTES};
 use super::{Outcome, ParseCx, Protocol, ProtocolId, PROTOCOLS};
 use crate::decode::{Origin, Packet};
 use crate::direction::{Dir, PerDir};
 use crate::flow::Flow;
-use crate::stream::Chunk;
+use crate::stream::{Chunk, StreamSide};
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -51,6 +52,8 @@ pub struct Driver {
     configs: Vec<Value>,
     /// Flows that parsers announced.
     expectations: Expectations,
+    /// Frames that rules or the log ask for.
+    pub frames: FrameChoice,
     pub counters: AppCounters,
 }
 
@@ -62,6 +65,7 @@ impl Driver {
             recogniser: Recogniser::new(protocols),
             configs: PROTOCOLS.iter().map(|p| config(p, document, inspected)).collect(),
             expectations: Expectations::default(),
+            frames: FrameChoice::default(),
             counters: AppCounters {
                 flows: vec![[0; 2]; PROTOCOLS.len()],
                 txs: vec![[0; 2]; PROTOCOLS.len()],
@@ -82,7 +86,7 @@ impl Driver {
                 Chunk::None => break,
                 Chunk::Gap(len) => {
                     self.counters.gaps = self.counters.gaps.saturating_add(1);
-                    self.gap(flow, dir, len, packet);
+                    self.gap(flow, dir, len, packet, session.side_mut(dir));
                     session.side_mut(dir).app_consume(len);
                 }
                 Chunk::Data(data) => {
@@ -120,8 +124,9 @@ impl Driver {
                     if len < flow.app.wanted[dir] && !eof && !ends_at_gap {
                         break;
                     }
-                    let mut cx = cx(flow, packet, eof);
+                    let mut cx = self.stream_cx(flow, packet, eof, side);
                     let mut consumed = self.parse(flow, dir, data, &mut cx);
+                    self.collect_frames(flow, dir, &cx, Some(session.side_mut(dir)));
                     if ends_at_gap {
                         // What the parser left will never be whole: it goes, and the gap is next.
                         consumed = len;
@@ -146,7 +151,7 @@ impl Driver {
         let side = session.side(dir);
         if (at_end || side.app_finished() || side.depth_reached()) && !flow.app.closed[dir] {
             flow.app.closed[dir] = true;
-            self.close(flow, dir, packet);
+            self.close(flow, dir, packet, session.side_mut(dir));
         }
         flow.tcp = Some(session);
         swapped
@@ -161,8 +166,9 @@ impl Driver {
         match self.recognised(flow, false, dir, data) {
             Next::Parse => {}
             Next::Swapped => {
-                let mut cx = cx(flow, packet, false);
+                let mut cx = self.cx(flow, packet, false);
                 self.parse(flow, dir.opposite(), data, &mut cx);
+                self.collect_frames(flow, dir.opposite(), &cx, None);
                 return true;
             }
             Next::Wait | Next::GiveUp => {
@@ -172,23 +178,48 @@ impl Driver {
                 return false;
             }
         }
-        let mut cx = cx(flow, packet, false);
+        let mut cx = self.cx(flow, packet, false);
         self.parse(flow, dir, data, &mut cx);
         self.expectations.add(flow, &mut cx.expect, packet.ts);
+        self.collect_frames(flow, dir, &cx, None);
         false
     }
 
+    fn cx(&self, flow: &Flow, packet: &Packet<'_>, eof: bool) -> ParseCx {
+        ParseCx {
+            ts: packet.ts,
+            datagram: packet.tcp().is_none() && packet.origin != Origin::FlowEnd,
+            packet_number: packet.number,
+            src_port: flow.src_port,
+            dst_port: flow.dst_port,
+            eof,
+            frames_off: flow.app.parser_protocol.is_none_or(|p| !self.frames.any(p)),
+            ..ParseCx::default()
+        }
+    }
+
+    fn stream_cx(&self, flow: &Flow, packet: &Packet<'_>, eof: bool, side: &StreamSide) -> ParseCx {
+        ParseCx { stream_offset: side.app_position(), ..self.cx(flow, packet, eof) }
+    }
+
+    fn collect_frames(&self, flow: &mut Flow, dir: Dir, cx: &ParseCx, side: Option<&mut StreamSide>) {
+        if let Some(protocol) = flow.app.parser_protocol {
+            frames::collect(&mut flow.app.frames, &self.frames, protocol, dir, cx, side);
+        }
+    }
+
     /// Tells the parser that a direction is over.
-    fn close(&mut self, flow: &mut Flow, dir: Dir, packet: &Packet<'_>) {
-        let mut cx = cx(flow, packet, true);
+    fn close(&mut self, flow: &mut Flow, dir: Dir, packet: &Packet<'_>, side: &mut StreamSide) {
+        let mut cx = self.stream_cx(flow, packet, true, side);
         if let Some(parser) = flow.app.parser.as_mut() {
             parser.close(dir, &mut cx);
             flow.app.tx_count = parser.tx_ids().end;
             touch(flow);
+            self.collect_frames(flow, dir, &cx, Some(side));
         }
     }
 
-    fn gap(&mut self, flow: &mut Flow, dir: Dir, len: u64, packet: &Packet<'_>) {
+    fn gap(&mut self, flow: &mut Flow, dir: Dir, len: u64, packet: &Packet<'_>, side: &mut StreamSide) {
         flow.app.wanted[dir] = 0;
         if flow.app.recognition[dir] == Recognition::Pending && flow.app.protocol.is_none() {
             flow.app.recognition[dir] = Recognition::Failed;
@@ -196,12 +227,13 @@ impl Driver {
         if flow.app.stopped {
             return;
         }
-        let mut cx = cx(flow, packet, false);
+        let mut cx = self.stream_cx(flow, packet, false, side);
         let Some(parser) = flow.app.parser.as_mut() else { return };
         if parser.gap(dir, len, &mut cx) == Outcome::Broken {
             flow.app.stopped = true;
         }
         touch(flow);
+        self.collect_frames(flow, dir, &cx, Some(side));
     }
 
     /// Gives data to the parser; returns how much of it is used up.
@@ -441,24 +473,4 @@ fn touch(flow: &mut Flow) {
 
 fn event(flow: &mut Flow, index: u8) {
     flow.app.events |= 1u16 << (index & 15);
-}
-
-fn cx(flow: &Flow, packet: &Packet<'_>, eof: bool) -> ParseCx {
-    ParseCx {
-        ts: packet.ts,
-        datagram: packet.tcp().is_none() && packet.origin != Origin::FlowEnd,
-        packet_number: packet.number,
-        src_port: flow.src_port,
-        dst_port: flow.dst_port,
-        eof,
-        trigger_raw: PerDir::default(),
-        upgrade: None,
-        upgrade_head: None,
-        rename: None,
-        bypass: false,
-        no_raw: false,
-        depth: None,
-        frames: Vec::new(),
-        expect: Vec::new(),
-    }
 }

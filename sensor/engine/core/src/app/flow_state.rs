@@ -1,5 +1,6 @@
 //! What the app stage keeps on a flow: which protocol it is and its parser.
 
+use super::frames::FlowFrames;
 use super::{Parser, ProtocolId};
 use crate::direction::{Dir, PerDir};
 
@@ -53,6 +54,8 @@ pub struct AppState {
     /// Transactions may have something to log or may be free to go.
     pub touched: bool,
     pub tx_count: u64,
+    /// Frames that rules or the log still have to see; None until there is one.
+    pub frames: Option<Box<FlowFrames>>,
 }
 
 impl AppState {

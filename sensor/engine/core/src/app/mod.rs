@@ -22,6 +22,7 @@ pub mod body;
 mod cursor;
 pub mod dcerpc;
 pub mod dhcp;
+pub mod digest;
 pub mod dnp3;
 pub mod dns;
 pub mod driver;
@@ -29,6 +30,7 @@ pub mod enip;
 pub mod expectation;
 pub mod file;
 pub mod flow_state;
+pub mod frames;
 pub mod ftp;
 pub mod http;
 pub mod http2;
@@ -107,6 +109,10 @@ pub struct ParseCx {
     pub no_raw: bool,
     /// Set by the parser: how many bytes of each direction are reassembled, in place of the configured depth; 0 = all.
     pub depth: Option<u64>,
+    /// Set by the driver: offset in the direction's stream of the first byte of this call's `data` (or of the gap); 0 in datagrams.
+    pub stream_offset: u64,
+    /// Set by the driver: nobody looks at this protocol's frames, so none are taken down.
+    pub frames_off: bool,
     /// Frames the parser found in this call; see `frame`.
     pub frames: Vec<Frame>,
     /// Set by the parser: flows that will come between the same two hosts.
@@ -116,11 +122,24 @@ pub struct ParseCx {
 impl ParseCx {
     /// Reports a stretch of the direction's bytes as a frame: `kind` is an index in `Protocol::frames`, `at` the offset of its
     /// first byte in the `data` of this call (negative: in data already consumed), `len` None while it has no known end.
+    /// Reported again at the same place once the end is known, it is the same frame.
     pub fn frame(&mut self, kind: u8, at: i64, len: Option<u64>) {
+        self.frame_of(kind, at, len, None);
+    }
+
+    /// The same for a frame that belongs to transaction `tx`.
+    pub fn frame_of(&mut self, kind: u8, at: i64, len: Option<u64>, tx: Option<u64>) {
         const FRAMES_MAX: usize = 512; // of one call; a 64 KiB chunk of the smallest messages makes fewer worth a rule
-        if self.frames.len() < FRAMES_MAX {
-            self.frames.push(Frame { kind, at, len });
+        if !self.frames_off && self.frames.len() < FRAMES_MAX {
+            self.frames.push(Frame { kind, at, len, tx });
         }
+    }
+
+    /// Reports a frame by the stream offset of its first byte, for parsers that count their own.
+    pub fn frame_from(&mut self, kind: u8, offset: u64, len: Option<u64>, tx: Option<u64>) {
+        let at = i64::try_from(offset).unwrap_or(i64::MAX);
+        let here = i64::try_from(self.stream_offset).unwrap_or(i64::MAX);
+        self.frame_of(kind, at.saturating_sub(here), len, tx);
     }
 }
 
@@ -139,6 +158,8 @@ pub struct Frame {
     pub kind: u8,
     pub at: i64,
     pub len: Option<u64>,
+    /// The transaction it belongs to.
+    pub tx: Option<u64>,
 }
 
 /// One protocol's state for one flow.

@@ -49,6 +49,8 @@ pub struct TxMeta {
     pub packet_number: u64,
     /// Events already written as anomaly records.
     pub events_logged: u128,
+    /// The rule (sid) that asked for all files of a direction to be stored.
+    pub store: PerDir<Option<u32>>,
     /// Detection progress; belongs to `detect`.
     pub detect: PerDir<crate::detect::TxDetect>,
 }

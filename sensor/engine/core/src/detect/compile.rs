@@ -38,11 +38,12 @@ pub fn compile(document: &Value, raw: &[RawRule], validate_only: bool) -> Result
         diagnostics.append(&mut shared.warnings);
     }
     let loaded = rules.len();
-    let ruleset = Ruleset::build(
+    let mut ruleset = Ruleset::build(
         if validate_only { Vec::new() } else { rules },
         Names::new(&shared),
         shared.datasets.all(),
     )?;
+    ruleset.files = shared.files;
     let id = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
     Ok(Compiled { ruleset, id, loaded, diagnostics })
 }
@@ -50,6 +51,7 @@ pub fn compile(document: &Value, raw: &[RawRule], validate_only: bool) -> Result
 /// Classes and references of the configuration.
 fn shared(document: &Value) -> Result<Shared, String> {
     let mut shared = Shared::default();
+    shared.rule_path = document["default-rule-path"].as_str().unwrap_or_default().into();
     for class in document["classification"].as_array().into_iter().flatten() {
         if let Some(name) = class["name"].as_str() {
             shared.classes.insert(

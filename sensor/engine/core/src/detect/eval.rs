@@ -71,6 +71,11 @@ impl<'a> Scene<'a> {
         test.program.matches(view, cx)
     }
 
+    /// A fresh evaluation context without a transaction.
+    pub fn packet_cx(&self) -> EvalCx<'_> {
+        self.eval_cx(None)
+    }
+
     /// A fresh evaluation context for a transaction.
     pub fn tx_cx<'b>(&'b self, tx: &'b dyn Transaction, protocol: ProtocolId) -> EvalCx<'b> {
         self.eval_cx(Some((tx, protocol)))

@@ -25,6 +25,8 @@ pub mod diagnostic;
 pub mod engine_events;
 pub mod eval;
 pub mod fast_pattern;
+pub mod frame_groups;
+pub mod frame_run;
 pub mod header;
 pub mod hs;
 pub mod keywords;

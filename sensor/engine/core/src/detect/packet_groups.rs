@@ -173,8 +173,10 @@ impl PacketGroups {
     pub fn build(rules: &[Rule]) -> Result<PacketGroups, String> {
         let mut groups: [PerDir<PacketGroup>; 4] = Default::default();
         let mut by_event: HashMap<u16, Vec<u32>> = HashMap::new();
-        let (event_rules, others): (Vec<&Rule>, Vec<&Rule>) =
-            rules.iter().filter(|r| !r.is_app()).partition(|r| event_code(r).is_some());
+        let (event_rules, others): (Vec<&Rule>, Vec<&Rule>) = rules
+            .iter()
+            .filter(|r| !r.is_app() && r.frame().is_none())
+            .partition(|r| event_code(r).is_some());
         for rule in event_rules {
             if let Some(code) = event_code(rule) {
                 by_event.entry(code).or_default().push(rule.number);

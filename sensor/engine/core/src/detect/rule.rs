@@ -2,9 +2,11 @@
 
 use super::cx::{EvalCx, PacketCx};
 use super::program::Program;
+use crate::app::file::File;
 use crate::app::{ProtocolId, Transaction};
-use crate::direction::Dir;
+use crate::direction::{Dir, PerDir};
 use crate::flow::Flow;
+use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -86,6 +88,27 @@ pub trait TxTest: Send + Sync {
     }
 }
 
+/// What the `filestore` keyword asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filestore {
+    pub scope: StoreScope,
+    /// Directions whose files are stored; None: the one in which the rule matched.
+    pub dirs: Option<PerDir<bool>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreScope {
+    /// The files that passed the rule's tests.
+    File,
+    /// All files of the transaction.
+    Tx,
+    /// All files of the flow from now on.
+    Flow,
+}
+
+/// A test of one file (filename, filesize, filemd5 ...).
+pub type FileTest = Box<dyn Fn(&File) -> bool + Send + Sync>;
+
 /// What a matching rule does besides alerting (flowbits:set ...). `captures` are those of the evaluation.
 pub trait OnMatch: Send + Sync {
     fn apply(&self, packet: &crate::decode::Packet<'_>, flow: Option<&mut Flow>, captures: &[(u32, Vec<u8>)]);
@@ -110,6 +133,8 @@ pub enum Target {
     App(u16),
     /// A header buffer by its number in the packet-buffer table.
     Packet(PacketBuffer),
+    /// A kind of frame of a protocol; see `app::frames`.
+    Frame(ProtocolId, u8),
 }
 
 /// One sticky buffer of a rule with what must hold on it.
@@ -272,6 +297,9 @@ pub struct Rule {
     pub payload_on_stream: bool,
     pub buffers: Vec<BufferTest>,
     pub tx_tests: Vec<Box<dyn TxTest>>,
+    /// Tests that one and the same file of the transaction has to pass.
+    pub file_tests: Arc<[FileTest]>,
+    pub filestore: Option<Filestore>,
     pub on_match: Vec<Box<dyn OnMatch>>,
     pub threshold: Option<Threshold>,
     /// `flowbits` this rule sets and reads, for ordering: ids of the shared interner.
@@ -322,6 +350,8 @@ impl Rule {
             payload_on_stream: false,
             buffers: Vec::new(),
             tx_tests: Vec::new(),
+            file_tests: Arc::new([]),
+            filestore: None,
             on_match: Vec::new(),
             threshold: None,
             bits_set: Vec::new(),
@@ -348,6 +378,14 @@ impl Rule {
             && self.buffers.is_empty()
             && self.protocols.is_empty()
             && self.packet_tests.iter().all(|t| t.about_recognition())
+    }
+
+    /// The kind of frame the rule looks at.
+    pub fn frame(&self) -> Option<(ProtocolId, u8)> {
+        self.buffers.iter().find_map(|b| match b.target {
+            Target::Frame(protocol, kind) => Some((protocol, kind)),
+            _ => None,
+        })
     }
 
     /// Whether the rule looks at transactions.

@@ -1,15 +1,17 @@
 //! The compiled ruleset: rules in evaluation order, grouped so that traffic meets only rules that can match it.
 //!
 //! Immutable once built and shared by every worker. The groups for packets and streams are in `packet_groups`, those for
-//! transactions in `tx_groups`.
+//! transactions in `tx_groups`, those for frames in `frame_groups`.
 
 use super::buffers;
 use super::dataset::Dataset;
+use super::frame_groups::FrameGroups;
 use super::names::Names;
 use super::packet_groups::PacketGroups;
 use super::prefilter::ScanState;
 use super::rule::{Action, Rule, Target};
 use super::tx_groups::TxGroups;
+use crate::app::digest::FileWants;
 use crate::event::JsonWriter;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,6 +23,9 @@ pub struct Ruleset {
     pub alert_json: Vec<Box<[u8]>>,
     pub packet: PacketGroups,
     pub tx: TxGroups,
+    pub frame: FrameGroups,
+    /// What the rules ask of files.
+    pub files: FileWants,
     /// What events call flowbits and variables.
     pub names: Arc<Names>,
     pub datasets: Vec<Arc<Dataset>>,
@@ -32,13 +37,23 @@ impl Ruleset {
         order(&mut rules);
         let packet = PacketGroups::build(&rules)?;
         let tx = TxGroups::build(&rules)?;
+        let frame = FrameGroups::build(&rules)?;
         let alert_json = rules.iter().map(alert_json).collect();
-        Ok(Ruleset { rules, alert_json, packet, tx, names: Arc::new(names), datasets })
+        Ok(Ruleset {
+            rules,
+            alert_json,
+            packet,
+            tx,
+            frame,
+            files: FileWants::default(),
+            names: Arc::new(names),
+            datasets,
+        })
     }
 
     /// Makes a worker's scan memory fit every prefilter.
     pub fn fit(&self, scan: &mut ScanState) -> Result<(), String> {
-        for prefilter in self.packet.prefilters().chain(self.tx.prefilters()) {
+        for prefilter in self.packet.prefilters().chain(self.tx.prefilters()).chain(self.frame.prefilters()) {
             prefilter.fit(&mut scan.scratch)?;
         }
         Ok(())

@@ -7,6 +7,7 @@ use super::rule::{Action, Rule};
 use super::ruleset::Ruleset;
 use super::tag::Hosts;
 use super::threshold::Thresholds;
+use crate::app::frames::FrameFacts;
 use crate::decode::{Origin, Packet};
 use crate::direction::Dir;
 use crate::flow::Flow;
@@ -21,6 +22,8 @@ pub struct Hit {
     pub retired: Option<usize>,
     /// The bytes were those of the reassembled stream.
     pub stream: bool,
+    /// The frame it matched on.
+    pub frame: Option<FrameFacts>,
 }
 
 /// What detection counts, named as in Suricata's `stats.detect`.
@@ -83,6 +86,7 @@ impl Detector {
         self.evaluate(rules, packet, flow.as_deref_mut(), dir);
         if let Some(flow) = flow.as_deref_mut() {
             self.transactions(rules, packet, flow, dir);
+            self.frames(rules, packet, flow, dir);
         }
         skip_raw(flow.as_deref_mut(), packet, dir);
         self.settle(rules, packet, flow.as_deref_mut());
@@ -149,7 +153,7 @@ impl Detector {
                 for action in &rule.on_match {
                     action.apply(packet, flow.as_deref_mut(), &captures);
                 }
-                self.hits.push(Hit { rule: *number, tx: None, retired: None, stream });
+                self.hits.push(Hit { rule: *number, tx: None, retired: None, stream, frame: None });
             }
         }
         self.candidates = candidates;

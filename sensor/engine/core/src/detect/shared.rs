@@ -5,7 +5,9 @@ use super::diagnostic::Diagnostic;
 use super::header;
 use super::rule::{AddrSet, PortSet};
 use super::xbits::XbitTable;
+use crate::app::digest::FileWants;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Names numbered in the order they come.
@@ -57,6 +59,10 @@ pub struct Shared {
     pub classes: HashMap<String, Class>,
     /// reference.config: prefix of each reference type; empty = not given.
     pub references: HashMap<String, String>,
+    /// What rules ask of files.
+    pub files: FileWants,
+    /// `default-rule-path`: where lists that rules name are; empty = not given.
+    pub rule_path: PathBuf,
     /// Warnings of rules that loaded; the caller takes them.
     pub warnings: Vec<Diagnostic>,
     addresses: HashMap<String, Result<AddrSet, String>>,

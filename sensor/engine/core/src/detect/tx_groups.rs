@@ -29,7 +29,7 @@ pub struct TxGroup {
     pub always: Vec<u32>,
     /// The same, but about app-layer events: only for transactions that have some.
     pub on_events: Vec<u32>,
-    /// Whether any rule of this group reads a streaming buffer without a pattern.
+    /// Whether any rule of this group reads a streaming buffer, or facts of growing files, without a pattern.
     pub always_streams: bool,
 }
 
@@ -66,13 +66,14 @@ impl TxGroups {
                             group.on_events.push(rule.number)
                         }
                         Lead::None => {
-                            group.always_streams |= rule.buffers.iter().any(|b| streams(b, protocol));
+                            group.always_streams |= !rule.file_tests.is_empty()
+                                || rule.buffers.iter().any(|b| streams(b, protocol));
                             group.always.push(rule.number);
                         }
                     }
                 }
                 for ((progress, local, _), members) in by_buffer {
-                    let Some(buffer) = protocol.get().buffers.get(local) else { continue };
+                    let Some(buffer) = buffers::buffer(protocol, local) else { continue };
                     let prefilter = match compiled.get(&members) {
                         Some(known) => Arc::clone(known),
                         None => {

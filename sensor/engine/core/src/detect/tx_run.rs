@@ -3,7 +3,8 @@
 
 use super::buffers;
 use super::eval::{shape, Scene};
-use super::rule::{Absent, Arrow, BufferTest, Rule, Target};
+use super::keywords::file::passes;
+use super::rule::{Absent, Arrow, BufferTest, Filestore, Rule, StoreScope, Target};
 use super::ruleset::Ruleset;
 use super::run::{Detector, Hit};
 use super::state::{PartialMatch, TxDetect};
@@ -124,7 +125,16 @@ impl Detector {
                 for action in &rule.on_match {
                     action.apply(packet, Some(flow), &captures);
                 }
-                self.hits.push(Hit { rule: *number, tx: Some(id), retired: None, stream: false });
+                if let Some(asked) = &rule.filestore {
+                    filestore(flow, id, dir, rule, asked);
+                }
+                self.hits.push(Hit {
+                    rule: *number,
+                    tx: Some(id),
+                    retired: None,
+                    stream: false,
+                    frame: None,
+                });
             }
             match at.and_then(|at| state.partial.get_mut(at)) {
                 Some(slot) => *slot = known,
@@ -160,7 +170,7 @@ impl Detector {
                 continue;
             }
             for index in 0..if buffer.multi { INSTANCES_MAX } else { 1 } {
-                let Some(view) = tx.buffer(buffer.local, index, dir) else { break };
+                let Some(view) = buffers::read(tx, buffer.local, index, dir) else { break };
                 match shaping(rules, buffer) {
                     None => {
                         buffer.prefilter.scan(view.data, view.offset, 0, &mut self.scan, &mut self.candidates)
@@ -170,6 +180,24 @@ impl Detector {
                         buffer.prefilter.scan(&shaped, 0, 0, &mut self.scan, &mut self.candidates);
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Marks what a matching rule asks to store.
+fn filestore(flow: &mut Flow, id: u64, dir: Dir, rule: &Rule, asked: &Filestore) {
+    for d in Dir::BOTH.into_iter().filter(|d| asked.dirs.map_or(*d == dir, |dirs| dirs[*d])) {
+        if asked.scope == StoreScope::Flow {
+            flow.detect.store[d].get_or_insert(rule.sid);
+        }
+        let Some(tx) = flow.app.parser.as_mut().and_then(|p| p.tx_mut(id)) else { return };
+        if asked.scope == StoreScope::Tx {
+            tx.meta_mut().store[d].get_or_insert(rule.sid);
+        }
+        for file in tx.files_mut(d) {
+            if asked.scope != StoreScope::File || passes(&rule.file_tests, file) {
+                file.asked_by(rule.sid);
             }
         }
     }
@@ -257,7 +285,7 @@ impl Scene<'_> {
                     _ => Verdict::Later,
                 }
             }
-            Target::Payload => return Verdict::No,
+            Target::Payload | Target::Frame(..) => return Verdict::No,
         };
         let Some((buffer, local)) = buffers::all().get(usize::from(number)).and_then(|e| e.of(protocol))
         else {
@@ -279,7 +307,7 @@ impl Scene<'_> {
         }
         let mut seen = false;
         for index in 0..if buffer.multi { INSTANCES_MAX } else { 1 } {
-            let Some(view) = tx.buffer(local, index, dir) else { break };
+            let Some(view) = buffers::read(tx, local, index, dir) else { break };
             seen = true;
             if test.absent != Absent::Only && self.shaped(test, view, cx) {
                 return Verdict::Yes;
@@ -295,7 +323,7 @@ impl Scene<'_> {
         }
     }
 
-    fn shaped(&self, test: &BufferTest, view: View<'_>, cx: &mut super::cx::EvalCx<'_>) -> bool {
+    pub(super) fn shaped(&self, test: &BufferTest, view: View<'_>, cx: &mut super::cx::EvalCx<'_>) -> bool {
         if test.transforms.is_empty() {
             return self.buffer(test, view, cx);
         }

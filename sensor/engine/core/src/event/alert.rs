@@ -64,6 +64,9 @@ impl Events {
         if let Some(flow) = flow {
             self.alert_context(hit, flow, dir);
         }
+        if let (Some(facts), Some(flow)) = (&hit.frame, flow) {
+            self.frame_object(facts, flow, packet, dir);
+        }
         self.alert_bytes(hit, packet, flow, dir);
         self.end(Lane::Alert, packet.ts);
     }
@@ -107,7 +110,7 @@ impl Events {
                     out.open_array("files");
                     for file in files {
                         out.open();
-                        file.log(out, tx.meta().id);
+                        file.log(out, tx.meta().id, LogFor::Alert);
                         out.close();
                     }
                     out.close_array();
@@ -149,7 +152,7 @@ impl Events {
                 self.json.str("payload", &base64::encode(cut));
             }
             if self.config.payload_printable && !cut.is_empty() {
-                self.json.bytes("payload_printable", cut);
+                self.json.bytes("payload_printable", &super::frame::printable(cut));
             }
             self.json.uint("stream", u64::from(raw.is_some()));
         }

@@ -10,6 +10,8 @@ pub struct EveConfig {
     pub flow: bool,
     pub stats: bool,
     pub files: bool,
+    /// Events of frames; only when asked for.
+    pub frame: bool,
     pub anomaly_decode: bool,
     pub anomaly_stream: bool,
     pub anomaly_applayer: bool,
@@ -47,6 +49,7 @@ impl EveConfig {
             flow: on("flow"),
             stats: on("stats"),
             files: on("files"),
+            frame: types.is_some_and(|t| t.contains_key("frame")),
             anomaly_decode: anomaly("decode", false),
             anomaly_stream: anomaly("stream", false),
             anomaly_applayer: anomaly("applayer", true),

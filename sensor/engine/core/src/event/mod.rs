@@ -8,6 +8,7 @@ pub mod buffer;
 pub mod community_id;
 pub mod config;
 pub mod flow;
+pub mod frame;
 pub mod header;
 pub mod json;
 pub mod log;
@@ -25,6 +26,14 @@ use crate::time::Timestamp;
 use buffer::Marks;
 use std::sync::Arc;
 
+/// The event of a stored file.
+pub struct FileRecord {
+    /// Its number in the store.
+    pub id: u64,
+    pub sha256: [u8; 32],
+    pub json: Vec<u8>,
+}
+
 /// One worker's event output.
 pub struct Events {
     pub config: EveConfig,
@@ -32,11 +41,22 @@ pub struct Events {
     marks: Marks,
     /// What the rules in force call flowbits and variables.
     names: Arc<Names>,
+    /// Records of stored files are wanted in `file_records`.
+    pub keep_file_records: bool,
+    /// Those written since the caller last took them.
+    pub file_records: Vec<FileRecord>,
 }
 
 impl Events {
     pub fn new(config: EveConfig, names: Arc<Names>) -> Events {
-        Events { config, json: JsonWriter::new(), marks: Marks::default(), names }
+        Events {
+            config,
+            json: JsonWriter::new(),
+            marks: Marks::default(),
+            names,
+            keep_file_records: false,
+            file_records: Vec::new(),
+        }
     }
 
     /// Bytes waiting in the buffer.

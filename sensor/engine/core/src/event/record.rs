@@ -1,7 +1,8 @@
 //! Records of the app layer: one per transaction, and one per file.
 
 use super::header::{Endpoints, Place};
-use super::{Events, Lane};
+use super::{Events, FileRecord, Lane};
+use crate::app::digest::Storing;
 use crate::app::file::File;
 use crate::app::tls::TLS;
 use crate::app::{LogFor, ProtocolId, Transaction};
@@ -66,9 +67,14 @@ impl Events {
         file: &File,
         dir: Dir,
     ) {
-        if !self.config.files {
+        let keep = match (self.keep_file_records, file.storing(), file.sums().and_then(|s| s.sha256)) {
+            (true, Storing::Yes(id), Some(sha256)) => Some((id, sha256)),
+            _ => None,
+        };
+        if !self.config.files && keep.is_none() {
             return;
         }
+        let (start, comma) = self.json.mark();
         self.begin("fileinfo", place(flow, packet), Endpoints::of_flow(flow, dir));
         let out = &mut self.json;
         if !protocol.get().record.is_empty() {
@@ -79,9 +85,18 @@ impl Events {
         }
         out.str("app_proto", protocol.get().name);
         out.open_object("fileinfo");
-        file.log(out, tx.meta().id);
+        file.log(out, tx.meta().id, LogFor::Record);
         out.close();
-        self.end(Lane::Evidence, packet.ts);
+        if let Some((id, sha256)) = keep {
+            let mut json = self.json.as_bytes().get(start..).unwrap_or(&[]).to_vec();
+            json.extend_from_slice(b"}\n");
+            self.file_records.push(FileRecord { id, sha256, json });
+        }
+        if self.config.files {
+            self.end(Lane::Evidence, packet.ts);
+        } else {
+            self.json.truncate(start, comma);
+        }
     }
 }
 

@@ -268,6 +268,11 @@ impl Buffer {
         self.later.back().map_or_else(|| self.first.end(), Block::end)
     }
 
+    /// One past the last byte before the first hole.
+    pub fn window_end(&self) -> u64 {
+        self.first.end()
+    }
+
     /// Bytes below `floor` are used up; those below `keep` (≤ floor) are forgotten.
     #[inline]
     pub fn slide(&mut self, floor: u64, keep: u64) {

@@ -8,6 +8,9 @@ use super::policy::OsPolicy;
 /// Bytes before the fresh ones that a raw view shows, so that a pattern over the edge of two views is found.
 const RAW_LOOKBACK: u64 = 256;
 
+/// Used-up bytes that may stay for frames: a frame's inspection window and the largest chunk in front of it.
+const HELD_MAX: u64 = 64 << 10;
+
 /// What stands next in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chunk<'a> {
@@ -81,6 +84,8 @@ pub struct StreamSide {
     /// Offset at which raw inspection ends; 0 is none. What stood before it when it was set is still inspected.
     raw_limit: u64,
     raw_now: bool,
+    /// Bytes from here on stay for frames that are still to be inspected.
+    held: Option<u64>,
     pub(super) depth_reached: bool,
     /// FIN acknowledged or connection closed: no byte comes any more.
     pub(super) ended: bool,
@@ -185,13 +190,16 @@ impl StreamSide {
     }
 
     fn slide(&mut self) {
-        if !self.reassembles() {
+        if !self.reassembles() && self.held.is_none() {
             self.buffer.clear();
         } else {
-            let floor = self.floor();
+            let floor = self.floor().min(self.buffer.end());
             let keep =
                 if self.raw_off { floor } else { floor.min(self.raw_pos.saturating_sub(RAW_LOOKBACK)) };
-            self.buffer.slide(floor, keep);
+            let held = self.held.map_or(keep, |at| at.max(floor.saturating_sub(HELD_MAX)));
+            // A hole that was given up on would take the held bytes before it along.
+            let floor = if held < floor && self.buffer.window_end() < floor { held } else { floor };
+            self.buffer.slide(floor, keep.min(held));
         }
         self.settle();
     }
@@ -287,6 +295,40 @@ impl StreamSide {
         (data.len() > fresh).then_some(RawView { data, offset, fresh })
     }
 
+    /// One past the last byte that readers may see (`at_end`: that was received).
+    pub fn edge_offset(&self, at_end: bool) -> u64 {
+        self.edge(at_end).min(self.buffer.end())
+    }
+
+    /// What stands at `offset`, up to the edge; used-up bytes only as far as they are held (`hold`).
+    pub fn chunk_at(&self, offset: u64, at_end: bool) -> Chunk<'_> {
+        let edge = self.edge(at_end);
+        if edge <= offset {
+            return Chunk::None;
+        }
+        match self.buffer.at(offset) {
+            At::End => Chunk::None,
+            At::Hole(len) => Chunk::Gap(len.min(edge.saturating_sub(offset))),
+            At::Bytes(bytes) => {
+                let room = usize::try_from(edge.saturating_sub(offset)).unwrap_or(usize::MAX);
+                Chunk::Data(bytes.get(..room).unwrap_or(bytes))
+            }
+        }
+    }
+
+    /// Up to `back` bytes that still stand directly before `offset`, at which there must be data.
+    pub fn bytes_before(&self, offset: u64, back: u64) -> u64 {
+        self.buffer.before(offset, back)
+    }
+
+    /// Bytes from `from` on are to stay (as far as they still stand, and within `HELD_MAX`); None: nothing more.
+    pub fn hold(&mut self, from: Option<u64>) {
+        if self.held != from {
+            self.held = from;
+            self.slide();
+        }
+    }
+
     /// Everything before absolute offset `upto` was inspected.
     pub fn raw_consume(&mut self, upto: u64) {
         self.raw_now = false;
@@ -319,6 +361,14 @@ impl StreamSide {
     /// Bytes of the stream to reassemble from its start; 0 is no limit.
     pub fn set_depth(&mut self, bytes: u64) {
         self.depth = bytes;
+    }
+
+    /// Bytes of the stream to reassemble, where that is more than before; 0 is no limit.
+    pub fn raise_depth(&mut self, bytes: u64) {
+        if self.depth != 0 && (bytes == 0 || bytes > self.depth) {
+            self.depth = bytes;
+            self.depth_reached = false;
+        }
     }
 
     /// A hole in this side was given up on.

@@ -22,6 +22,8 @@ pub(super) use tx::DnsTx;
 const PREFIX_LEN: usize = 2;
 /// Transactions one flow may hold: one 64 KiB chunk of the smallest messages makes about this many. Beyond it the oldest go.
 const LIVE_TX_MAX: usize = 4096;
+/// The frame of a message, without the length before it.
+const PDU: u8 = 0;
 /// Progress of a whole message.
 const COMPLETE: u8 = 1;
 
@@ -150,7 +152,7 @@ pub static DNS: Protocol = Protocol {
     new: |_config| Box::new(DnsParser::default()),
     buffers: BUFFERS,
     numbers: NUMBERS,
-    frames: &[],
+    frames: &["pdu"],
     events: EVENTS,
     states: PerDir::new(
         &["request_started", "request_complete"],
@@ -251,7 +253,7 @@ impl DnsParser {
         outcome
     }
 
-    fn stream(&mut self, dir: Dir, data: &[u8]) -> Outcome {
+    fn stream(&mut self, dir: Dir, data: &[u8], cx: &mut ParseCx) -> Outcome {
         let mut at = 0usize;
         if self.gap[dir] {
             match probe_stream(dir, data) {
@@ -272,6 +274,12 @@ impl DnsParser {
             let Some(message) = rest.get(PREFIX_LEN..needed).filter(|_| rest.len() >= PREFIX_LEN) else {
                 return Outcome::NeedMore { consumed: at, needed };
             };
+            cx.frame_of(
+                PDU,
+                at.saturating_add(PREFIX_LEN) as i64,
+                Some(message.len() as u64),
+                Some(self.next_id),
+            );
             at = at.saturating_add(needed);
             if self.message(dir, message) == Outcome::Broken {
                 return Outcome::Broken; // Shorter than a header: the framing is lost.
@@ -292,8 +300,9 @@ impl DnsParser {
 impl Parser for DnsParser {
     fn parse(&mut self, dir: Dir, data: &[u8], cx: &mut ParseCx) -> Outcome {
         if !cx.datagram {
-            return self.stream(dir, data);
+            return self.stream(dir, data, cx);
         }
+        cx.frame_of(PDU, 0, Some(data.len() as u64), Some(self.next_id));
         // A bad datagram says nothing of the next one.
         self.message(dir, data);
         Outcome::Done

@@ -49,6 +49,10 @@ pub struct Half {
     pub lf_cr: bool,
     /// Bytes before a status line that may turn out to be a body without a head.
     pub held: Vec<u8>,
+    /// The frame of the message in hand: offset in the stream and transaction.
+    frame: Option<(u64, u64)>,
+    /// The message it is of has just ended.
+    frame_over: bool,
 }
 
 impl Half {
@@ -155,7 +159,22 @@ impl HttpParser {
         half.fold = None;
         half.lf_cr = false;
         half.state = State::Line;
+        half.frame_over = true;
         cx.trigger_raw[dir] = true;
+    }
+
+    /// Reports the frame of a message that began or ended between two offsets of the stream.
+    pub(super) fn report_frame(&mut self, dir: Dir, from: u64, to: u64, cx: &mut ParseCx) {
+        let half = &mut self.halves[dir];
+        if let (None, Some(tx)) = (half.frame, half.tx) {
+            half.frame = Some((from, tx));
+            cx.frame_from(dir as u8, from, None, Some(tx));
+        }
+        if std::mem::take(&mut half.frame_over) {
+            if let Some((start, tx)) = half.frame.take() {
+                cx.frame_from(dir as u8, start, Some(to.saturating_sub(start)), Some(tx));
+            }
+        }
     }
 
     fn step(&mut self, dir: Dir, data: &[u8], cx: &mut ParseCx) -> Step {
@@ -197,7 +216,11 @@ impl Parser for HttpParser {
             if rest.is_empty() && self.halves[dir].state != State::Finalize {
                 return Outcome::Done;
             }
-            match self.step(dir, rest, cx) {
+            let step = self.step(dir, rest, cx);
+            let used = if let Step::Consumed(used) = step { used } else { 0 };
+            let from = cx.stream_offset.saturating_add(at as u64);
+            self.report_frame(dir, from, from.saturating_add(used as u64), cx);
+            match step {
                 Step::Consumed(used) => {
                     at = at.saturating_add(used);
                     if used > 0 {
@@ -235,6 +258,8 @@ impl Parser for HttpParser {
                 }
                 if self.halves[dir].state == State::Finalize {
                     self.finish(dir, true, cx);
+                    let end = cx.stream_offset.saturating_add(skipped);
+                    self.report_frame(dir, cx.stream_offset, end, cx);
                 }
                 if left == 0 {
                     return Outcome::Done;
@@ -252,6 +277,7 @@ impl Parser for HttpParser {
         // The gap hides where the next message begins: this direction is over, the other goes on.
         if self.halves[dir].tx.is_some() {
             self.finish(dir, false, cx);
+            self.report_frame(dir, cx.stream_offset, cx.stream_offset, cx);
         }
         self.halves[dir].state = State::Ignore;
         Outcome::Done
@@ -259,6 +285,7 @@ impl Parser for HttpParser {
 
     fn close(&mut self, dir: Dir, cx: &mut ParseCx) {
         self.closed(dir, cx);
+        self.report_frame(dir, cx.stream_offset, cx.stream_offset, cx);
     }
 
     fn tx_ids(&self) -> std::ops::Range<u64> {

@@ -104,7 +104,7 @@ pub static PROTOCOL: Protocol = Protocol {
     new: new_parser,
     buffers: buffers::TABLE,
     numbers: &[],
-    frames: &[],
+    frames: &["request", "response"],
     events: events::NAMES,
     states: STATES,
     complete: PerDir::new(tx::progress::COMPLETE, tx::progress::COMPLETE),

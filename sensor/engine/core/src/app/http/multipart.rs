@@ -130,7 +130,7 @@ impl Multipart {
                     self.drop_front(end);
                     let file = name.is_some() && files.len() < FILES_MAX;
                     if let (true, Some(name)) = (file, name) {
-                        files.push(File { name, ..File::default() });
+                        files.push(File::named(name));
                         ranges.push(Range { start: self.offset, end: self.offset });
                     }
                     self.state = State::Data { file };
@@ -142,10 +142,10 @@ impl Multipart {
                     let len = found.unwrap_or(self.held.len().saturating_sub(keep));
                     if file {
                         if let (Some(open), Some(range)) = (files.last_mut(), ranges.last_mut()) {
-                            open.size = open.size.saturating_add(len as u64);
+                            open.observe(self.held.get(..len).unwrap_or(&[]));
                             range.end = self.offset.saturating_add(len as u64);
                             if found.is_some() {
-                                open.state = FileState::Closed;
+                                open.close(FileState::Closed);
                                 if open.size == 0 {
                                     events(Event::MultipartNoFiledata);
                                 }
@@ -221,9 +221,9 @@ impl Multipart {
             State::Data { file } => {
                 if file {
                     if let (Some(open), Some(range)) = (files.last_mut(), ranges.last_mut()) {
-                        open.size = open.size.saturating_add(self.held.len() as u64);
+                        open.observe(&self.held);
                         range.end = self.offset.saturating_add(self.held.len() as u64);
-                        open.state = FileState::Truncated;
+                        open.close(FileState::Truncated);
                     }
                 }
                 events(Event::MultipartGenericError);

@@ -8,6 +8,7 @@ use super::line::Version;
 use super::multipart::{Multipart, Range as FileRange};
 use super::uri::{self, Normalise, Parts};
 use crate::app::body::{Body, BodyLimits};
+use crate::app::digest::Storing;
 use crate::app::file::{File, FileState};
 use crate::app::TxMeta;
 use crate::direction::Dir;
@@ -66,6 +67,10 @@ impl Message {
     }
     pub fn part(&self, range: &Range<usize>) -> &[u8] {
         self.line.get(range.clone()).unwrap_or(&[])
+    }
+    /// More of the body is of use: to inspection, or to a file that is stored.
+    fn wants_more(&self) -> bool {
+        !self.body.is_full() || self.files.first().is_some_and(|f| matches!(f.storing(), Storing::Yes(_)))
     }
     /// Forgets computed forms: the header block changed (100-continue, trailer).
     pub fn forget(&mut self) {
@@ -221,7 +226,7 @@ impl HttpTx {
         };
         let trouble = decoder.push(data, &mut |bytes| {
             self.plain_data(dir, bytes);
-            !self.side(dir).body.is_full()
+            self.side(dir).wants_more()
         });
         self.decoder_events(trouble);
         self.side_mut(dir).decoder = Some(decoder);
@@ -253,9 +258,12 @@ impl HttpTx {
                 raised |= 1u128 << event as u8;
             });
         } else if let Some(file) = side.files.first_mut() {
-            file.size = file.size.saturating_add(taken as u64);
-            if taken < data.len() {
-                file.state = FileState::Truncated;
+            // What is stored goes on past the limit of inspection.
+            if taken == data.len() || matches!(file.storing(), Storing::Yes(_)) {
+                file.observe(data);
+            } else {
+                file.observe(kept);
+                file.close(FileState::Truncated);
             }
         }
         self.meta.events |= raised;
@@ -296,7 +304,9 @@ impl HttpTx {
             self.event(Event::FileNameTooLong);
         }
         let range = self.content_range(dir);
-        self.side_mut(dir).files.push(File { name, range, ..File::default() });
+        let mut file = File::named(name);
+        file.range = range;
+        self.side_mut(dir).files.push(file);
     }
 
     fn content_range(&mut self, dir: Dir) -> Option<(u64, u64)> {
@@ -347,7 +357,7 @@ impl HttpTx {
         if let Some(mut decoder) = self.side_mut(dir).decoder.take() {
             let trouble = decoder.finish(&mut |bytes| {
                 self.plain_data(dir, bytes);
-                !self.side(dir).body.is_full()
+                self.side(dir).wants_more()
             });
             self.decoder_events(trouble);
         }
@@ -359,9 +369,7 @@ impl HttpTx {
             });
         }
         for file in &mut side.files {
-            if file.state == FileState::Open {
-                file.state = if whole && !file.gaps { FileState::Closed } else { FileState::Truncated };
-            }
+            file.close(if whole && !file.gaps { FileState::Closed } else { FileState::Truncated });
         }
         side.body.finish();
         side.progress = progress::COMPLETE;

@@ -5,7 +5,7 @@ use super::cert::Chain;
 use super::hello::Hello;
 use super::parser::TlsParser;
 use super::tx::seen;
-use super::{state, Event};
+use super::{frame, state, Event};
 use crate::app::{Outcome, ParseCx};
 use crate::direction::Dir;
 
@@ -56,6 +56,8 @@ impl TlsParser {
         let Some(body) = data.get(3..end) else {
             return Err(Outcome::NeedMore { consumed: 0, needed: end });
         };
+        cx.frame(frame::SSL2_HDR, 0, Some(3));
+        cx.frame(frame::SSL2_PDU, 0, Some(end as u64));
         match (dir, kind) {
             (Dir::ToServer, 1) => match Hello::client_v2(body) {
                 Some(hello) => {

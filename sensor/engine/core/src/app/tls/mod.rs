@@ -99,6 +99,19 @@ const EVENTS: &[&str] = &[
     "certificate_invalid_string",
 ];
 
+/// Indexed by `frame`.
+const FRAMES: &[&str] = &["hdr", "pdu", "data", "alert", "heartbeat", "ssl2.hdr", "ssl2.pdu"];
+/// Kinds of frames.
+mod frame {
+    pub const HDR: u8 = 0;
+    pub const PDU: u8 = 1;
+    pub const DATA: u8 = 2;
+    pub const ALERT: u8 = 3;
+    pub const HEARTBEAT: u8 = 4;
+    pub const SSL2_HDR: u8 = 5;
+    pub const SSL2_PDU: u8 = 6;
+}
+
 const CLIENT_HELLO: PerDir<Option<u8>> = PerDir::new(Some(state::CLIENT_HELLO_DONE), None);
 const SERVER_HELLO: PerDir<Option<u8>> = PerDir::new(None, Some(state::SERVER_HELLO));
 const HELLOS: PerDir<Option<u8>> = PerDir::new(Some(state::CLIENT_HELLO_DONE), Some(state::SERVER_HELLO));
@@ -190,7 +203,7 @@ pub static TLS: Protocol = Protocol {
     new: |config| Box::new(TlsParser::new(config)),
     buffers: BUFFERS,
     numbers: &[],
-    frames: &[],
+    frames: FRAMES,
     events: EVENTS,
     states: PerDir::new(
         &["client_in_progress", "client_hello_done", "client_cert_done", "client_handshake_done", "client_finished"],

@@ -4,7 +4,7 @@
 use super::handshake::message_len;
 use super::hello::TLS13;
 use super::tx::{Fingerprints, TlsTx};
-use super::{state, Event};
+use super::{frame, state, Event};
 use crate::app::{Outcome, ParseCx, Parser, Transaction};
 use crate::direction::Dir;
 use std::ops::Range;
@@ -244,6 +244,22 @@ impl TlsParser {
     }
 }
 
+/// The frames of the record that begins at `rest`, `at` bytes into the call's data.
+fn record_frames(rest: &[u8], at: usize, cx: &mut ParseCx) {
+    let &[kind, _, _, hi, lo, ..] = rest else { return };
+    let at = i64::try_from(at).unwrap_or(i64::MAX);
+    let (body, header) = (u64::from(u16::from_be_bytes([hi, lo])), HEADER_LEN as u64);
+    let behind = at.saturating_add(HEADER_LEN as i64);
+    cx.frame(frame::HDR, at, Some(header));
+    cx.frame(frame::PDU, at, Some(body.saturating_add(header)));
+    cx.frame(frame::DATA, behind, Some(body));
+    match kind {
+        record::ALERT => cx.frame(frame::ALERT, behind, Some(body)),
+        record::HEARTBEAT => cx.frame(frame::HEARTBEAT, behind, Some(body)),
+        _ => {}
+    }
+}
+
 enum Step {
     Begun,
     Need(usize),
@@ -281,7 +297,10 @@ impl Parser for TlsParser {
                 self.event(Event::TooManyRecordsInPacket);
             }
             match self.record(dir, rest, cx) {
-                Step::Begun => at = at.saturating_add(HEADER_LEN),
+                Step::Begun => {
+                    record_frames(rest, at, cx);
+                    at = at.saturating_add(HEADER_LEN);
+                }
                 Step::Need(needed) => return Outcome::NeedMore { consumed: at, needed },
                 Step::Broken(event) => return self.broken(event),
             }

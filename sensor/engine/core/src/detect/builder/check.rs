@@ -1,7 +1,7 @@
 //! Are the parts of a rule consistent? Each finding says what to mend. It must not compile anything: `finish.rs` does.
 
 use super::{Item, List, Place, RuleBuilder};
-use crate::app::ProtocolId;
+use crate::app::{frames, ProtocolId};
 use crate::detect::buffers;
 use crate::detect::diagnostic::Refusal;
 use crate::detect::program::{Amount, Op};
@@ -35,9 +35,14 @@ impl RuleBuilder<'_> {
                 let providers = entry.providers.iter().map(|(p, _)| *p).collect();
                 self.limits.push((providers, entry.name.to_owned()));
             }
+            if let Place::Frame(protocol, kind) = list.place {
+                let name = format!("frame:{}.{}", protocol.get().name, frames::name(protocol, kind));
+                self.limits.push((vec![protocol], name));
+            }
         }
-        let is_app =
-            self.lists.iter().any(|l| matches!(l.place, Place::App(_))) || !self.rule.tx_tests.is_empty();
+        self.check_frames().map_err(|refusal| (None, refusal))?;
+        let is_app = self.lists.iter().any(|l| matches!(l.place, Place::App(_) | Place::Frame(..)))
+            || !self.rule.tx_tests.is_empty();
         if is_app && self.needs_packet {
             let refusal = Refusal::error(
                 "keywords about single packets (dsize, flags, ttl, tcp.hdr ...) do not go with app-layer keywords",
@@ -47,6 +52,34 @@ impl RuleBuilder<'_> {
         }
         self.check_dirs().map_err(|refusal| (None, refusal))?;
         self.check_protocols().map_err(|refusal| (None, refusal))
+    }
+
+    /// A frame goes with no other buffer, as in Suricata: it comes and goes at its own time.
+    fn check_frames(&mut self) -> Result<(), Refusal> {
+        let mut kinds = self.lists.iter().filter_map(|l| match l.place {
+            Place::Frame(protocol, kind) => Some((protocol, kind)),
+            _ => None,
+        });
+        let Some(first) = kinds.next() else { return Ok(()) };
+        let differ = kinds.any(|kind| kind != first);
+        let other = self.lists.iter().any(|l| match l.place {
+            Place::App(_) | Place::Packet(..) => true,
+            Place::Payload => !l.items.is_empty(),
+            _ => false,
+        });
+        if other || !self.rule.tx_tests.is_empty() {
+            return Err(Refusal::error(
+                "a frame does not go with contents or keywords outside it",
+                "split the rule in two and join them with flowbits",
+            ));
+        }
+        if differ {
+            return Err(Refusal::error(
+                "no frame is of two kinds: the rule can never match",
+                "split the rule in two and join them with flowbits",
+            ));
+        }
+        Ok(())
     }
 
     fn check_dirs(&mut self) -> Result<(), Refusal> {
@@ -168,7 +201,7 @@ pub(super) fn only_dir(buffer: u16) -> Option<Dir> {
         entry
             .providers
             .iter()
-            .any(|(p, local)| p.get().buffers.get(*local).is_some_and(|b| b.progress[dir].is_some()))
+            .any(|(p, local)| buffers::buffer(*p, *local).is_some_and(|b| b.progress[dir].is_some()))
     };
     match (has(Dir::ToServer), has(Dir::ToClient)) {
         (true, false) => Some(Dir::ToServer),

@@ -1,5 +1,6 @@
 //! The parts of a rule while its options come in: contents, lists of tests, what they look at. Data only.
 
+use crate::app::ProtocolId;
 use crate::detect::fast_pattern::Ask;
 use crate::detect::program::{Amount, Op};
 use crate::detect::rule::{Absent, PacketBuffer, Transform};
@@ -42,6 +43,8 @@ pub enum Place {
     /// Number in `detect::buffers`.
     App(u16),
     Packet(&'static str, PacketBuffer),
+    /// A kind of frame of a protocol.
+    Frame(ProtocolId, u8),
     /// The output of the last base64_decode in this list.
     Base64(usize),
     /// A buffer this build does not have: the rule is skipped, and what follows is still checked.
@@ -61,7 +64,7 @@ pub struct List {
 }
 
 impl List {
-    pub(super) fn new(place: Place, option: usize) -> Self {
+    pub fn new(place: Place, option: usize) -> Self {
         List { place, transforms: Vec::new(), items: Vec::new(), absent: Absent::No, dir: None, option }
     }
 }

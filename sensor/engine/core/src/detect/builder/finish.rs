@@ -5,6 +5,7 @@ use super::{ContentDraft, Item, Place, RuleBuilder};
 use crate::detect::buffers;
 use crate::detect::diagnostic::Refusal;
 use crate::detect::fast_pattern::{self, Ask, Candidate};
+use crate::detect::keywords;
 use crate::detect::program::search::Literal;
 use crate::detect::program::{Amount, Content, Op, Program};
 use crate::detect::rule::*;
@@ -21,6 +22,7 @@ const BUFFERS_MAX: usize = 32;
 
 impl RuleBuilder<'_> {
     pub(super) fn finish(mut self) -> Result<(Rule, Warnings), Findings> {
+        keywords::file::finish(&mut self);
         self.check().map_err(|finding| vec![finding])?;
         let has_absolute = self.payload_has_absolute();
         let mut candidates = Vec::new();
@@ -50,6 +52,7 @@ impl RuleBuilder<'_> {
             let target = match list.place {
                 Place::App(buffer) => Target::App(buffer),
                 Place::Packet(_, buffer) => Target::Packet(buffer),
+                Place::Frame(protocol, kind) => Target::Frame(protocol, kind),
                 _ => Target::Payload,
             };
             let program = Program::new(ops);

@@ -42,6 +42,8 @@ pub struct RuleBuilder<'a> {
     pub implied_dirs: Vec<(Dir, String)>,
     /// Protocols that keywords are limited to, with the keyword's name.
     pub limits: Vec<(Vec<ProtocolId>, String)>,
+    /// Tests of one file, as they come in.
+    pub file_tests: Vec<FileTest>,
     pub warnings: Vec<(usize, String)>,
     /// Index of the option in hand.
     pub option: usize,
@@ -98,6 +100,7 @@ impl<'a> RuleBuilder<'a> {
             has_priority: false,
             implied_dirs: Vec::new(),
             limits: Vec::new(),
+            file_tests: Vec::new(),
             warnings: Vec::new(),
             option: 0,
         }

@@ -18,6 +18,7 @@ impl RuleBuilder<'_> {
                 None
             }
         };
+        self.shared.files.magic |= name == buffers::MAGIC_NAME;
         self.select(Place::App(buffer))?;
         if dir.is_some() && self.list().dir != dir {
             if !self.list().items.is_empty() {
@@ -37,6 +38,7 @@ impl RuleBuilder<'_> {
             (Place::Payload, Place::Payload) => true,
             (Place::App(a), Place::App(b)) => a == b && !buffers::is_multi(a),
             (Place::Packet(a, _), Place::Packet(b, _)) => a == b,
+            (Place::Frame(a, x), Place::Frame(b, y)) => (a, x) == (b, y),
             _ => false,
         };
         let plain = |list: &List| list.transforms.is_empty();

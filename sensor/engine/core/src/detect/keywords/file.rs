@@ -1,4 +1,4 @@
-//! filename, fileext, filesize: files seen in a transaction, by the facts kept of them.
+//! filename, fileext, filesize, filemagic, filestore: files seen in a transaction, by the facts kept of them.
 
 use super::{number, text, Keyword, Kind};
 use crate::app::file::{File, FileState};
@@ -7,13 +7,14 @@ use crate::detect::builder::{some_value, RuleBuilder};
 use crate::detect::cx::EvalCx;
 use crate::detect::diagnostic::Refusal;
 use crate::detect::program::search::Literal;
-use crate::detect::rule::TxTest;
-use crate::direction::Dir;
+use crate::detect::rule::{FileTest, Filestore, StoreScope, TxTest};
+use crate::direction::{Dir, PerDir};
+use std::sync::Arc;
 
-/// Some file of the transaction passes.
-struct FileTest(Box<dyn Fn(&File) -> bool + Send + Sync>);
+/// One file of the transaction passes every test.
+struct OneFile(Arc<[FileTest]>);
 
-impl TxTest for FileTest {
+impl TxTest for OneFile {
     fn dir(&self) -> Option<Dir> {
         None
     }
@@ -24,12 +25,26 @@ impl TxTest for FileTest {
         None
     }
     fn matches(&self, tx: &dyn Transaction, dir: Dir, _cx: &EvalCx<'_>) -> bool {
-        tx.files(dir).iter().any(|file| (self.0)(file))
+        tx.files(dir).iter().any(|file| passes(&self.0, file))
     }
 }
 
+/// Whether a file passes all tests of a rule.
+pub fn passes(tests: &[FileTest], file: &File) -> bool {
+    tests.iter().all(|test| test(file))
+}
+
+/// Puts the tests of files together: they are about one file.
+pub fn finish(rule: &mut RuleBuilder<'_>) {
+    if rule.file_tests.is_empty() {
+        return;
+    }
+    rule.rule.file_tests = std::mem::take(&mut rule.file_tests).into();
+    rule.rule.tx_tests.push(Box::new(OneFile(Arc::clone(&rule.rule.file_tests))));
+}
+
 fn add(rule: &mut RuleBuilder<'_>, test: impl Fn(&File) -> bool + Send + Sync + 'static) {
-    rule.rule.tx_tests.push(Box::new(FileTest(Box::new(test))));
+    rule.file_tests.push(Box::new(test));
 }
 
 fn named(name: &str, value: Option<&str>) -> Result<(bool, Vec<u8>), Refusal> {
@@ -97,3 +112,67 @@ pub static FILESIZE: Keyword = Keyword {
     },
     ..Keyword::EMPTY
 };
+
+pub static FILEMAGIC: Keyword = Keyword {
+    name: "filemagic",
+    kind: Kind::App,
+    doc: "Part of what libmagic (as file(1)) says of a file, in any case.",
+    example: "filemagic:\"PDF document\";",
+    accepts: &["filemagic:\"PDF document\";", "filemagic:!\"executable\";"],
+    refuses: &["filemagic;", "filemagic:\"\";"],
+    parse: |rule, value| {
+        let (negated, bytes) = named("filemagic", value)?;
+        let literal = Literal::new(&bytes, true);
+        rule.shared.files.magic = true;
+        add(rule, move |file| {
+            file.magic.as_ref().is_some_and(|m| literal.find(m.as_bytes()).is_some() != negated)
+        });
+        Ok(())
+    },
+    ..Keyword::EMPTY
+};
+
+pub static FILESTORE: Keyword = Keyword {
+    name: "filestore",
+    kind: Kind::App,
+    doc: "Stores the matching file, or with `direction,scope` others beside it: request, response or both; file, tx or flow. \
+          Needs the output `file-store`.",
+    example: "filestore;",
+    accepts: &["filestore;", "filestore:both,flow;", "filestore:request;", "filestore:to_client,tx;"],
+    refuses: &["filestore:sideways;", "filestore:both,world;", "filestore:both,tx,x;"],
+    parse: |rule, value| {
+        rule.rule.filestore = Some(filestore(value)?);
+        rule.shared.files.may_store = true;
+        // The rule is about files: it matches where there is one.
+        add(rule, |_| true);
+        Ok(())
+    },
+    ..Keyword::EMPTY
+};
+
+fn filestore(value: Option<&str>) -> Result<Filestore, Refusal> {
+    let wrong = |part: &str| {
+        Refusal::error(
+            format!("`{part}` is neither a direction nor a scope of filestore"),
+            "write filestore; or filestore:DIRECTION,SCOPE; with request, response, both and file, tx, flow",
+        )
+    };
+    let mut parts = value.unwrap_or_default().split(',').map(str::trim).filter(|p| !p.is_empty());
+    let dirs = match parts.next() {
+        None => None,
+        Some("request" | "to_server") => Some(PerDir::new(true, false)),
+        Some("response" | "to_client") => Some(PerDir::new(false, true)),
+        Some("both") => Some(PerDir::new(true, true)),
+        Some(other) => return Err(wrong(other)),
+    };
+    let scope = match parts.next() {
+        None | Some("file") => StoreScope::File,
+        Some("tx") => StoreScope::Tx,
+        Some("flow" | "ssn") => StoreScope::Flow,
+        Some(other) => return Err(wrong(other)),
+    };
+    match parts.next() {
+        None => Ok(Filestore { scope, dirs }),
+        Some(more) => Err(wrong(more)),
+    }
+}

@@ -308,7 +308,7 @@ fn requires(_rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refu
                         | super::Entry::Modifier(_)
                 )
             ),
-            "feature" => matches!(rest.trim(), "pcre2" | "hyperscan" | "ja3" | "ja4"),
+            "feature" => has_feature(rest.trim()),
             _ => return Err(wrong(part)),
         };
         if !met {
@@ -316,6 +316,15 @@ fn requires(_rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refu
         }
     }
     Ok(())
+}
+
+/// Features as `requires:feature` names them: some hang on the machine.
+fn has_feature(name: &str) -> bool {
+    match name {
+        "pcre2" | "hyperscan" | "ja3" | "ja4" | "output::file-store" => true,
+        "magic" | "libmagic" => crate::files::magic_is_available(),
+        _ => false,
+    }
 }
 
 /// `>= 7.0.4 < 8`: all of them.
@@ -370,12 +379,6 @@ no_effect!(
     "nfq_set_mark",
     "Accepted; it speaks to an inline firewall.",
     &["nfq_set_mark:0x1/0xff;"]
-);
-no_effect!(
-    FILESTORE,
-    "filestore",
-    "Accepted; files are not stored by this build, and matching does not depend on it.",
-    &["filestore;"]
 );
 no_effect!(
     TLS_STORE,

@@ -13,9 +13,11 @@ mod dcerpc;
 mod dnp3;
 mod enip;
 mod events;
-mod file;
+pub mod file;
+mod file_hash;
 mod flow;
 mod flowbits;
+mod frame;
 mod ftp;
 mod header_buffers;
 mod http2;
@@ -99,7 +101,7 @@ impl Keyword {
 pub static KEYWORDS: &[&Keyword] = &[
     &meta::MSG, &meta::SID, &meta::GID, &meta::REV, &meta::CLASSTYPE, &meta::PRIORITY, &meta::REFERENCE, &meta::METADATA,
     &meta::TARGET, &meta::NOALERT, &meta::ALERT, &meta::TAG, &meta::REQUIRES, &meta::BYPASS, &meta::PREFILTER,
-    &meta::NFQ_SET_MARK, &meta::FILESTORE, &meta::TLS_STORE,
+    &meta::NFQ_SET_MARK, &meta::TLS_STORE,
     &content::CONTENT, &content::URICONTENT, &content::NOCASE, &content::RAWBYTES, &content::REPLACE, &content::FAST_PATTERN,
     &position::OFFSET, &position::DEPTH, &position::STARTSWITH, &position::ENDSWITH, &position::DISTANCE, &position::WITHIN,
     &pcre::PCRE, &asn1::ASN1,
@@ -115,10 +117,11 @@ pub static KEYWORDS: &[&Keyword] = &[
     &flow::FLOW, &flow::STREAM_SIZE, &flow::AGE, &flow::PKTS, &flow::BYTES, &flow::PKTS_TOSERVER, &flow::PKTS_TOCLIENT,
     &flow::BYTES_TOSERVER, &flow::BYTES_TOCLIENT, &flowbits::FLOWBITS, &flowbits::FLOWINT, &xbits::XBITS, &xbits::HOSTBITS,
     &threshold::THRESHOLD, &threshold::DETECTION_FILTER,
-    &app::APP_LAYER_PROTOCOL, &app::APP_LAYER_EVENT,
+    &app::APP_LAYER_PROTOCOL, &app::APP_LAYER_EVENT, &frame::FRAME,
     &dataset::DATASET, &dataset::DATAREP,
     &dcerpc::IFACE, &dcerpc::OPNUM,
-    &file::FILENAME, &file::FILEEXT, &file::FILESIZE,
+    &file::FILENAME, &file::FILEEXT, &file::FILESIZE, &file::FILEMAGIC, &file::FILESTORE,
+    &file_hash::FILEMD5, &file_hash::FILESHA1, &file_hash::FILESHA256,
     &events::DECODE_EVENT, &events::STREAM_EVENT, &events::ENGINE_EVENT,
     &ip::TTL, &ip::TOS, &ip::ID, &ip::IPOPTS, &ip::IP_PROTO, &ip::SAMEIP, &ip::FRAGBITS, &ip::FRAGOFFSET, &ip::VLAN_ID,
     &ip::VLAN_LAYERS,
@@ -170,6 +173,9 @@ static TABLE: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
                 }
             }
         }
+    }
+    if let Some(number) = buffers::find(buffers::MAGIC_NAME) {
+        table.insert(buffers::MAGIC_NAME, Entry::Buffer(number));
     }
     for protocol in PROTOCOLS {
         for number in protocol.numbers {
@@ -254,7 +260,7 @@ pub fn keywords_json() -> String {
     }
     for entry in buffers::all() {
         let Some((protocol, local)) = entry.providers.first() else { continue };
-        let Some(buffer) = protocol.get().buffers.get(*local) else { continue };
+        let Some(buffer) = buffers::buffer(*protocol, *local) else { continue };
         rows.push(serde_json::json!({
             "name": buffer.name, "aliases": buffer.aliases, "kind": Kind::Buffer, "doc": buffer.doc,
             "accepts": [], "refuses": [], "example": format!("{}; content:\"abc\";", buffer.name),
