@@ -93,7 +93,7 @@ impl Driver {
                     let len = data.len();
                     let ends_at_gap = side.app_gap_behind(len, at_end);
                     let news = flow.app.parser.is_none();
-                    match self.recognised(flow, true, dir, data) {
+                    match self.recognised(flow, true, dir, data, session.is_midstream()) {
                         Next::Wait if !at_end && !ends_at_gap => break,
                         Next::Wait | Next::GiveUp => {
                             session.side_mut(dir).app_disable();
@@ -163,7 +163,7 @@ impl Driver {
         if data.is_empty() || flow.app.stopped {
             return false;
         }
-        match self.recognised(flow, false, dir, data) {
+        match self.recognised(flow, false, dir, data, false) {
             Next::Parse => {}
             Next::Swapped => {
                 let mut cx = self.cx(flow, packet, false);
@@ -332,7 +332,7 @@ impl Driver {
     }
 
     /// Makes sure the direction's protocol is known.
-    fn recognised(&mut self, flow: &mut Flow, tcp: bool, dir: Dir, data: &[u8]) -> Next {
+    fn recognised(&mut self, flow: &mut Flow, tcp: bool, dir: Dir, data: &[u8], midstream: bool) -> Next {
         if flow.app.recognition[dir] == Recognition::Known {
             return if flow.app.parser.is_some() { Next::Parse } else { Next::GiveUp };
         }
@@ -343,7 +343,7 @@ impl Driver {
             return if flow.app.parser.is_some() { Next::Parse } else { Next::GiveUp };
         }
         flow.app.first_dir.get_or_insert(dir);
-        let guess = self.recogniser.guess(tcp, dir, data, flow.dst_port, flow.src_port);
+        let guess = self.recogniser.guess(tcp, dir, data, (flow.dst_port, flow.src_port), midstream);
         match (guess, flow.app.protocol) {
             (Guess::Is(id), None) => {
                 self.start(flow, tcp, dir, id);

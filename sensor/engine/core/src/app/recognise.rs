@@ -69,7 +69,15 @@ impl Recogniser {
     }
 
     /// Looks at the first bytes of a direction. `server_port` is the flow's destination port, `client_port` its source port.
-    pub fn guess(&self, tcp: bool, dir: Dir, data: &[u8], server_port: u16, client_port: u16) -> Guess {
+    /// `either_way`: the flow was picked up in its middle, so its direction may be wrong.
+    pub fn guess(
+        &self,
+        tcp: bool,
+        dir: Dir,
+        data: &[u8],
+        (server_port, client_port): (u16, u16),
+        either_way: bool,
+    ) -> Guess {
         let mut unsure = false;
         for candidate in self.candidates.iter().filter(|c| c.enabled != Enabled::No) {
             let protocol = candidate.id.get();
@@ -82,7 +90,13 @@ impl Recogniser {
             let on_port = ports.contains(&server_port) || ports.contains(&client_port);
             unsure |= tcp && recognise.patterns.iter().any(|p| p.dir == dir && may_hit(p, data));
             if !pattern_hit && !on_port {
-                // The other direction's pattern here: the flow was picked up the wrong way round.
+                let back = dir.opposite();
+                if either_way
+                    && recognise.patterns.iter().any(|p| p.dir == back && hits(p, data))
+                    && recognise.probe.is_none_or(|probe| probe(back, data) == Probe::Yes)
+                {
+                    return Guess::Reversed(candidate.id);
+                }
                 continue;
             }
             match recognise.probe {

@@ -20,6 +20,12 @@ fn datagram_tx(rule: &Rule, flow: Option<&Flow>) -> Option<u64> {
     Some(newest)
 }
 
+/// The flow's transaction, when it holds just one.
+fn only_tx(flow: Option<&Flow>) -> Option<u64> {
+    let ids = flow?.app.parser.as_ref()?.tx_ids();
+    (ids.end.saturating_sub(ids.start) == 1).then_some(ids.start)
+}
+
 impl Events {
     /// Writes one alert.
     pub fn alert(&mut self, rules: &Ruleset, hit: &Hit, packet: &Packet<'_>, flow: Option<&Flow>, dir: Dir) {
@@ -31,10 +37,15 @@ impl Events {
             return;
         };
         let ends = Endpoints::of_packet(packet);
-        let hit = &Hit { tx: hit.tx.or_else(|| datagram_tx(rule, flow)), ..*hit };
+        let known = hit.tx.or_else(|| datagram_tx(rule, flow));
+        let guessed = known.is_none().then(|| only_tx(flow).filter(|_| self.config.guess_tx)).flatten();
+        let hit = &Hit { tx: known.or(guessed), ..*hit };
         let place = Place { tx_id: hit.tx, ..Place::of_packet(packet, flow) };
         self.begin("alert", place, ends);
         let out = &mut self.json;
+        if guessed.is_some() {
+            out.bool("tx_guessed", true);
+        }
         out.open_object("alert");
         out.raw_members(fixed);
         if let Some(flow) = flow.filter(|_| !rule.context.is_empty()) {

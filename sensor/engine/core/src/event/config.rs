@@ -21,6 +21,8 @@ pub struct EveConfig {
     pub metadata: bool,
     /// Flowbits, variables and traffic labels in every event of a flow (`metadata` of the output).
     pub common_metadata: bool,
+    /// An alert on bytes belongs to the flow's transaction when there is just one (`detect.guess-applayer-tx`).
+    pub guess_tx: bool,
     pub payload: bool,
     pub payload_printable: bool,
     pub payload_buffer_bytes: usize,
@@ -56,6 +58,7 @@ impl EveConfig {
             records: types.map(record_types),
             metadata: flag(option("alert", "metadata"), true),
             common_metadata: flag(&eve["metadata"], true),
+            guess_tx: flag(&document["detect"]["guess-applayer-tx"], false),
             payload: flag(option("alert", "payload"), false),
             payload_printable: flag(option("alert", "payload-printable"), false),
             payload_buffer_bytes: option("alert", "payload-buffer-size")

@@ -198,11 +198,18 @@ impl HttpParser {
                 Dir::ToServer => self.after_request(data, cx),
                 Dir::ToClient => self.after_response(data, cx),
             },
+            // Line ends behind the heads of a CONNECT belong to neither protocol.
+            State::Waiting if blanks(data) > 0 => Step::Consumed(blanks(data)),
+            State::Ignore if cx.upgrade == Some("") && blanks(data) > 0 => Step::Consumed(blanks(data)),
             State::Waiting => Step::Need,
             State::Ignore if cx.upgrade.is_some() => Step::Need,
             State::Ignore => Step::Consumed(data.len()),
         }
     }
+}
+
+fn blanks(data: &[u8]) -> usize {
+    data.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count()
 }
 
 impl Parser for HttpParser {

@@ -32,7 +32,8 @@ impl HttpParser {
                     tx.event(Event::UnableToMatchResponse);
                     tx.request.progress = progress::COMPLETE;
                     tx.request.body.finish();
-                    tx.meta.skip[Dir::ToServer] = true;
+                    // Nothing to inspect there; the record still names the flow's own direction, as Suricata's does.
+                    tx.meta.detect[Dir::ToServer].done = true;
                 }
                 id
             }
@@ -259,11 +260,14 @@ impl HttpTx {
 
     /// How the body of a response is framed (RFC 9112 section 6.3, read as browsers read it), and its decompression.
     fn response_framing(&mut self, code: u16, bare: bool, layers: usize, places: &Arc<()>) -> State {
-        let headers = &self.response.headers;
         let no_body = (100..200).contains(&code) || code == 204 || code == 304;
         if self.method() == b"HEAD" || (no_body && bare) {
             return State::Finalize;
         }
+        if no_body {
+            self.event(Event::ResponseBodyUnexpected);
+        }
+        let headers = &self.response.headers;
         let mut events = [None; 5];
         let state = if let Some(coding) =
             headers.get(Known::TransferEncoding).filter(|value| contains_token(value, b"chunked"))

@@ -74,9 +74,12 @@ impl Side {
     pub fn cache(&self) -> &Cache {
         self.cache.get_or_init(Box::default)
     }
+    /// Values of the fields of this very name. HTTP/2's names are in lower case (RFC 9113 section 8.2.1); a request that came over
+    /// from HTTP/1 keeps its own.
     pub fn values<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + 'a {
-        self.good().filter(move |f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value.as_slice())
+        self.good().filter(move |f| f.name == name).map(|f| f.value.as_slice())
     }
+    /// The first value of a name in any case.
     pub fn value(&self, name: &str) -> Option<&[u8]> {
         self.good().find(|f| f.name.eq_ignore_ascii_case(name.as_bytes())).map(|f| f.value.as_slice())
     }

@@ -229,7 +229,9 @@ fn probe(dir: Dir, data: &[u8]) -> Probe {
         [0x16, 3, 0..=4, hi, lo, kind, ..] => {
             let len = u16::from_be_bytes([hi, lo]);
             match (dir, kind) {
-                _ if len == 0 || usize::from(len) > parser::RECORD_MAX => Probe::No,
+                // An empty record says no more than that it is one.
+                _ if len == 0 => Probe::Yes,
+                _ if usize::from(len) > parser::RECORD_MAX => Probe::No,
                 (Dir::ToServer, 1) | (Dir::ToClient, 2) => Probe::Yes,
                 (Dir::ToServer, 2) => Probe::Reversed,
                 _ => Probe::No,
