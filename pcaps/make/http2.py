@@ -117,7 +117,8 @@ def websocket() -> Tape:
     tape = Tape()
     talk = Tcp(tape, OUTSIDE, SERVER, (40204, 80)).open()
     talk.say(
-        b"GET /chat HTTP/1.1\r\nHost: www.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET /chat HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: Mozilla/5.0\r\n"
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
     talk.hear(
