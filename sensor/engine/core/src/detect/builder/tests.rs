@@ -17,13 +17,14 @@ fn reason(line: &str) -> String {
 #[test]
 fn buffers_imply_protocol_and_direction() {
     let r = ok("alert tcp any any -> any any (http.uri; content:\"abc\"; sid:1;)");
-    assert_eq!(r.protocols, ProtocolId::find("http").into_iter().collect::<Vec<_>>());
+    let http = ["http", "http2", "doh2"].map(|name| ProtocolId::find(name).unwrap());
+    assert_eq!(r.protocols, http);
     assert_eq!(r.flow.dir, Some(Dir::ToServer));
     assert!(matches!(r.buffers[0].target, Target::App(_)));
     assert!(reason("alert tcp any any -> any any (flow:to_client; http.uri; content:\"a\"; sid:1;)")
         .contains("other way"));
     assert!(reason(
-        "alert tcp any any -> any any (http.uri; content:\"a\"; dns.query; content:\"b\"; sid:1;)"
+        "alert tcp any any -> any any (http.uri; content:\"a\"; tls.sni; content:\"b\"; sid:1;)"
     )
     .contains("different protocols"));
     assert!(reason("alert dns any any -> any any (dsize:5; dns.query; content:\"a\"; sid:1;)")
