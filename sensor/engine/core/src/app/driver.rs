@@ -60,7 +60,7 @@ pub struct Driver {
 impl Driver {
     /// `document` is the configuration; `inspected` names the sticky buffers that rules look at.
     pub fn new(document: &Value, inspected: &HashSet<&str>) -> Driver {
-        let protocols = &document["app-layer"]["protocols"];
+        let protocols = document.pointer("/app-layer/protocols").unwrap_or(&Value::Null);
         Driver {
             recogniser: Recogniser::new(protocols),
             configs: PROTOCOLS.iter().map(|p| config(p, document, inspected)).collect(),
@@ -433,8 +433,8 @@ impl Driver {
         if self.recogniser.enabled(id) == Enabled::Yes {
             let config = self.configs.get(usize::from(id.0)).unwrap_or(&Value::Null);
             let parser = (id.get().new)(config);
-            let depth = &config["stream-depth"];
-            let depth = depth.as_u64().or_else(|| depth.as_str()?.parse().ok());
+            let depth = config.get("stream-depth");
+            let depth = depth.and_then(|d| d.as_u64().or_else(|| d.as_str()?.parse().ok()));
             flow.app.stream_depth = depth.or(parser.stream_depth());
             // Some protocols have one transaction, from the beginning.
             let begun = parser.tx_ids().end;
@@ -448,14 +448,13 @@ impl Driver {
 /// What a parser is configured by: the node `app-layer.protocols.<name>`, and with it under `log` the options of its record
 /// (`eve-types.<record>`) and under `inspected` the names of its sticky buffers that rules look at.
 fn config(protocol: &Protocol, document: &Value, inspected: &HashSet<&str>) -> Value {
-    let mut node = document["app-layer"]["protocols"][protocol.name].clone();
-    if !node.is_object() {
-        node = serde_json::json!({});
-    }
+    let own = document.pointer("/app-layer/protocols").and_then(|protocols| protocols.get(protocol.name));
+    let mut node = own.and_then(Value::as_object).cloned().unwrap_or_default();
     let names = protocol.buffers.iter().map(|b| b.name).filter(|name| inspected.contains(name));
-    node["inspected"] = names.collect::<Vec<_>>().into();
-    node["log"] = document["eve-types"][protocol.record].clone();
-    node
+    node.insert("inspected".to_owned(), names.collect::<Vec<_>>().into());
+    let log = document.get("eve-types").and_then(|types| types.get(protocol.record));
+    node.insert("log".to_owned(), log.cloned().unwrap_or_default());
+    Value::Object(node)
 }
 
 enum Next {

@@ -41,13 +41,12 @@ pub struct PgsqlParser {
 
 impl PgsqlParser {
     pub fn new(config: &Value) -> PgsqlParser {
-        let switch = |value: &Value| match value {
-            Value::Bool(on) => *on,
-            Value::String(text) => matches!(text.as_str(), "yes" | "true" | "on" | "1"),
+        let switch = |value: Option<&Value>| match value {
+            Some(Value::Bool(on)) => *on,
+            Some(Value::String(text)) => matches!(text.as_str(), "yes" | "true" | "on" | "1"),
             _ => false,
         };
-        let max = &config["max-tx"];
-        let max = max.as_u64().or_else(|| max.as_str()?.parse().ok());
+        let max = config.get("max-tx").and_then(|max| max.as_u64().or_else(|| max.as_str()?.parse().ok()));
         PgsqlParser {
             txs: Queue::new(LIVE_TX_MAX),
             open: VecDeque::new(),
@@ -57,7 +56,7 @@ impl PgsqlParser {
             encryption_asked: false,
             sasl: None,
             open_max: max.and_then(|n| usize::try_from(n).ok()).unwrap_or(OPEN_TX_MAX).clamp(1, LIVE_TX_MAX),
-            passwords: switch(&config["log"]["passwords"]),
+            passwords: switch(config.pointer("/log/passwords")),
         }
     }
 

@@ -52,7 +52,7 @@ const START_LINE_MAX: usize = 2048;
 
 macro_rules! methods {
     ($($name:literal),*) => { &[$(
-        Pattern { dir: Dir::ToServer, bytes: concat!($name, " ").as_bytes(), nocase: false, offset: 0, depth: ($name.len() + 1) as u16 },
+        Pattern { dir: Dir::ToServer, bytes: concat!($name, " ").as_bytes(), nocase: false, offset: 0, depth: concat!($name, " ").len() as u16 },
     )* Pattern { dir: Dir::ToClient, bytes: b"SIP/2.0 ", nocase: false, offset: 0, depth: 8 }] };
 }
 

@@ -49,16 +49,16 @@ impl SshParser {
     /// `config` is the node of the protocol; the driver adds under `inspected` what sticky buffers rules look at.
     pub fn new(config: &Value) -> SshParser {
         let inspected = || {
-            let names = config["inspected"].as_array().into_iter().flatten();
+            let names = config.get("inspected").and_then(Value::as_array).into_iter().flatten();
             names.filter_map(Value::as_str).any(|name| name.starts_with("ssh.hassh"))
         };
-        let hassh = match &config["hassh"] {
-            Value::Bool(on) => *on,
-            Value::String(text) if text == "auto" => inspected(),
-            Value::String(text) => matches!(text.as_str(), "yes" | "true" | "on" | "1"),
+        let hassh = match config.get("hassh") {
+            Some(Value::Bool(on)) => *on,
+            Some(Value::String(text)) if text == "auto" => inspected(),
+            Some(Value::String(text)) => matches!(text.as_str(), "yes" | "true" | "on" | "1"),
             _ => inspected(),
         };
-        let encryption = match config["encryption-handling"].as_str() {
+        let encryption = match config.get("encryption-handling").and_then(Value::as_str) {
             Some("bypass") => Encryption::Bypass,
             Some("full") => Encryption::Full,
             _ => Encryption::TrackOnly,

@@ -54,13 +54,15 @@ fn plain(name: &str, value: Option<&str>) -> Result<String, Refusal> {
     Ok(value)
 }
 
+type Holds = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
+
 /// A test of one part of the direction's banner.
 struct Banner {
     protocol: ProtocolId,
     /// Index of the sticky buffer in the protocol's entry.
     local: usize,
     progress: u8,
-    holds: Box<dyn Fn(&[u8]) -> bool + Send + Sync>,
+    holds: Holds,
 }
 
 impl TxTest for Banner {
