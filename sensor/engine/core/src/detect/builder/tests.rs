@@ -23,10 +23,8 @@ fn buffers_imply_protocol_and_direction() {
     assert!(matches!(r.buffers[0].target, Target::App(_)));
     assert!(reason("alert tcp any any -> any any (flow:to_client; http.uri; content:\"a\"; sid:1;)")
         .contains("other way"));
-    assert!(reason(
-        "alert tcp any any -> any any (http.uri; content:\"a\"; tls.sni; content:\"b\"; sid:1;)"
-    )
-    .contains("different protocols"));
+    assert!(reason("alert tcp any any -> any any (http.uri; content:\"a\"; tls.sni; content:\"b\"; sid:1;)")
+        .contains("different protocols"));
     assert!(reason("alert dns any any -> any any (dsize:5; dns.query; content:\"a\"; sid:1;)")
         .contains("single packets"));
 }
