@@ -11,6 +11,7 @@ from . import (
     http2,
     icmp,
     infrastructure,
+    iot,
     links,
     mail,
     malware,
@@ -41,6 +42,7 @@ SCRIPTS = (
     mail,
     file_transfer,
     smb,
+    iot,
 )
 
 HEADER = """\
