@@ -96,7 +96,7 @@ const NONE: Part = &[];
 pub const OBJECTS: &[(u8, u8, Part, Part)] = &[
     (1, 1, NONE, &[Field::Packed("state", 1)]),
     (1, 2, BINARY, &[]),
-    (2, 1, BINARY, &[]),
+    (2, 1, NONE, &[Field::Unsigned("state", 1)]),
     (2, 2, BINARY, &[Field::Unsigned("timestamp", 6)]),
     (2, 3, BINARY, &[Field::Unsigned("timestamp", 2)]),
     (3, 1, NONE, &[Field::Packed("state", 2)]),
