@@ -1,4 +1,4 @@
-"""Remote access, calls and databases: SSH, VNC, RDP, SIP and PostgreSQL; an oddity and its benign twin each."""
+"""Remote access, calls and databases: SSH, VNC, RDP, SIP, PostgreSQL; an oddity and its benign twin each."""
 
 import struct
 from collections.abc import Callable
