@@ -207,7 +207,8 @@ impl Datagram {
         let (kind, flags) = (reader.u8()?, reader.u8()?);
         reader.skip(5 + 16)?;
         let interface = uuid(reader.array()?, little);
-        let activity = uuid(reader.array()?, little);
+        // Suricata shows its fields swapped whatever the sender's byte order.
+        let activity = uuid(reader.array()?, true);
         reader.skip(4)?;
         let (version, sequence, opnum) = (reader.u32()?, reader.u32()?, reader.u16()?);
         reader.skip(4)?;

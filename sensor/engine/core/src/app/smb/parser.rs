@@ -253,7 +253,6 @@ impl Parser for SmbParser {
                 After::File(id) => Some(id),
                 _ => None,
             };
-            cx.trigger_raw[dir] |= missing == 0;
             self.rest[dir] = Rest { len: missing, file };
             at = at.saturating_add(FRAME_LEN).saturating_add(message.len());
         }
