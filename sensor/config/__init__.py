@@ -29,7 +29,7 @@ __all__ = ["Config", "load", "shipped_rules_folder"]
 DEFAULTS = Path(__file__).parent.parent / "defaults.yaml"
 CHECKSUM_MODES = {"yes": "all", "no": "none", "auto": "auto"}
 
-_NOT_FOR_THE_ENGINE = frozenset({"haidang", "af-packet", "rule-files", "threshold-file"})
+_NOT_FOR_THE_ENGINE = frozenset({"haidang", "af-packet", "rule-files"})
 
 
 @dataclass
@@ -134,12 +134,27 @@ class Config:
             "references": cast(Json, side_files.references(self._side_file("reference"), self.warnings)),
             "threshold-config": cast(
                 Json,
-                [list(line) for line in side_files.thresholds(Path(threshold_file), self.warnings)]
+                [
+                    [number, self._without_variables(text)]
+                    for number, text in side_files.thresholds(Path(threshold_file), self.warnings)
+                ]
                 if threshold_file
                 else [],
             ),
         }
         return document
+
+    def _without_variables(self, directive: str) -> str:
+        """A line of threshold.config with `ip $HOME_NET` written out."""
+        head, found, expression = directive.partition("$")
+        if not found:
+            return directive
+        head, keyword, begun = head.rpartition("ip ")
+        try:
+            return head + keyword + self.variables.address(begun + found + expression)
+        except VariableError as error:
+            self.warnings.append(f"threshold-file: {directive}: {error.reason}; {error.fix}")
+            return directive
 
     def _side_file(self, name: str) -> Path:
         key = {"classification": "classification-file", "reference": "reference-config-file"}[name]

@@ -7,6 +7,7 @@ use super::names::Names;
 use super::rule::Rule;
 use super::ruleset::Ruleset;
 use super::shared::{Class, Shared};
+use super::threshold_config;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -37,6 +38,7 @@ pub fn compile(document: &Value, raw: &[RawRule], validate_only: bool) -> Result
         }
         diagnostics.append(&mut shared.warnings);
     }
+    diagnostics.extend(threshold_config::apply(document, &mut rules));
     let loaded = rules.len();
     let mut ruleset = Ruleset::build(
         if validate_only { Vec::new() } else { rules },

@@ -45,6 +45,7 @@ pub mod tag;
 #[cfg(test)]
 mod test_rules;
 pub mod threshold;
+mod threshold_config;
 pub mod transforms;
 pub mod tx_groups;
 pub mod tx_run;

@@ -205,6 +205,31 @@ pub struct Threshold {
     pub seconds: u32,
 }
 
+/// `suppress` of threshold.config: the rule does not alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppress {
+    /// None: whatever the addresses.
+    pub track: Option<SuppressTrack>,
+    pub addresses: AddrSet,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SuppressTrack {
+    Source,
+    Destination,
+    Either,
+}
+
+/// `rate_filter` of threshold.config: once `count` matches came within `seconds`, another action holds for `timeout` seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateFilter {
+    pub track: Track,
+    pub count: u32,
+    pub seconds: u32,
+    pub new_action: Action,
+    pub timeout: u32,
+}
+
 /// Which packets `tag` keeps after the rule matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag {
@@ -315,6 +340,8 @@ pub struct Rule {
     /// Names of the variables the evaluation numbers (byte_extract ...).
     pub variables: Vec<String>,
     pub tags: Vec<Tag>,
+    pub suppress: Vec<Suppress>,
+    pub rate_filter: Option<RateFilter>,
     /// Variables shown in the alert's context.
     pub context: Vec<u32>,
     /// Where it was written.
@@ -362,6 +389,8 @@ impl Rule {
             target_src: None,
             variables: Vec::new(),
             tags: Vec::new(),
+            suppress: Vec::new(),
+            rate_filter: None,
             context: Vec::new(),
             file,
             line,

@@ -6,7 +6,7 @@ use super::prefilter::{Prefilter, ScanState};
 use super::rule::{Action, Rule};
 use super::ruleset::Ruleset;
 use super::tag::Hosts;
-use super::threshold::Thresholds;
+use super::threshold::{is_suppressed, Thresholds};
 use crate::app::frames::FrameFacts;
 use crate::decode::{Origin, Packet};
 use crate::direction::Dir;
@@ -24,6 +24,8 @@ pub struct Hit {
     pub stream: bool,
     /// The frame it matched on.
     pub frame: Option<FrameFacts>,
+    /// The rule's action, or the one a rate filter puts in its place.
+    pub action: Action,
 }
 
 /// What detection counts, named as in Suricata's `stats.detect`.
@@ -153,7 +155,7 @@ impl Detector {
                 for action in &rule.on_match {
                     action.apply(packet, flow.as_deref_mut(), &captures);
                 }
-                self.hits.push(Hit { rule: *number, tx: None, retired: None, stream, frame: None });
+                self.hits.push(Hit { rule: *number, tx: None, retired: None, stream, frame: None, action: rule.action });
             }
         }
         self.candidates = candidates;
@@ -171,26 +173,33 @@ impl Detector {
         let mut passed = false;
         let mut kept = 0usize;
         let (thresholds, counters, max) = (&mut self.thresholds, &mut self.counters, self.alerts_per_packet);
-        self.hits.retain(|hit| {
+        self.hits.retain_mut(|hit| {
             let Some(rule) = rules.rule(hit.rule) else { return false };
             if passed {
                 return false;
             }
-            if let Some(threshold) = &rule.threshold {
-                let key = flow.as_ref().map(|f| f.id);
-                if !thresholds.admits(rule.number, threshold, packet, key) {
-                    counters.alerts_suppressed = counters.alerts_suppressed.saturating_add(1);
-                    return false;
-                }
+            let key = flow.as_ref().map(|f| f.id);
+            let held = is_suppressed(rule, packet)
+                || rule.threshold.is_some_and(|t| !thresholds.admits(rule.number, &t, packet, key));
+            if held {
+                counters.alerts_suppressed = counters.alerts_suppressed.saturating_add(1);
+                return false;
             }
-            if rule.action == Action::Pass {
+            let filtered = rule.rate_filter.and_then(|r| thresholds.rate(rule.number, &r, packet, key));
+            let action = filtered.unwrap_or(rule.action);
+            hit.action = action;
+            if action == Action::Pass && filtered.is_some() {
+                counters.alerts_suppressed = counters.alerts_suppressed.saturating_add(1);
+                return false;
+            }
+            if action == Action::Pass {
                 passed = true;
                 if let Some(flow) = flow.as_deref_mut() {
                     flow.detect.passed |= for_whole_flow(rule, hit);
                 }
                 return false;
             }
-            if matches!(rule.action, Action::Drop | Action::Reject) {
+            if matches!(action, Action::Drop | Action::Reject) {
                 if let Some(flow) = flow.as_deref_mut() {
                     flow.detect.dropped |= for_whole_flow(rule, hit);
                 }

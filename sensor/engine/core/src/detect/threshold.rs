@@ -1,6 +1,6 @@
 //! Thresholds at run time (Suricata manual, "Thresholding keywords"): counts per rule and tracked address, in packet time.
 
-use super::rule::{Threshold, ThresholdKind, Track};
+use super::rule::{Action, RateFilter, Rule, SuppressTrack, Threshold, ThresholdKind, Track};
 use crate::decode::Packet;
 use crate::time::Timestamp;
 use ahash::RandomState;
@@ -17,6 +17,29 @@ struct Key {
     b: u128,
 }
 
+impl Key {
+    fn new(rule: u32, track: Track, packet: &Packet<'_>, flow_id: Option<u64>) -> Key {
+        let (a, b) = match track {
+            Track::BySrc => (packet.src.0, 0),
+            Track::ByDst => (packet.dst.0, 0),
+            // Both ends, whichever of them sent.
+            Track::ByBoth => (packet.src.0.min(packet.dst.0), packet.src.0.max(packet.dst.0)),
+            Track::ByRule => (0, 0),
+            Track::ByFlow => (u128::from(flow_id.unwrap_or(0)), 1),
+        };
+        Key { rule, a, b }
+    }
+}
+
+/// The matches of a rule with a rate filter.
+#[derive(Clone, Copy)]
+struct Rate {
+    start: Timestamp,
+    count: u32,
+    /// The other action holds until then.
+    until: Option<Timestamp>,
+}
+
 #[derive(Clone, Copy)]
 struct Count {
     start: Timestamp,
@@ -29,16 +52,64 @@ struct Count {
 /// One worker's threshold state.
 pub struct Thresholds {
     counts: HashMap<Key, Count, RandomState>,
+    rates: HashMap<Key, Rate, RandomState>,
 }
 
 impl Default for Thresholds {
     fn default() -> Self {
         // The keys are drawn per process: addresses are chosen by the attacker. Output does not depend on their order.
-        Thresholds { counts: HashMap::with_hasher(RandomState::new()) }
+        Thresholds {
+            counts: HashMap::with_hasher(RandomState::new()),
+            rates: HashMap::with_hasher(RandomState::new()),
+        }
     }
 }
 
+/// Whether threshold.config silences the rule on this packet.
+pub fn is_suppressed(rule: &Rule, packet: &Packet<'_>) -> bool {
+    rule.suppress.iter().any(|suppress| {
+        let holds = |address| suppress.addresses.contains(address);
+        match suppress.track {
+            None => true,
+            Some(SuppressTrack::Source) => holds(packet.src),
+            Some(SuppressTrack::Destination) => holds(packet.dst),
+            Some(SuppressTrack::Either) => holds(packet.src) || holds(packet.dst),
+        }
+    })
+}
+
 impl Thresholds {
+    /// Counts a match of a rule with a rate filter; the action that holds instead of its own, if so many came.
+    pub fn rate(
+        &mut self,
+        rule: u32,
+        filter: &RateFilter,
+        packet: &Packet<'_>,
+        flow_id: Option<u64>,
+    ) -> Option<Action> {
+        let now = packet.ts;
+        if self.rates.len() >= ENTRIES_MAX {
+            self.rates.clear();
+        }
+        let fresh = Rate { start: now, count: 0, until: None };
+        let rate = self.rates.entry(Key::new(rule, filter.track, packet, flow_id)).or_insert(fresh);
+        if let Some(until) = rate.until {
+            if now <= until {
+                return Some(filter.new_action);
+            }
+            *rate = fresh;
+        }
+        if now.seconds_since(rate.start) > u64::from(filter.seconds) {
+            *rate = fresh;
+        }
+        rate.count = rate.count.saturating_add(1);
+        if rate.count < filter.count {
+            return None;
+        }
+        rate.until = Some(now.plus_seconds(u64::from(filter.timeout)));
+        Some(filter.new_action)
+    }
+
     /// Counts a match; true = alert.
     pub fn admits(
         &mut self,
@@ -47,14 +118,7 @@ impl Thresholds {
         packet: &Packet<'_>,
         flow_id: Option<u64>,
     ) -> bool {
-        let (a, b) = match threshold.track {
-            Track::BySrc => (packet.src.0, 0),
-            Track::ByDst => (packet.dst.0, 0),
-            // Both ends, whichever of them sent.
-            Track::ByBoth => (packet.src.0.min(packet.dst.0), packet.src.0.max(packet.dst.0)),
-            Track::ByRule => (0, 0),
-            Track::ByFlow => (u128::from(flow_id.unwrap_or(0)), 1),
-        };
+        let key = Key::new(rule, threshold.track, packet, flow_id);
         if self.counts.len() >= ENTRIES_MAX {
             let now = packet.ts;
             self.counts.retain(|_, c| now.seconds_since(c.start) < u64::from(c.seconds));
@@ -65,7 +129,7 @@ impl Thresholds {
         let now = packet.ts;
         let fresh =
             Count { start: now, seconds: threshold.seconds, count: 0, next: u64::from(threshold.count) };
-        let entry = self.counts.entry(Key { rule, a, b }).or_insert(fresh);
+        let entry = self.counts.entry(key).or_insert(fresh);
         let expired =
             now.seconds_since(entry.start) >= u64::from(threshold.seconds.max(1)) && threshold.seconds > 0;
         if expired && !matches!(threshold.kind, ThresholdKind::Backoff { .. }) {
@@ -111,6 +175,21 @@ mod tests {
                 table.admits(1, &threshold, &packet, None)
             })
             .collect()
+    }
+
+    #[test]
+    fn a_rate_filter_changes_the_action_for_a_while() {
+        let mut table = Thresholds::default();
+        let filter =
+            RateFilter { track: Track::BySrc, count: 3, seconds: 10, new_action: Action::Pass, timeout: 5 };
+        let actions: Vec<bool> = [0, 1, 2, 4, 7, 8, 9, 30]
+            .iter()
+            .map(|s| {
+                let packet = Packet::new(&[], Timestamp::from_parts(*s, 0), 1, 0, 1);
+                table.rate(1, &filter, &packet, None).is_some()
+            })
+            .collect();
+        assert_eq!(actions, [false, false, true, true, true, false, false, false]);
     }
 
     #[test]

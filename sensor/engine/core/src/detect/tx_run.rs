@@ -134,6 +134,7 @@ impl Detector {
                     retired: None,
                     stream: false,
                     frame: None,
+                    action: rule.action,
                 });
             }
             match at.and_then(|at| state.partial.get_mut(at)) {

@@ -67,9 +67,9 @@ impl Events {
             }
         }
         out.close();
-        if let Action::Drop | Action::Reject = rule.action {
+        if let Action::Drop | Action::Reject = hit.action {
             out.open_object("haidang");
-            out.str("rule_action", if rule.action == Action::Drop { "drop" } else { "reject" });
+            out.str("rule_action", if hit.action == Action::Drop { "drop" } else { "reject" });
             out.close();
         }
         if let Some(flow) = flow {

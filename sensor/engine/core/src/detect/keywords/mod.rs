@@ -37,7 +37,7 @@ mod size;
 mod ssh;
 mod tcp;
 mod text;
-mod threshold;
+pub mod threshold;
 mod tls_text;
 mod transforms;
 pub mod tx_number;

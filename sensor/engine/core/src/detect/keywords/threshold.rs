@@ -48,6 +48,28 @@ pub static DETECTION_FILTER: Keyword = Keyword {
     ..Keyword::EMPTY
 };
 
+/// A type of threshold that counts to a number.
+pub fn kind(name: &str) -> Option<ThresholdKind> {
+    Some(match name {
+        "limit" => ThresholdKind::Limit,
+        "threshold" => ThresholdKind::Threshold,
+        "both" => ThresholdKind::Both,
+        _ => return None,
+    })
+}
+
+/// What is counted apart.
+pub fn track(name: &str) -> Option<Track> {
+    Some(match name {
+        "by_src" => Track::BySrc,
+        "by_dst" => Track::ByDst,
+        "by_both" => Track::ByBoth,
+        "by_rule" => Track::ByRule,
+        "by_flow" => Track::ByFlow,
+        _ => return None,
+    })
+}
+
 fn set(rule: &mut RuleBuilder<'_>, value: &str, typed: bool) -> Result<(), Refusal> {
     let wrong = |reason: String| {
         Refusal::error(
@@ -65,22 +87,12 @@ fn set(rule: &mut RuleBuilder<'_>, value: &str, typed: bool) -> Result<(), Refus
         match key {
             "type" if typed => {
                 kind = Some(match text {
-                    "limit" => ThresholdKind::Limit,
-                    "threshold" => ThresholdKind::Threshold,
-                    "both" => ThresholdKind::Both,
                     "backoff" => ThresholdKind::Backoff { multiplier: 0 },
-                    _ => return Err(wrong(format!("`{text}` is no type"))),
+                    _ => self::kind(text).ok_or_else(|| wrong(format!("`{text}` is no type")))?,
                 });
             }
             "track" => {
-                track = Some(match text {
-                    "by_src" => Track::BySrc,
-                    "by_dst" => Track::ByDst,
-                    "by_both" => Track::ByBoth,
-                    "by_rule" => Track::ByRule,
-                    "by_flow" => Track::ByFlow,
-                    _ => return Err(wrong(format!("`{text}` cannot be tracked"))),
-                });
+                track = Some(self::track(text).ok_or_else(|| wrong(format!("`{text}` cannot be tracked")))?);
             }
             "count" => count = Some(number()?),
             "seconds" => seconds = Some(number()?),
