@@ -124,6 +124,7 @@ impl Detector {
                     retired: None,
                     stream: false,
                     frame: Some(facts),
+                    action: rule.action,
                 });
             }
         }

@@ -155,7 +155,14 @@ impl Detector {
                 for action in &rule.on_match {
                     action.apply(packet, flow.as_deref_mut(), &captures);
                 }
-                self.hits.push(Hit { rule: *number, tx: None, retired: None, stream, frame: None, action: rule.action });
+                self.hits.push(Hit {
+                    rule: *number,
+                    tx: None,
+                    retired: None,
+                    stream,
+                    frame: None,
+                    action: rule.action,
+                });
             }
         }
         self.candidates = candidates;
