@@ -75,7 +75,7 @@ fn buffers_are_shared_and_split_as_selected() {
 
 #[test]
 fn every_wrong_part_is_reported_where_it_stands() {
-    let later = keywords::LATER.last().unwrap();
+    let later = *crate::detect::keywords::LATER.last().unwrap();
     let text = format!("alert tcp any any -> any any (content:\"|0|\"; nocase; ttl:999; {later}; sid:7;)");
     let found = rule(&text).err().unwrap();
     let seen: Vec<_> = found.iter().map(|d| (d.keyword.as_str(), d.severity)).collect();
