@@ -168,9 +168,10 @@ impl SshParser {
             }
             let body = total.saturating_sub(HEADER_LEN as u64);
             let offset = i64::try_from(at).unwrap_or(i64::MAX);
-            cx.frame(frame::HDR, offset, Some(HEADER_LEN as u64));
-            cx.frame(frame::DATA, offset.saturating_add(HEADER_LEN as i64), Some(body));
-            cx.frame(frame::PDU, offset, Some(total));
+            let behind = offset.saturating_add(HEADER_LEN as i64);
+            cx.frame_of(frame::HDR, offset, Some(HEADER_LEN as u64), Some(0));
+            cx.frame_of(frame::DATA, behind, Some(body), Some(0));
+            cx.frame_of(frame::PDU, offset, Some(total), Some(0));
             self.left[dir] = body;
             at = at.saturating_add(HEADER_LEN);
             if code == message::NEWKEYS {

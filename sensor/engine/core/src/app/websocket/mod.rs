@@ -227,9 +227,10 @@ impl Parser for WebSocketParser {
                 return Outcome::NeedMore { consumed: at, needed: end };
             };
             let offset = i64::try_from(at).unwrap_or(i64::MAX);
-            cx.frame(frames::HEADER, offset, Some(header_len as u64));
-            cx.frame(frames::PDU, offset, Some(header.len.saturating_add(header_len as u64)));
-            cx.frame(frames::DATA, offset.saturating_add(header_len as i64), Some(header.len));
+            let (behind, tx) = (offset.saturating_add(header_len as i64), Some(self.next_id));
+            cx.frame_of(frames::HEADER, offset, Some(header_len as u64), tx);
+            cx.frame_of(frames::PDU, offset, Some(header.len.saturating_add(header_len as u64)), tx);
+            cx.frame_of(frames::DATA, behind, Some(header.len), tx);
             self.frame(dir, header, payload, cx.packet_number);
             cx.trigger_raw[dir] = true;
             self.halves[dir].skip = header.len.saturating_sub(looked_at as u64);
