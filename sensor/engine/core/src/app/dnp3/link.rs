@@ -32,7 +32,7 @@ impl Header {
         Some(Header { len, control, dst, src, crc_holds: crc(covered) == sum })
     }
     /// From the master to the outstation.
-    pub fn from_master(&self) -> bool {
+    pub fn is_from_master(&self) -> bool {
         self.control & 0x80 != 0
     }
     pub fn primary(&self) -> bool {
@@ -112,7 +112,7 @@ mod tests {
         let mut bytes = b"\x05\x64\x17\xc4\x0a\x00\x01\x00".to_vec();
         bytes.extend_from_slice(&crc(&bytes).to_le_bytes());
         let header = Header::read(&bytes).unwrap();
-        assert!(header.crc_holds && header.from_master() && header.primary());
+        assert!(header.crc_holds && header.is_from_master() && header.primary());
         assert_eq!((header.dst, header.src, header.function()), (10, 1, 4));
         assert_eq!(header.frame_len(), Some(10 + 18 + 4));
         assert!(Header { len: 4, ..header }.frame_len().is_none());

@@ -37,7 +37,7 @@ pub fn log(tx: &Dnp3Tx, out: &mut JsonWriter) {
     out.str("type", kind);
     let link = &tx.link;
     out.open_object("control");
-    out.bool("dir", link.from_master());
+    out.bool("dir", link.is_from_master());
     out.bool("pri", link.primary());
     out.bool("fcb", link.control & 0x20 != 0);
     out.bool("fcv", link.control & 0x10 != 0);

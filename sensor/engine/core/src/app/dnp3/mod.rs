@@ -143,7 +143,7 @@ fn probe(dir: Dir, data: &[u8]) -> Probe {
     match Header::read(data) {
         None => Probe::Unsure,
         Some(header) if header.user_len().is_none() => Probe::No,
-        Some(header) if header.from_master() == (dir == Dir::ToServer) => Probe::Yes,
+        Some(header) if header.is_from_master() == (dir == Dir::ToServer) => Probe::Yes,
         Some(_) if dir == Dir::ToServer => Probe::Reversed,
         Some(_) => Probe::Yes,
     }
@@ -262,7 +262,7 @@ impl Dnp3Parser {
             return;
         }
         // Requests come from the master, responses from the outstation; anything else is not looked at.
-        if header.from_master() != (dir == Dir::ToServer) {
+        if header.is_from_master() != (dir == Dir::ToServer) {
             return;
         }
         // The transport octet, and of the application header: control, function, in a response two of indications.

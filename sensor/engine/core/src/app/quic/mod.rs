@@ -107,16 +107,13 @@ struct QuicParser {
 
 impl QuicParser {
     fn new(config: &serde_json::Value) -> QuicParser {
-        let on = |value: &serde_json::Value| setting::switch(value).unwrap_or(true);
+        let on = |path: &str| config.pointer(path).and_then(setting::switch).unwrap_or(true);
         QuicParser {
             txs: Queue::new(LIVE_TX_MAX),
             keys: None,
             crypto: PerDir::default(),
             hello: PerDir::default(),
-            logged: Logged {
-                ja3: on(&config["ja3-fingerprints"]),
-                ja4: on(&config["ja4-fingerprints"]) && on(&config["log"]["ja4"]),
-            },
+            logged: Logged { ja3: on("/ja3-fingerprints"), ja4: on("/ja4-fingerprints") && on("/log/ja4") },
         }
     }
 

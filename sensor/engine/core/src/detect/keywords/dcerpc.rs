@@ -112,7 +112,6 @@ pub static IFACE: Keyword = Keyword {
         add(rule, NAME, move |tx, _| tx.interfaces().iter().any(holds));
         Ok(())
     },
-    ..Keyword::EMPTY
 };
 
 pub static OPNUM: Keyword = Keyword {
@@ -161,5 +160,4 @@ pub static OPNUM: Keyword = Keyword {
         });
         Ok(())
     },
-    ..Keyword::EMPTY
 };

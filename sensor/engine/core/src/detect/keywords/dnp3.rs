@@ -29,7 +29,6 @@ pub static INDICATIONS: Keyword = Keyword {
         }
         tx_number::add(rule, "dnp3_ind", "dnp3_ind", "dnp3", None, move |n, _| n & wanted != 0)
     },
-    ..Keyword::EMPTY
 };
 
 pub static OBJECT: Keyword = Keyword {
@@ -54,5 +53,4 @@ pub static OBJECT: Keyword = Keyword {
         let wanted = group << 8 | variation;
         tx_number::add(rule, "dnp3_obj", "dnp3_obj", "dnp3", None, move |n, _| n == wanted)
     },
-    ..Keyword::EMPTY
 };

@@ -30,5 +30,4 @@ pub static CIP_SERVICE: Keyword = Keyword {
         }
         tx_number::add(rule, "cip_service", "cip_service", "enip", None, move |n, _| n & mask == wanted)
     },
-    ..Keyword::EMPTY
 };

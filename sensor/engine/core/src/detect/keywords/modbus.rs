@@ -39,7 +39,6 @@ pub static MODBUS: Keyword = Keyword {
         "modbus: flow 1;",
     ],
     parse: |rule, value| parse(rule, value),
-    ..Keyword::EMPTY
 };
 
 #[derive(Default)]
