@@ -1,0 +1,206 @@
+"""Cost must grow with the size of the input, whatever the input: instructions of 1, 2, 4 and 8 times as much.
+
+    python tests/bench/linear.py [NAME…] [--list] [--keep DIR]
+
+Each generator of `hostile_input.py` makes captures of size n, 2n, 4n and 8n. Valgrind counts the instructions of a
+process that loads the engine and replays one of them; only differences between sizes are looked at, so start-up
+falls out. What the second half of the largest input costs must be at most LIMIT times its share by the cost of the
+first steps. The largest input is then replayed without valgrind under the cap on memory.
+
+Exit code: 0 when all are linear, 1 when one is not, 2 when valgrind or the engine is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hostile_input import GENERATORS
+from mutation import write
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+CONFIG = Path(__file__).with_name("everything.yaml")
+SIZES = (1, 2, 4, 8)
+LIMIT = 1.3
+NOISE_INSTRUCTIONS = 3_000_000  # what start-up differs by from run to run
+MEMORY_MAX_BYTES = 512 << 20
+
+# One rule for each way a packet, a stream, a transaction, a file or a frame is inspected.
+RULES = r"""
+alert ip any any -> any any (msg:"packet"; content:"zq"; sid:1;)
+alert tcp any any -> any any (msg:"stream"; flow:established; content:"qz"; pcre:"/q+z[0-9]/"; sid:2;)
+alert http any any -> any any (msg:"uri"; http.uri; content:"zq"; http.header; content:"qz"; sid:3;)
+alert http any any -> any any (msg:"answer"; http.stat_code; content:"599"; file.data; content:"zq"; sid:4;)
+alert http any any -> any any (msg:"header"; http.request_header; content:"zq"; sid:5;)
+alert dns any any -> any any (msg:"query"; dns.query; content:"zq"; sid:6;)
+alert tls any any -> any any (msg:"name"; tls.sni; content:"zq"; sid:7;)
+alert smtp any any -> any any (msg:"mail"; file.data; content:"zq"; sid:8;)
+alert smb any any -> any any (msg:"smb"; smb.share; content:"zq"; sid:9;)
+alert mqtt any any -> any any (msg:"mqtt"; mqtt.publish.topic; content:"zq"; sid:10;)
+alert modbus any any -> any any (msg:"modbus"; modbus: function 90; sid:11;)
+alert enip any any -> any any (msg:"enip"; enip_command:4; sid:12;)
+alert http2 any any -> any any (msg:"http2"; http2.header_name; content:"zq"; sid:13;)
+alert ftp any any -> any any (msg:"ftp"; ftp.command; content:"zq"; sid:14;)
+alert nfs any any -> any any (msg:"nfs"; nfs_procedure:90; sid:15;)
+alert ldap any any -> any any (msg:"ldap"; ldap.request.operation:90; sid:16;)
+alert sip any any -> any any (msg:"sip"; sip.method; content:"zq"; sid:17;)
+alert websocket any any -> any any (msg:"websocket"; websocket.payload; content:"zq"; sid:18;)
+alert http any any -> any any (msg:"event"; app-layer-event:http.invalid_request_field_folding; sid:19;)
+"""
+
+
+@dataclass
+class Figures:
+    """Instructions at each size, and peak memory in bytes and packets of the largest."""
+
+    name: str
+    instructions: list[int]
+    peak_bytes: int
+    packets: int
+
+    @property
+    def growth(self) -> float:
+        """The worst cost of a step per unit of input, by the cost of the steps before it: 1 is linear."""
+        steps = [b - a for a, b in zip(self.instructions, self.instructions[1:], strict=False)]
+        ratios = [1.0]
+        for at in range(1, len(steps)):
+            before = sum(steps[:at]) / (SIZES[at] - SIZES[0])
+            now = max(steps[at] - NOISE_INSTRUCTIONS, 0) / (SIZES[at + 1] - SIZES[at])
+            ratios.append(now / max(before, 1.0))
+        return max(ratios)
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong, None: nothing."""
+        if self.growth > LIMIT:
+            return f"grows {self.growth:.2f} times faster than its input (limit {LIMIT})"
+        if self.peak_bytes > MEMORY_MAX_BYTES:
+            return f"takes {self.peak_bytes >> 20} MiB (limit {MEMORY_MAX_BYTES >> 20})"
+        return None
+
+
+def missing() -> str | None:
+    """What keeps the measurement from being done, None: nothing."""
+    if shutil.which("valgrind") is None:
+        return "valgrind is not installed (apt-get install valgrind)"
+    if not list((ROOT / "sensor").glob("_engine*.so")):
+        return "the engine is not built (make setup)"
+    return None
+
+
+def prepare(folder: Path) -> Path:
+    """Writes what the measured process needs: the engine's configuration and the rules, read and parsed."""
+    from sensor import config as configuration
+    from sensor.rules import text
+
+    loaded = configuration.load(CONFIG, checksums="none")
+    loaded.tree["default-log-dir"] = str(folder)
+    rules = text.parse(RULES.encode(), "linear.rules", loaded.variables).rules
+    made = folder / "engine.json"
+    made.write_text(json.dumps({"config": loaded.engine_json(), "rules": rules}))
+    return made
+
+
+def replay(settings: Path, capture: Path) -> None:
+    """The measured process: nothing of Python but what starts the engine. Prints events and counters."""
+    from sensor._engine import Replay, Ruleset
+
+    made: dict[str, Any] = json.loads(settings.read_text())
+    ruleset = Ruleset.compile(made["config"], [(*rule[:9], [tuple(o) for o in rule[9]], rule[10]) for rule in made["rules"]])
+    faults = [f"{d.line}: {d.reason}" for d in ruleset.diagnostics if d.severity != "warning"]
+    run = Replay(made["config"], ruleset, [str(capture)], 1)
+    events = 0
+    while not run.finished:
+        batch = run.next_batch(1.0)
+        events += batch.events if batch is not None else 0
+    counters = {name: value for name, value in run.counters().items() if value}
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    counters["peak_bytes"] = int(peak.split()[1]) * 1024
+    print(json.dumps({"events": events, "counters": counters, "rule_faults": faults}))
+
+
+def measure(name: str, settings: Path, folder: Path, keep: Path | None = None) -> tuple[Figures, dict[str, Any]]:
+    """Figures of one generator, and what the engine said of the largest input."""
+    generator, smallest = GENERATORS[name]
+    counts: list[int] = []
+    command = [sys.executable, "-E", str(Path(__file__).resolve()), "--replay", str(settings)]
+    said: dict[str, Any] = {}
+    packets = 0
+    for size in SIZES:
+        capture = (keep or folder) / f"{name}-{size}.pcap"
+        made = generator(smallest * size)
+        packets = len(made)
+        write(capture, 1, [made])
+        log = folder / "valgrind.log"
+        subprocess.run(
+            [
+                "valgrind", "--tool=callgrind", f"--log-file={log}", "--callgrind-out-file=/dev/null",
+                *command, str(capture),
+            ],
+            capture_output=True, text=True, check=True, env=os.environ | {"PYTHONHASHSEED": "0"},
+        )  # fmt: skip
+        found = re.search(r"Collected : (\d+)", log.read_text())
+        if found is None:
+            raise RuntimeError(f"valgrind said: {log.read_text()[-1000:]}")
+        counts.append(int(found[1]))
+        if size == SIZES[-1]:
+            run = subprocess.run([*command, str(capture)], capture_output=True, text=True, check=True)
+            said = json.loads(run.stdout)
+        if keep is None:
+            capture.unlink()
+    return Figures(name, counts, said["counters"]["peak_bytes"], packets), said
+
+
+def main() -> int:
+    """Command line."""
+    if sys.argv[1:2] == ["--replay"]:
+        replay(Path(sys.argv[2]), Path(sys.argv[3]))
+        return 0
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="generators (default: all)")
+    parser.add_argument("--list", action="store_true", help="name the generators")
+    parser.add_argument("--verbose", action="store_true", help="tell the counters of each largest input too")
+    parser.add_argument("--keep", type=Path, help="keep the captures in this folder")
+    args = parser.parse_args()
+    if args.list:
+        for name, (generator, _) in GENERATORS.items():
+            print(f"{name:26} {generator.__doc__}")
+        return 0
+    reason = missing()
+    if reason or not set(args.names) <= set(GENERATORS):
+        print(f"linear: {reason or 'no such generator'}", file=sys.stderr)
+        return 2
+    print(f"{'':24} {'packets':>8} {'million instructions':>40} {'growth':>7} {'MiB':>5}")
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="haidang-linear-") as name:
+        folder = Path(name)
+        settings = prepare(folder)
+        for name in args.names or GENERATORS:
+            figures, said = measure(name, settings, folder, args.keep)
+            millions = " ".join(f"{count / 1e6:9.1f}" for count in figures.instructions)
+            print(
+                f"{name:24} {figures.packets:8} {millions} {figures.growth:7.2f} {figures.peak_bytes >> 20:5}"
+                f" {figures.fault or ''}",
+                flush=True,
+            )
+            if args.verbose:
+                print(json.dumps(said), flush=True)
+            failed += figures.fault is not None
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
