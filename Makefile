@@ -2,10 +2,11 @@
 PY := .venv/bin/python
 BENCH_PCAP ?= $(if $(CORPORA_DIR),$(CORPORA_DIR)/pcaps/mix-open.pcap,$(wildcard pcaps/*.pcap))
 BENCH_RULES ?= $(if $(CORPORA_DIR),$(CORPORA_DIR)/rules/etopen-composite.rules,$(wildcard rules/*.rules))
+MUTANTS ?= 20000
 RUST_FILES = $(shell find sensor/engine -name '*.rs' -not -path '*/target/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-kill lint types format rust-test fuzz-smoke bench docs check clean
+.PHONY: help setup build demo test test-kill lint types format rust-test fuzz-smoke mutants linear bench docs check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,12 @@ format: ## put Python and Rust into their usual form
 
 fuzz-smoke: ## every fuzz target for a few seconds
 	.ci/fuzz-smoke
+
+mutants: setup ## MUTANTS damaged captures (and the captures themselves) through the engine: no panic, no hang, no flood
+	$(PY) tests/bench/mutants.py --plain --count $(MUTANTS)
+
+linear: setup ## instructions by size of input for every known way to make an engine slow
+	$(PY) tests/bench/linear.py
 
 bench: setup ## Suricata and Hải Đăng in turn on BENCH_PCAP and BENCH_RULES; CPU seconds and ratio
 	$(PY) tests/bench/paired.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES)

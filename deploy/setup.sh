@@ -38,6 +38,7 @@ missing_packages() {
     if [ "${1:-}" = --lint ]; then
         command -v rustfmt >/dev/null || echo rustfmt-web
         command -v cargo-clippy >/dev/null || echo rust-web-clippy
+        command -v valgrind >/dev/null || echo valgrind
     fi
 }
 

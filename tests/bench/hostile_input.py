@@ -1,6 +1,7 @@
-"""Captures of any size, each shaped so that a careless engine's cost grows with its square: `linear.py` measures them.
+"""Captures of any size, each shaped so that a careless engine's cost grows with its square: what `linear.py`
+measures.
 
-Every generator takes n and returns the packets (time, Ethernet frame) of an input whose size is proportional to n.
+Every generator takes n and returns packets (time, Ethernet frame); their number or size is proportional to n.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def timed(frames: list[bytes]) -> list[Packet]:
     return [(i * STEP_SECONDS, frame) for i, frame in enumerate(frames)]
 
 
-# TCP and IP -----------------------------------------------------------------------------------------------------
+# TCP and IP ----------------------------------------------------------------------------------------
 
 
 def tiny_segments(n: int) -> list[Packet]:
@@ -89,7 +90,7 @@ def tiny_segments(n: int) -> list[Packet]:
 
 
 def overlapping_segments(n: int) -> list[Packet]:
-    """Behind a hole that is filled at the end: segments that each overlap the 20 before them, with other content."""
+    """Behind a hole that is filled at the end: segments that each overlap the 20 before them and differ."""
     talk = Talk(80)
     talk.client(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (n * 50))
     begin = talk.next[0]
@@ -129,12 +130,14 @@ def overlapping_fragments(n: int) -> list[Packet]:
     frames = []
     for i in range(n):
         offset = 4000 - i % 4000
-        frames.append(ip(CLIENT, SERVER, 17, bytes([i & 255]) * 64, ident=i // 4000, fragment=0x2000 | offset))
+        frames.append(
+            ip(CLIENT, SERVER, 17, bytes([i & 255]) * 64, ident=i // 4000, fragment=0x2000 | offset)
+        )
     return timed(frames)
 
 
 def colliding_flows(n: int) -> list[Packet]:
-    """Flows whose addresses and ports add up, and xor, to the same: they meet in a table with a plain hash."""
+    """Flows whose addresses and ports add up to the same: they meet in a table with a plain hash."""
     frames = []
     for i in range(n):
         high, low = divmod(i, 256)
@@ -144,7 +147,7 @@ def colliding_flows(n: int) -> list[Packet]:
     return timed(frames)
 
 
-# HTTP -----------------------------------------------------------------------------------------------------------
+# HTTP ----------------------------------------------------------------------------------------------
 
 
 def http_many_headers(n: int) -> list[Packet]:
@@ -165,7 +168,7 @@ def http_same_header(n: int) -> list[Packet]:
 
 
 def http_endless_line(n: int) -> list[Packet]:
-    """One header value that never ends, in small pieces: a search for its end must not begin anew each time."""
+    """One header value that never ends, in small pieces: who looks for its end begins anew each time."""
     talk = Talk(80)
     talk.client(b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * (n * 16), 16)
     return talk.packets()
@@ -202,13 +205,17 @@ def http_bombs(n: int) -> list[Packet]:
     talk = Talk(80)
     for _ in range(n):
         talk.client(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        talk.server(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb)
+        talk.server(
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb
+        )
     return talk.packets()
 
 
 def http_tiny_parts(n: int) -> list[Packet]:
     """An upload of many parts, almost boundaries among them."""
-    body = b"".join(b'--bb\r\nContent-Disposition: form-data; name="f%d"\r\n\r\n--b\r\n' % i for i in range(n))
+    body = b"".join(
+        b'--bb\r\nContent-Disposition: form-data; name="f%d"\r\n\r\n--b\r\n' % i for i in range(n)
+    )
     talk = Talk(80)
     talk.client(
         b"POST / HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=bb\r\n"
@@ -233,7 +240,7 @@ def websocket_tiny(n: int) -> list[Packet]:
     return talk.packets()
 
 
-# HTTP/2 ---------------------------------------------------------------------------------------------------------
+# HTTP/2 --------------------------------------------------------------------------------------------
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -297,7 +304,7 @@ def h2_continuation(n: int) -> list[Packet]:
     return talk.packets()
 
 
-# DNS ------------------------------------------------------------------------------------------------------------
+# DNS -----------------------------------------------------------------------------------------------
 
 
 def dns_pointer_chains(n: int) -> list[Packet]:
@@ -315,7 +322,9 @@ def dns_pointer_chains(n: int) -> list[Packet]:
         )
         last = 0xC000 | (base + 2 * 125)
         record = struct.pack(">HHHIHH", last, 5, 1, 60, 2, last)
-        frames.append(ip(SERVER, CLIENT, 17, _udp_bytes(53, 5353, head + question + padding + chain + record * 29)))
+        frames.append(
+            ip(SERVER, CLIENT, 17, _udp_bytes(53, 5353, head + question + padding + chain + record * 29))
+        )
     return timed(frames)
 
 
@@ -341,7 +350,7 @@ def dns_udp_queries(n: int) -> list[Packet]:
     return timed([udp(40_000, 53, _query(i)[2:]) for i in range(n)])
 
 
-# Mail -----------------------------------------------------------------------------------------------------------
+# Mail ----------------------------------------------------------------------------------------------
 
 
 def _mail() -> Talk:
@@ -385,7 +394,9 @@ def smtp_recipients(n: int) -> list[Packet]:
 
 def mime_deep(n: int) -> list[Packet]:
     """Parts within parts within parts."""
-    body = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (i, i) for i in range(n))
+    body = b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (i, i) for i in range(n)
+    )
     return _letter(_mail(), b"Subject: s\r\n" + body)
 
 
@@ -393,7 +404,9 @@ def mime_many_parts(n: int) -> list[Packet]:
     """Many small attachments."""
     part = b"--b\r\nContent-Disposition: attachment; filename=a\r\nContent-Transfer-Encoding: base64\r\n\r\n"
     text = base64.b64encode(b"hello world") + b"\r\n"
-    return _letter(_mail(), b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + (part + text) * n + b"--b--")
+    return _letter(
+        _mail(), b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + (part + text) * n + b"--b--"
+    )
 
 
 def mime_headers(n: int) -> list[Packet]:
@@ -404,10 +417,12 @@ def mime_headers(n: int) -> list[Packet]:
 def mime_boundaries(n: int) -> list[Packet]:
     """A body of lines that almost are a boundary, and of addresses."""
     body = b"--bbbbbb\r\nhttp://a.b/c\r\n" * n
-    return _letter(_mail(), b"Content-Type: multipart/mixed; boundary=bbbbbbb\r\n\r\n--bbbbbbb\r\n\r\n" + body)
+    return _letter(
+        _mail(), b"Content-Type: multipart/mixed; boundary=bbbbbbb\r\n\r\n--bbbbbbb\r\n\r\n" + body
+    )
 
 
-# Others ---------------------------------------------------------------------------------------------------------
+# Others --------------------------------------------------------------------------------------------
 
 
 def tls_tiny_records(n: int) -> list[Packet]:
@@ -432,7 +447,9 @@ def tls_application_records(n: int) -> list[Packet]:
 
 
 def _smb2(command: int, message: int, body: bytes, flags: int = 0) -> bytes:
-    head = b"\xfeSMB" + struct.pack("<HHIHHIIQIIQ16s", 64, 1, 0, command, 1, flags, 0, message, 0, 1, 1, bytes(16))
+    head = b"\xfeSMB" + struct.pack(
+        "<HHIHHIIQIIQ16s", 64, 1, 0, command, 1, flags, 0, message, 0, 1, 1, bytes(16)
+    )
     return struct.pack(">I", len(head) + len(body)) + head + body
 
 
@@ -519,7 +536,8 @@ def pop3_commands(n: int) -> list[Packet]:
 
 def sip_requests(n: int) -> list[Packet]:
     """OPTIONS requests in one flow."""
-    text = b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a@b>\r\nTo: <sip:a@b>\r\nContent-Length: 0\r\n\r\n"
+    text = b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a@b>\r\nTo: <sip:a@b>\r\n"
+    text += b"Content-Length: 0\r\n\r\n"
     return timed([udp(5060, 5060, text) for _ in range(n)])
 
 

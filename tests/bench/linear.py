@@ -2,10 +2,10 @@
 
     python tests/bench/linear.py [NAME…] [--list] [--keep DIR]
 
-Each generator of `hostile_input.py` makes captures of size n, 2n, 4n and 8n. Valgrind counts the instructions of a
-process that loads the engine and replays one of them; only differences between sizes are looked at, so start-up
-falls out. What the second half of the largest input costs must be at most LIMIT times its share by the cost of the
-first steps. The largest input is then replayed without valgrind under the cap on memory.
+Each generator of `hostile_input.py` makes captures of size n, 2n, 4n and 8n. Valgrind counts the instructions
+of a process that loads the engine and replays one of them; only differences between sizes are looked at, so
+that start-up falls out. What each step adds may cost at most LIMIT times what as much input cost in the steps
+before it. The largest input is then replayed without valgrind, and its memory must stay under the cap.
 
 Exit code: 0 when all are linear, 1 when one is not, 2 when valgrind or the engine is missing.
 """
@@ -117,7 +117,9 @@ def replay(settings: Path, capture: Path) -> None:
     from sensor._engine import Replay, Ruleset
 
     made: dict[str, Any] = json.loads(settings.read_text())
-    ruleset = Ruleset.compile(made["config"], [(*rule[:9], [tuple(o) for o in rule[9]], rule[10]) for rule in made["rules"]])
+    ruleset = Ruleset.compile(
+        made["config"], [(*rule[:9], [tuple(o) for o in rule[9]], rule[10]) for rule in made["rules"]]
+    )
     faults = [f"{d.line}: {d.reason}" for d in ruleset.diagnostics if d.severity != "warning"]
     run = Replay(made["config"], ruleset, [str(capture)], 1)
     events = 0
@@ -125,12 +127,16 @@ def replay(settings: Path, capture: Path) -> None:
         batch = run.next_batch(1.0)
         events += batch.events if batch is not None else 0
     counters = {name: value for name, value in run.counters().items() if value}
-    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    peak = next(
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
+    )
     counters["peak_bytes"] = int(peak.split()[1]) * 1024
     print(json.dumps({"events": events, "counters": counters, "rule_faults": faults}))
 
 
-def measure(name: str, settings: Path, folder: Path, keep: Path | None = None) -> tuple[Figures, dict[str, Any]]:
+def measure(
+    name: str, settings: Path, folder: Path, keep: Path | None = None
+) -> tuple[Figures, dict[str, Any]]:
     """Figures of one generator, and what the engine said of the largest input."""
     generator, smallest = GENERATORS[name]
     counts: list[int] = []

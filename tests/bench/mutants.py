@@ -1,11 +1,11 @@
-"""Damaged captures through the engine: nothing may make it panic, hang, grow past its cap or write broken JSON.
+"""Damaged captures through the engine: no panic, hang, memory past the cap or broken JSON may come of it.
 
     python tests/bench/mutants.py [--count N] [--seed S] [--plain] [--pcaps DIR] [--rules FILE…] [--keep DIR]
 
-Mutants (see `mutation.py`) of every capture in --pcaps are replayed by `haidang` in few processes with all rules,
-checksums off. --plain replays the captures themselves first. Defaults are the folders of CORPORA_DIR, when that is
-set, and the shipped captures and rules else. What fails is reduced to the fewest packets that still fail and kept
-in --keep.
+Mutants (see `mutation.py`) of every capture in --pcaps are replayed by `haidang` in few processes with all
+rules, checksums off. --plain replays the captures themselves first. Defaults are the folders of CORPORA_DIR
+when that is set, else the shipped captures and rules. What fails is reduced to the fewest packets that still
+fail and kept in --keep.
 
 Exit code: 0 when all went well, 1 when something failed, 2 when it could not be run.
 """
@@ -102,7 +102,9 @@ def run(job: Job, captures: list[Path]) -> Result:
             fault = f"exit code {process.returncode}: {said[-500:]}"
         elif fault is None and ((out / "quarantine.pcap").exists() or bad.startswith("panics")):
             places = Counter(re.findall(r"panicked at (\S+):\n(.*)", said))
-            fault = "panic " + "; ".join(f"{times} x {at} {why}" for (at, why), times in places.most_common(9))
+            fault = "panic " + "; ".join(
+                f"{times} x {at} {why}" for (at, why), times in places.most_common(9)
+            )
         elif fault is None and bad:
             fault = bad
         return Result(fault, peak, time.monotonic() - began, events)
@@ -243,7 +245,9 @@ def plain_batches(paths: list[Path]) -> Iterator[list[Path]]:
 
 def captures_in(folder: Path) -> list[Path]:
     """Every capture below a folder, smallest name first."""
-    return sorted(p for p in folder.rglob("*") if p.suffix in (".pcap", ".pcapng", ".cap", ".dmp") and p.is_file())
+    return sorted(
+        p for p in folder.rglob("*") if p.suffix in (".pcap", ".pcapng", ".cap", ".dmp") and p.is_file()
+    )
 
 
 def judge(job: Job, work: Iterator[list[Path]], keep: Path | None, what: str) -> int:

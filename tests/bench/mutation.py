@@ -1,7 +1,7 @@
 """Damage done to captures on purpose, the same on every run: what `mutants.py` feeds to the engine.
 
-A mutant is a copy of a capture's packets in which packets are dropped, doubled, reordered, shuffled or cut, and
-bytes of one layer (link, IP, transport, payload) are flipped, set to extremes, removed, repeated or inserted.
+A mutant is a copy of a capture's packets in which packets are dropped, doubled, reordered, shuffled or cut,
+and bytes of one layer (link, IP, transport, payload) flipped, set to extremes, removed, repeated or inserted.
 Checksums are left wrong: the engine is run without them. Which damage is done follows from seed, capture and
 number alone.
 """
@@ -204,8 +204,9 @@ def damage_file(data: bytes, label: str) -> bytes:
 
 
 def write(path: Path, link_type: int, mutants: list[list[Packet]], number: int = 0) -> int:
-    """Writes mutants one after another, each GAP_SECONDS after the last began, the first at the place `number` in
-    time; returns the bytes of the file."""
+    """Writes mutants one after another, each GAP_SECONDS after the last began, from the place `number` on.
+
+    Returns the bytes of the file."""
     with path.open("wb") as file:
         writer: Any = dpkt.pcap.Writer(file, snaplen=262_144, linktype=link_type)
         for place, packets in enumerate(mutants, start=number + 1):

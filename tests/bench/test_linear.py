@@ -1,0 +1,32 @@
+"""Cost grows no faster than its input: a few generators in each run of the tests, all with `make linear`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import linear
+from hostile_input import GENERATORS
+
+# One of each stage.
+ALWAYS = ("every-other-segment", "fragment-flood")
+
+
+def test_generators_are_the_same_on_every_run_and_grow_with_n() -> None:
+    for name, (generator, smallest) in GENERATORS.items():
+        small, large = generator(smallest), generator(smallest * 2)
+        assert small == generator(smallest), name
+        assert sum(len(f) for _, f in large) > 1.5 * sum(len(f) for _, f in small), name
+
+
+@pytest.mark.parametrize("name", ALWAYS)
+def test_cost_is_linear(name: str, tmp_path: Path) -> None:
+    reason = linear.missing()
+    if reason:
+        pytest.skip(reason)
+    figures, said = linear.measure(name, linear.prepare(tmp_path), tmp_path)
+    assert said["rule_faults"] == []
+    assert figures.fault is None, figures
