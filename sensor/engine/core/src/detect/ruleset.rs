@@ -127,12 +127,5 @@ fn alert_json(rule: &Rule) -> Box<[u8]> {
         }
         out.close();
     }
-    if !rule.references.is_empty() {
-        out.open_array("references");
-        for (_, reference) in &rule.references {
-            out.item_str(reference);
-        }
-        out.close_array();
-    }
     out.take().into_boxed_slice()
 }

@@ -48,6 +48,13 @@ impl Events {
         }
         out.open_object("alert");
         out.raw_members(fixed);
+        if self.config.references && !rule.references.is_empty() {
+            out.open_array("references");
+            for (_, reference) in &rule.references {
+                out.item_str(reference);
+            }
+            out.close_array();
+        }
         if let Some(flow) = flow.filter(|_| !rule.context.is_empty()) {
             metadata::context(out, &self.names, &rule.context, &flow.detect);
         }

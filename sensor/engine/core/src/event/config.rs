@@ -19,6 +19,8 @@ pub struct EveConfig {
     records: Option<serde_json::Map<String, Value>>,
     /// Application metadata and flow facts in alerts (`metadata: yes`).
     pub metadata: bool,
+    /// The rule's references in alerts (`metadata: {rule: {reference: yes}}`).
+    pub references: bool,
     /// Flowbits, variables and traffic labels in every event of a flow (`metadata` of the output).
     pub common_metadata: bool,
     /// An alert on bytes belongs to the flow's transaction when there is just one (`detect.guess-applayer-tx`).
@@ -57,6 +59,9 @@ impl EveConfig {
             anomaly_applayer: anomaly("applayer", true),
             records: types.map(record_types),
             metadata: flag(option("alert", "metadata"), true),
+            references: option("alert", "metadata")
+                .pointer("/rule/reference")
+                .is_some_and(|value| flag(value, false)),
             common_metadata: flag(&eve["metadata"], true),
             guess_tx: flag(&document["detect"]["guess-applayer-tx"], false),
             payload: flag(option("alert", "payload"), false),

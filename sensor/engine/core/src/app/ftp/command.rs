@@ -20,6 +20,12 @@ pub struct Command {
 }
 
 impl Command {
+    /// USER with one of the names under which no password is a secret (RFC 1635).
+    pub fn names_anonymous(&self) -> bool {
+        let user = self.data.as_deref().unwrap_or_default().trim_ascii();
+        [&b"anonymous"[..], b"ftp"].iter().any(|name| user.eq_ignore_ascii_case(name))
+    }
+
     pub fn read(line: &[u8]) -> Command {
         let (word, rest) = match line.iter().position(|b| *b == b' ') {
             Some(at) => line.split_at(at),

@@ -30,6 +30,8 @@ pub struct FtpParser {
     open_reply: Option<[u8; 3]>,
     /// Port of the next data connection, and whether the client listens on it.
     data_port: Option<(u16, bool)>,
+    /// The user named last is a guest.
+    anonymous: bool,
 }
 
 /// A number of the configuration, which may be text with a unit (`4kb`).
@@ -61,11 +63,17 @@ impl FtpParser {
             lines: PerDir::new(LineBuffer::new(max), LineBuffer::new(max)),
             open_reply: None,
             data_port: None,
+            anonymous: false,
         }
     }
 
     fn begin(&mut self, command: Command) -> Option<&mut FtpTx> {
+        if command.name == Some("USER") {
+            self.anonymous = command.names_anonymous();
+        }
+        let secret = matches!(command.name, Some("PASS" | "ACCT")) && !self.anonymous;
         let mut tx = FtpTx::new(self.next_id, command);
+        tx.secret = secret;
         self.next_id = self.next_id.saturating_add(1);
         if self.txs.len() >= self.max_tx {
             if !std::mem::replace(&mut self.crowded, true) {

@@ -182,3 +182,15 @@ proptest! {
         prop_assert_eq!(records(&whole), records(&parts));
     }
 }
+
+#[test]
+fn a_guests_password_is_shown_and_nobody_elses() {
+    for (user, shown) in [("Anonymous", "me@example.com"), ("ftp", "me@example.com"), ("alice", "<redacted>")]
+    {
+        let login = format!("USER {user}\r\nPASS me@example.com\r\n");
+        let (parser, _) = play(Value::Null, &[(S, &login)]);
+        assert_eq!(records(&parser)[1]["command_data"], shown, "{user}");
+        let seen = parser.tx(1).unwrap().buffer(tx::COMMAND_DATA, 0, S).unwrap();
+        assert_eq!(seen.data, b"me@example.com", "rules look at what was sent");
+    }
+}

@@ -18,6 +18,9 @@ pub const REPLY: usize = 3;
 const REPLY_MAX_BYTES: usize = 64 << 10;
 const REPLY_MAX_LINES: usize = 1024;
 
+/// What events show instead of a password.
+const REDACTED: &[u8] = b"<redacted>";
+
 /// App-layer events, by their index in `super::EVENTS`.
 #[derive(Clone, Copy)]
 pub enum Event {
@@ -44,6 +47,8 @@ pub struct FtpTx {
     pub replied: bool,
     /// No more replies can come.
     pub over: bool,
+    /// What follows the command is a password that somebody keeps: events do not show it.
+    pub secret: bool,
 }
 
 impl FtpTx {
@@ -61,6 +66,7 @@ impl FtpTx {
             active: false,
             replied: false,
             over: false,
+            secret: false,
         }
     }
 
@@ -118,7 +124,7 @@ impl Transaction for FtpTx {
         if let Some(name) = self.command.name {
             out.str("command", name);
             if let Some(data) = &self.command.data {
-                out.bytes("command_data", data);
+                out.bytes("command_data", if self.secret { REDACTED } else { data });
                 out.bool("command_truncated", self.command_truncated);
             }
         }

@@ -156,7 +156,8 @@ impl HttpTx {
                 self.event(event);
             }
         }
-        let authority = self.method() == b"CONNECT";
+        // A path is no authority: such a request names no host.
+        let authority = self.method() == b"CONNECT" && !self.raw_uri().starts_with(b"/");
         self.parts = uri::split(self.raw_uri(), authority);
         let double = |range: Option<std::ops::Range<usize>>, on: bool| {
             let part = range.filter(|_| on).and_then(|range| self.raw_uri().get(range));
