@@ -52,8 +52,9 @@ linear: setup ## instructions by size of input for every known way to make an en
 bench: setup ## Suricata and Hải Đăng in turn on BENCH_PCAP and BENCH_RULES; CPU seconds and ratio
 	$(PY) tests/bench/paired.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES)
 
-docs: setup ## docs/configuration.md anew from the table of keys
+docs: setup ## docs/configuration.md, keywords.md and protocols.md anew from their tables
 	$(PY) -m sensor.config.manual > docs/configuration.md
+	$(PY) -m sensor.cli keywords --docs > docs/keywords.md && $(PY) -m sensor.cli protocols --docs > docs/protocols.md
 
 check: ## what CI runs
 	.ci/run

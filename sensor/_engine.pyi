@@ -90,10 +90,12 @@ class Replay:
         """Finish after the packet in hand; what is pending is still flushed."""
 
 def keywords() -> str:
-    """The keyword table as JSON: [{name, kind, doc, accepts, refuses, example}]."""
+    """The keyword table as JSON: [{name, aliases, kind, doc, example, accepts, refuses, protocols, directions,
+    multi, words}]; the last four only where they apply, words as [word, number]."""
 
 def protocols() -> str:
-    """The application protocols as JSON: [{name, transport, buffers, events, doc}]."""
+    """The application protocols as JSON: [{name, aliases, transport, recognise: {patterns, probe, tcp_ports,
+    udp_ports}, buffers, numbers, frames, events, hooks: {to_server, to_client}, record, doc}]."""
 
 def lint_buffers() -> str:
     """The sticky buffers as JSON: [{name, protocol, direction, doc}]."""

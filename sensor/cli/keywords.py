@@ -24,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument(
         "--csv", action="store_true", help=say("as CSV, one line each", "dạng CSV, mỗi từ một dòng")
     )
+    form.add_argument(
+        "--docs",
+        action="store_true",
+        help=say("the manual page, in Markdown", "trang tài liệu, dạng Markdown"),
+    )
     parser.add_argument(
         "keyword",
         nargs="?",
@@ -37,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
     table: list[dict[str, object]] = json.loads(_engine.keywords())
     if args.keyword:
-        table = [entry for entry in table if entry["name"] == args.keyword]
+        table = [entry for entry in table if args.keyword in _names(entry)]
         if not table:
             raise UserError(
                 f"no keyword {args.keyword!r} in this build",
@@ -48,6 +53,10 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write("\n")
     elif args.csv:
         _write_csv(table)
+    elif args.docs:
+        from sensor.cli.manual import keyword_pages
+
+        sys.stdout.writelines(f"{line}\n" for line in keyword_pages(table))
     elif args.keyword:
         _describe(table[0])
     else:
@@ -82,6 +91,11 @@ def _describe(entry: Mapping[str, object]) -> None:
             sys.stdout.write(f"{field}:\n" + "".join(f"  {item}\n" for item in value))
         else:
             sys.stdout.write(f"{field}: {value}\n")
+
+
+def _names(entry: Mapping[str, object]) -> list[object]:
+    aliases = entry.get("aliases")
+    return [entry["name"], *(aliases if isinstance(aliases, list) else [])]
 
 
 def _text(entry: Mapping[str, object], field: str) -> str:

@@ -330,6 +330,9 @@ KEYS: tuple[Key, ...] = (
     _engine("detect.guess-applayer-tx", BOOL, "Log the only open transaction with a packet alert."),
     _none("detect.**", "grouping and its reports are the engine's own"),
     _engine("asn1-max-frames", COUNT, "Elements of ASN.1 to look at."),
+    _engine("reputation-categories-file", TEXT, "The categories of `iprep`, each a line number,name,description."),
+    _engine("default-reputation-path", TEXT, "Where reputation files with relative names are."),
+    _engine("reputation-files", TEXTS, "Scores for `iprep`, each a line address-or-network,category,score."),
     _engine("datasets.**", GUESS, "Sets that rules look up with `dataset`."),
     _engine("legacy.uricontent", choice("enabled", "disabled"), "Accept the keyword uricontent."),
     _engine("exception-policy", POLICY, "What to do in distress; a passive sensor knows `ignore`."),
@@ -355,9 +358,7 @@ KEYS: tuple[Key, ...] = (
     ),
     *(
         _none(f"{section}.**", "tables by host are bounded within the engine")
-        for section in (
-            "host", "ippair", "reputation-categories-file", "default-reputation-path", "reputation-files",
-        )
+        for section in ("host", "ippair")
     ),
     _none("geoip-database", "this build has no GeoIP"),
 )  # fmt: skip

@@ -132,6 +132,11 @@ pub fn transport_is_right(packet: &Packet<'_>) -> bool {
     adds_up(add(add(add(0, addresses.unwrap_or(&[])), &pseudo), segment))
 }
 
+/// Over the whole message, without addresses (RFC 2236, section 2.3).
+pub fn igmp_is_right(packet: &Packet<'_>) -> bool {
+    adds_up(add(0, packet.l4_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

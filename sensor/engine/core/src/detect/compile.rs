@@ -4,12 +4,14 @@ use super::builder::build;
 use super::dataset;
 use super::diagnostic::{Diagnostic, RawRule};
 use super::names::Names;
+use super::reputation::Reputation;
 use super::rule::Rule;
 use super::ruleset::Ruleset;
 use super::shared::{Class, Shared};
 use super::threshold_config;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// What compiling gave.
 pub struct Compiled {
@@ -67,6 +69,7 @@ fn shared(document: &Value) -> Result<Shared, String> {
     }
     shared.datasets.config = dataset::Config::new(document);
     shared.datasets.define(document)?;
+    shared.reputation = Arc::new(Reputation::read(document)?);
     for (name, prefix) in document["references"].as_object().into_iter().flatten() {
         shared.references.insert(name.clone(), prefix.as_str().unwrap_or_default().to_owned());
     }

@@ -10,7 +10,7 @@ const V4_LAST: u128 = 0xffff_ffff_ffff;
 
 pub fn action(text: &str) -> Option<Action> {
     Some(match text {
-        "alert" => Action::Alert,
+        "alert" | "config" => Action::Alert,
         "pass" => Action::Pass,
         "drop" => Action::Drop,
         "reject" | "rejectsrc" | "rejectdst" | "rejectboth" => Action::Reject,

@@ -36,6 +36,7 @@ pub mod pcre;
 pub mod ports;
 pub mod prefilter;
 pub mod program;
+pub mod reputation;
 pub mod rule;
 pub mod ruleset;
 pub mod run;

@@ -109,6 +109,15 @@ pub enum StoreScope {
 /// A test of one file (filename, filesize, filemd5 ...).
 pub type FileTest = Box<dyn Fn(&File) -> bool + Send + Sync>;
 
+/// What the keyword `config` takes out of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unlogged {
+    /// The record of the transaction.
+    Tx,
+    /// The event at the flow's end.
+    Flow,
+}
+
 /// What a matching rule does besides alerting (flowbits:set ...). `captures` are those of the evaluation.
 pub trait OnMatch: Send + Sync {
     fn apply(&self, packet: &crate::decode::Packet<'_>, flow: Option<&mut Flow>, captures: &[(u32, Vec<u8>)]);
@@ -325,6 +334,8 @@ pub struct Rule {
     /// Tests that one and the same file of the transaction has to pass.
     pub file_tests: Arc<[FileTest]>,
     pub filestore: Option<Filestore>,
+    /// What the log leaves out once the rule matched.
+    pub unlogged: Option<Unlogged>,
     pub on_match: Vec<Box<dyn OnMatch>>,
     pub threshold: Option<Threshold>,
     /// `flowbits` this rule sets and reads, for ordering: ids of the shared interner.
@@ -379,6 +390,7 @@ impl Rule {
             tx_tests: Vec::new(),
             file_tests: Arc::new([]),
             filestore: None,
+            unlogged: None,
             on_match: Vec::new(),
             threshold: None,
             bits_set: Vec::new(),

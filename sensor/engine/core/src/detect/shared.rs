@@ -3,6 +3,7 @@
 use super::dataset::Datasets;
 use super::diagnostic::Diagnostic;
 use super::header;
+use super::reputation::Reputation;
 use super::rule::{AddrSet, PortSet};
 use super::xbits::XbitTable;
 use crate::app::digest::FileWants;
@@ -55,6 +56,8 @@ pub struct Shared {
     /// xbits and hostbits at run time.
     pub xbit_table: Arc<XbitTable>,
     pub datasets: Datasets,
+    /// What `iprep` looks up.
+    pub reputation: Arc<Reputation>,
     /// classification.config by class name; empty = not given, every class is accepted.
     pub classes: HashMap<String, Class>,
     /// reference.config: prefix of each reference type; empty = not given.

@@ -50,6 +50,8 @@ pub struct FlowDetect {
     pub passed: bool,
     /// A drop rule matched that would have stopped the whole flow, were the sensor in its way.
     pub dropped: bool,
+    /// A rule wants no event at the flow's end.
+    pub unlogged: bool,
     /// The rule (sid) that asked for all files of a direction to be stored.
     pub store: PerDir<Option<u32>>,
     /// IP-only rules were matched, per direction.

@@ -4,7 +4,7 @@
 use super::buffers;
 use super::eval::{shape, Scene};
 use super::keywords::file::passes;
-use super::rule::{Absent, Arrow, BufferTest, Filestore, Rule, StoreScope, Target};
+use super::rule::{Absent, Arrow, BufferTest, Filestore, Rule, StoreScope, Target, Unlogged};
 use super::ruleset::Ruleset;
 use super::run::{Detector, Hit};
 use super::state::{PartialMatch, TxDetect};
@@ -127,6 +127,11 @@ impl Detector {
                 }
                 if let Some(asked) = &rule.filestore {
                     filestore(flow, id, dir, rule, asked);
+                }
+                if rule.unlogged == Some(Unlogged::Tx) {
+                    if let Some(tx) = flow.app.parser.as_mut().and_then(|p| p.tx_mut(id)) {
+                        tx.meta_mut().logged = true;
+                    }
                 }
                 self.hits.push(Hit {
                     rule: *number,

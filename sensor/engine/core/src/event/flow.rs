@@ -17,7 +17,7 @@ pub(super) fn flow_counts(out: &mut JsonWriter, flow: &Flow) {
 impl Events {
     /// Writes the flow's end. `now` is the packet time at which it was noticed.
     pub fn flow(&mut self, flow: &Flow, now: Timestamp) {
-        if !self.config.flow {
+        if !self.config.flow || flow.detect.unlogged {
             return;
         }
         let place = Place {

@@ -50,6 +50,13 @@ impl RuleBuilder<'_> {
             );
             return Err((None, refusal));
         }
+        if self.rule.unlogged == Some(Unlogged::Tx) && !is_app {
+            let refusal = Refusal::error(
+                "`config` speaks of a transaction, and nothing in the rule does",
+                "add a sticky buffer or another app-layer keyword, or write type flow, scope flow",
+            );
+            return Err((None, refusal));
+        }
         self.check_dirs().map_err(|refusal| (None, refusal))?;
         self.check_protocols().map_err(|refusal| (None, refusal))
     }

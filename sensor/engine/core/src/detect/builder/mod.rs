@@ -109,13 +109,12 @@ impl<'a> RuleBuilder<'a> {
     fn header(&mut self, raw: &RawRule) -> Result<(), Refusal> {
         let rule = &mut self.rule;
         rule.action = header::action(&raw.action).ok_or_else(|| {
-            if raw.action == "config" {
-                return Refusal::skip(
-                    "config rules change how flows are logged, which this build does not do yet",
-                );
-            }
-            Refusal::error(format!("unknown action `{}`", raw.action), "use alert, pass, drop or reject")
+            Refusal::error(
+                format!("unknown action `{}`", raw.action),
+                "use alert, pass, drop, reject or config",
+            )
         })?;
+        rule.noalert = raw.action == "config";
         rule.arrow = header::arrow(&raw.arrow).ok_or_else(|| {
             Refusal::error(
                 format!("unknown direction `{}`", raw.arrow),

@@ -1,7 +1,7 @@
 //! ipv4-csum, tcpv4-csum ...: whether a packet's checksum is right.
 
 use super::{Keyword, Kind};
-use crate::decode::checksum::{ipv4_is_right, transport_is_right};
+use crate::decode::checksum::{igmp_is_right, ipv4_is_right, transport_is_right};
 use crate::decode::packet::{Packet, L4};
 use crate::detect::builder::some_value;
 use crate::detect::diagnostic::Refusal;
@@ -103,4 +103,11 @@ checksum!(
     "The checksum of ICMPv6 is valid, or invalid.",
     |p| matches!(p.l4, L4::Icmp { v6: true, .. }),
     transport_is_right
+);
+checksum!(
+    IGMP,
+    "igmp-csum",
+    "The checksum of IGMP is valid, or invalid.",
+    |p| p.ip_version == 4 && p.proto == 2 && !p.l4_bytes().is_empty(),
+    igmp_is_right
 );

@@ -138,6 +138,27 @@ pub static SAMEIP: Keyword = Keyword {
     ..Keyword::EMPTY
 };
 
+pub static L3_PROTO: Keyword = Keyword {
+    name: "l3_proto",
+    kind: Kind::Packet,
+    doc: "The IP version: ipv4 (ip4) or ipv6 (ip6).",
+    example: "l3_proto:ipv6;",
+    accepts: &["l3_proto:ipv6;", "l3_proto:ip4;"],
+    refuses: &["l3_proto;", "l3_proto:5;"],
+    parse: |rule, value| {
+        let version = match some_value("l3_proto", value, "ipv6")?.to_ascii_lowercase().as_str() {
+            "ipv4" | "ip4" => 4,
+            "ipv6" | "ip6" => 6,
+            other => {
+                return Err(Refusal::error(format!("`{other}` is no IP version"), "use ipv4 or ipv6"));
+            }
+        };
+        rule.packet_test(move |cx| cx.packet.ip_version == version);
+        Ok(())
+    },
+    ..Keyword::EMPTY
+};
+
 pub static IP_PROTO: Keyword = Keyword {
     name: "ip_proto",
     kind: Kind::Packet,

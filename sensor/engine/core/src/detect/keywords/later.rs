@@ -39,31 +39,5 @@ pub const LATER_DECODERS: &[&str] = &[
 ];
 
 /// Keywords.
-pub const LATER: &[&str] = &[
-    "config",
-    "entropy",
-    "geoip",
-    "iprep",
-    "l3_proto",
-    "lua",
-    "luaxform",
-    "ether.hdr",
-    "flowvar",
-    "pktvar",
-    "template2",
-    "igmp.hdr",
-    "igmp-csum",
-    "igmp.type",
-    "pop3.command",
-    "imap.command",
-    "arp.opcode",
-    "vxlan_vni",
-    "tls.cert_notbefore",
-    "tls.cert_notafter",
-    "tcp.wscale",
-    "reputation",
-    "tls.handshake",
-    "rpc.program",
-    "xor_key",
-    "unpack",
-];
+pub const LATER: &[&str] =
+    &["geoip", "lua", "luaxform", "ether.hdr", "igmp.hdr", "igmp.type", "tcp.wscale", "vxlan_vni"];

@@ -7,11 +7,13 @@ mod base64;
 mod byte_variables;
 mod bytes;
 mod checksum;
+mod configure;
 mod content;
 mod dataset;
 mod dcerpc;
 mod dnp3;
 mod enip;
+mod entropy;
 mod events;
 pub mod file;
 mod file_hash;
@@ -24,9 +26,11 @@ mod http2;
 mod icmp;
 mod ike;
 mod ip;
+mod iprep;
 mod krb5;
 mod later;
 mod ldap;
+mod manual;
 mod meta;
 mod modbus;
 mod nfs;
@@ -41,10 +45,12 @@ pub mod threshold;
 mod tls_text;
 mod transforms;
 pub mod tx_number;
+mod variable;
 mod xbits;
 
 pub use super::diagnostic::Severity;
 pub use later::{LATER, LATER_DECODERS, LATER_PROTOCOLS};
+pub use manual::{directions, keywords_json};
 
 use super::buffers;
 use super::builder::RuleBuilder;
@@ -101,13 +107,13 @@ impl Keyword {
 pub static KEYWORDS: &[&Keyword] = &[
     &meta::MSG, &meta::SID, &meta::GID, &meta::REV, &meta::CLASSTYPE, &meta::PRIORITY, &meta::REFERENCE, &meta::METADATA,
     &meta::TARGET, &meta::NOALERT, &meta::ALERT, &meta::TAG, &meta::REQUIRES, &meta::BYPASS, &meta::PREFILTER,
-    &meta::NFQ_SET_MARK, &meta::TLS_STORE,
+    &meta::NFQ_SET_MARK, &meta::TLS_STORE, &configure::CONFIG,
     &content::CONTENT, &content::URICONTENT, &content::NOCASE, &content::RAWBYTES, &content::REPLACE, &content::FAST_PATTERN,
     &position::OFFSET, &position::DEPTH, &position::STARTSWITH, &position::ENDSWITH, &position::DISTANCE, &position::WITHIN,
     &pcre::PCRE, &asn1::ASN1,
     &size::ISDATAAT, &size::BSIZE, &size::DSIZE, &size::URILEN, &size::ABSENT,
     &bytes::BYTE_TEST, &bytes::BYTE_JUMP, &byte_variables::BYTE_EXTRACT, &byte_variables::BYTE_MATH,
-    &base64::BASE64_DECODE, &base64::BASE64_DATA,
+    &base64::BASE64_DECODE, &base64::BASE64_DATA, &entropy::ENTROPY,
     &header_buffers::IPV4, &header_buffers::IPV6, &header_buffers::TCP, &header_buffers::UDP, &header_buffers::ICMPV4,
     &header_buffers::ICMPV6, &header_buffers::PKT_DATA,
     &transforms::TO_LOWERCASE, &transforms::TO_UPPERCASE, &transforms::STRIP_WHITESPACE, &transforms::COMPRESS_WHITESPACE,
@@ -116,6 +122,7 @@ pub static KEYWORDS: &[&Keyword] = &[
     &transforms::STRIP_PSEUDO_HEADERS, &transforms::CASECHANGE, &transforms::PCREXFORM, &transforms::FROM_BASE64,
     &flow::FLOW, &flow::STREAM_SIZE, &flow::AGE, &flow::PKTS, &flow::BYTES, &flow::PKTS_TOSERVER, &flow::PKTS_TOCLIENT,
     &flow::BYTES_TOSERVER, &flow::BYTES_TOCLIENT, &flowbits::FLOWBITS, &flowbits::FLOWINT, &xbits::XBITS, &xbits::HOSTBITS,
+    &variable::FLOWVAR, &variable::PKTVAR, &iprep::IPREP,
     &threshold::THRESHOLD, &threshold::DETECTION_FILTER,
     &app::APP_LAYER_PROTOCOL, &app::APP_LAYER_EVENT, &frame::FRAME,
     &dataset::DATASET, &dataset::DATAREP,
@@ -124,10 +131,10 @@ pub static KEYWORDS: &[&Keyword] = &[
     &file_hash::FILEMD5, &file_hash::FILESHA1, &file_hash::FILESHA256,
     &events::DECODE_EVENT, &events::STREAM_EVENT, &events::ENGINE_EVENT,
     &ip::TTL, &ip::TOS, &ip::ID, &ip::IPOPTS, &ip::IP_PROTO, &ip::SAMEIP, &ip::FRAGBITS, &ip::FRAGOFFSET, &ip::VLAN_ID,
-    &ip::VLAN_LAYERS,
+    &ip::VLAN_LAYERS, &ip::L3_PROTO,
     &tcp::FLAGS, &tcp::SEQ, &tcp::ACK, &tcp::WINDOW, &tcp::MSS,
     &checksum::IPV4, &checksum::TCPV4, &checksum::TCPV6, &checksum::UDPV4, &checksum::UDPV6, &checksum::ICMPV4,
-    &checksum::ICMPV6, &header_buffers::IP_SRC, &header_buffers::IP_DST,
+    &checksum::ICMPV6, &checksum::IGMP, &header_buffers::IP_SRC, &header_buffers::IP_DST,
     &icmp::ITYPE, &icmp::ICODE, &icmp::ICMP_ID, &icmp::ICMP_SEQ, &icmp::ICMPV6_MTU,
     &tx_number::TLS_VERSION, &tx_number::SSL_VERSION,
     &tx_number::SSL_STATE, &tx_number::TLS_CHAIN_LEN, &tx_number::TLS_NOTBEFORE, &tx_number::TLS_NOTAFTER,
@@ -239,41 +246,6 @@ fn edits(a: &[u8], b: &[u8]) -> usize {
         }
     }
     row.last().copied().unwrap_or(0)
-}
-
-/// The keyword table as JSON, sticky buffers and modifiers included: [{name, aliases, kind, doc, accepts, refuses, example}].
-pub fn keywords_json() -> String {
-    let mut rows: Vec<serde_json::Value> = KEYWORDS
-        .iter()
-        .map(|k| {
-            serde_json::json!({
-                "name": k.name, "aliases": k.aliases, "kind": k.kind, "doc": k.doc,
-                "accepts": k.accepts, "refuses": k.refuses, "example": k.example,
-            })
-        })
-        .collect();
-    for number in PROTOCOLS.iter().flat_map(|p| p.numbers) {
-        rows.push(serde_json::json!({
-            "name": number.name, "aliases": number.aliases, "kind": Kind::App, "doc": number.doc,
-            "accepts": [], "refuses": [], "example": format!("{}:{};", number.name, number.example()),
-        }));
-    }
-    for entry in buffers::all() {
-        let Some((protocol, local)) = entry.providers.first() else { continue };
-        let Some(buffer) = buffers::buffer(*protocol, *local) else { continue };
-        rows.push(serde_json::json!({
-            "name": buffer.name, "aliases": buffer.aliases, "kind": Kind::Buffer, "doc": buffer.doc,
-            "accepts": [], "refuses": [], "example": format!("{}; content:\"abc\";", buffer.name),
-        }));
-        if let Some(modifier) = buffer.modifier {
-            rows.push(serde_json::json!({
-                "name": modifier, "aliases": [], "kind": Kind::ContentModifier,
-                "doc": format!("The older form of {}.", buffer.name),
-                "accepts": [], "refuses": [], "example": format!("content:\"abc\"; {modifier};"),
-            }));
-        }
-    }
-    serde_json::Value::Array(rows).to_string()
 }
 
 #[cfg(test)]

@@ -59,6 +59,29 @@ fn the_table_is_json() {
     assert!(rows.iter().any(|row| row["name"] == "tls.sni" && row["kind"] == "buffer"));
 }
 
+/// What the manual shows is what the builder takes, unless it hangs on a list that only the user has.
+#[test]
+fn the_manual_tells_the_truth() {
+    let table: serde_json::Value = serde_json::from_str(&super::keywords_json()).unwrap();
+    for row in table.as_array().unwrap() {
+        let texts = |key: &str| -> Vec<String> {
+            let list = row[key].as_array().unwrap();
+            list.iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+        };
+        let example = row["example"].as_str().unwrap().to_owned();
+        for text in texts("accepts").into_iter().chain([example]) {
+            let Err(found) = options(&text) else { continue };
+            let configured =
+                |reason: &str| reason.contains("in the configuration") || reason.contains("list.txt");
+            let configured = found.iter().all(|d| configured(&d.reason));
+            assert!(configured, "{}: {text}: {found:?}", row["name"]);
+        }
+        for text in texts("refuses") {
+            assert!(options(&text).is_err(), "{}: {text}", row["name"]);
+        }
+    }
+}
+
 #[test]
 fn unknown_names_get_the_nearest_known_one() {
     let found = options("contnet:\"a\";").err().unwrap();
