@@ -90,8 +90,8 @@ class Replay:
         """Finish after the packet in hand; what is pending is still flushed."""
 
 def keywords() -> str:
-    """The keyword table as JSON: [{name, aliases, kind, doc, example, accepts, refuses, protocols, directions,
-    multi, words}]; the last four only where they apply, words as [word, number]."""
+    """The keyword table as JSON: [{name, aliases, kind, doc, example, accepts, refuses, protocols,
+    directions, multi, words}]; the last four only where they apply, words as [word, number]."""
 
 def protocols() -> str:
     """The application protocols as JSON: [{name, aliases, transport, recognise: {patterns, probe, tcp_ports,

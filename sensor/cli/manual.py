@@ -29,9 +29,9 @@ _KINDS = {
 _KEYWORDS_INTRODUCTION = """\
 # Keywords
 
-Every name a rule may use in this build, made from the engine's own table (`haidang keywords --docs`). The tests
-try everything that is listed as accepted or refused. How rules are written in general is told by Suricata's
-user guide, which Hải Đăng follows; [differences.md](differences.md) says where not, and why.
+Every name a rule may use in this build, made from the engine's own table (`haidang keywords --docs`). The
+tests try everything that is listed as accepted or refused. How rules are written in general is told by
+Suricata's user guide, which Hải Đăng follows; [differences.md](differences.md) says where not, and why.
 
 - A **sticky buffer** says where the tests behind it look, a **transform** changes what they see, and a
   **modifier** belongs to the content before it.
@@ -46,10 +46,11 @@ Every application protocol this build recognises, made from the engine's own reg
 --docs`). Keywords are described in [keywords.md](keywords.md), configuration keys in
 [configuration.md](configuration.md).
 
-Each has the switches `app-layer.protocols.NAME.enabled` (`yes`, `no`, `detection-only`), the same under `tcp`
-and `udp`, `detection-ports.dp` and `.sp` for ports to try it on first, and `stream-depth`. Every protocol over
-TCP has the frame `stream`. Rules name an event with `app-layer-event:PROTOCOL.EVENT`, a frame with
-`frame:PROTOCOL.FRAME`, and a stage that a transaction has reached with the hook `PROTOCOL:STAGE` in the header.
+Each has the switches `app-layer.protocols.NAME.enabled` (`yes`, `no`, `detection-only`), the same under
+`tcp` and `udp`, `detection-ports.dp` and `.sp` for ports to try it on first, and `stream-depth`. Every
+protocol over TCP has the frame `stream`. Rules name an event with `app-layer-event:PROTOCOL.EVENT`, a frame
+with `frame:PROTOCOL.FRAME`, and a stage that a transaction has reached with the hook `PROTOCOL:STAGE` in the
+header.
 """
 
 
