@@ -37,6 +37,7 @@ START_SECONDS = 120.0  # for rules to load and be compiled when they are not cac
 SECONDS_PER_MEBIBYTE = 15.0  # some hundred times what it takes: only a hang takes longer
 POLL_SECONDS = 0.05
 RAW_FILES_SHARE = 40  # one mutant in so many is a damaged file, not damaged packets
+MAGIC = {bytes.fromhex(text) for text in ("d4c3b2a1", "a1b2c3d4", "4d3cb2a1", "a1b23c4d", "0a0d0d0a")}
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -244,10 +245,13 @@ def plain_batches(paths: list[Path]) -> Iterator[list[Path]]:
 
 
 def captures_in(folder: Path) -> list[Path]:
-    """Every capture below a folder, smallest name first."""
-    return sorted(
-        p for p in folder.rglob("*") if p.suffix in (".pcap", ".pcapng", ".cap", ".dmp") and p.is_file()
-    )
+    """Every capture below a folder, known by how it begins."""
+    found = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            if file.read(4) in MAGIC:
+                found.append(path)
+    return found
 
 
 def judge(job: Job, work: Iterator[list[Path]], keep: Path | None, what: str) -> int:

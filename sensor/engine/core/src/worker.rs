@@ -244,6 +244,9 @@ impl Stages {
             return;
         }
         flow.app.announce(dir);
+        if flow.app.touched || flow.app.dirty[dir] {
+            flow.app.live.begin(dir);
+        }
         if flow.app.touched {
             self.files.begin(flow);
         }
@@ -266,8 +269,8 @@ impl Stages {
         }
         if let Some(parser) = flow.app.parser.as_mut() {
             if flow.app.touched {
-                for id in parser.tx_ids() {
-                    parser.inspected(id, dir);
+                for id in &flow.app.live.turn {
+                    parser.inspected(*id, dir);
                 }
             }
         }
@@ -306,6 +309,7 @@ impl Stages {
             self.inspect(flow, &packet, dir, false);
         }
         let packet = end_packet(flow, Dir::ToServer);
+        flow.app.live.begin_last();
         self.files.end(flow, true);
         self.log_app(flow, &packet, None);
         self.events.flow(flow, flow.last);

@@ -3,6 +3,7 @@
 use super::expectation::Expectations;
 use super::flow_state::Recognition;
 use super::frames::{self, FrameChoice};
+use super::live::Live;
 use super::recognise::{Enabled, Guess, Recogniser, RECOGNISE_MAX_BYTES};
 use super::{Outcome, ParseCx, Protocol, ProtocolId, PROTOCOLS};
 use crate::decode::{Origin, Packet};
@@ -313,6 +314,7 @@ impl Driver {
             if let (Some(protocol), Some(parser)) = (flow.app.parser_protocol.take(), flow.app.parser.take())
             {
                 flow.app.retired.push((protocol, parser));
+                flow.app.live = Live::default();
                 flow.app.retired_inspected = PerDir::default();
             }
             flow.app.protocol = None;
@@ -466,6 +468,9 @@ enum Next {
 
 /// Something changed: both directions are to be inspected, and the log has a look.
 fn touch(flow: &mut Flow) {
+    if let Some(parser) = flow.app.parser.as_mut() {
+        flow.app.live.parsed(&mut **parser);
+    }
     flow.app.dirty = PerDir::new(true, true);
     flow.app.touched = true;
 }

@@ -1,6 +1,7 @@
 //! What the app stage keeps on a flow: which protocol it is and its parser.
 
 use super::frames::FlowFrames;
+use super::live::Live;
 use super::{Parser, ProtocolId};
 use crate::direction::{Dir, PerDir};
 
@@ -54,6 +55,8 @@ pub struct AppState {
     /// Transactions may have something to log or may be free to go.
     pub touched: bool,
     pub tx_count: u64,
+    /// Which of them the stages behind have to look at.
+    pub live: Live,
     /// Frames that rules or the log still have to see; None until there is one.
     pub frames: Option<Box<FlowFrames>>,
 }

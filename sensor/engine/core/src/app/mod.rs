@@ -38,6 +38,7 @@ pub mod ike;
 pub mod imap;
 pub mod krb5;
 pub mod ldap;
+pub mod live;
 pub mod mdns;
 pub mod mime;
 pub mod modbus;
@@ -194,6 +195,12 @@ pub trait Parser: Send {
     fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction>;
     /// Frees one transaction; the driver frees from the front mostly, never one still in use.
     fn drop_tx(&mut self, id: u64);
+
+    /// Ids of the transactions that changed since the last call, in any order, also more than once. None: the parser does not
+    /// tell, and all it holds are looked at with every packet; for one that may hold many.
+    fn take_changed(&mut self) -> Option<Vec<u64>> {
+        None
+    }
 
     /// Called by the driver after a direction was inspected, so that streaming buffers can slide their windows.
     fn inspected(&mut self, _id: u64, _dir: Dir) {}

@@ -10,11 +10,14 @@ pub struct Queue<T> {
     next_id: u64,
     /// Held at most; beyond it the oldest go.
     max: usize,
+    /// Those that the parser had in its hands since `take_changed`.
+    changed: Vec<u64>,
+    all_changed: bool,
 }
 
 impl<T: Transaction> Queue<T> {
     pub fn new(max: usize) -> Queue<T> {
-        Queue { txs: VecDeque::new(), next_id: 0, max }
+        Queue { txs: VecDeque::new(), next_id: 0, max, changed: Vec::new(), all_changed: false }
     }
     /// Adds what `make` makes of the new id.
     pub fn push(&mut self, make: impl FnOnce(u64) -> T) -> &mut T {
@@ -22,6 +25,7 @@ impl<T: Transaction> Queue<T> {
             self.txs.pop_front();
         }
         let tx = make(self.next_id);
+        self.changed.push(self.next_id);
         self.next_id = self.next_id.saturating_add(1);
         self.txs.push_back(tx);
         let last = self.txs.len().saturating_sub(1);
@@ -48,6 +52,7 @@ impl<T: Transaction> Queue<T> {
     }
     /// Oldest first.
     pub fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut T> {
+        self.all_changed = true;
         self.txs.iter_mut()
     }
     /// As what it is.
@@ -57,11 +62,20 @@ impl<T: Transaction> Queue<T> {
     /// As what it is.
     pub fn typed_mut(&mut self, id: u64) -> Option<&mut T> {
         let at = self.index(id)?;
+        self.changed.push(id);
         self.txs.get_mut(at)
     }
     /// The newest.
     pub fn last_mut(&mut self) -> Option<&mut T> {
-        self.txs.back_mut()
+        let last = self.txs.back_mut()?;
+        self.changed.push(last.meta().id);
+        Some(last)
+    }
+
+    /// Answers `Parser::take_changed`.
+    pub fn take_changed(&mut self) -> Option<Vec<u64>> {
+        let changed = std::mem::take(&mut self.changed);
+        (!std::mem::take(&mut self.all_changed)).then_some(changed)
     }
 
     /// Without a hole the place follows from the id.
@@ -89,6 +103,9 @@ macro_rules! answers_from_queue {
         }
         fn drop_tx(&mut self, id: u64) {
             self.txs.remove(id);
+        }
+        fn take_changed(&mut self) -> Option<Vec<u64>> {
+            self.txs.take_changed()
         }
     };
 }

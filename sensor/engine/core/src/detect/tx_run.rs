@@ -43,10 +43,11 @@ impl Detector {
         flow.app.touched = true;
         let Some(protocol) = flow.app.parser_protocol else { return };
         let Some(group) = rules.tx.group(protocol, dir) else { return };
-        let Some(parser) = flow.app.parser.as_ref() else { return };
-        for id in parser.tx_ids() {
-            self.transaction(rules, group, packet, flow, protocol, dir, id);
+        let turn = std::mem::take(&mut flow.app.live.turn);
+        for id in &turn {
+            self.transaction(rules, group, packet, flow, protocol, dir, *id);
         }
+        flow.app.live.turn = turn;
     }
 
     /// Inspects what a parser that an upgrade replaced still holds: the request and answer that agreed on it came in the very

@@ -15,7 +15,9 @@ impl Events {
         self.flow_app_events(flow, packet);
         if dir.is_none() || Dir::BOTH.iter().all(|d| flow.app.retired_inspected[*d]) {
             for (protocol, mut parser) in std::mem::take(&mut flow.app.retired) {
-                self.parser(flow, packet, protocol, &mut *parser, None);
+                for id in parser.tx_ids() {
+                    self.one(flow, packet, protocol, &mut *parser, id, None);
+                }
             }
         }
         let touched = std::mem::take(&mut flow.app.touched);
@@ -24,23 +26,18 @@ impl Events {
         }
         // The parser is taken out so that records may look at the flow while transactions are marked.
         if let (Some(protocol), Some(mut parser)) = (flow.app.parser_protocol, flow.app.parser.take()) {
-            self.parser(flow, packet, protocol, &mut *parser, dir);
+            let mut freed = 0usize;
+            for id in &flow.app.live.turn {
+                if !self.one(flow, packet, protocol, &mut *parser, *id, dir) {
+                    freed = freed.saturating_add(1);
+                }
+            }
+            flow.app.live.done(freed, &*parser);
             flow.app.parser = Some(parser);
         }
     }
 
-    fn parser(
-        &mut self,
-        flow: &Flow,
-        packet: &Packet<'_>,
-        protocol: ProtocolId,
-        parser: &mut dyn Parser,
-        dir: Option<Dir>,
-    ) {
-        for id in parser.tx_ids() {
-            self.one(flow, packet, protocol, parser, id, dir);
-        }
-    }
+    /// Whether the transaction is still held.
 
     fn one(
         &mut self,
@@ -50,10 +47,10 @@ impl Events {
         parser: &mut dyn Parser,
         id: u64,
         dir: Option<Dir>,
-    ) {
+    ) -> bool {
         let entry = protocol.get();
         let at_end = dir.is_none();
-        let Some(tx) = parser.tx(id) else { return };
+        let Some(tx) = parser.tx(id) else { return false };
         let meta = tx.meta();
         let fresh = meta.events & !meta.events_logged;
         if fresh != 0 {
@@ -80,12 +77,12 @@ impl Events {
         }
         if gone {
             parser.drop_tx(id);
-            return;
+            return false;
         }
         if !(write || wrote_file || fresh != 0) {
-            return;
+            return true;
         }
-        let Some(tx) = parser.tx_mut(id) else { return };
+        let Some(tx) = parser.tx_mut(id) else { return false };
         for of in Dir::BOTH.into_iter().filter(|of| passes(*of)) {
             for file in tx.files_mut(of) {
                 file.logged |= file.state != FileState::Open;
@@ -94,6 +91,7 @@ impl Events {
         let meta = tx.meta_mut();
         meta.logged |= write;
         meta.events_logged |= fresh;
+        true
     }
 
     fn flow_app_events(&mut self, flow: &mut Flow, packet: &Packet<'_>) {

@@ -172,7 +172,9 @@ impl FileStage {
             if self.carries.get(usize::from(protocol.0)) != Some(&true) {
                 continue;
             }
-            for id in parser.tx_ids() {
+            let replaced = if retired { parser.tx_ids() } else { 0..0 };
+            let turn: &[u64] = if retired { &[] } else { &app.live.turn };
+            for id in turn.iter().copied().chain(replaced) {
                 let Some(tx) = parser.tx_mut(id) else { continue };
                 let asked = tx.meta().store[dir].or(flow.detect.store[dir]);
                 for file in tx.files_mut(dir) {

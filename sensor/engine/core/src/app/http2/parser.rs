@@ -66,6 +66,9 @@ pub struct Http2Parser {
     txs: VecDeque<Option<Box<Http2Tx>>>,
     /// Id of the front of `txs`.
     base: u64,
+    /// Those that changed since `take_changed`.
+    changed: Vec<u64>,
+    all_changed: bool,
     streams: HashMap<u32, u64, RandomState>,
     /// Highest stream either peer has opened, by who may open it: [even, odd].
     highest: [u32; 2],
@@ -83,6 +86,8 @@ impl Http2Parser {
             config,
             txs: VecDeque::new(),
             base: 0,
+            changed: Vec::new(),
+            all_changed: false,
             streams: HashMap::default(),
             highest: [0; 2],
             halves: PerDir::new(half(), half()),
@@ -95,9 +100,14 @@ impl Http2Parser {
     fn position(&self, id: u64) -> Option<usize> {
         usize::try_from(id.checked_sub(self.base)?).ok()
     }
-    fn get(&mut self, id: u64) -> Option<&mut Http2Tx> {
+    fn held(&mut self, id: u64) -> Option<&mut Http2Tx> {
         let at = self.position(id)?;
         self.txs.get_mut(at)?.as_deref_mut()
+    }
+    /// The same for what the wire says.
+    fn get(&mut self, id: u64) -> Option<&mut Http2Tx> {
+        self.changed.push(id);
+        self.held(id)
     }
 
     fn open(&mut self, stream: u32) -> u64 {
@@ -106,6 +116,7 @@ impl Http2Parser {
             // The oldest makes room: what stands of it is logged, and goes at once if the flow does not get to that.
             if let Some(Some(oldest)) = self.txs.front_mut() {
                 oldest.complete(FileState::Truncated);
+                self.changed.push(self.base);
             }
             if self.txs.len() >= self.config.max_streams.saturating_mul(2) {
                 self.drop_tx(self.base);
@@ -117,6 +128,7 @@ impl Http2Parser {
             tx.event(Event::TooManyStreams);
         }
         self.txs.push_back(Some(tx));
+        self.changed.push(id);
         if stream != 0 {
             self.streams.insert(stream, id);
         }
@@ -441,6 +453,7 @@ impl Http2Parser {
     }
 
     fn complete_all(&mut self) {
+        self.all_changed = true;
         for tx in self.txs.iter_mut().flatten() {
             tx.complete(FileState::Truncated);
         }
@@ -486,6 +499,7 @@ impl Parser for Http2Parser {
 
     fn close(&mut self, dir: Dir, cx: &mut ParseCx) {
         self.closed[dir] = true;
+        self.all_changed = true;
         for tx in self.txs.iter_mut().flatten().filter(|tx| !tx.is_complete()) {
             tx.end(dir, FileState::Truncated);
             tx.meta.packet_number = cx.packet_number;
@@ -548,8 +562,12 @@ impl Parser for Http2Parser {
         Some(tx)
     }
     fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        let tx = self.get(id)?;
+        let tx = self.held(id)?;
         Some(tx)
+    }
+    fn take_changed(&mut self) -> Option<Vec<u64>> {
+        let changed = std::mem::take(&mut self.changed);
+        (!std::mem::take(&mut self.all_changed)).then_some(changed)
     }
     fn drop_tx(&mut self, id: u64) {
         let Some(tx) = self.position(id).and_then(|at| self.txs.get_mut(at)).and_then(Option::take) else {
@@ -565,7 +583,7 @@ impl Parser for Http2Parser {
     }
 
     fn inspected(&mut self, id: u64, dir: Dir) {
-        if let Some(tx) = self.get(id) {
+        if let Some(tx) = self.held(id) {
             for file in &mut tx.sides[dir].files {
                 file.inspected();
             }
