@@ -2,11 +2,13 @@
 PY := .venv/bin/python
 BENCH_PCAP ?= $(if $(CORPORA_DIR),$(CORPORA_DIR)/pcaps/mix-open.pcap,$(wildcard pcaps/*.pcap))
 BENCH_RULES ?= $(if $(CORPORA_DIR),$(CORPORA_DIR)/rules/etopen-composite.rules,$(wildcard rules/*.rules))
+PARITY_PCAP ?= $(BENCH_PCAP)
+PARITY_RULES ?= $(BENCH_RULES)
 MUTANTS ?= 20000
 RUST_FILES = $(shell find sensor/engine -name '*.rs' -not -path '*/target/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-kill lint types format rust-test fuzz-smoke mutants linear bench docs check clean
+.PHONY: help setup build demo test test-kill lint types format rust-test fuzz-smoke mutants linear bench parity docs check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +53,9 @@ linear: setup ## instructions by size of input for every known way to make an en
 
 bench: setup ## Suricata and Hải Đăng in turn on BENCH_PCAP and BENCH_RULES; CPU seconds and ratio
 	$(PY) tests/bench/paired.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES)
+
+parity: setup ## the same alerts? Suricata and Hải Đăng on PARITY_PCAP (files, folders) and PARITY_RULES
+	$(PY) tests/bench/parity.py --pcap $(PARITY_PCAP) --rules $(PARITY_RULES)
 
 docs: setup ## docs/configuration.md, keywords.md and protocols.md anew from their tables
 	$(PY) -m sensor.config.manual > docs/configuration.md

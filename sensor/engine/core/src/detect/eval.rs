@@ -86,8 +86,8 @@ impl<'a> Scene<'a> {
         let program = rule.payload.as_ref()?;
         if rule.payload_on_stream {
             if let Some(raw) = self.raw() {
-                let view = View { data: raw.data, offset: raw.offset, complete: true };
-                if program.matches(view, cx) {
+                // Positions count from the start of the stretch in hand, not of the stream: so does Suricata.
+                if program.matches(View::whole(raw.data), cx) {
                     return Some(true);
                 }
             }

@@ -96,10 +96,10 @@ impl Detector {
         for form in &group.forms {
             let test = form.shaped_by.and_then(|(rule, at)| rules.rule(rule)?.buffers.get(at));
             match test {
-                None => form.prefilter.scan(view.data, view.offset, 0, &mut self.scan, &mut self.candidates),
+                None => form.prefilter.scan(view.data, view.offset, &mut self.scan, &mut self.candidates),
                 Some(test) => {
                     let shaped = shape(test, view.data);
-                    form.prefilter.scan(&shaped, 0, 0, &mut self.scan, &mut self.candidates);
+                    form.prefilter.scan(&shaped, 0, &mut self.scan, &mut self.candidates);
                 }
             }
         }

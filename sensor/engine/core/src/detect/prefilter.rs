@@ -75,17 +75,9 @@ impl Prefilter {
     }
 
     /// Appends the rules whose pattern occurs in `data` to `candidates` (unsorted, with repeats).
-    /// `offset` is where data[0] stands in the whole buffer; patterns that end within the first `seen` bytes of data
-    /// were found before.
+    /// `offset` is where data[0] stands in the whole buffer.
     #[inline]
-    pub fn scan(
-        &self,
-        data: &[u8],
-        offset: u64,
-        seen: usize,
-        scan: &mut ScanState,
-        candidates: &mut Vec<u32>,
-    ) {
+    pub fn scan(&self, data: &[u8], offset: u64, scan: &mut ScanState, candidates: &mut Vec<u32>) {
         if data.is_empty() {
             return;
         }
@@ -94,9 +86,6 @@ impl Prefilter {
         scan.scans = scan.scans.saturating_add(1);
         scan.scanned_bytes = scan.scanned_bytes.saturating_add(data.len() as u64);
         for &(pattern, end) in &scan.hits {
-            if (end as usize) <= seen {
-                continue;
-            }
             let at = pattern as usize;
             let (Some(&from), Some(&to)) = (self.starts.get(at), self.starts.get(at.saturating_add(1)))
             else {
@@ -137,15 +126,12 @@ mod tests {
         let mut scan = ScanState::default();
         prefilter.fit(&mut scan.scratch).unwrap();
         let mut candidates = Vec::new();
-        prefilter.scan(b"abc", 0, 0, &mut scan, &mut candidates);
+        prefilter.scan(b"abc", 0, &mut scan, &mut candidates);
         candidates.sort_unstable();
         assert_eq!(candidates, [1, 2, 3]);
         candidates.clear();
-        prefilter.scan(b"xabc", 0, 0, &mut scan, &mut candidates);
+        prefilter.scan(b"xabc", 0, &mut scan, &mut candidates);
         candidates.sort_unstable();
         assert_eq!(candidates, [1, 3]);
-        candidates.clear();
-        prefilter.scan(b"abcx", 0, 3, &mut scan, &mut candidates);
-        assert!(candidates.is_empty(), "found before");
     }
 }

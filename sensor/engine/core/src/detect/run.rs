@@ -131,7 +131,7 @@ impl Detector {
         if let Some(session) = flow.and_then(|f| f.tcp.as_ref()) {
             if let Some(raw) = session.side(dir).raw_chunk(packet.origin == Origin::FlowEnd) {
                 for prefilter in group.stream.for_port(port) {
-                    prefilter.scan(raw.data, raw.offset, raw.fresh, &mut self.scan, &mut self.candidates);
+                    prefilter.scan(raw.data, 0, &mut self.scan, &mut self.candidates);
                 }
             }
         }
@@ -142,7 +142,7 @@ impl Detector {
 
     fn scan_all<'p>(&mut self, prefilters: impl Iterator<Item = &'p Prefilter>, data: &[u8]) {
         for prefilter in prefilters {
-            prefilter.scan(data, 0, 0, &mut self.scan, &mut self.candidates);
+            prefilter.scan(data, 0, &mut self.scan, &mut self.candidates);
         }
     }
 

@@ -180,11 +180,11 @@ impl Detector {
                 let Some(view) = buffers::read(tx, buffer.local, index, dir) else { break };
                 match shaping(rules, buffer) {
                     None => {
-                        buffer.prefilter.scan(view.data, view.offset, 0, &mut self.scan, &mut self.candidates)
+                        buffer.prefilter.scan(view.data, view.offset, &mut self.scan, &mut self.candidates)
                     }
                     Some(test) => {
                         let shaped = shape(test, view.data);
-                        buffer.prefilter.scan(&shaped, 0, 0, &mut self.scan, &mut self.candidates);
+                        buffer.prefilter.scan(&shaped, 0, &mut self.scan, &mut self.candidates);
                     }
                 }
             }

@@ -83,7 +83,7 @@ fn read(session: &mut TcpSession, dir: Dir, at_end: bool) {
         assert!(side.app_position() > before, "no progress");
     }
     while let Some(raw) = side.raw_chunk(at_end) {
-        assert!(raw.fresh < raw.data.len(), "nothing fresh");
+        assert!(!raw.data.is_empty(), "nothing to inspect");
         side.raw_consume(raw.offset.saturating_add(raw.data.len() as u64));
         if !at_end {
             break;

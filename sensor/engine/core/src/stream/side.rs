@@ -5,9 +5,6 @@ use super::buffer::{At, Buffer, Inserted};
 use super::memory::{MemoryGauge, Share};
 use super::policy::OsPolicy;
 
-/// Bytes before the fresh ones that a raw view shows, so that a pattern over the edge of two views is found.
-const RAW_LOOKBACK: u64 = 256;
-
 /// Used-up bytes that may stay for frames: a frame's inspection window and the largest chunk in front of it.
 const HELD_MAX: u64 = 64 << 10;
 
@@ -27,8 +24,6 @@ pub struct RawView<'a> {
     pub data: &'a [u8],
     /// Absolute stream offset of data[0].
     pub offset: u64,
-    /// Index in `data` from which bytes are new.
-    pub fresh: usize,
 }
 
 /// Sequence state of the sender of this side's data. Fields as in RFC 9293, 3.3.1, seen from outside.
@@ -194,12 +189,10 @@ impl StreamSide {
             self.buffer.clear();
         } else {
             let floor = self.floor().min(self.buffer.end());
-            let keep =
-                if self.raw_off { floor } else { floor.min(self.raw_pos.saturating_sub(RAW_LOOKBACK)) };
-            let held = self.held.map_or(keep, |at| at.max(floor.saturating_sub(HELD_MAX)));
+            let held = self.held.map_or(floor, |at| at.max(floor.saturating_sub(HELD_MAX)));
             // A hole that was given up on would take the held bytes before it along.
             let floor = if held < floor && self.buffer.window_end() < floor { held } else { floor };
-            self.buffer.slide(floor, keep.min(held));
+            self.buffer.slide(floor, floor.min(held));
         }
         self.settle();
     }
@@ -279,20 +272,17 @@ impl StreamSide {
         if waits && self.raw_limit == 0 && !(at_end || self.raw_now || self.ended || self.depth_reached) {
             return None;
         }
-        let fresh_at = match self.buffer.at(self.raw_pos) {
+        let offset = match self.buffer.at(self.raw_pos) {
             At::End => return None,
             At::Hole(len) => self.raw_pos.saturating_add(len),
             At::Bytes(_) => self.raw_pos,
         };
-        let back = self.buffer.before(fresh_at, RAW_LOOKBACK);
-        let offset = fresh_at.saturating_sub(back);
         let At::Bytes(bytes) = self.buffer.at(offset) else {
             return None;
         };
         let room = usize::try_from(edge.saturating_sub(offset)).unwrap_or(usize::MAX);
         let data = bytes.get(..room).unwrap_or(bytes);
-        let fresh = back as usize;
-        (data.len() > fresh).then_some(RawView { data, offset, fresh })
+        (!data.is_empty()).then_some(RawView { data, offset })
     }
 
     /// One past the last byte that readers may see (`at_end`: that was received).

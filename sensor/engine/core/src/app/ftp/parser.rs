@@ -124,7 +124,6 @@ impl FtpParser {
             }
             _ => {}
         }
-        cx.trigger_raw[Dir::ToServer] = true;
     }
 
     fn reply(&mut self, line: Line, cx: &mut ParseCx) {
@@ -181,7 +180,6 @@ impl FtpParser {
         // 1yz says that another reply follows.
         tx.replied = !code.starts_with(b"1");
         self.data_port = settled.or(self.data_port);
-        cx.trigger_raw[Dir::ToClient] = true;
     }
 
     fn index(&self, id: u64) -> Option<usize> {
