@@ -20,8 +20,9 @@ const V4_BITS: u8 = 96;
 #[derive(Default)]
 pub struct Reputation {
     categories: HashMap<String, u8>,
-    /// By (length of the network's prefix, its address, category).
-    scores: HashMap<(u8, u128, u8), u8, ahash::RandomState>,
+    /// (category, score) by (length of the network's prefix, its address).
+    scores: HashMap<(u8, u128), Vec<(u8, u8)>, ahash::RandomState>,
+    entries: usize,
     /// Prefix lengths that occur, longest first.
     lengths: Vec<u8>,
 }
@@ -37,7 +38,7 @@ impl Reputation {
         for name in document["reputation-files"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             reputation.take(&folder.join(name), Reputation::score)?;
         }
-        let mut lengths: Vec<u8> = reputation.scores.keys().map(|(length, ..)| *length).collect();
+        let mut lengths: Vec<u8> = reputation.scores.keys().map(|(length, _)| *length).collect();
         lengths.sort_unstable_by(|a, b| b.cmp(a));
         lengths.dedup();
         reputation.lengths = lengths;
@@ -57,11 +58,11 @@ impl Reputation {
         self.categories.keys().map(String::as_str)
     }
 
-    /// The score of the address in the category: that of the smallest network that has one.
+    /// The score of the address in the category: that of the smallest network it is listed in, which is 0 when that is listed
+    /// in other categories only. None: no list has it.
     pub fn of(&self, addr: Addr, category: u8) -> Option<u8> {
-        self.lengths
-            .iter()
-            .find_map(|length| self.scores.get(&(*length, masked(addr.0, *length), category)).copied())
+        let listed = self.lengths.iter().find_map(|n| self.scores.get(&(*n, masked(addr.0, *n))))?;
+        Some(listed.iter().find(|(known, _)| *known == category).map_or(0, |(_, score)| *score))
     }
 
     fn take(
@@ -75,7 +76,7 @@ impl Reputation {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            if self.scores.len() >= ENTRIES_MAX {
+            if self.entries >= ENTRIES_MAX {
                 return Err(format!("{}:{number}: more than {ENTRIES_MAX} entries", path.display()));
             }
             line_into(self, line).ok_or_else(|| {
@@ -98,7 +99,7 @@ impl Reputation {
         Some(())
     }
 
-    /// `1.2.3.4,1,101` or `1.1.1.0/24,6,88`; a score of 0 is none.
+    /// `1.2.3.4,1,101` or `1.1.1.0/24,6,88`; the last line about a network and category counts.
     fn score(&mut self, line: &str) -> Option<()> {
         let mut parts = line.splitn(3, ',').map(str::trim);
         let address = parts.next()?;
@@ -116,8 +117,13 @@ impl Reputation {
             None => BITS,
             Some(prefix) => front.checked_add(prefix).filter(|n| *n <= BITS)?,
         };
-        if score > 0 {
-            self.scores.insert((length, masked(addr.0, length), category), score);
+        let listed = self.scores.entry((length, masked(addr.0, length))).or_default();
+        match listed.iter_mut().find(|(known, _)| *known == category) {
+            Some(held) => held.1 = score,
+            None => {
+                listed.push((category, score));
+                self.entries = self.entries.saturating_add(1);
+            }
         }
         Some(())
     }
@@ -139,7 +145,7 @@ pub(super) mod tests {
         for line in ["1,Bot,Infected hosts", "2, Good, Well known"] {
             reputation.category(line).unwrap();
         }
-        for line in ["10.0.0.0/8,1,20", "10.1.2.3,1,90", "2001:db8::/32,2,5", "10.1.2.4,1,0"] {
+        for line in ["10.0.0.0/8,1,20", "10.1.2.3,1,90", "2001:db8::/32,2,5", "10.1.2.4,2,7"] {
             reputation.score(line).unwrap();
         }
         reputation.lengths = vec![128, 104, 32];
@@ -150,9 +156,9 @@ pub(super) mod tests {
     fn the_smallest_network_counts() {
         let table = example();
         assert_eq!(table.of(Addr::v4([10, 1, 2, 3]), 1), Some(90));
-        assert_eq!(table.of(Addr::v4([10, 1, 2, 4]), 1), Some(20));
+        assert_eq!(table.of(Addr::v4([10, 9, 2, 4]), 1), Some(20));
+        assert_eq!(table.of(Addr::v4([10, 1, 2, 4]), 1), Some(0), "listed by itself, in another category");
         assert_eq!(table.of(Addr::v4([11, 1, 2, 3]), 1), None);
-        assert_eq!(table.of(Addr::v4([10, 1, 2, 3]), 2), None);
         assert_eq!(table.of(Addr(0x2001_0db8 << 96 | 1), 2), Some(5));
     }
 
