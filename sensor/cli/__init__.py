@@ -106,7 +106,7 @@ def build_parser(names: Sequence[str] = COMMANDS) -> Parser:
         text = say(command.HELP, command.HELP_VI)
         sub = commands.add_parser(command.NAME, help=text, description=text)
         command.add_arguments(sub)
-        sub.set_defaults(run=command.run)
+        sub.set_defaults(run=command.run, takes_rest=getattr(command, "TAKES_REST", False))
     return parser
 
 
@@ -147,7 +147,10 @@ def _dispatch(arguments: list[str]) -> int:
     if not arguments:
         parser.print_help()
         return EXIT_USAGE
-    args = parser.parse_args(arguments)
+    args, rest = parser.parse_known_args(arguments)
+    if rest and (not getattr(args, "takes_rest", False) or any(word.startswith("-") for word in rest)):
+        parser.error(say("unknown arguments: ", "đối số lạ: ") + " ".join(rest))
+    args.rest = rest
     return cast(int, args.run(args))
 
 

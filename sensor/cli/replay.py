@@ -11,7 +11,8 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
 
 from sensor.cli.language import say
 from sensor.errors import EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, UserError
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from sensor._engine import Replay, Ruleset
     from sensor.cli.summary import Tally
     from sensor.config import Config
+    from sensor.config.values import Json
     from sensor.output import Sink
     from sensor.rules.findings import RuleReport
 
 NAME = "replay"
+TAKES_REST = True  # words after the options belong to the capture filter
 HELP = "run captures through the engine; write eve.json and fast.log"
 HELP_VI = "chạy tệp bắt gói qua bộ máy; ghi eve.json và fast.log"
 
@@ -125,7 +128,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for option in ("--runmode", "--pcap-file-recursive", "--simulate-ips"):
         value = {"metavar": "X"} if option == "--runmode" else {"action": "store_true"}
         add(option, **value, help=say("accepted; has no effect here", "được chấp nhận; không có tác dụng"))  # type: ignore[arg-type]  # **value is one of three shapes
-    add("-F", dest="bpf_file", metavar=file, help=argparse.SUPPRESS)
+    add(
+        "-F",
+        dest="filter_file",
+        metavar=file,
+        help=say(
+            "file with a capture filter; one may also follow the captures as words",
+            "tệp chứa bộ lọc bắt gói; cũng có thể viết bộ lọc sau các tệp bắt gói",
+        ),
+    )
     add_config_arguments(parser)  # fmt: skip
 
 
@@ -137,7 +148,12 @@ def run(args: argparse.Namespace) -> int:
     _refuse_what_cannot_be(args)
     if args.no_random:
         args.settings.append("stream.reassembly.randomize-chunk-size=no")
+    capture_filter = _take_filter(args)
     config = load_config(args)
+    if capture_filter:
+        from sensor.cli.bpf import compile_filter
+
+        config.tree["capture-filter"] = cast("Json", compile_filter(capture_filter))
     if args.log_dir is not None:
         config.tree["default-log-dir"] = args.log_dir
     if args.data_dir is not None:
@@ -160,18 +176,27 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refuse_what_cannot_be(args: argparse.Namespace) -> None:
-    if args.bpf_file is not None:
-        raise UserError(
-            "capture filters (-F) are not supported in replay",
-            where=args.bpf_file,
-            fix="filter first: tcpdump -r IN -w OUT -F FILTER",
-        )
     if not 1 <= args.workers <= MAX_WORKERS:
         raise UserError(
             f"{args.workers} is no number of threads", where="--workers", fix=f"give 1 to {MAX_WORKERS}"
         )
     if not (args.paths or args.reads or args.test):
         raise UserError("no capture given", fix="haidang replay FILE, or a directory of captures")
+
+
+def _take_filter(args: argparse.Namespace) -> str:
+    """The capture filter, taken out of the positional arguments: as Suricata reads its command line, words
+    after the captures that name no file are a filter in tcpdump's language.
+    """
+    names = [*args.paths, *args.rest]
+    first = next((at for at, name in enumerate(names) if not Path(name).exists()), len(names))
+    words = names[first:] if first > 0 or args.reads else []
+    args.paths = names[: len(names) - len(words)]
+    if args.filter_file is None:
+        return " ".join(words)
+    if words:
+        raise UserError("a capture filter is given twice", where="-F", fix="give -F or words, not both")
+    return Path(args.filter_file).read_text(encoding="utf-8").strip()
 
 
 def _captures(args: argparse.Namespace) -> tuple[list[str], bool]:

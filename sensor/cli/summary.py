@@ -37,7 +37,7 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     ),
     "tcp.reassembly_gap": ("gaps in TCP streams", "khoảng hở trong dòng TCP"),
     "tcp.stream_depth_reached": ("TCP streams past reassembly.depth", "dòng TCP vượt reassembly.depth"),
-    "app_layer.error.parser": ("flows that a parser gave up", "luồng mà bộ phân tích bỏ dở"),
+    "haidang.parser_errors": ("flows that a parser gave up", "luồng mà bộ phân tích bỏ dở"),
     "detect.alert_queue_overflow": ("alerts past packet-alert-max", "cảnh báo vượt packet-alert-max"),
     "detect.alerts_suppressed": ("alerts suppressed by thresholds", "cảnh báo bị ngưỡng chặn"),
     "haidang.panics": (

@@ -26,11 +26,7 @@ impl Config {
     pub fn new(document: &Value) -> Result<Config, String> {
         Ok(Config {
             decode: decode::Config::new(document)?,
-            flow: FlowConfig {
-                timeouts: node(document, "flow-timeouts")?,
-                vlan: node(document, "vlan")?,
-                ..node(document, "flow")?
-            },
+            flow: FlowConfig::new(document)?,
             stream: StreamConfig { hosts: node(document, "host-os-policy")?, ..node(document, "stream")? },
             alerts_per_packet: document["packet-alert-max"]
                 .as_u64()

@@ -3,6 +3,7 @@
 //! One worker reads and inspects on one thread. With more, a reader hands frames to workers by the hash of the address
 //! pair, so that both directions of every flow, and all fragments of a datagram, meet in one worker.
 
+use crate::capture::bpf::CaptureFilter;
 use crate::capture::{self, Frame, Source};
 use crate::detect::ruleset::Ruleset;
 use crate::dispatch::{self, FrameBatch};
@@ -79,6 +80,7 @@ impl Replay {
         shared.bytes_total.store(total, Ordering::Relaxed);
         let (sender, batches) = sync_channel(BATCHES_WAITING);
         let quarantine = quarantine::path(document);
+        let filter = Arc::new(CaptureFilter::new(document)?);
         let mut made = Vec::new();
         for _ in 0..workers.max(1) {
             let worker = Worker::new(document, Arc::clone(rules))?;
@@ -99,7 +101,8 @@ impl Replay {
         };
         if made.len() == 1 {
             for mut runner in made {
-                let reader = Reader { shared: Arc::clone(&shared), paths: paths.clone() };
+                let (shared, filter) = (Arc::clone(&shared), Arc::clone(&filter));
+                let reader = Reader { shared, paths: paths.clone(), filter };
                 threads.push(spawn(
                     "worker-0".to_owned(),
                     Box::new(move || {
@@ -126,7 +129,7 @@ impl Replay {
                     }),
                 )?);
             }
-            let reader = Reader { shared: Arc::clone(&shared), paths };
+            let reader = Reader { shared: Arc::clone(&shared), paths, filter };
             threads.push(spawn(
                 "reader".to_owned(),
                 Box::new(move || {
@@ -215,6 +218,7 @@ impl Drop for Replay {
 struct Reader {
     shared: Arc<Shared>,
     paths: Vec<PathBuf>,
+    filter: Arc<CaptureFilter>,
 }
 
 impl Reader {
@@ -240,6 +244,8 @@ impl Reader {
                         self.shared.warn(error.to_string());
                         break;
                     }
+                    // Frames that the filter leaves out are as if they had not been captured.
+                    Some(Ok(frame)) if !self.filter.admits(frame.link_type, frame.data, frame.wire_len) => {}
                     Some(Ok(frame)) => {
                         number = number.saturating_add(1);
                         take(&frame, number);

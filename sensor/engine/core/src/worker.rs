@@ -180,22 +180,27 @@ impl Worker {
         self.flows.counters.for_each(&mut put);
         self.stages.streams.counters.for_each(&mut put);
         let app = &self.stages.driver.counters;
-        for (kind, counts) in [("flow", &app.flows), ("tx", &app.txs)] {
+        for (kind, what, counts) in [
+            ("flow", "", &app.flows),
+            ("tx", "", &app.txs),
+            ("error", ".gap", &app.gaps),
+            ("error", ".parser", &app.parser_errors),
+        ] {
             for (protocol, [tcp, udp]) in crate::app::PROTOCOLS.iter().zip(counts) {
                 let name = protocol.name;
                 match (protocol.tcp, protocol.udp) {
                     (true, true) => {
-                        put(&format!("app_layer.{kind}.{name}_tcp"), *tcp);
-                        put(&format!("app_layer.{kind}.{name}_udp"), *udp);
+                        put(&format!("app_layer.{kind}.{name}_tcp{what}"), *tcp);
+                        put(&format!("app_layer.{kind}.{name}_udp{what}"), *udp);
                     }
-                    _ => put(&format!("app_layer.{kind}.{name}"), tcp.saturating_add(*udp)),
+                    _ => put(&format!("app_layer.{kind}.{name}{what}"), tcp.saturating_add(*udp)),
                 }
             }
         }
+        let given_up = app.parser_errors.iter().flatten().sum();
+        put("haidang.parser_errors", given_up);
         put("app_layer.flow.failed_tcp", app.failed[0]);
         put("app_layer.flow.failed_udp", app.failed[1]);
-        put("app_layer.error.parser", app.parser_errors);
-        put("app_layer.error.gap", app.gaps);
         let detect = &self.stages.detector.counters;
         put("detect.alert", detect.alerts);
         put("detect.alert_queue_overflow", detect.alert_queue_overflow);
@@ -295,6 +300,7 @@ impl Stages {
             self.events.tagged_packet(packet, None);
         }
         self.events.packet_anomalies(packet, None);
+        self.events.arp(packet);
     }
 
     /// The flow is over: what the streams still hold is parsed and inspected, everything is logged.
@@ -312,6 +318,7 @@ impl Stages {
         flow.app.live.begin_last();
         self.files.end(flow, true);
         self.log_app(flow, &packet, None);
+        self.events.netflow(flow, flow.last);
         self.events.flow(flow, flow.last);
     }
 }

@@ -42,8 +42,10 @@ pub struct AppCounters {
     /// Transactions likewise.
     pub txs: Vec<[u64; 2]>,
     pub failed: [u64; 2],
-    pub parser_errors: u64,
-    pub gaps: u64,
+    /// Streams and datagrams that parsers gave up on, likewise.
+    pub parser_errors: Vec<[u64; 2]>,
+    /// Gaps in what parsers were given, likewise.
+    pub gaps: Vec<[u64; 2]>,
 }
 
 /// One worker's driver.
@@ -70,6 +72,8 @@ impl Driver {
             counters: AppCounters {
                 flows: vec![[0; 2]; PROTOCOLS.len()],
                 txs: vec![[0; 2]; PROTOCOLS.len()],
+                parser_errors: vec![[0; 2]; PROTOCOLS.len()],
+                gaps: vec![[0; 2]; PROTOCOLS.len()],
                 ..AppCounters::default()
             },
         }
@@ -86,7 +90,7 @@ impl Driver {
             match side.app_chunk(at_end) {
                 Chunk::None => break,
                 Chunk::Gap(len) => {
-                    self.counters.gaps = self.counters.gaps.saturating_add(1);
+                    count(&mut self.counters.gaps, flow);
                     self.gap(flow, dir, len, packet, session.side_mut(dir));
                     session.side_mut(dir).app_consume(len);
                 }
@@ -278,7 +282,7 @@ impl Driver {
 
     fn broken(&mut self, flow: &mut Flow) {
         flow.app.stopped = true;
-        self.counters.parser_errors = self.counters.parser_errors.saturating_add(1);
+        count(&mut self.counters.parser_errors, flow);
     }
 
     /// Carries out what the parser asked for.
@@ -456,6 +460,8 @@ fn config(protocol: &Protocol, document: &Value, inspected: &HashSet<&str>) -> V
     node.insert("inspected".to_owned(), names.collect::<Vec<_>>().into());
     let log = document.get("eve-types").and_then(|types| types.get(protocol.record));
     node.insert("log".to_owned(), log.cloned().unwrap_or_default());
+    let version = document.pointer("/eve/version");
+    node.insert("eve-version".to_owned(), version.cloned().unwrap_or_default());
     Value::Object(node)
 }
 
@@ -464,6 +470,15 @@ enum Next {
     Wait,
     GiveUp,
     Swapped,
+}
+
+/// Counts one for the flow's protocol and transport.
+fn count(counts: &mut [[u64; 2]], flow: &Flow) {
+    const TCP: u8 = 6;
+    let slots = flow.app.parser_protocol.and_then(|id| counts.get_mut(usize::from(id.0)));
+    if let Some(count) = slots.and_then(|slots| slots.get_mut(usize::from(flow.proto != TCP))) {
+        *count = count.saturating_add(1);
+    }
 }
 
 /// Something changed: both directions are to be inspected, and the log has a look.

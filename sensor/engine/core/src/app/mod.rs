@@ -54,7 +54,7 @@ pub mod quic;
 pub mod rdp;
 pub mod recognise;
 pub mod rfb;
-mod setting;
+pub(crate) mod setting;
 pub mod sip;
 pub mod smb;
 pub mod smtp;

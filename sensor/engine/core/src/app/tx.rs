@@ -90,6 +90,14 @@ pub trait Transaction {
     fn buffer(&self, local: usize, index: usize, dir: Dir) -> Option<View<'_>>;
     /// Writes the members of the record's object (the caller has opened it).
     fn log(&self, out: &mut JsonWriter, what: LogFor);
+    /// How many records it gives: more than one where each is about a part of it (DNS queries in their old form).
+    fn records(&self) -> usize {
+        1
+    }
+    /// Writes the members of record number `index`.
+    fn log_record(&self, _index: usize, out: &mut JsonWriter) {
+        self.log(out, LogFor::Record);
+    }
     /// Event types of further records of this transaction (DNS over HTTP/2: "dns").
     fn more_records(&self) -> &'static [&'static str] {
         &[]

@@ -40,6 +40,7 @@ pub(super) fn decode_arp(state: &mut State, packet: &mut Packet<'_>, at: usize, 
     } else if !matches!(field(arp[6], arp[7]), 1..=4 | 8 | 9) {
         events::ARP_UNSUPPORTED_OPCODE
     } else {
+        packet.arp_off = Some(at as u32);
         return;
     };
     state.invalid(packet, event);

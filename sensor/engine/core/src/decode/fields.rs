@@ -78,6 +78,19 @@ impl<'a> Packet<'a> {
             _ => None,
         }
     }
+    /// The Ethernet header (IEEE 802.3): destination, source, ethertype or length.
+    pub fn ether_header(&self) -> Option<&'a [u8]> {
+        self.frame.get(..14).filter(|_| self.has_ethernet)
+    }
+    /// Security parameters index of an ESP packet (RFC 4303, 2.1).
+    pub fn esp_spi(&self) -> Option<u32> {
+        let spi = self.l4_bytes().first_chunk::<4>().filter(|_| matches!(self.l4, L4::Esp))?;
+        Some(u32::from_be_bytes(*spi))
+    }
+    /// The ARP message (RFC 826), when the packet is one for Ethernet and IPv4.
+    pub fn arp(&self) -> Option<&'a [u8; 28]> {
+        self.frame.get(self.arp_off? as usize..)?.first_chunk()
+    }
     /// Source Ethernet address.
     pub fn ether_src(&self) -> Option<[u8; 6]> {
         self.frame.get(6..12).filter(|_| self.has_ethernet)?.try_into().ok()

@@ -37,6 +37,7 @@ pub(super) fn decode(state: &mut State, packet: &mut Packet<'_>, at: usize, end:
     match protocol {
         0x0800 => state.nest(ipv4::decode, next, end, ORIGIN),
         0x86dd => state.nest(ipv6::decode, next, end, ORIGIN),
+        0x0806 => state.nest(ethernet::decode_arp, next, end, ORIGIN),
         0x8100 => state.nest(vlan::decode, next, end, ORIGIN),
         PPP => state.nest(ppp::decode, next, end, ORIGIN),
         0x6558 => state.nest_ethernet(ethernet::decode, next, end, ORIGIN),
@@ -46,7 +47,8 @@ pub(super) fn decode(state: &mut State, packet: &mut Packet<'_>, at: usize, end:
             state.counters.erspan = state.counters.erspan.saturating_add(1);
             state.nest_ethernet(ethernet::decode, next, end, ORIGIN);
         }
-        0x88be => state.nest(erspan::decode, next, end, ORIGIN),
+        // Types II and III.
+        0x88be | 0x22eb => state.nest(erspan::decode, next, end, ORIGIN),
         _ => {}
     }
 }

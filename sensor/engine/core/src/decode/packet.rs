@@ -173,6 +173,8 @@ pub struct Packet<'a> {
     pub vlan_count: u8,
     /// Whether frame[0..12] are Ethernet addresses.
     pub has_ethernet: bool,
+    /// Where an ARP message for Ethernet and IPv4 begins in the frame (28 bytes), when the packet is one.
+    pub arp_off: Option<u32>,
     /// 0 = no IP, else 4 or 6.
     pub ip_version: u8,
     pub ip_off: u32,
@@ -231,6 +233,7 @@ impl<'a> Packet<'a> {
             vlan: [0; 3],
             vlan_count: 0,
             has_ethernet: false,
+            arp_off: None,
             ip_version: 0,
             ip_off: 0,
             ip_header_len: 0,

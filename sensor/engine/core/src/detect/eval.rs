@@ -131,6 +131,8 @@ impl<'a> Scene<'a> {
             Transport::Icmp4 => matches!(packet.l4, L4::Icmp { v6: false, .. }),
             Transport::Icmp6 => matches!(packet.l4, L4::Icmp { v6: true, .. }),
             Transport::Sctp => matches!(packet.l4, L4::Sctp),
+            Transport::Arp => packet.arp_off.is_some(),
+            Transport::Ether => packet.has_ethernet,
             Transport::Number(number) => packet.ip_version != 0 && packet.proto == number,
         };
         transport && self.flow_condition(rule) && self.endpoints(rule)

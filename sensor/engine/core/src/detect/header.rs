@@ -44,6 +44,8 @@ pub fn transport(text: &str) -> Option<Transport> {
         "sctp" => Transport::Sctp,
         "esp" => Transport::Number(50),
         "gre" => Transport::Number(47),
+        "arp" => Transport::Arp,
+        "ether" => Transport::Ether,
         "igmp" => Transport::Number(2),
         _ => return None,
     })

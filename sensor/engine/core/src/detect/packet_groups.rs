@@ -33,11 +33,11 @@ impl Class {
 
     fn carries(self, rule: &Rule) -> bool {
         match rule.transport {
-            Transport::Ip | Transport::Any | Transport::Ipv4 | Transport::Ipv6 => true,
+            Transport::Ip | Transport::Any | Transport::Ether | Transport::Ipv4 | Transport::Ipv6 => true,
             Transport::Tcp | Transport::TcpPacket | Transport::TcpStream => self == Class::Tcp,
             Transport::Udp => self == Class::Udp,
             Transport::Icmp | Transport::Icmp4 | Transport::Icmp6 => self == Class::Icmp,
-            Transport::Sctp => self == Class::Other,
+            Transport::Sctp | Transport::Arp => self == Class::Other,
             Transport::Number(number) => match number {
                 6 => self == Class::Tcp,
                 17 => self == Class::Udp,
@@ -236,5 +236,8 @@ fn is_ip_only(rule: &Rule) -> bool {
         && rule.packet_tests.is_empty()
         && rule.protocols.is_empty()
         && rule.flow == Default::default()
-        && !matches!(rule.transport, Transport::TcpPacket | Transport::TcpStream | Transport::Any)
+        && !matches!(
+            rule.transport,
+            Transport::TcpPacket | Transport::TcpStream | Transport::Any | Transport::Arp | Transport::Ether
+        )
 }

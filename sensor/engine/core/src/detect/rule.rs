@@ -37,6 +37,10 @@ pub enum Transport {
     Ipv4,
     Ipv6,
     Sctp,
+    /// ARP for Ethernet and IPv4.
+    Arp,
+    /// Any packet with an Ethernet header.
+    Ether,
     /// Other IP protocol by number.
     Number(u8),
     /// An app-layer protocol's name: the transports are the protocol's.
@@ -343,7 +347,7 @@ pub struct Rule {
     pub bits_read: Vec<u32>,
     pub fast_pattern: Option<FastPattern>,
     /// (type, value), e.g. ("cve", "2021-44228").
-    pub references: Vec<(String, String)>,
+    pub references: Vec<String>,
     /// In the order written: ("created_at", "2024_01_01").
     pub metadata: Vec<(String, String)>,
     /// `target:src_ip|dest_ip`: Some(true) = the source is the target.

@@ -137,7 +137,7 @@ fn applies(rule: &Rule, protocol: ProtocolId, dir: Dir) -> bool {
     let transport = match rule.transport {
         Transport::Tcp | Transport::TcpPacket | Transport::TcpStream => protocol.get().tcp,
         Transport::Udp => protocol.get().udp,
-        Transport::Icmp | Transport::Icmp4 | Transport::Icmp6 | Transport::Sctp => false,
+        Transport::Icmp | Transport::Icmp4 | Transport::Icmp6 | Transport::Sctp | Transport::Arp => false,
         _ => true,
     };
     let direction = rule.arrow == Arrow::Transaction || rule.flow.dir.is_none_or(|d| d == dir);

@@ -50,9 +50,7 @@ impl Events {
         out.raw_members(fixed);
         if self.config.references && !rule.references.is_empty() {
             out.open_array("references");
-            for (_, reference) in &rule.references {
-                out.item_str(reference);
-            }
+            rule.references.iter().for_each(|reference| out.item_str(reference));
             out.close_array();
         }
         if let Some(flow) = flow.filter(|_| !rule.context.is_empty()) {
@@ -157,7 +155,7 @@ impl Events {
 
     /// Payload and packet, when policy turned them on.
     fn alert_bytes(&mut self, hit: &Hit, packet: &Packet<'_>, flow: Option<&Flow>, dir: Dir) {
-        if self.config.payload || self.config.payload_printable {
+        if self.config.payload || self.config.payload_printable || self.config.payload_length {
             let raw = flow
                 .filter(|_| hit.stream || hit.tx.is_some())
                 .and_then(|f| f.tcp.as_ref())
@@ -166,6 +164,9 @@ impl Events {
                 .filter(|d| !d.is_empty());
             let bytes = raw.unwrap_or_else(|| packet.payload());
             let cut = bytes.get(..self.config.payload_buffer_bytes).unwrap_or(bytes);
+            if self.config.payload_length {
+                self.json.uint("payload_length", cut.len() as u64);
+            }
             if self.config.payload && !cut.is_empty() {
                 self.json.str("payload", &base64::encode(cut));
             }
@@ -175,13 +176,14 @@ impl Events {
             self.json.uint("stream", u64::from(raw.is_some()));
         }
         if self.config.packet && packet.origin != Origin::FlowEnd {
-            self.packet_bytes(packet);
+            self.packet_bytes(packet, usize::MAX);
         }
     }
 
-    fn packet_bytes(&mut self, packet: &Packet<'_>) {
+    /// At most `max` bytes of the packet.
+    pub(super) fn packet_bytes(&mut self, packet: &Packet<'_>, max: usize) {
         let out = &mut self.json;
-        out.str("packet", &base64::encode(packet.frame));
+        out.str("packet", &base64::encode(packet.frame.get(..max).unwrap_or(packet.frame)));
         out.open_object("packet_info");
         out.uint("linktype", u64::from(packet.link_type));
         if let Some(name) = link_type_name(packet.link_type).filter(|_| self.config.version >= 8) {
@@ -197,7 +199,7 @@ impl Events {
         }
         let place = Place::of_packet(packet, flow);
         self.begin("packet", place, Endpoints::of_packet(packet));
-        self.packet_bytes(packet);
+        self.packet_bytes(packet, usize::MAX);
         self.end(Lane::Evidence, packet.ts);
     }
 }

@@ -8,6 +8,9 @@ use crate::decode::Packet;
 use crate::detect::engine_events;
 use crate::flow::Flow;
 
+/// What `packethdr` shows of a packet: its headers, most often.
+const HEADER_BYTES: usize = 32;
+
 impl Events {
     /// Writes the engine events of a packet that policy asks for.
     pub fn packet_anomalies(&mut self, packet: &Packet<'_>, flow: Option<&Flow>) {
@@ -27,6 +30,9 @@ impl Events {
             self.json.str("type", kind);
             self.json.str("event", &name);
             self.json.close();
+            if self.config.anomaly_packet_header {
+                self.packet_bytes(packet, HEADER_BYTES);
+            }
             self.end(Lane::Evidence, packet.ts);
         }
     }

@@ -9,12 +9,18 @@ pub struct EveConfig {
     pub alert: bool,
     pub flow: bool,
     pub stats: bool,
+    /// One event per direction of a flow; only when asked for.
+    pub netflow: bool,
+    /// Only when asked for.
+    pub arp: bool,
     pub files: bool,
     /// Events of frames; only when asked for.
     pub frame: bool,
     pub anomaly_decode: bool,
     pub anomaly_stream: bool,
     pub anomaly_applayer: bool,
+    /// The first bytes of the packet in anomalies of its headers.
+    pub anomaly_packet_header: bool,
     /// Record types that are on, e.g. "http", with their options; None = all.
     records: Option<serde_json::Map<String, Value>>,
     /// Application metadata and flow facts in alerts (`metadata: yes`).
@@ -27,6 +33,7 @@ pub struct EveConfig {
     pub guess_tx: bool,
     pub payload: bool,
     pub payload_printable: bool,
+    pub payload_length: bool,
     pub payload_buffer_bytes: usize,
     pub packet: bool,
     /// Packets that a rule's `tag` keeps.
@@ -52,11 +59,14 @@ impl EveConfig {
             alert: on("alert"),
             flow: on("flow"),
             stats: on("stats"),
+            netflow: types.is_some_and(|t| t.contains_key("netflow")),
+            arp: types.is_some_and(|t| t.contains_key("arp")),
             files: on("files"),
             frame: types.is_some_and(|t| t.contains_key("frame")),
             anomaly_decode: anomaly("decode", false),
             anomaly_stream: anomaly("stream", false),
             anomaly_applayer: anomaly("applayer", true),
+            anomaly_packet_header: flag(option("anomaly", "packethdr"), false),
             records: types.map(record_types),
             metadata: flag(option("alert", "metadata"), true),
             references: option("alert", "metadata")
@@ -66,6 +76,7 @@ impl EveConfig {
             guess_tx: flag(&document["detect"]["guess-applayer-tx"], false),
             payload: flag(option("alert", "payload"), false),
             payload_printable: flag(option("alert", "payload-printable"), false),
+            payload_length: flag(option("alert", "payload-length"), false),
             payload_buffer_bytes: option("alert", "payload-buffer-size")
                 .as_u64()
                 .and_then(|n| usize::try_from(n).ok())

@@ -14,24 +14,41 @@ pub(super) fn flow_counts(out: &mut JsonWriter, flow: &Flow) {
     out.uint("bytes_toclient", flow.bytes[Dir::ToClient]);
 }
 
+/// Where the end of a flow stands: in no packet.
+pub(super) fn flow_place(flow: &Flow, now: Timestamp) -> Place<'_> {
+    Place {
+        ts: now,
+        flow_id: Some(flow.id),
+        parent_id: flow.parent,
+        packet_number: None,
+        vlan: flow.vlan.get(..usize::from(flow.vlan_count)).unwrap_or(&[]),
+        pkt_src: None,
+        ether: None,
+        tx_id: None,
+        detect: Some(&flow.detect),
+    }
+}
+
+/// Each flag of a set by its name.
+pub(super) fn tcp_flags(out: &mut JsonWriter, flags: u8) {
+    for (bit, name) in ["fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"].iter().enumerate() {
+        if flags & (1u8 << bit) != 0 {
+            out.bool(name, true);
+        }
+    }
+}
+
 impl Events {
     /// Writes the flow's end. `now` is the packet time at which it was noticed.
     pub fn flow(&mut self, flow: &Flow, now: Timestamp) {
         if !self.config.flow || flow.detect.unlogged {
             return;
         }
-        let place = Place {
-            ts: now,
-            flow_id: Some(flow.id),
-            parent_id: flow.parent,
-            packet_number: None,
-            vlan: flow.vlan.get(..usize::from(flow.vlan_count)).unwrap_or(&[]),
-            pkt_src: None,
-            tx_id: None,
-            detect: Some(&flow.detect),
-        };
-        self.begin("flow", place, Endpoints::of_flow(flow, Dir::ToServer));
+        self.begin("flow", flow_place(flow, now), Endpoints::of_flow(flow, Dir::ToServer));
         let out = &mut self.json;
+        if let Some(spi) = flow.spi {
+            out.uint("spi", u64::from(spi));
+        }
         if let Some((kind, code)) = flow.icmp_response {
             out.uint("response_icmp_type", u64::from(kind));
             out.uint("response_icmp_code", u64::from(code));
@@ -87,11 +104,7 @@ impl Events {
             out.fmt("tcp_flags", format_args!("{all:02x}"));
             out.fmt("tcp_flags_ts", format_args!("{to_server:02x}"));
             out.fmt("tcp_flags_tc", format_args!("{to_client:02x}"));
-            for (bit, name) in ["fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"].iter().enumerate() {
-                if all & (1u8 << bit) != 0 {
-                    out.bool(name, true);
-                }
-            }
+            tcp_flags(out, all);
             out.str("state", session.state_name());
             for (key, dir) in [("ts_gap", Dir::ToServer), ("tc_gap", Dir::ToClient)] {
                 if session.side(dir).had_gap() {
@@ -103,6 +116,7 @@ impl Events {
             }
             out.close();
         }
+        super::ether::of_flow(out, flow, Dir::ToServer);
         self.end(Lane::Log, now);
     }
 }

@@ -1,6 +1,7 @@
 //! What every event begins with: time, flow, type, endpoints (Suricata manual, "EVE JSON format, common section").
 
 use super::community_id;
+use super::ether::Ether;
 use super::{metadata, EveConfig, Events, JsonWriter};
 use crate::decode::packet::L4;
 use crate::decode::{Addr, Packet};
@@ -76,6 +77,7 @@ pub struct Place<'a> {
     pub packet_number: Option<u64>,
     pub vlan: &'a [u16],
     pub pkt_src: Option<&'static str>,
+    pub ether: Option<Ether>,
     pub tx_id: Option<u64>,
     /// What rules left on the flow.
     pub detect: Option<&'a FlowDetect>,
@@ -91,6 +93,7 @@ impl<'a> Place<'a> {
             packet_number: (packet.number != 0).then_some(packet.number),
             vlan: packet.vlan.get(..usize::from(packet.vlan_count)).unwrap_or(&[]),
             pkt_src: Some(packet.origin.eve_name()),
+            ether: Ether::of_packet(packet),
             tx_id: None,
             detect: flow.map(|f| &f.detect),
         }
@@ -160,6 +163,9 @@ fn begin(out: &mut JsonWriter, config: &EveConfig, kind: &str, place: Place<'_>,
     }
     if let Some(source) = place.pkt_src {
         out.str("pkt_src", source);
+    }
+    if let Some(ether) = place.ether.filter(|_| config.ethernet) {
+        ether.write(out, &ends, config.version);
     }
 }
 

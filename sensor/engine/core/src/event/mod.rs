@@ -4,15 +4,18 @@
 
 pub mod alert;
 pub mod anomaly;
+pub mod arp;
 pub mod buffer;
 pub mod community_id;
 pub mod config;
+mod ether;
 pub mod flow;
 pub mod frame;
 pub mod header;
 pub mod json;
 pub mod log;
 mod metadata;
+pub mod netflow;
 pub mod record;
 pub mod stats;
 

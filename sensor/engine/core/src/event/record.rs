@@ -1,5 +1,6 @@
 //! Records of the app layer: one per transaction, and one per file.
 
+use super::ether::Ether;
 use super::header::{Endpoints, Place};
 use super::{Events, FileRecord, Lane};
 use crate::app::digest::Storing;
@@ -25,23 +26,9 @@ impl Events {
             return;
         }
         let place = Place { tx_id: Some(tx.meta().id), ..place(flow, packet) };
-        let (before, comma) = self.json.mark();
-        self.begin(record, place, Endpoints::of_flow(flow, tx.meta().dir()));
-        self.json.open_object(record);
-        // TLS that took over from another protocol (STARTTLS and the like) names it.
-        if let Some(original) = flow.app.original.filter(|id| *id != protocol && record == TLS.record) {
-            self.json.str("from_proto", original.get().name);
+        for index in 0..tx.records() {
+            self.record(flow, packet, protocol, tx, index, place);
         }
-        let empty = self.json.len();
-        tx.log(&mut self.json, LogFor::Record);
-        if self.json.len() == empty {
-            // Nothing to say, e.g. of a window update.
-            self.json.truncate(before, comma);
-            return;
-        }
-        self.json.close();
-        tx.log_beside(&mut self.json, LogFor::Record, self.config.record_options(record));
-        self.end(Lane::Log, packet.ts);
         for more in tx.more_records() {
             if !self.config.record(more) {
                 continue;
@@ -55,6 +42,36 @@ impl Events {
             self.json.close();
             self.end(Lane::Log, packet.ts);
         }
+    }
+
+    /// Writes one record of a transaction.
+    fn record(
+        &mut self,
+        flow: &Flow,
+        packet: &Packet<'_>,
+        protocol: ProtocolId,
+        tx: &dyn Transaction,
+        index: usize,
+        place: Place<'_>,
+    ) {
+        let record = protocol.get().record;
+        let (before, comma) = self.json.mark();
+        self.begin(record, place, Endpoints::of_flow(flow, tx.meta().dir()));
+        self.json.open_object(record);
+        // TLS that took over from another protocol (STARTTLS and the like) names it.
+        if let Some(original) = flow.app.original.filter(|id| *id != protocol && record == TLS.record) {
+            self.json.str("from_proto", original.get().name);
+        }
+        let empty = self.json.len();
+        tx.log_record(index, &mut self.json);
+        if self.json.len() == empty {
+            // Nothing to say, e.g. of a window update.
+            self.json.truncate(before, comma);
+            return;
+        }
+        self.json.close();
+        tx.log_beside(&mut self.json, LogFor::Record, self.config.record_options(record));
+        self.end(Lane::Log, packet.ts);
     }
 
     /// Writes a file's record.
@@ -108,6 +125,7 @@ pub(super) fn place<'a>(flow: &'a Flow, packet: &Packet<'_>) -> Place<'a> {
         packet_number: (packet.number != 0).then_some(packet.number),
         vlan: flow.vlan.get(..usize::from(flow.vlan_count)).unwrap_or(&[]),
         pkt_src: Some(packet.origin.eve_name()),
+        ether: Ether::of_packet(packet),
         tx_id: None,
         detect: Some(&flow.detect),
     }

@@ -1,6 +1,8 @@
 //! Settings of the flow table, in the shape of suricata.yaml's `flow`, `flow-timeouts` and `vlan` nodes.
 
+use super::key::Tracking;
 use super::FlowState;
+use crate::app::setting;
 use serde::Deserialize;
 
 /// Node `flow`. Sizes are bytes.
@@ -17,6 +19,12 @@ pub struct FlowConfig {
     /// From node `vlan`.
     #[serde(skip)]
     pub vlan: VlanConfig,
+    /// Packets at different tunnel depths are different flows (`decoder.recursion-level.use-for-tracking`).
+    #[serde(skip)]
+    pub track_depth: bool,
+    /// Keep the Ethernet addresses seen on a flow (`ethernet` of the event output).
+    #[serde(skip)]
+    pub keep_macs: bool,
 }
 
 impl Default for FlowConfig {
@@ -26,11 +34,18 @@ impl Default for FlowConfig {
             prealloc: 0,
             timeouts: FlowTimeouts::default(),
             vlan: VlanConfig::default(),
+            track_depth: true,
+            keep_macs: false,
         }
     }
 }
 
 impl FlowConfig {
+    /// What flows are told apart by, beside their endpoints.
+    pub fn tracking(&self) -> Tracking {
+        Tracking { vlan: self.vlan.use_for_tracking, depth: self.track_depth }
+    }
+
     /// From the nodes `flow`, `flow-timeouts` and `vlan` of a configuration document; a missing one keeps its defaults. Errors
     /// name the node.
     pub fn new(document: &serde_json::Value) -> Result<Self, String> {
@@ -46,6 +61,9 @@ impl FlowConfig {
         let mut config: FlowConfig = node(document, "flow")?;
         config.timeouts = node(document, "flow-timeouts")?;
         config.vlan = node(document, "vlan")?;
+        let switch = |at: &str| document.pointer(at).and_then(setting::switch);
+        config.track_depth = switch("/decoder/recursion-level/use-for-tracking").unwrap_or(true);
+        config.keep_macs = switch("/eve/ethernet").unwrap_or(false);
         Ok(config)
     }
 }

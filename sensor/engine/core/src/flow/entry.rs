@@ -28,6 +28,44 @@ impl FlowState {
     }
 }
 
+/// Least and greatest TTL (or hop limit) seen; 0 before the first packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TtlRange {
+    pub min: u8,
+    pub max: u8,
+}
+
+impl TtlRange {
+    pub fn add(&mut self, ttl: u8) {
+        self.min = if self.min == 0 { ttl } else { self.min.min(ttl) };
+        self.max = self.max.max(ttl);
+    }
+}
+
+/// Distinct Ethernet addresses in the order they were seen, up to a handful: more is a loop or an attack.
+#[derive(Clone, Debug, Default)]
+pub struct MacSet(Vec<[u8; 6]>);
+
+impl MacSet {
+    const MAX: usize = 10;
+
+    pub fn add(&mut self, mac: [u8; 6]) {
+        if self.0.len() < Self::MAX && !self.0.contains(&mac) {
+            self.0.push(mac);
+        }
+    }
+    pub fn as_slice(&self) -> &[[u8; 6]] {
+        &self.0
+    }
+}
+
+/// Ethernet addresses of both ends of a flow.
+#[derive(Clone, Debug, Default)]
+pub struct FlowMacs {
+    pub client: MacSet,
+    pub server: MacSet,
+}
+
 /// A flow, as its initiator opened it (src = client).
 pub struct Flow {
     /// EVE `flow_id`: the same for the same flow on every machine and in every run.
@@ -46,6 +84,11 @@ pub struct Flow {
     pub icmp: Option<(u8, u8)>,
     /// ICMP only: type and code of the first packet of the other direction.
     pub icmp_response: Option<(u8, u8)>,
+    /// ESP only: the security parameters index.
+    pub spi: Option<u32>,
+    pub ttl: PerDir<TtlRange>,
+    /// None unless they are to be kept.
+    pub macs: Option<Box<FlowMacs>>,
     pub vlan: [u16; 3],
     pub vlan_count: u8,
     pub start: Timestamp,
@@ -75,6 +118,10 @@ impl Flow {
         std::mem::swap(&mut self.src_port, &mut self.dst_port);
         std::mem::swap(&mut self.packets.to_server, &mut self.packets.to_client);
         std::mem::swap(&mut self.bytes.to_server, &mut self.bytes.to_client);
+        std::mem::swap(&mut self.ttl.to_server, &mut self.ttl.to_client);
+        if let Some(macs) = self.macs.as_deref_mut() {
+            std::mem::swap(&mut macs.client, &mut macs.server);
+        }
         self.swapped = !self.swapped;
         if let Some(session) = self.tcp.as_deref_mut() {
             session.swap();

@@ -19,6 +19,14 @@ pub struct FlowKey {
     depth: u8,
 }
 
+/// What tells flows of the same endpoints apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Tracking {
+    pub vlan: bool,
+    /// The tunnel depth.
+    pub depth: bool,
+}
+
 /// The ICMP type that answers `kind`, where there is one (RFC 792, RFC 950, RFC 4443, RFC 4861, RFC 2710).
 fn icmp_counterpart(v6: bool, kind: u8) -> Option<u8> {
     const PAIRS_V4: [(u8, u8); 5] = [(8, 0), (13, 14), (15, 16), (17, 18), (10, 9)];
@@ -51,20 +59,26 @@ impl FlowKey {
 
     /// None for packets that belong to no flow: not IP, a fragment that was not reassembled, or no known layer 4.
     #[inline]
-    pub fn of(pkt: &Packet, use_vlan: bool) -> Option<FlowKey> {
+    pub fn of(pkt: &Packet, tracking: Tracking) -> Option<FlowKey> {
         if pkt.ip_version == 0 || pkt.is_fragment {
             return None;
         }
         let (src_port, dst_port) = key_ports(pkt)?;
-        let vlan = if use_vlan { pkt.vlan } else { [0; 3] };
-        let (version, depth) = (pkt.ip_version, pkt.depth);
-        Some(FlowKey::new(pkt.src, pkt.dst, src_port, dst_port, vlan, pkt.proto, version, depth))
+        let vlan = if tracking.vlan { pkt.vlan } else { [0; 3] };
+        let depth = if tracking.depth { pkt.depth } else { 0 };
+        let mut key =
+            FlowKey::new(pkt.src, pkt.dst, src_port, dst_port, vlan, pkt.proto, pkt.ip_version, depth);
+        if let Some(spi) = pkt.esp_spi() {
+            // The same whichever way the packet goes.
+            (key.high_port, key.low_port) = ((spi >> 16) as u16, spi as u16);
+        }
+        Some(key)
     }
 
     /// The key of the flow that an ICMPv4 "destination unreachable" complains about, from the packet it quotes (RFC 792), with
     /// that packet's source.
     #[cold]
-    pub fn quoted(pkt: &Packet, use_vlan: bool) -> Option<(FlowKey, Addr, u16)> {
+    pub fn quoted(pkt: &Packet, tracking: Tracking) -> Option<(FlowKey, Addr, u16)> {
         const UNREACHABLE: u8 = 3;
         if !matches!(pkt.l4, L4::Icmp { v6: false, kind: UNREACHABLE, .. }) || pkt.is_fragment {
             return None;
@@ -89,8 +103,9 @@ impl FlowKey {
             6 | 17 | 132 => (port(0)?, port(2)?),
             _ => return None,
         };
-        let vlan = if use_vlan { pkt.vlan } else { [0; 3] };
-        let key = FlowKey::new(src, dst, src_port, dst_port, vlan, proto, 4, pkt.depth);
+        let vlan = if tracking.vlan { pkt.vlan } else { [0; 3] };
+        let depth = if tracking.depth { pkt.depth } else { 0 };
+        let key = FlowKey::new(src, dst, src_port, dst_port, vlan, proto, 4, depth);
         Some((key, src, src_port))
     }
 

@@ -89,7 +89,7 @@ impl FlowTable {
                 return Some((index, dir, false));
             }
         }
-        let key = FlowKey::of(pkt, self.config.vlan.use_for_tracking)?;
+        let key = FlowKey::of(pkt, self.config.tracking())?;
         let hash = self.hasher.hash_one(key);
         if let Some(link) = self.links.find(hash, |link| link.key == key) {
             let index = link.index;
@@ -117,7 +117,7 @@ impl FlowTable {
 
     /// The live flow that an ICMP error is about; the error travels against the packet it quotes.
     fn find_quoted(&mut self, pkt: &Packet) -> Option<(FlowIndex, Dir)> {
-        let (key, src, src_port) = FlowKey::quoted(pkt, self.config.vlan.use_for_tracking)?;
+        let (key, src, src_port) = FlowKey::quoted(pkt, self.config.tracking())?;
         let hash = self.hasher.hash_one(key);
         let index = self.links.find(hash, |link| link.key == key)?.index;
         let timeout = *self.config.timeouts.of(key.proto());
@@ -150,6 +150,9 @@ impl FlowTable {
             depth: pkt.depth,
             icmp: icmp_of(pkt),
             icmp_response: None,
+            spi: pkt.esp_spi(),
+            ttl: PerDir::default(),
+            macs: self.config.keep_macs.then(Box::default),
             vlan: pkt.vlan,
             vlan_count: pkt.vlan_count,
             start: pkt.ts,
@@ -368,6 +371,12 @@ fn account(flow: &mut Flow, pkt: &Packet, dir: Dir) {
     let bytes = &mut flow.bytes[dir];
     *bytes = bytes.saturating_add(pkt.frame.len() as u64);
     flow.last = flow.last.max(pkt.ts);
+    flow.ttl[dir].add(pkt.ttl);
+    if let (Some(macs), Some(src), Some(dst)) = (&mut flow.macs, pkt.ether_src(), pkt.ether_dst()) {
+        let (client, server) = if dir == Dir::ToServer { (src, dst) } else { (dst, src) };
+        macs.client.add(client);
+        macs.server.add(server);
+    }
     if dir == Dir::ToClient {
         if flow.icmp.is_some() && flow.icmp_response.is_none() {
             flow.icmp_response = icmp_of(pkt);

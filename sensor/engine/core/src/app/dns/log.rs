@@ -1,31 +1,22 @@
 //! The `dns` object of EVE, version 3 (Suricata 8). Knows nothing of transactions' state.
 
 use super::message::{Message, Name, Query, Rdata, Record, Soa, Span};
+use super::options::Form;
 use super::rrtype;
 use crate::event::JsonWriter;
 use std::net::Ipv6Addr;
 
 /// Writes the members of the object.
-pub fn log(message: &Message, tx_id: u64, out: &mut JsonWriter) {
+pub fn log(message: &Message, tx_id: u64, form: Form, out: &mut JsonWriter) {
     let header = &message.header;
     out.uint("version", 3);
     let kind = if header.is_response() { "response" } else { "request" };
     out.str("type", kind);
     out.uint("tx_id", tx_id);
     out.uint("id", u64::from(header.id));
-    out.fmt("flags", format_args!("{:x}", header.flags));
-    for (bit, key) in
-        [(0x8000, "qr"), (0x0400, "aa"), (0x0200, "tc"), (0x0100, "rd"), (0x0080, "ra"), (0x0040, "z")]
-    {
-        if header.flags & bit != 0 {
-            out.bool(key, true);
-        }
-    }
+    flags(message, out);
     out.uint("opcode", u64::from(header.opcode()));
-    match rrtype::RCODES.get(usize::from(header.rcode())) {
-        Some(name) => out.str("rcode", name),
-        None => out.fmt("rcode", format_args!("{}", header.rcode())),
-    }
+    rcode(message, out);
     if !message.queries.is_empty() {
         out.open_array("queries");
         for query in &message.queries {
@@ -33,12 +24,35 @@ pub fn log(message: &Message, tx_id: u64, out: &mut JsonWriter) {
         }
         out.close_array();
     }
-    section(message, "answers", &message.answers, out);
-    if !message.answers.is_empty() {
+    if form.detailed {
+        section(message, "answers", &message.answers, out);
+    }
+    if form.grouped && !message.answers.is_empty() {
         grouped(message, out);
     }
     section(message, "authorities", &message.authorities, out);
     section(message, "additionals", &message.additionals, out);
+}
+
+/// The flags as a whole and those that are set by name.
+pub fn flags(message: &Message, out: &mut JsonWriter) {
+    let flags = message.header.flags;
+    out.fmt("flags", format_args!("{flags:x}"));
+    for (bit, key) in
+        [(0x8000, "qr"), (0x0400, "aa"), (0x0200, "tc"), (0x0100, "rd"), (0x0080, "ra"), (0x0040, "z")]
+    {
+        if flags & bit != 0 {
+            out.bool(key, true);
+        }
+    }
+}
+
+pub fn rcode(message: &Message, out: &mut JsonWriter) {
+    let rcode = message.header.rcode();
+    match rrtype::RCODES.get(usize::from(rcode)) {
+        Some(name) => out.str("rcode", name),
+        None => out.fmt("rcode", format_args!("{rcode}")),
+    }
 }
 
 fn log_query(message: &Message, query: &Query, out: &mut JsonWriter) {
@@ -48,7 +62,7 @@ fn log_query(message: &Message, query: &Query, out: &mut JsonWriter) {
     out.close();
 }
 
-fn section(message: &Message, key: &str, records: &[Record], out: &mut JsonWriter) {
+pub fn section(message: &Message, key: &str, records: &[Record], out: &mut JsonWriter) {
     if records.is_empty() {
         return;
     }
@@ -107,7 +121,7 @@ fn rdata(message: &Message, data: &Rdata, out: &mut JsonWriter) {
 }
 
 /// The answers' data by type: `"grouped":{"A":[...],"CNAME":[...]}`.
-fn grouped(message: &Message, out: &mut JsonWriter) {
+pub fn grouped(message: &Message, out: &mut JsonWriter) {
     const GROUPS: [u16; 11] = [
         rrtype::A,
         rrtype::AAAA,
@@ -227,7 +241,7 @@ pub fn name(message: &Message, key: &str, truncated_key: &str, name: Name, out: 
     }
 }
 
-fn log_rrtype(value: u16, out: &mut JsonWriter) {
+pub fn log_rrtype(value: u16, out: &mut JsonWriter) {
     match rrtype::name(value) {
         Some(text) => out.str("rrtype", text),
         None => out.fmt("rrtype", format_args!("{value}")),

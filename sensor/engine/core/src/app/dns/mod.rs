@@ -2,7 +2,9 @@
 //! side to the server, a response only the side to the client. Answers are not matched to their questions here.
 
 pub(super) mod log;
+mod log_v2;
 pub(super) mod message;
+pub(super) mod options;
 mod reader;
 pub mod rrtype;
 mod tx;
@@ -13,6 +15,7 @@ mod tests;
 use super::{Buffer, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction};
 use crate::direction::{Dir, PerDir};
 use message::{Header, Message, Oddity, HEADER_LEN};
+use options::Options;
 use reader::{be16, plausible_name};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -149,7 +152,7 @@ pub static DNS: Protocol = Protocol {
         tcp_ports: &[53],
         udp_ports: &[53],
     },
-    new: |_config| Box::new(DnsParser::default()),
+    new: |config| Box::new(DnsParser { options: Options::new(config), ..DnsParser::default() }),
     buffers: BUFFERS,
     numbers: NUMBERS,
     frames: &["pdu"],
@@ -223,6 +226,7 @@ struct DnsParser {
     next_id: u64,
     /// Bytes were lost: the next chunk is read only when it begins with a message.
     gap: PerDir<bool>,
+    options: Options,
 }
 
 impl DnsParser {
@@ -242,9 +246,15 @@ impl DnsParser {
                 _ => {}
             }
         }
+        let wanted = self.options.wants(&message);
         let mut tx = DnsTx::new(self.next_id, dir, message);
+        tx.form = self.options.form;
+        if tx.form.old {
+            // The old form names the ends as the request does, in answers too.
+            tx.meta.record_dir = Some(Dir::ToServer);
+        }
         // Without a header there is nothing to say in a record; the event says it.
-        tx.meta.logged = outcome == Outcome::Broken;
+        tx.meta.logged = outcome == Outcome::Broken || !wanted;
         self.next_id = self.next_id.saturating_add(1);
         if self.txs.len() >= LIVE_TX_MAX {
             self.txs.pop_front();

@@ -1,7 +1,8 @@
 //! One DNS message as a transaction: its sticky buffers and numbers. Must not look at raw bytes.
 
-use super::log;
 use super::message::{Message, Record};
+use super::options::Form;
+use super::{log, log_v2};
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::Dir;
 use crate::event::JsonWriter;
@@ -19,6 +20,8 @@ pub struct DnsTx {
     /// The only direction this transaction has.
     pub dir: Dir,
     pub message: Message,
+    /// How it is logged.
+    pub form: Form,
 }
 
 impl DnsTx {
@@ -26,7 +29,7 @@ impl DnsTx {
         let mut meta = TxMeta::new(id);
         meta.events = u128::from(message.oddities);
         meta.skip[dir.opposite()] = true;
-        DnsTx { meta, dir, message }
+        DnsTx { meta, dir, message, form: Form::default() }
     }
 
     /// Types of the queries, then of the answers.
@@ -69,8 +72,28 @@ impl Transaction for DnsTx {
         Some(View::whole(message.name(name)))
     }
 
-    fn log(&self, out: &mut JsonWriter, _what: LogFor) {
-        log::log(&self.message, self.meta.id, out);
+    fn log(&self, out: &mut JsonWriter, what: LogFor) {
+        if what == LogFor::Alert && self.form.old_in_alerts {
+            log_v2::log_in_alert(&self.message, self.meta.id, self.form, out);
+        } else {
+            log::log(&self.message, self.meta.id, self.form, out);
+        }
+    }
+
+    fn records(&self) -> usize {
+        if self.form.old {
+            log_v2::records(&self.message)
+        } else {
+            1
+        }
+    }
+
+    fn log_record(&self, index: usize, out: &mut JsonWriter) {
+        if self.form.old {
+            log_v2::log(&self.message, self.meta.id, index, self.form, out);
+        } else {
+            self.log(out, LogFor::Record);
+        }
     }
 
     fn number(&self, keyword: &str, dir: Dir) -> Option<u64> {

@@ -127,7 +127,7 @@ impl RuleBuilder<'_> {
             Transport::Ip | Transport::Any | Transport::Tcp | Transport::TcpStream | Transport::TcpPacket => {
                 true
             }
-            Transport::Ipv4 | Transport::Ipv6 => true,
+            Transport::Ether | Transport::Ipv4 | Transport::Ipv6 => true,
             Transport::Number(n) => n == 6,
             Transport::App => rule.protocols.iter().any(|p| p.get().tcp),
             _ => false,

@@ -33,6 +33,8 @@ header_buffer!(TCP, "tcp.hdr", "The TCP header with its options.", tcp);
 header_buffer!(UDP, "udp.hdr", "The UDP header.", udp);
 header_buffer!(ICMPV4, "icmpv4.hdr", "The ICMPv4 header.", icmpv4);
 header_buffer!(ICMPV6, "icmpv6.hdr", "The ICMPv6 header.", icmpv6);
+header_buffer!(ETHER, "ether.hdr", "The Ethernet header: destination, source, ethertype.", ether);
+header_buffer!(IGMP, "igmp.hdr", "The IGMP message.", igmp);
 
 header_buffer!(IP_SRC, "ip.src", "The source address, 4 or 16 bytes.", ip_src, false);
 header_buffer!(IP_DST, "ip.dst", "The destination address, 4 or 16 bytes.", ip_dst, false);
@@ -67,6 +69,16 @@ fn tcp<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
 
 fn udp<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
     matches!(packet.l4, L4::Udp).then(|| packet.l4_bytes().get(..8)).flatten()
+}
+
+fn ether<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
+    packet.ether_header()
+}
+
+fn igmp<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
+    const IGMP: u8 = 2;
+    let message = packet.l4_bytes();
+    (packet.ip_version == 4 && packet.proto == IGMP && !message.is_empty()).then_some(message)
 }
 
 /// Layer 4 up to the payload.

@@ -52,6 +52,11 @@ pub(super) use packet_number;
 packet_number!(TTL, "ttl", &[], 255, "Time to live, or hop limit.", |p| {
     (p.ip_version != 0).then_some(u64::from(p.ttl))
 });
+packet_number!(IGMP_TYPE, "igmp.type", &[], 255, "Type of an IGMP message.", |p| {
+    const IGMP: u8 = 2;
+    let kind = p.l4_bytes().first().filter(|_| p.ip_version == 4 && p.proto == IGMP)?;
+    Some(u64::from(*kind))
+});
 packet_number!(TOS, "tos", &[], 255, "Type of service byte (IPv4).", |p| {
     v4(p)?.get(1).map(|b| u64::from(*b))
 });

@@ -141,11 +141,15 @@ pub static REFERENCE: Keyword = Keyword {
             .split_once(',')
             .ok_or_else(|| Refusal::error("the reference has no value", "write reference:type,value;"))?;
         let (kind, target) = (kind.trim(), text::plain(target.trim().trim_matches('"')));
-        let known = rule.shared.references.keys().any(|k| k.eq_ignore_ascii_case(kind));
-        if !known && !rule.shared.references.is_empty() {
+        let mut known = rule.shared.references.iter();
+        let prefix = known.find(|(k, _)| k.eq_ignore_ascii_case(kind)).map(|(_, prefix)| prefix.clone());
+        if prefix.is_none() && !rule.shared.references.is_empty() {
             rule.warn(format!("reference type `{kind}` is not in reference.config"));
         }
-        rule.rule.references.push((kind.to_owned(), target));
+        // A value that names its scheme is whole.
+        let prefix = prefix.filter(|_| !target.contains("://"));
+        let full = format!("{}{target}", prefix.unwrap_or_default());
+        rule.rule.references.push(full);
         Ok(())
     },
     ..Keyword::EMPTY

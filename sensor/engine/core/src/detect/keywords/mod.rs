@@ -49,7 +49,7 @@ mod variable;
 mod xbits;
 
 pub use super::diagnostic::Severity;
-pub use later::{LATER, LATER_DECODERS, LATER_PROTOCOLS};
+pub use later::{LATER, LATER_PROTOCOLS};
 pub use manual::{directions, keywords_json};
 
 use super::buffers;
@@ -115,7 +115,7 @@ pub static KEYWORDS: &[&Keyword] = &[
     &bytes::BYTE_TEST, &bytes::BYTE_JUMP, &byte_variables::BYTE_EXTRACT, &byte_variables::BYTE_MATH,
     &base64::BASE64_DECODE, &base64::BASE64_DATA, &entropy::ENTROPY,
     &header_buffers::IPV4, &header_buffers::IPV6, &header_buffers::TCP, &header_buffers::UDP, &header_buffers::ICMPV4,
-    &header_buffers::ICMPV6, &header_buffers::PKT_DATA,
+    &header_buffers::ICMPV6, &header_buffers::ETHER, &header_buffers::IGMP, &header_buffers::PKT_DATA,
     &transforms::TO_LOWERCASE, &transforms::TO_UPPERCASE, &transforms::STRIP_WHITESPACE, &transforms::COMPRESS_WHITESPACE,
     &transforms::TO_MD5, &transforms::TO_SHA1, &transforms::TO_SHA256, &transforms::DOTPREFIX, &transforms::DOMAIN,
     &transforms::TLD, &transforms::URL_DECODE, &transforms::XOR, &transforms::HEADER_LOWERCASE,
@@ -131,8 +131,8 @@ pub static KEYWORDS: &[&Keyword] = &[
     &file_hash::FILEMD5, &file_hash::FILESHA1, &file_hash::FILESHA256,
     &events::DECODE_EVENT, &events::STREAM_EVENT, &events::ENGINE_EVENT,
     &ip::TTL, &ip::TOS, &ip::ID, &ip::IPOPTS, &ip::IP_PROTO, &ip::SAMEIP, &ip::FRAGBITS, &ip::FRAGOFFSET, &ip::VLAN_ID,
-    &ip::VLAN_LAYERS, &ip::L3_PROTO,
-    &tcp::FLAGS, &tcp::SEQ, &tcp::ACK, &tcp::WINDOW, &tcp::MSS,
+pub use later::{LATER, LATER_PROTOCOLS};
+pub use manual::{directions, keywords_json};
     &checksum::IPV4, &checksum::TCPV4, &checksum::TCPV6, &checksum::UDPV4, &checksum::UDPV6, &checksum::ICMPV4,
     &checksum::ICMPV6, &checksum::IGMP, &header_buffers::IP_SRC, &header_buffers::IP_DST,
     &icmp::ITYPE, &icmp::ICODE, &icmp::ICMP_ID, &icmp::ICMP_SEQ, &icmp::ICMPV6_MTU,

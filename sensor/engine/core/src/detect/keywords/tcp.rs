@@ -15,6 +15,10 @@ packet_number!(ACK, "tcp.ack", &["ack"], 0xffff_ffff, "Acknowledgement number.",
 packet_number!(WINDOW, "tcp.window", &["window"], 65_535, "Window as in the header (not scaled).", |p| {
     p.tcp().map(|t| u64::from(t.window))
 });
+packet_number!(WSCALE, "tcp.wscale", &[], 255, "Window scale option.", |p| p
+    .tcp()?
+    .window_scale
+    .map(u64::from));
 packet_number!(MSS, "tcp.mss", &[], 65_535, "Maximum segment size option.", |p| p.tcp()?.mss.map(u64::from));
 
 pub static FLAGS: Keyword = Keyword {
