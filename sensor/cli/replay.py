@@ -186,11 +186,13 @@ def _refuse_what_cannot_be(args: argparse.Namespace) -> None:
 
 def _take_filter(args: argparse.Namespace) -> str:
     """The capture filter, taken out of the positional arguments: as Suricata reads its command line, words
-    after the captures that name no file are a filter in tcpdump's language.
+    after the last capture are a filter in tcpdump's language. What is called .pcap is a capture even
+    when it is not there.
     """
     names = [*args.paths, *args.rest]
-    first = next((at for at, name in enumerate(names) if not Path(name).exists()), len(names))
-    words = names[first:] if first > 0 or args.reads else []
+    captures = [Path(name).exists() or name.endswith((".pcap", ".pcapng", ".cap")) for name in names]
+    end = max((at + 1 for at, is_capture in enumerate(captures) if is_capture), default=0)
+    words = names[end:] if end or args.reads else []
     args.paths = names[: len(names) - len(words)]
     if args.filter_file is None:
         return " ".join(words)

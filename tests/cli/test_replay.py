@@ -69,6 +69,23 @@ def test_events_can_go_to_the_next_program(haidang: Run, rules: Path) -> None:
     assert "any DNS" in done.stderr
 
 
+def test_a_capture_filter_leaves_frames_out(haidang: Run, tmp_path: Path, rules: Path) -> None:
+    (tmp_path / "filter").write_text("not udp port 53\n")
+    for arguments in (["not", "udp", "port", "53"], ["-F", "filter"]):
+        done = haidang("replay", DNS, "-S", rules, *arguments)
+        if "libpcap" in done.stderr:
+            pytest.skip("this machine has no libpcap")
+        assert done.returncode == 0, done.stderr
+        assert not [event for event in events(tmp_path / "eve.json") if event["event_type"] == "dns"]
+
+
+def test_a_wrong_capture_filter_is_an_error(haidang: Run, rules: Path) -> None:
+    done = haidang("replay", DNS, "-S", rules, "prot", "53")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "`prot 53`" in done.stderr or "libpcap" in done.stderr
+
+
 def test_a_truncated_capture_is_a_warning(haidang: Run, tmp_path: Path, rules: Path) -> None:
     (tmp_path / "cut.pcap").write_bytes(HTTP.read_bytes()[:-7])
     done = haidang("replay", "cut.pcap", "-S", rules)
