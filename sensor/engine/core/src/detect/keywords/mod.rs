@@ -131,8 +131,8 @@ pub static KEYWORDS: &[&Keyword] = &[
     &file_hash::FILEMD5, &file_hash::FILESHA1, &file_hash::FILESHA256,
     &events::DECODE_EVENT, &events::STREAM_EVENT, &events::ENGINE_EVENT,
     &ip::TTL, &ip::TOS, &ip::ID, &ip::IPOPTS, &ip::IP_PROTO, &ip::SAMEIP, &ip::FRAGBITS, &ip::FRAGOFFSET, &ip::VLAN_ID,
-pub use later::{LATER, LATER_PROTOCOLS};
-pub use manual::{directions, keywords_json};
+    &ip::VLAN_LAYERS, &ip::L3_PROTO, &ip::IGMP_TYPE,
+    &tcp::FLAGS, &tcp::SEQ, &tcp::ACK, &tcp::WINDOW, &tcp::MSS, &tcp::WSCALE,
     &checksum::IPV4, &checksum::TCPV4, &checksum::TCPV6, &checksum::UDPV4, &checksum::UDPV6, &checksum::ICMPV4,
     &checksum::ICMPV6, &checksum::IGMP, &header_buffers::IP_SRC, &header_buffers::IP_DST,
     &icmp::ITYPE, &icmp::ICODE, &icmp::ICMP_ID, &icmp::ICMP_SEQ, &icmp::ICMPV6_MTU,
