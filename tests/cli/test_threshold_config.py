@@ -41,7 +41,7 @@ def test_suppressions_thresholds_and_rate_filters(haidang: Run, tmp_path: Path) 
         "suppress gen_id 1, sig_id 1\n"
         "suppress gen_id 1, sig_id 2, track by_either, ip [$HOME_NET,0.0.0.0/0]\n"
         "threshold gen_id 1, sig_id 3, type limit, track by_rule, count 2, seconds 3600\n"
-        "rate_filter gen_id 1, sig_id 4, track by_rule, count 4, seconds 3600, new_action pass, timeout 3600\n",
+        "rate_filter gen_id 1, sig_id 4, track by_rule, count 4, seconds 60, new_action pass, timeout 600\n",
     )
     assert held == {3: 2, 4: 3}
 
