@@ -39,7 +39,12 @@ def load(
     rules = read_files(dict.fromkeys([*files, *named]), config, report, required)
     rules = without_duplicates(rules, report.findings)
     ruleset = Ruleset.compile(config.engine_json(), rules, validate_only)
-    report.findings += from_engine(ruleset.diagnostics)
+    for finding in from_engine(ruleset.diagnostics):
+        if finding.severity == "warning" and not finding.sid:  # about a line of threshold.config, no rule
+            where = f"{finding.file}:{finding.line}"
+            report.warnings.append(f"{where}: {finding.reason}; {finding.fix}")
+        else:
+            report.findings.append(finding)
     report.loaded = ruleset.loaded
     report.count()
     return ruleset, report

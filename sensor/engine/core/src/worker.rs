@@ -206,6 +206,7 @@ impl Worker {
         put("detect.alert_queue_overflow", detect.alert_queue_overflow);
         put("detect.alerts_suppressed", detect.alerts_suppressed);
         put("detect.candidates", detect.candidates);
+        put("haidang.scan_failures", self.stages.detector.scan_failures());
         put("file_store.fs_errors", self.stages.files.counters().fs_errors);
         put("haidang.panics", self.panics);
         all

@@ -82,7 +82,12 @@ impl Prefilter {
             return;
         }
         scan.hits.clear();
-        scan.scratch.scan(&self.database, data, &mut scan.hits);
+        if !scan.scratch.scan(&self.database, data, &mut scan.hits) {
+            // Every rule is looked at rather than one be missed.
+            scan.failures = scan.failures.saturating_add(1);
+            candidates.extend(self.leads.iter().map(|lead| lead.rule));
+            return;
+        }
         scan.scans = scan.scans.saturating_add(1);
         scan.scanned_bytes = scan.scanned_bytes.saturating_add(data.len() as u64);
         for &(pattern, end) in &scan.hits {
@@ -108,6 +113,8 @@ pub struct ScanState {
     hits: Vec<(u32, u32)>,
     pub scans: u64,
     pub scanned_bytes: u64,
+    /// Scans that libhs gave up.
+    pub failures: u64,
 }
 
 #[cfg(test)]

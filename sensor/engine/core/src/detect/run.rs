@@ -67,6 +67,11 @@ impl Detector {
         })
     }
 
+    /// Scans that libhs gave up; every rule of the group was looked at instead.
+    pub fn scan_failures(&self) -> u64 {
+        self.scan.failures
+    }
+
     /// Inspects one packet; returns what is to be alerted, in rule order.
     pub fn packet(
         &mut self,

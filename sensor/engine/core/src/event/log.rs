@@ -38,7 +38,6 @@ impl Events {
     }
 
     /// Whether the transaction is still held.
-
     fn one(
         &mut self,
         flow: &Flow,
