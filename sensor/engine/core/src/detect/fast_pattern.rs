@@ -42,6 +42,10 @@ pub const WEAK_BUFFERS: &[&str] = &[
     "tls.version",
 ];
 
+/// Longest literal of a prefilter. Hyperscan 5.4.0 refuses to scan short data (-13) with a database that holds a
+/// longer one (67 bytes, report-once), and 64 bytes tell rules apart as well as more.
+const PATTERN_MAX_BYTES: usize = 64;
+
 /// How selective a pattern is: rare bytes count more, repeated bytes hardly at all.
 pub fn strength(bytes: &[u8]) -> u32 {
     let mut seen = [false; 256];
@@ -78,6 +82,8 @@ pub fn choose(candidates: Vec<Candidate>) -> Option<FastPattern> {
         }
         _ => (best.bytes, true),
     };
+    let whole = whole && bytes.len() <= PATTERN_MAX_BYTES;
+    let bytes = bytes.get(..PATTERN_MAX_BYTES).map_or_else(|| bytes.clone(), <[u8]>::to_vec);
     // A part of the content stands elsewhere than the content: its bounds are not known here.
     let (min_start, max_end) = if whole { (best.min_start, best.max_end) } else { (0, None) };
     Some(FastPattern {
@@ -119,5 +125,13 @@ mod tests {
         assert_eq!(pick(vec![candidate(None, "aaaaaa", no), candidate(None, "xyz", no)]).unwrap(), "xyz");
         assert_eq!(pick(vec![candidate(None, "abcdef", Ask::Chop(2, 3))]).unwrap(), "cde");
         assert!(choose(Vec::new()).is_none());
+    }
+
+    #[test]
+    fn a_long_content_is_found_by_its_start() {
+        let chosen = choose(vec![candidate(None, &"ab".repeat(40), Ask::No)]).unwrap();
+        assert_eq!((chosen.bytes.len(), chosen.exact, chosen.max_end), (PATTERN_MAX_BYTES, false, None));
+        let chosen = choose(vec![candidate(None, &"ab".repeat(32), Ask::No)]).unwrap();
+        assert_eq!((chosen.bytes.len(), chosen.exact), (64, true));
     }
 }

@@ -254,6 +254,21 @@ mod tests {
     }
 
     #[test]
+    fn short_data_is_scanned_beside_long_literals() {
+        let long = "ab".repeat(32);
+        let literals = [
+            Literal { bytes: b"-OpenSSH_", nocase: false, id: 1 },
+            Literal { bytes: long.as_bytes(), nocase: true, id: 2 },
+        ];
+        let db = Database::compile(&literals).unwrap();
+        let mut scratch = Scratch::default();
+        scratch.fit(&db).unwrap();
+        let mut hits = Vec::new();
+        scratch.scan(&db, b"SSH-2.0-OpenSSH_8.7\r\n", &mut hits);
+        assert_eq!(hits, [(1, 16)]);
+    }
+
+    #[test]
     fn damaged_bytes_are_refused() {
         assert!(Database::deserialize(b"not a database").is_err());
     }
