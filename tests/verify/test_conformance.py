@@ -17,7 +17,13 @@ import pytest
 FOLDER = os.environ.get("CONFORMANCE_DIR")
 
 # tier -> (http-evader, the others): share of cases that must pass
-FLOORS = {"T1": (0.98, 0.50)}
+FLOORS = {
+    "T1": (0.99, 0.94),
+    "T1-neg": (1.0, 1.0),
+    "T1v8": (1.0, 0.80),
+    "T2": (0.99, 0.93),
+    "T2v8": (1.0, 0.80),
+}
 
 
 @pytest.mark.skipif(not FOLDER, reason="CONFORMANCE_DIR is not set")
@@ -45,7 +51,8 @@ def test_tiers_hold_their_floor(tmp_path: Path) -> None:
     for tier, (evader_floor, rest_floor) in FLOORS.items():
         for group, floor in (("http-evader", evader_floor), ("rest", rest_floor)):
             counts = scores["tiers"][tier][group]
-            share = counts.get("PASS", 0) / (counts.get("PASS", 0) + counts.get("FAIL", 0))
+            judged = counts.get("PASS", 0) + counts.get("FAIL", 0)
+            share = counts.get("PASS", 0) / judged if judged else 1.0
             assert share >= floor, f"{tier} {group}: {share:.3f} < {floor}"
     broken = {
         name: case["why"]
