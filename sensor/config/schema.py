@@ -333,6 +333,7 @@ KEYS: tuple[Key, ...] = (
     _engine("reputation-categories-file", TEXT, "Categories of `iprep`; a line: number,name,description."),
     _engine("default-reputation-path", TEXT, "Where reputation files with relative names are."),
     _engine("reputation-files", TEXTS, "Scores for `iprep`; a line: address or network,category,score."),
+    _engine("geoip-database", TEXT, "The MaxMind DB file that `geoip` looks addresses up in."),
     _engine("datasets.**", GUESS, "Sets that rules look up with `dataset`."),
     _engine("legacy.uricontent", choice("enabled", "disabled"), "Accept the keyword uricontent."),
     _engine("exception-policy", POLICY, "What to do in distress; a passive sensor knows `ignore`."),
@@ -360,5 +361,4 @@ KEYS: tuple[Key, ...] = (
         _none(f"{section}.**", "tables by host are bounded within the engine")
         for section in ("host", "ippair")
     ),
-    _none("geoip-database", "this build has no GeoIP"),
 )  # fmt: skip

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from mmdb import database
 
 from sensor.cli.manual import Entry, example_rule, keyword_pages, protocol_pages
 from sensor.config import load
@@ -38,7 +39,13 @@ def test_every_example_is_a_rule_that_loads(keywords: list[Entry], tmp_path: Pat
     categories.write_text("1,Bot,Infected hosts\n")
     (tmp_path / "list.txt").write_text("")
     config = load()
-    document = {"reputation-categories-file": str(categories), "default-rule-path": str(tmp_path)}
+    countries = tmp_path / "countries.mmdb"
+    countries.write_bytes(database({}))
+    document = {
+        "reputation-categories-file": str(categories),
+        "default-rule-path": str(tmp_path),
+        "geoip-database": str(countries),
+    }
     rules = text.parse("\n".join(map(example_rule, keywords)).encode(), "examples.rules", config.variables)
     assert [finding for finding in rules.findings if finding.severity != "warning"] == []
     ruleset = engine.Ruleset.compile(json.dumps(document), rules.rules, True)

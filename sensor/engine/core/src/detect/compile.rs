@@ -3,6 +3,7 @@
 use super::builder::build;
 use super::dataset;
 use super::diagnostic::{Diagnostic, RawRule};
+use super::geoip::GeoIp;
 use super::names::Names;
 use super::reputation::Reputation;
 use super::rule::Rule;
@@ -70,6 +71,7 @@ fn shared(document: &Value) -> Result<Shared, String> {
     shared.datasets.config = dataset::Config::new(document);
     shared.datasets.define(document)?;
     shared.reputation = Arc::new(Reputation::read(document)?);
+    shared.geoip = GeoIp::new(document);
     for (name, prefix) in document["references"].as_object().into_iter().flatten() {
         shared.references.insert(name.clone(), prefix.as_str().unwrap_or_default().to_owned());
     }

@@ -27,6 +27,7 @@ pub mod eval;
 pub mod fast_pattern;
 pub mod frame_groups;
 pub mod frame_run;
+pub mod geoip;
 pub mod header;
 pub mod hs;
 pub mod keywords;

@@ -2,6 +2,7 @@
 
 use super::dataset::Datasets;
 use super::diagnostic::Diagnostic;
+use super::geoip::GeoIp;
 use super::header;
 use super::reputation::Reputation;
 use super::rule::{AddrSet, PortSet};
@@ -58,6 +59,8 @@ pub struct Shared {
     pub datasets: Datasets,
     /// What `iprep` looks up.
     pub reputation: Arc<Reputation>,
+    /// What `geoip` looks up.
+    pub geoip: GeoIp,
     /// classification.config by class name; empty = not given, every class is accepted.
     pub classes: HashMap<String, Class>,
     /// reference.config: prefix of each reference type; empty = not given.

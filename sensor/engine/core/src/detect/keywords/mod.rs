@@ -21,6 +21,7 @@ mod flow;
 mod flowbits;
 mod frame;
 mod ftp;
+mod geoip;
 mod header_buffers;
 mod http2;
 mod icmp;
@@ -122,7 +123,7 @@ pub static KEYWORDS: &[&Keyword] = &[
     &transforms::STRIP_PSEUDO_HEADERS, &transforms::CASECHANGE, &transforms::PCREXFORM, &transforms::FROM_BASE64,
     &flow::FLOW, &flow::STREAM_SIZE, &flow::AGE, &flow::PKTS, &flow::BYTES, &flow::PKTS_TOSERVER, &flow::PKTS_TOCLIENT,
     &flow::BYTES_TOSERVER, &flow::BYTES_TOCLIENT, &flowbits::FLOWBITS, &flowbits::FLOWINT, &xbits::XBITS, &xbits::HOSTBITS,
-    &variable::FLOWVAR, &variable::PKTVAR, &iprep::IPREP,
+    &variable::FLOWVAR, &variable::PKTVAR, &iprep::IPREP, &geoip::GEOIP,
     &threshold::THRESHOLD, &threshold::DETECTION_FILTER,
     &app::APP_LAYER_PROTOCOL, &app::APP_LAYER_EVENT, &frame::FRAME,
     &dataset::DATASET, &dataset::DATAREP,
