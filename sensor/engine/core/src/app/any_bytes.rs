@@ -1,6 +1,7 @@
 //! Any bytes, in any chunks, with gaps and closes, through every parser of the registry: none may panic, stall or answer against
 //! its contract, and everything it shows must stand being read at every step.
 
+use super::playbook::{check_changed, seen};
 use super::{LogFor, Outcome, ParseCx, Parser, Protocol, PROTOCOLS};
 use crate::direction::Dir;
 use crate::event::JsonWriter;
@@ -161,6 +162,7 @@ fn play(protocol: &Protocol, acts: &[Act]) {
     let mut pending = [Vec::new(), Vec::new()];
     let mut wanted = [0usize; 2];
     for act in acts {
+        let before = seen(protocol, parser.as_ref());
         let mut cx =
             ParseCx { datagram: !protocol.tcp, src_port: 40_000, dst_port: 80, ..ParseCx::default() };
         let outcome = match act {
@@ -199,14 +201,19 @@ fn play(protocol: &Protocol, acts: &[Act]) {
                 Outcome::Done
             }
         };
+        if !matches!(act, Act::Drop) {
+            check_changed(protocol, parser.as_mut(), &before);
+        }
         look(protocol, parser.as_mut());
         if outcome == Outcome::Broken || cx.bypass || cx.upgrade.is_some() {
             break;
         }
     }
+    let before = seen(protocol, parser.as_ref());
     for dir in Dir::BOTH {
         parser.close(dir, &mut ParseCx { eof: true, ..ParseCx::default() });
     }
+    check_changed(protocol, parser.as_mut(), &before);
     look(protocol, parser.as_mut());
 }
 
@@ -216,6 +223,29 @@ proptest! {
     fn every_parser_stands_any_bytes(acts in prop::collection::vec(act(), 1..30)) {
         for protocol in PROTOCOLS {
             play(protocol, &acts);
+        }
+    }
+}
+
+/// However much a parser is given without being asked, it keeps no list of changes longer than what it holds.
+#[test]
+fn no_parser_keeps_an_endless_list_of_changes() {
+    const TIMES: usize = 400;
+    for protocol in PROTOCOLS {
+        for word in WORDS {
+            for dir in Dir::BOTH {
+                let mut parser = (protocol.new)(&serde_json::Value::Null);
+                let mut cx =
+                    ParseCx { datagram: !protocol.tcp, src_port: 40_000, dst_port: 80, ..ParseCx::default() };
+                for _ in 0..TIMES {
+                    if parser.parse(dir, word, &mut cx) == Outcome::Broken {
+                        break;
+                    }
+                }
+                let held = parser.tx_ids().filter(|id| parser.tx(*id).is_some()).count();
+                let told = parser.take_changed().map_or(0, |ids| ids.len());
+                assert!(told <= held, "{}: {told} of {held}", protocol.name);
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ mod any_bytes;
 pub mod ber;
 pub mod bittorrent;
 pub mod body;
+mod changed;
 mod cursor;
 pub mod dcerpc;
 pub mod dhcp;

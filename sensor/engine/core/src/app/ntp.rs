@@ -1,13 +1,12 @@
 //! NTP versions 3 and 4 over UDP (RFC 1305, RFC 5905). Every message is a transaction of its own. It gives no record, as in
 //! Suricata 8; rules can ask for its fields and for what is malformed.
 
-use super::queue::Queue;
+use super::queue::{answers_from_queue, Queue};
 use super::{
     Buffer, LogFor, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction, TxMeta, View,
 };
 use crate::direction::{Dir, PerDir};
 use crate::event::JsonWriter;
-use std::ops::Range;
 
 /// Transactions one flow may hold until they are inspected. Beyond it the oldest go.
 const LIVE_TX_MAX: usize = 1024;
@@ -128,18 +127,7 @@ impl Parser for NtpParser {
         }
         Outcome::Done // a bad datagram says nothing of the next one
     }
-    fn tx_ids(&self) -> Range<u64> {
-        self.txs.ids()
-    }
-    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        self.txs.get(id)
-    }
-    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        self.txs.get_mut(id)
-    }
-    fn drop_tx(&mut self, id: u64) {
-        self.txs.remove(id);
-    }
+    answers_from_queue!();
 }
 
 struct NtpTx {

@@ -4,6 +4,8 @@ use super::{LogFor, Outcome, ParseCx, Parser, Protocol, Transaction};
 use crate::direction::{Dir, PerDir};
 use crate::event::JsonWriter;
 use serde_json::{json, Value};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A parser with what it has not consumed yet.
 pub struct Play {
@@ -64,7 +66,9 @@ impl Play {
         held.extend_from_slice(data);
         while !self.broken && !held.is_empty() && held.len() >= self.wanted[dir] {
             let mut cx = ParseCx { datagram, ..ParseCx::default() };
+            let before = seen(self.protocol, self.parser.as_ref());
             let outcome = self.parser.parse(dir, held, &mut cx);
+            check_changed(self.protocol, self.parser.as_mut(), &before);
             self.wanted[dir] = 0;
             self.upgrade = self.upgrade.or(cx.upgrade);
             self.bypass |= cx.bypass;
@@ -91,7 +95,9 @@ impl Play {
 
     pub fn close(&mut self) {
         for dir in Dir::BOTH {
+            let before = seen(self.protocol, self.parser.as_ref());
             self.parser.close(dir, &mut ParseCx { eof: true, ..ParseCx::default() });
+            check_changed(self.protocol, self.parser.as_mut(), &before);
         }
     }
 
@@ -126,6 +132,41 @@ impl Play {
                 .collect::<Vec<_>>()
         };
         self.txs().flat_map(of).collect()
+    }
+}
+
+/// What rules and the log can see of each transaction.
+pub fn seen(protocol: &Protocol, parser: &dyn Parser) -> HashMap<u64, u64> {
+    let mut all = HashMap::new();
+    for id in parser.tx_ids() {
+        let Some(tx) = parser.tx(id) else { continue };
+        let mut hash = DefaultHasher::new();
+        let mut out = JsonWriter::new();
+        out.open();
+        tx.log(&mut out, LogFor::Record);
+        out.close();
+        (out.as_bytes(), tx.meta().events).hash(&mut hash);
+        for dir in Dir::BOTH {
+            tx.progress(dir).hash(&mut hash);
+            for (local, buffer) in protocol.buffers.iter().enumerate() {
+                for index in 0..if buffer.multi { 100 } else { 1 } {
+                    let Some(view) = tx.buffer(local, index, dir) else { break };
+                    view.data.hash(&mut hash);
+                }
+            }
+        }
+        all.insert(id, hash.finish());
+    }
+    all
+}
+
+/// What changed is told, and no more told than is held.
+pub fn check_changed(protocol: &Protocol, parser: &mut dyn Parser, before: &HashMap<u64, u64>) {
+    let Some(changed) = parser.take_changed() else { return };
+    let after = seen(protocol, parser);
+    assert!(changed.len() <= after.len(), "{}", protocol.name);
+    for (id, now) in &after {
+        assert!(before.get(id) == Some(now) || changed.contains(id), "{} {id}", protocol.name);
     }
 }
 

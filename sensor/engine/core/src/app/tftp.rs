@@ -1,13 +1,12 @@
 //! TFTP (RFC 1350): the request to read or write a file, on UDP port 69. The transfer goes on between new ports and is not
 //! followed, as in Suricata.
 
+use super::queue::{answers_from_queue, Queue};
 use super::{
     Buffer, LogFor, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction, TxMeta, View,
 };
 use crate::direction::{Dir, PerDir};
 use crate::event::JsonWriter;
-use std::collections::VecDeque;
-use std::ops::Range;
 
 const COMPLETE: u8 = 1;
 const READ: u16 = 1;
@@ -38,7 +37,7 @@ pub static TFTP: Protocol = Protocol {
     doc:
         "The Trivial File Transfer Protocol (RFC 1350). Each request to read or write gives one `tftp` event.",
     recognise: Recognise { patterns: &[], probe: Some(probe), tcp_ports: &[], udp_ports: &[69] },
-    new: |_config| Box::new(TftpParser::default()),
+    new: |_config| Box::new(TftpParser::new()),
     buffers: BUFFERS,
     numbers: &[],
     frames: &[],
@@ -69,13 +68,15 @@ struct Request {
 }
 
 /// The TFTP state of one flow.
-#[derive(Default)]
 struct TftpParser {
-    txs: VecDeque<Request>,
-    next_id: u64,
+    txs: Queue<Request>,
 }
 
 impl TftpParser {
+    fn new() -> TftpParser {
+        TftpParser { txs: Queue::new(LIVE_TX_MAX) }
+    }
+
     fn request(&mut self, data: &[u8]) -> Option<()> {
         let write = match opcode(data)? {
             READ => false,
@@ -87,18 +88,12 @@ impl TftpParser {
         if file.is_empty() || !MODES.iter().any(|known| mode.eq_ignore_ascii_case(known.as_bytes())) {
             return None;
         }
-        let mut meta = TxMeta::new(self.next_id);
-        meta.skip[Dir::ToClient] = true;
-        self.next_id = self.next_id.saturating_add(1);
-        if self.txs.len() >= LIVE_TX_MAX {
-            self.txs.pop_front();
-        }
-        self.txs.push_back(Request { meta, write, file: file.to_vec(), mode: mode.to_vec() });
+        self.txs.push(|id| {
+            let mut meta = TxMeta::new(id);
+            meta.skip[Dir::ToClient] = true;
+            Request { meta, write, file: file.to_vec(), mode: mode.to_vec() }
+        });
         Some(())
-    }
-
-    fn index(&self, id: u64) -> Option<usize> {
-        self.txs.binary_search_by_key(&id, |tx| tx.meta.id).ok()
     }
 }
 
@@ -110,21 +105,7 @@ impl Parser for TftpParser {
         }
         Outcome::Done
     }
-    fn tx_ids(&self) -> Range<u64> {
-        self.txs.front().map_or(self.next_id, |tx| tx.meta.id)..self.next_id
-    }
-    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        Some(self.txs.get(self.index(id)?)?)
-    }
-    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        let at = self.index(id)?;
-        Some(self.txs.get_mut(at)?)
-    }
-    fn drop_tx(&mut self, id: u64) {
-        if let Some(at) = self.index(id) {
-            self.txs.remove(at);
-        }
-    }
+    answers_from_queue!();
 }
 
 impl Transaction for Request {
@@ -152,7 +133,7 @@ mod tests {
     use super::*;
 
     fn play(dir: Dir, data: &[u8]) -> TftpParser {
-        let mut parser = TftpParser::default();
+        let mut parser = TftpParser::new();
         assert_eq!(
             parser.parse(dir, data, &mut ParseCx { datagram: true, ..ParseCx::default() }),
             Outcome::Done
@@ -183,9 +164,9 @@ mod tests {
             b"\0\x03\0\x01data",
             b"\0\x01\0octet\0",
         ] {
-            assert!(play(Dir::ToServer, data).txs.is_empty(), "{data:?}");
+            assert!(play(Dir::ToServer, data).tx_ids().is_empty(), "{data:?}");
         }
-        assert!(play(Dir::ToClient, b"\0\x01a\0octet\0").txs.is_empty());
+        assert!(play(Dir::ToClient, b"\0\x01a\0octet\0").tx_ids().is_empty());
         assert_eq!(probe(Dir::ToServer, b"\0\x07ab"), Probe::No);
         assert_eq!(probe(Dir::ToServer, b"\0\x01ab"), Probe::Yes);
     }

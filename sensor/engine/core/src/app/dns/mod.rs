@@ -12,13 +12,12 @@ mod tx;
 #[cfg(test)]
 mod tests;
 
-use super::{Buffer, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction};
+use super::queue::{answers_from_queue, Queue};
+use super::{Buffer, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise};
 use crate::direction::{Dir, PerDir};
 use message::{Header, Message, Oddity, HEADER_LEN};
 use options::Options;
 use reader::{be16, plausible_name};
-use std::collections::VecDeque;
-use std::ops::Range;
 pub(super) use tx::DnsTx;
 
 /// Bytes of the length that stands before a message on TCP (RFC 1035 section 4.2.2).
@@ -152,7 +151,7 @@ pub static DNS: Protocol = Protocol {
         tcp_ports: &[53],
         udp_ports: &[53],
     },
-    new: |config| Box::new(DnsParser { options: Options::new(config), ..DnsParser::default() }),
+    new: |config| Box::new(DnsParser::new(Options::new(config))),
     buffers: BUFFERS,
     numbers: NUMBERS,
     frames: &["pdu"],
@@ -220,16 +219,18 @@ pub(super) fn plausible(data: &[u8], len: usize) -> Option<Header> {
 }
 
 /// The DNS state of one flow.
-#[derive(Default)]
 struct DnsParser {
-    txs: VecDeque<DnsTx>,
-    next_id: u64,
+    txs: Queue<DnsTx>,
     /// Bytes were lost: the next chunk is read only when it begins with a message.
     gap: PerDir<bool>,
     options: Options,
 }
 
 impl DnsParser {
+    fn new(options: Options) -> DnsParser {
+        DnsParser { txs: Queue::new(LIVE_TX_MAX), gap: PerDir::default(), options }
+    }
+
     fn message(&mut self, dir: Dir, data: &[u8]) -> Outcome {
         let (mut message, outcome) = match Message::read(data) {
             Some(message) => (message, Outcome::Done),
@@ -247,7 +248,7 @@ impl DnsParser {
             }
         }
         let wanted = self.options.wants(&message);
-        let mut tx = DnsTx::new(self.next_id, dir, message);
+        let tx = self.txs.push(|id| DnsTx::new(id, dir, message));
         tx.form = self.options.form;
         if tx.form.old {
             // The old form names the ends as the request does, in answers too.
@@ -255,11 +256,6 @@ impl DnsParser {
         }
         // Without a header there is nothing to say in a record; the event says it.
         tx.meta.logged = outcome == Outcome::Broken || !wanted;
-        self.next_id = self.next_id.saturating_add(1);
-        if self.txs.len() >= LIVE_TX_MAX {
-            self.txs.pop_front();
-        }
-        self.txs.push_back(tx);
         outcome
     }
 
@@ -288,21 +284,12 @@ impl DnsParser {
                 PDU,
                 at.saturating_add(PREFIX_LEN) as i64,
                 Some(message.len() as u64),
-                Some(self.next_id),
+                Some(self.txs.next_id()),
             );
             at = at.saturating_add(needed);
             if self.message(dir, message) == Outcome::Broken {
                 return Outcome::Broken; // Shorter than a header: the framing is lost.
             }
-        }
-    }
-
-    fn index(&self, id: u64) -> Option<usize> {
-        let first = self.txs.front()?.meta.id;
-        let guess = usize::try_from(id.checked_sub(first)?).ok()?;
-        match self.txs.get(guess) {
-            Some(tx) if tx.meta.id == id => Some(guess),
-            _ => self.txs.binary_search_by_key(&id, |tx| tx.meta.id).ok(),
         }
     }
 }
@@ -312,7 +299,7 @@ impl Parser for DnsParser {
         if !cx.datagram {
             return self.stream(dir, data, cx);
         }
-        cx.frame_of(PDU, 0, Some(data.len() as u64), Some(self.next_id));
+        cx.frame_of(PDU, 0, Some(data.len() as u64), Some(self.txs.next_id()));
         // A bad datagram says nothing of the next one.
         self.message(dir, data);
         Outcome::Done
@@ -323,19 +310,5 @@ impl Parser for DnsParser {
         Outcome::Done
     }
 
-    fn tx_ids(&self) -> Range<u64> {
-        self.txs.front().map_or(self.next_id, |tx| tx.meta.id)..self.next_id
-    }
-    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        Some(self.txs.get(self.index(id)?)?)
-    }
-    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        let at = self.index(id)?;
-        Some(self.txs.get_mut(at)?)
-    }
-    fn drop_tx(&mut self, id: u64) {
-        if let Some(at) = self.index(id) {
-            self.txs.remove(at);
-        }
-    }
+    answers_from_queue!();
 }

@@ -1,7 +1,7 @@
 use super::message::Message;
 use super::reader::{NAME_MAX, TEXT_PER_BYTE};
 use super::*;
-use crate::app::LogFor;
+use crate::app::{LogFor, Transaction};
 use crate::event::JsonWriter;
 use proptest::prelude::*;
 
@@ -62,7 +62,7 @@ fn names_of(tx: &dyn Transaction, local: usize, dir: Dir) -> Vec<String> {
 }
 
 fn one(dir: Dir, data: &[u8]) -> DnsParser {
-    let mut parser = DnsParser::default();
+    let mut parser = DnsParser::new(Options::default());
     assert_eq!(parser.parse(dir, data, &mut udp()), Outcome::Done);
     parser
 }
@@ -191,7 +191,7 @@ fn recognition() {
 
 #[test]
 fn a_gap_is_left_at_the_next_message() {
-    let mut parser = DnsParser::default();
+    let mut parser = DnsParser::new(Options::default());
     let mut cx = ParseCx::default();
     let message = framed(&query(1, "www.example.com"));
     assert!(matches!(parser.parse(Dir::ToServer, &message[..20], &mut cx), Outcome::NeedMore { .. }));
@@ -248,7 +248,7 @@ fn naive_name(data: &[u8], at: usize, floor: usize) -> Option<Vec<u8>> {
 
 /// Feeds a stream in the given chunks the way the driver does.
 fn feed(data: &[u8], cuts: &[usize]) -> DnsParser {
-    let mut parser = DnsParser::default();
+    let mut parser = DnsParser::new(Options::default());
     let mut cx = ParseCx::default();
     let mut held: Vec<u8> = Vec::new();
     let mut wanted = 0;

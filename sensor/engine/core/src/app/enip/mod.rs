@@ -158,19 +158,14 @@ struct EnipParser {
 impl EnipParser {
     fn one(&mut self, dir: Dir, message: Message) {
         let malformed = message.malformed;
-        let answer = match dir {
-            Dir::ToServer => None,
-            Dir::ToClient => self.request_of(&message.header),
-        };
-        if let Some(id) = answer {
-            self.open = self.open.saturating_sub(1);
-            if let Some(tx) = self.txs.typed_mut(id) {
-                tx.messages[dir] = Some(message);
-                tx.done = true;
-                if malformed {
-                    tx.meta.set_event(Event::InvalidPdu as u8);
-                }
+        let asked = if dir == Dir::ToClient { self.request_of(&message.header) } else { None };
+        if let Some(tx) = asked {
+            tx.messages[dir] = Some(message);
+            tx.done = true;
+            if malformed {
+                tx.meta.set_event(Event::InvalidPdu as u8);
             }
+            self.open = self.open.saturating_sub(1);
             return;
         }
         // Nothing answers these, and nothing was asked where only a response is seen.
@@ -181,7 +176,7 @@ impl EnipParser {
         }
         while self.open > self.max_tx {
             self.open = self.open.saturating_sub(1);
-            if let Some(tx) = self.txs.iter_mut().find(|tx| !tx.done) {
+            if let Some(tx) = self.txs.find_mut(|tx| !tx.done) {
                 tx.done = true;
                 tx.meta.set_event(Event::TooManyTransactions as u8);
             }
@@ -201,7 +196,7 @@ impl EnipParser {
     }
 
     /// The oldest open request that a response with this header answers.
-    fn request_of(&mut self, header: &Header) -> Option<u64> {
+    fn request_of(&mut self, header: &Header) -> Option<&mut EnipTx> {
         let session_is_new = header.command == command::REGISTER_SESSION;
         let asks = |tx: &EnipTx| {
             tx.messages[Dir::ToServer].as_ref().is_some_and(|m| {
@@ -212,7 +207,7 @@ impl EnipParser {
         if self.open == 0 {
             return None;
         }
-        self.txs.iter_mut().find(|tx| !tx.done && asks(tx)).map(|tx| tx.meta.id)
+        self.txs.find_mut(|tx| !tx.done && asks(tx))
     }
 }
 

@@ -5,11 +5,10 @@ use super::command::Command;
 use super::line::{Line, LineBuffer};
 use super::tx::{Event, FtpTx};
 use crate::app::expectation::Expect;
-use crate::app::{Outcome, ParseCx, Parser, Transaction};
+use crate::app::queue::{answers_from_queue, Queue};
+use crate::app::{Outcome, ParseCx, Parser};
 use crate::direction::{Dir, PerDir};
 use serde_json::Value;
-use std::collections::VecDeque;
-use std::ops::Range;
 
 /// Bytes of a line, its end included, when the configuration says nothing (Suricata: 4096), and the most it may say.
 const LINE_MAX_BYTES: usize = 4096;
@@ -20,8 +19,7 @@ const TCP: u8 = 6;
 
 /// The FTP state of one flow.
 pub struct FtpParser {
-    txs: VecDeque<FtpTx>,
-    next_id: u64,
+    txs: Queue<FtpTx>,
     max_tx: usize,
     /// `too_many_transactions` was raised.
     crowded: bool,
@@ -55,10 +53,11 @@ fn setting(config: &Value, key: &str, default: usize) -> usize {
 impl FtpParser {
     pub fn new(config: &Value) -> FtpParser {
         let max = setting(config, "max-line-length", LINE_MAX_BYTES).min(LINE_MOST_BYTES);
+        let max_tx = setting(config, "max-tx", TX_MAX);
         FtpParser {
-            txs: VecDeque::new(),
-            next_id: 0,
-            max_tx: setting(config, "max-tx", TX_MAX),
+            // Those given up are logged and go; if nothing ever came from the other side, memory is still bounded.
+            txs: Queue::new(max_tx.saturating_mul(2)),
+            max_tx,
             crowded: false,
             lines: PerDir::new(LineBuffer::new(max), LineBuffer::new(max)),
             open_reply: None,
@@ -67,28 +66,23 @@ impl FtpParser {
         }
     }
 
-    fn begin(&mut self, command: Command) -> Option<&mut FtpTx> {
+    fn begin(&mut self, command: Command) -> &mut FtpTx {
         if command.name == Some("USER") {
             self.anonymous = command.names_anonymous();
         }
         let secret = matches!(command.name, Some("PASS" | "ACCT")) && !self.anonymous;
-        let mut tx = FtpTx::new(self.next_id, command);
-        tx.secret = secret;
-        self.next_id = self.next_id.saturating_add(1);
-        if self.txs.len() >= self.max_tx {
-            if !std::mem::replace(&mut self.crowded, true) {
-                tx.event(Event::TooManyTransactions);
-            }
-            if let Some(oldest) = self.txs.iter_mut().find(|tx| !tx.replied && !tx.over) {
+        let crowded = self.txs.len() >= self.max_tx;
+        if crowded {
+            if let Some(oldest) = self.txs.find_mut(|tx| !tx.replied && !tx.over) {
                 oldest.over = true;
             }
         }
-        // Those given up are logged and go; if nothing ever came from the other side, memory is still bounded.
-        if self.txs.len() >= self.max_tx.saturating_mul(2) {
-            self.txs.pop_front();
+        let tx = self.txs.push(|id| FtpTx::new(id, command));
+        tx.secret = secret;
+        if crowded && !std::mem::replace(&mut self.crowded, true) {
+            tx.event(Event::TooManyTransactions);
         }
-        self.txs.push_back(tx);
-        self.txs.back_mut()
+        tx
     }
 
     fn request(&mut self, line: Line, cx: &mut ParseCx) {
@@ -97,7 +91,7 @@ impl FtpParser {
         }
         let command = Command::read(&line.bytes);
         let data_port = self.data_port;
-        let Some(tx) = self.begin(command) else { return };
+        let tx = self.begin(command);
         if line.truncated {
             tx.command_truncated = true;
             tx.event(Event::RequestCommandTooLong);
@@ -150,12 +144,11 @@ impl FtpParser {
             }
             None => false,
         };
-        let waiting = self.txs.iter().position(|tx| !tx.replied && !tx.over);
-        let tx = match waiting {
-            Some(at) => self.txs.get_mut(at),
-            None => self.begin(Command::read(b"")),
+        let id = match self.txs.find_mut(|tx| !tx.replied && !tx.over) {
+            Some(tx) => tx.meta.id,
+            None => self.begin(Command::read(b"")).meta.id,
         };
-        let Some(tx) = tx else { return };
+        let Some(tx) = self.txs.typed_mut(id) else { return };
         if line.truncated {
             tx.reply_truncated = true;
             tx.event(Event::ResponseCommandTooLong);
@@ -180,15 +173,6 @@ impl FtpParser {
         // 1yz says that another reply follows.
         tx.replied = !code.starts_with(b"1");
         self.data_port = settled.or(self.data_port);
-    }
-
-    fn index(&self, id: u64) -> Option<usize> {
-        let first = self.txs.front()?.meta.id;
-        let guess = usize::try_from(id.checked_sub(first)?).ok()?;
-        match self.txs.get(guess) {
-            Some(tx) if tx.meta.id == id => Some(guess),
-            _ => self.txs.binary_search_by_key(&id, |tx| tx.meta.id).ok(),
-        }
     }
 
     fn line(&mut self, dir: Dir, line: Line, cx: &mut ParseCx) {
@@ -229,25 +213,9 @@ impl Parser for FtpParser {
             self.line(dir, line, cx);
         }
         if dir == Dir::ToClient {
-            for tx in &mut self.txs {
-                tx.over = true;
-            }
+            self.txs.iter_mut().for_each(|tx| tx.over = true);
         }
     }
 
-    fn tx_ids(&self) -> Range<u64> {
-        self.txs.front().map_or(self.next_id, |tx| tx.meta.id)..self.next_id
-    }
-    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        Some(self.txs.get(self.index(id)?)?)
-    }
-    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        let at = self.index(id)?;
-        Some(self.txs.get_mut(at)?)
-    }
-    fn drop_tx(&mut self, id: u64) {
-        if let Some(at) = self.index(id) {
-            self.txs.remove(at);
-        }
-    }
+    answers_from_queue!();
 }

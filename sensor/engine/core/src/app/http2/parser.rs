@@ -4,6 +4,7 @@ use super::frame::{self, flag, kind, Header};
 use super::hpack::Decoder;
 use super::tx::Http2Tx;
 use super::{Config, Event};
+use crate::app::changed::Changed;
 use crate::app::file::FileState;
 use crate::app::{Outcome, ParseCx, Parser, Transaction, UpgradeHead};
 use crate::direction::{Dir, PerDir};
@@ -66,9 +67,7 @@ pub struct Http2Parser {
     txs: VecDeque<Option<Box<Http2Tx>>>,
     /// Id of the front of `txs`.
     base: u64,
-    /// Those that changed since `take_changed`.
-    changed: Vec<u64>,
-    all_changed: bool,
+    changed: Changed,
     streams: HashMap<u32, u64, RandomState>,
     /// Highest stream either peer has opened, by who may open it: [even, odd].
     highest: [u32; 2],
@@ -86,8 +85,7 @@ impl Http2Parser {
             config,
             txs: VecDeque::new(),
             base: 0,
-            changed: Vec::new(),
-            all_changed: false,
+            changed: Changed::default(),
             streams: HashMap::default(),
             highest: [0; 2],
             halves: PerDir::new(half(), half()),
@@ -106,7 +104,7 @@ impl Http2Parser {
     }
     /// The same for what the wire says.
     fn get(&mut self, id: u64) -> Option<&mut Http2Tx> {
-        self.changed.push(id);
+        self.changed.note(id, self.txs.len());
         self.held(id)
     }
 
@@ -116,7 +114,7 @@ impl Http2Parser {
             // The oldest makes room: what stands of it is logged, and goes at once if the flow does not get to that.
             if let Some(Some(oldest)) = self.txs.front_mut() {
                 oldest.complete(FileState::Truncated);
-                self.changed.push(self.base);
+                self.changed.note(self.base, self.txs.len());
             }
             if self.txs.len() >= self.config.max_streams.saturating_mul(2) {
                 self.drop_tx(self.base);
@@ -128,7 +126,7 @@ impl Http2Parser {
             tx.event(Event::TooManyStreams);
         }
         self.txs.push_back(Some(tx));
-        self.changed.push(id);
+        self.changed.note(id, self.txs.len());
         if stream != 0 {
             self.streams.insert(stream, id);
         }
@@ -453,7 +451,7 @@ impl Http2Parser {
     }
 
     fn complete_all(&mut self) {
-        self.all_changed = true;
+        self.changed.note_all();
         for tx in self.txs.iter_mut().flatten() {
             tx.complete(FileState::Truncated);
         }
@@ -499,7 +497,7 @@ impl Parser for Http2Parser {
 
     fn close(&mut self, dir: Dir, cx: &mut ParseCx) {
         self.closed[dir] = true;
-        self.all_changed = true;
+        self.changed.note_all();
         for tx in self.txs.iter_mut().flatten().filter(|tx| !tx.is_complete()) {
             tx.end(dir, FileState::Truncated);
             tx.meta.packet_number = cx.packet_number;
@@ -566,8 +564,7 @@ impl Parser for Http2Parser {
         Some(tx)
     }
     fn take_changed(&mut self) -> Option<Vec<u64>> {
-        let changed = std::mem::take(&mut self.changed);
-        (!std::mem::take(&mut self.all_changed)).then_some(changed)
+        self.changed.take()
     }
     fn drop_tx(&mut self, id: u64) {
         let Some(tx) = self.position(id).and_then(|at| self.txs.get_mut(at)).and_then(Option::take) else {

@@ -10,11 +10,10 @@ mod tx;
 mod v1;
 mod v2;
 
-use super::queue::Queue;
-use super::{Buffer, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction};
+use super::queue::{answers_from_queue, Queue};
+use super::{Buffer, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise};
 use crate::direction::{Dir, PerDir};
 use payload::Header;
-use std::ops::Range;
 use std::sync::Arc;
 use tx::IkeTx;
 
@@ -185,16 +184,5 @@ impl Parser for IkeParser {
         });
         Outcome::Done // a bad datagram says nothing of the next one
     }
-    fn tx_ids(&self) -> Range<u64> {
-        self.txs.ids()
-    }
-    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        self.txs.get(id)
-    }
-    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        self.txs.get_mut(id)
-    }
-    fn drop_tx(&mut self, id: u64) {
-        self.txs.remove(id);
-    }
+    answers_from_queue!();
 }

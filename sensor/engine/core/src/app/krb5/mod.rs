@@ -6,7 +6,7 @@ mod names;
 #[cfg(test)]
 mod tests;
 
-use super::queue::Queue;
+use super::queue::{answers_from_queue, Queue};
 use super::{
     Buffer, LogFor, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction, TxMeta, View,
 };
@@ -15,7 +15,6 @@ use crate::direction::{Dir, PerDir};
 use crate::event::JsonWriter;
 use message::Message;
 pub use names::{encryption_type, is_weak};
-use std::ops::Range;
 
 /// Bytes of the length that stands before a message on TCP (RFC 4120 section 7.2.2).
 const PREFIX_LEN: usize = 4;
@@ -208,18 +207,7 @@ impl Parser for Krb5Parser {
         }
         self.stream(dir, data)
     }
-    fn tx_ids(&self) -> Range<u64> {
-        self.txs.ids()
-    }
-    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        self.txs.get(id)
-    }
-    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        self.txs.get_mut(id)
-    }
-    fn drop_tx(&mut self, id: u64) {
-        self.txs.remove(id);
-    }
+    answers_from_queue!();
 }
 
 struct Krb5Tx {

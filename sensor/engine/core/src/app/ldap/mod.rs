@@ -9,12 +9,11 @@ mod tests;
 mod tx;
 
 use super::ber::{Header, Trouble};
-use super::queue::Queue;
-use super::{Buffer, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction};
+use super::queue::{answers_from_queue, Queue};
+use super::{Buffer, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise};
 use crate::direction::{Dir, PerDir};
 use message::{op, Body, Message, START_TLS};
 pub use names::{OPERATIONS, RESULT_CODES};
-use std::ops::Range;
 use tx::LdapTx;
 pub use tx::NO_NUMBER;
 
@@ -155,7 +154,7 @@ impl LdapParser {
         }
         self.open = self.open.saturating_add(1);
         if self.open > self.max_open {
-            if let Some(oldest) = self.txs.iter_mut().find(|tx| !tx.complete) {
+            if let Some(oldest) = self.txs.find_mut(|tx| !tx.complete) {
                 oldest.complete = true;
                 oldest.event(Event::TooManyTransactions);
             }
@@ -170,7 +169,7 @@ impl LdapParser {
         if operation == op::EXTENDED_RESPONSE && std::mem::take(&mut self.start_tls) && success {
             cx.upgrade = Some("tls");
         }
-        let open = self.txs.iter_mut().rev().find(|tx| !tx.complete && tx.request_id() == Some(id));
+        let open = self.txs.find_last_mut(QUEUE_MAX, |tx| !tx.complete && tx.request_id() == Some(id));
         if let Some(tx) = open {
             tx.respond(message);
             // Entries, references and intermediate responses announce more.
@@ -283,16 +282,5 @@ impl Parser for LdapParser {
         }
         Outcome::Done
     }
-    fn tx_ids(&self) -> Range<u64> {
-        self.txs.ids()
-    }
-    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        self.txs.get(id)
-    }
-    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        self.txs.get_mut(id)
-    }
-    fn drop_tx(&mut self, id: u64) {
-        self.txs.remove(id);
-    }
+    answers_from_queue!();
 }

@@ -102,7 +102,7 @@ impl ModbusParser {
             self.open = self.open.saturating_add(1);
             while self.open > self.max {
                 self.open = self.open.saturating_sub(1);
-                if let Some(tx) = self.txs.iter_mut().find(|tx| !tx.done) {
+                if let Some(tx) = self.txs.find_mut(|tx| !tx.done) {
                     tx.done = true;
                 }
                 events.push(Event::Flooded);
@@ -141,7 +141,7 @@ impl ModbusParser {
         if self.open == 0 {
             return None;
         }
-        self.txs.iter_mut().find(|tx| {
+        self.txs.find_mut(|tx| {
             !tx.done && tx.messages[Dir::ToServer].as_ref().is_some_and(|m| m.transaction == transaction)
         })
     }

@@ -5,12 +5,11 @@ use super::request::{self, Request};
 use super::response::{self, authentication};
 use super::tx::PgsqlTx;
 use super::{probe_request, probe_response, Event, HEADER_LEN, LENGTH_LEN, LENGTH_MAX};
-use crate::app::queue::Queue;
+use crate::app::queue::{answers_from_queue, Queue};
 use crate::app::{Outcome, ParseCx, Parser, Probe, Transaction};
 use crate::direction::{Dir, PerDir};
 use serde_json::Value;
 use std::collections::VecDeque;
-use std::ops::Range;
 
 /// Bytes of one message that are read; the longest query that is inspected.
 const HELD_MAX: usize = 64 * 1024;
@@ -346,16 +345,5 @@ impl Parser for PgsqlParser {
         Some(0)
     }
 
-    fn tx_ids(&self) -> Range<u64> {
-        self.txs.ids()
-    }
-    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        self.txs.get(id)
-    }
-    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        self.txs.get_mut(id)
-    }
-    fn drop_tx(&mut self, id: u64) {
-        self.txs.remove(id);
-    }
+    answers_from_queue!();
 }

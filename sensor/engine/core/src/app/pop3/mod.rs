@@ -7,12 +7,11 @@ mod tx;
 #[cfg(test)]
 mod tests;
 
-use super::queue::Queue;
-use super::{Outcome, ParseCx, Parser, Pattern, Probe, Protocol, Recognise, Transaction};
+use super::queue::{answers_from_queue, Queue};
+use super::{Outcome, ParseCx, Parser, Pattern, Probe, Protocol, Recognise};
 use crate::direction::{Dir, PerDir};
 use command::{Command, Count};
 use std::collections::VecDeque;
-use std::ops::Range;
 use tx::{Pop3Tx, Request, Response};
 
 /// Longest command line and longest first line of a response, both with their line ends (RFC 2449 section 4).
@@ -254,16 +253,5 @@ impl Parser for Pop3Parser {
             self.txs.iter_mut().for_each(|tx| tx.answered = true);
         }
     }
-    fn tx_ids(&self) -> Range<u64> {
-        self.txs.ids()
-    }
-    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        self.txs.get(id)
-    }
-    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        self.txs.get_mut(id)
-    }
-    fn drop_tx(&mut self, id: u64) {
-        self.txs.remove(id);
-    }
+    answers_from_queue!();
 }

@@ -3,10 +3,9 @@
 use super::message::{self, Message, TPKT_LEN, TPKT_VERSION};
 use super::security::{Found, Handshake};
 use super::tx::RdpTx;
-use crate::app::queue::Queue;
-use crate::app::{Outcome, ParseCx, Parser, Transaction};
+use crate::app::queue::{answers_from_queue, Queue};
+use crate::app::{Outcome, ParseCx, Parser};
 use crate::direction::Dir;
-use std::ops::Range;
 
 /// First byte of a TLS handshake record.
 const TLS_HANDSHAKE: u8 = 22;
@@ -98,16 +97,5 @@ impl Parser for RdpParser {
         Outcome::Broken
     }
 
-    fn tx_ids(&self) -> Range<u64> {
-        self.txs.ids()
-    }
-    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        self.txs.get(id)
-    }
-    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        self.txs.get_mut(id)
-    }
-    fn drop_tx(&mut self, id: u64) {
-        self.txs.remove(id);
-    }
+    answers_from_queue!();
 }

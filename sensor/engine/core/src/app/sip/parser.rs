@@ -4,10 +4,9 @@ use super::message::{Head, Read};
 use super::sdp::Sdp;
 use super::tx::{Content, SipTx};
 use super::{frame, Event};
-use crate::app::queue::Queue;
-use crate::app::{Outcome, ParseCx, Parser, Transaction};
+use crate::app::queue::{answers_from_queue, Queue};
+use crate::app::{Outcome, ParseCx, Parser};
 use crate::direction::{Dir, PerDir};
-use std::ops::Range;
 
 /// Longest head on a stream; common servers refuse more than 16 KiB.
 const HEAD_MAX: usize = 32 * 1024;
@@ -164,16 +163,5 @@ impl Parser for SipParser {
         }
     }
 
-    fn tx_ids(&self) -> Range<u64> {
-        self.txs.ids()
-    }
-    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        self.txs.get(id)
-    }
-    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        self.txs.get_mut(id)
-    }
-    fn drop_tx(&mut self, id: u64) {
-        self.txs.remove(id);
-    }
+    answers_from_queue!();
 }

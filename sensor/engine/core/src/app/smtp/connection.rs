@@ -4,11 +4,10 @@ use super::events::Event;
 use super::tx::SmtpTx;
 use super::Config;
 use crate::app::mime::Message;
-use crate::app::queue::Queue;
-use crate::app::{Outcome, ParseCx, Parser, Transaction};
+use crate::app::queue::{answers_from_queue, Queue};
+use crate::app::{Outcome, ParseCx, Parser};
 use crate::direction::{Dir, PerDir};
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Longest command or reply that is read; Suricata's limit, eight times what RFC 5321 section 4.5.3.1 asks for.
@@ -546,20 +545,9 @@ impl Parser for SmtpParser {
         }
     }
 
-    fn tx_ids(&self) -> Range<u64> {
-        self.txs.ids()
-    }
-    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        self.txs.get(id)
-    }
-    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        self.txs.get_mut(id)
-    }
-    fn drop_tx(&mut self, id: u64) {
-        self.txs.remove(id);
-    }
+    answers_from_queue!();
     fn inspected(&mut self, id: u64, dir: Dir) {
-        if let Some(tx) = self.txs.typed_mut(id).filter(|_| dir == Dir::ToServer) {
+        if let Some(tx) = self.txs.quiet_mut(id).filter(|_| dir == Dir::ToServer) {
             tx.inspected();
         }
     }

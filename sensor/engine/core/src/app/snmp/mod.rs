@@ -5,14 +5,13 @@ mod message;
 #[cfg(test)]
 mod tests;
 
-use super::queue::Queue;
+use super::queue::{answers_from_queue, Queue};
 use super::{
     Buffer, LogFor, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction, TxMeta, View,
 };
 use crate::direction::{Dir, PerDir};
 use crate::event::JsonWriter;
 use message::{Message, Security};
-use std::ops::Range;
 
 /// Transactions one flow may hold until they are inspected. Beyond it the oldest go.
 const LIVE_TX_MAX: usize = 1024;
@@ -133,18 +132,7 @@ impl Parser for SnmpParser {
         }
         Outcome::Done // a bad datagram says nothing of the next one
     }
-    fn tx_ids(&self) -> Range<u64> {
-        self.txs.ids()
-    }
-    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        self.txs.get(id)
-    }
-    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        self.txs.get_mut(id)
-    }
-    fn drop_tx(&mut self, id: u64) {
-        self.txs.remove(id);
-    }
+    answers_from_queue!();
 }
 
 struct SnmpTx {

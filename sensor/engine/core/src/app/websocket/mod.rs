@@ -5,6 +5,7 @@ mod message;
 #[cfg(test)]
 mod tests;
 
+use super::queue::{answers_from_queue, Queue};
 use super::{
     Buffer, LogFor, Number, Outcome, ParseCx, Parser, Protocol, Recognise, Transaction, TxMeta, UpgradeHead,
     View,
@@ -13,8 +14,6 @@ use crate::direction::{Dir, PerDir};
 use crate::event::JsonWriter;
 use message::{Assembler, Header};
 use serde_json::Value;
-use std::collections::VecDeque;
-use std::ops::Range;
 
 /// Bytes of a payload or a message that are looked at (`max-payload-size`): Suricata's default.
 const PAYLOAD_MAX: usize = 64 << 10;
@@ -149,9 +148,8 @@ struct Half {
 struct WebSocketParser {
     payload_max: usize,
     halves: PerDir<Half>,
-    txs: VecDeque<WebSocketTx>,
+    txs: Queue<WebSocketTx>,
     live_bytes: usize,
-    next_id: u64,
 }
 
 impl WebSocketParser {
@@ -162,9 +160,8 @@ impl WebSocketParser {
         WebSocketParser {
             payload_max: given.unwrap_or(PAYLOAD_MAX).min(PAYLOAD_LIMIT),
             halves: PerDir::default(),
-            txs: VecDeque::new(),
+            txs: Queue::new(usize::MAX), // `frame` bounds it, by bytes too
             live_bytes: 0,
-            next_id: 0,
         }
     }
 
@@ -174,7 +171,8 @@ impl WebSocketParser {
         header.unmask(&mut bytes);
         let max = self.payload_max;
         let (payload, over) = self.halves[dir].assembler.take(&header, bytes, max);
-        let mut tx = WebSocketTx { meta: TxMeta::new(self.next_id), dir, header, payload };
+        self.live_bytes = self.live_bytes.saturating_add(payload.len());
+        let tx = self.txs.push(|id| WebSocketTx { meta: TxMeta::new(id), dir, header, payload });
         tx.meta.skip[dir.opposite()] = true;
         tx.meta.packet_number = packet_number;
         if header.len > max as u64 {
@@ -183,22 +181,14 @@ impl WebSocketParser {
         if over {
             tx.meta.set_event(REASSEMBLY_LIMIT);
         }
-        self.next_id = self.next_id.saturating_add(1);
-        self.live_bytes = self.live_bytes.saturating_add(tx.payload.len());
-        self.txs.push_back(tx);
         while self.txs.len() > LIVE_TX_MAX || (self.live_bytes > LIVE_BYTES_MAX && self.txs.len() > 1) {
-            let Some(oldest) = self.txs.pop_front() else { break };
-            self.live_bytes = self.live_bytes.saturating_sub(oldest.payload.len());
+            let Some(oldest) = self.txs.pop_oldest() else { break };
+            self.freed(&oldest);
         }
     }
 
-    fn index(&self, id: u64) -> Option<usize> {
-        let first = self.txs.front()?.meta.id;
-        let guess = usize::try_from(id.checked_sub(first)?).ok()?;
-        match self.txs.get(guess) {
-            Some(tx) if tx.meta.id == id => Some(guess),
-            _ => self.txs.binary_search_by_key(&id, |tx| tx.meta.id).ok(),
-        }
+    fn freed(&mut self, tx: &WebSocketTx) {
+        self.live_bytes = self.live_bytes.saturating_sub(tx.payload.len());
     }
 }
 
@@ -227,7 +217,7 @@ impl Parser for WebSocketParser {
                 return Outcome::NeedMore { consumed: at, needed: end };
             };
             let offset = i64::try_from(at).unwrap_or(i64::MAX);
-            let (behind, tx) = (offset.saturating_add(header_len as i64), Some(self.next_id));
+            let (behind, tx) = (offset.saturating_add(header_len as i64), Some(self.txs.next_id()));
             cx.frame_of(frames::HEADER, offset, Some(header_len as u64), tx);
             cx.frame_of(frames::PDU, offset, Some(header.len.saturating_add(header_len as u64)), tx);
             cx.frame_of(frames::DATA, behind, Some(header.len), tx);
@@ -259,19 +249,5 @@ impl Parser for WebSocketParser {
         }
     }
 
-    fn tx_ids(&self) -> Range<u64> {
-        self.txs.front().map_or(self.next_id, |tx| tx.meta.id)..self.next_id
-    }
-    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        Some(self.txs.get(self.index(id)?)?)
-    }
-    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        let at = self.index(id)?;
-        Some(self.txs.get_mut(at)?)
-    }
-    fn drop_tx(&mut self, id: u64) {
-        if let Some(tx) = self.index(id).and_then(|at| self.txs.remove(at)) {
-            self.live_bytes = self.live_bytes.saturating_sub(tx.payload.len());
-        }
-    }
+    answers_from_queue!(freed);
 }

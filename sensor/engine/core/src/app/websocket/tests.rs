@@ -16,7 +16,7 @@ fn play(parser: &mut WebSocketParser, dir: Dir, bytes: &[u8], step: usize) {
 }
 
 fn payloads(parser: &WebSocketParser) -> Vec<Vec<u8>> {
-    parser.txs.iter().map(|tx| tx.payload.clone()).collect()
+    parser.tx_ids().filter_map(|id| Some(parser.txs.typed(id)?.payload.clone())).collect()
 }
 
 fn deflated(text: &[u8]) -> Vec<u8> {
@@ -38,7 +38,7 @@ fn reads_the_examples_of_the_rfc() {
         play(&mut parser, Dir::ToServer, &bytes, step);
         let expected: [&[u8]; 5] = [b"Hello", b"Hel", b"hi", b"Hello", b"Hello"];
         assert_eq!(payloads(&parser), expected);
-        let first = &parser.txs[0];
+        let first = parser.txs.typed(0).unwrap();
         assert_eq!(first.number("websocket.mask", Dir::ToServer), Some(0x37fa_213d));
         assert_eq!(first.number("websocket.opcode", Dir::ToServer), Some(1));
         assert_eq!(first.number("websocket.flags", Dir::ToServer), Some(0x80));
@@ -73,6 +73,7 @@ fn long_payloads_are_cut_and_said() {
     let mut parser = WebSocketParser::new(&serde_json::json!({"max-payload-size": 4}));
     play(&mut parser, Dir::ToClient, b"\x82\x06abcdef\x01\x03abc\x80\x03def\x81\x01x", 3);
     assert_eq!(payloads(&parser), [b"abcd".as_slice(), b"abc", b"abcd", b"x"]);
-    let events: Vec<u128> = parser.txs.iter().map(|tx| tx.meta.events).collect();
+    let events: Vec<u128> =
+        parser.tx_ids().filter_map(|id| Some(parser.txs.typed(id)?.meta.events)).collect();
     assert_eq!(events, [1, 0, 2, 0]);
 }
