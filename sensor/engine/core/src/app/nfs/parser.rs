@@ -9,11 +9,11 @@ use super::tx::{FileTransfer, NfsTx};
 use super::xdr::Reader;
 use super::{v3, v4, Event};
 use crate::app::file::FileState;
-use crate::app::{Outcome, ParseCx, Parser, Transaction};
+use crate::app::queue::{answers_from_queue, Queue};
+use crate::app::{Outcome, ParseCx, Parser};
 use crate::direction::{Dir, PerDir};
 use serde_json::Value;
-use std::collections::{HashMap, VecDeque};
-use std::ops::Range;
+use std::collections::HashMap;
 
 /// Calls without a reply before the oldest is given up, when the configuration says nothing (Suricata: 1024).
 const TX_MAX: usize = 1024;
@@ -51,8 +51,7 @@ struct Sink {
 
 /// The NFS state of one flow.
 pub struct NfsParser {
-    txs: VecDeque<NfsTx>,
-    next_id: u64,
+    txs: Queue<NfsTx>,
     max_tx: usize,
     /// `too_many_transactions` was raised.
     crowded: bool,
@@ -69,10 +68,10 @@ pub struct NfsParser {
 impl NfsParser {
     pub fn new(config: &Value) -> NfsParser {
         let max_tx = config["max-tx"].as_u64().or_else(|| config["max-tx"].as_str()?.trim().parse().ok());
+        let max_tx = max_tx.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0).unwrap_or(TX_MAX);
         NfsParser {
-            txs: VecDeque::new(),
-            next_id: 0,
-            max_tx: max_tx.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0).unwrap_or(TX_MAX),
+            txs: Queue::new(max_tx.saturating_mul(2)),
+            max_tx,
             crowded: false,
             records: PerDir::default(),
             sinks: PerDir::default(),
@@ -83,44 +82,43 @@ impl NfsParser {
         }
     }
 
-    fn begin(&mut self, xid: u32, version: u32, procedure: u32) -> Option<&mut NfsTx> {
-        let mut tx = NfsTx::new(self.next_id, xid, version, procedure);
-        if self.datagram {
-            // The reply's datagram ends it.
-            tx.meta.record_dir = Some(Dir::ToClient);
-        }
-        let first = self.txs.front().map_or(self.next_id, |tx| tx.meta.id);
-        self.next_id = self.next_id.saturating_add(1);
-        if self.txs.len() >= self.max_tx {
-            if !std::mem::replace(&mut self.crowded, true) {
-                tx.meta.set_event(Event::TooManyTransactions as u8);
-            }
-            if let Some(oldest) = self.txs.iter_mut().find(|tx| !tx.over) {
+    fn begin(&mut self, xid: u32, version: u32, procedure: u32) -> &mut NfsTx {
+        let ids = self.txs.ids();
+        let span = ids.end.saturating_sub(ids.start);
+        let crowded = self.txs.len() >= self.max_tx;
+        if crowded {
+            if let Some(oldest) = self.txs.find_mut(|tx| !tx.over) {
                 give_up(oldest);
             }
         }
-        if let Some(oldest) =
-            self.txs.front_mut().filter(|_| self.next_id.saturating_sub(first) > TX_SPAN_MAX)
-        {
-            give_up(oldest);
+        if span >= TX_SPAN_MAX {
+            if let Some(oldest) = self.txs.typed_mut(ids.start) {
+                give_up(oldest);
+            }
         }
         // Those given up are logged and go; if nothing inspects them, memory is still bounded.
-        let span = self.next_id.saturating_sub(first) > TX_SPAN_MAX.saturating_mul(2);
-        if span || self.txs.len() >= self.max_tx.saturating_mul(2) {
-            self.txs.pop_front();
+        if span >= TX_SPAN_MAX.saturating_mul(2) {
+            self.txs.pop_oldest();
         }
-        self.txs.push_back(tx);
-        self.txs.back_mut()
+        let datagram = self.datagram;
+        let tx = self.txs.push(|id| NfsTx::new(id, xid, version, procedure));
+        if datagram {
+            // The reply's datagram ends it.
+            tx.meta.record_dir = Some(Dir::ToClient);
+        }
+        if crowded && !std::mem::replace(&mut self.crowded, true) {
+            tx.meta.set_event(Event::TooManyTransactions as u8);
+        }
+        tx
     }
 
     /// A transaction that carries an event and has nothing else to say.
     fn oddity(&mut self, dir: Dir, event: Event) {
-        if let Some(tx) = self.begin(0, 0, 0) {
-            tx.meta.set_event(event as u8);
-            tx.meta.logged = true;
-            tx.meta.skip[dir.opposite()] = true;
-            tx.over = true;
-        }
+        let tx = self.begin(0, 0, 0);
+        tx.meta.set_event(event as u8);
+        tx.meta.logged = true;
+        tx.meta.skip[dir.opposite()] = true;
+        tx.over = true;
     }
 
     /// Reads a message as far as it stands in `head`. Some: data of a file follows.
@@ -180,7 +178,7 @@ impl NfsParser {
                 self.end_file(args.handle, Dir::ToServer);
                 self.end_file(args.handle, Dir::ToClient);
             }
-            let tx = self.begin(xid, call.version, args.procedure)?;
+            let tx = self.begin(xid, call.version, args.procedure);
             if malformed {
                 tx.meta.set_event(Event::MalformedData as u8);
             }
@@ -230,8 +228,7 @@ impl NfsParser {
             tx = self.transfer(Dir::ToClient, xid, &call, pending.procedure, &pending.handle, &pending.name);
             sink = tx.and_then(|tx| self.piece(tx, xid, pending.offset, piece, results.eof));
         }
-        let at = self.index(tx?)?;
-        let tx = self.txs.get_mut(at)?;
+        let tx = self.txs.typed_mut(tx?)?;
         tx.accepted = Some(reply.accepted);
         tx.status = status.or(tx.status);
         tx.over = true;
@@ -256,12 +253,12 @@ impl NfsParser {
     ) -> Option<u64> {
         let key = (handle.to_vec(), dir);
         if let Some(id) = self.files.get(&key).copied() {
-            let open = self.index(id).and_then(|at| self.txs.get(at)).and_then(|tx| tx.file.as_ref());
+            let open = self.txs.typed(id).and_then(|tx| tx.file.as_ref());
             if open.is_some_and(|file| file.transfer.is_open()) {
                 return Some(id);
             }
         }
-        let tx = self.begin(xid, call.version, procedure)?;
+        let tx = self.begin(xid, call.version, procedure);
         (tx.auth, tx.unix) = (call.auth, call.unix.clone());
         (tx.handle, tx.name) = (handle.to_vec(), name.to_vec());
         tx.file =
@@ -280,15 +277,14 @@ impl NfsParser {
             return;
         };
         self.files.remove(&key);
-        if let Some(tx) = self.index(id).and_then(|at| self.txs.get_mut(at)) {
+        if let Some(tx) = self.txs.typed_mut(id) {
             give_up(tx);
         }
     }
 
     /// Data at an offset of the file of transaction `id`. Some: more of it follows behind the head.
     fn piece(&mut self, id: u64, xid: u32, offset: u64, piece: Piece<'_>, ends_file: bool) -> Option<Sink> {
-        let at = self.index(id)?;
-        let file = self.txs.get_mut(at)?.file.as_mut()?;
+        let file = self.txs.typed_mut(id)?.file.as_mut()?;
         file.last_xid = xid;
         file.pieces = file.pieces.saturating_add(1);
         file.transfer.piece(offset, piece.data);
@@ -304,8 +300,7 @@ impl NfsParser {
 
     fn end_file(&mut self, handle: &[u8], dir: Dir) {
         let Some(id) = self.files.remove(&(handle.to_vec(), dir)) else { return };
-        if let Some(file) = self.index(id).and_then(|at| self.txs.get_mut(at)).and_then(|tx| tx.file.as_mut())
-        {
+        if let Some(file) = self.txs.typed_mut(id).and_then(|tx| tx.file.as_mut()) {
             file.transfer.close(FileState::Closed);
         }
     }
@@ -314,8 +309,7 @@ impl NfsParser {
     fn more(&mut self, dir: Dir, bytes: &[u8]) {
         let Some(mut sink) = self.sinks[dir].take() else { return };
         let here = bytes.get(..sink.left).unwrap_or(bytes);
-        let Some(at) = self.index(sink.tx) else { return };
-        let Some(file) = self.txs.get_mut(at).and_then(|tx| tx.file.as_mut()) else { return };
+        let Some(file) = self.txs.typed_mut(sink.tx).and_then(|tx| tx.file.as_mut()) else { return };
         file.transfer.piece(sink.offset, here);
         sink.offset = sink.offset.saturating_add(here.len() as u64);
         sink.left = sink.left.saturating_sub(here.len());
@@ -323,15 +317,6 @@ impl NfsParser {
             self.sinks[dir] = Some(sink);
         } else if sink.ends_file {
             file.ended(sink.offset);
-        }
-    }
-
-    fn index(&self, id: u64) -> Option<usize> {
-        let first = self.txs.front()?.meta.id;
-        let guess = usize::try_from(id.checked_sub(first)?).ok()?;
-        match self.txs.get(guess) {
-            Some(tx) if tx.meta.id == id => Some(guess),
-            _ => self.txs.binary_search_by_key(&id, |tx| tx.meta.id).ok(),
         }
     }
 }
@@ -387,32 +372,14 @@ impl Parser for NfsParser {
 
     fn close(&mut self, dir: Dir, _cx: &mut ParseCx) {
         if dir == Dir::ToClient {
-            for tx in &mut self.txs {
-                give_up(tx);
-            }
+            self.txs.iter_mut().for_each(give_up);
         }
     }
 
-    fn tx_ids(&self) -> Range<u64> {
-        self.txs.front().map_or(self.next_id, |tx| tx.meta.id)..self.next_id
-    }
-    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        Some(self.txs.get(self.index(id)?)?)
-    }
-    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        let at = self.index(id)?;
-        Some(self.txs.get_mut(at)?)
-    }
-    fn drop_tx(&mut self, id: u64) {
-        if let Some(at) = self.index(id) {
-            self.txs.remove(at);
-        }
-    }
+    answers_from_queue!();
     fn inspected(&mut self, id: u64, dir: Dir) {
-        let Some(at) = self.index(id) else { return };
-        if let Some(file) =
-            self.txs.get_mut(at).and_then(|tx| tx.file.as_mut()).filter(|file| file.dir == dir)
-        {
+        let tx = self.txs.quiet_mut(id);
+        if let Some(file) = tx.and_then(|tx| tx.file.as_mut()).filter(|file| file.dir == dir) {
             let [file] = &mut file.transfer.file;
             file.inspected();
         }
