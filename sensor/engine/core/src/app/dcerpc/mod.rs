@@ -8,12 +8,11 @@ mod tx;
 #[cfg(test)]
 mod tests;
 
-use super::{Buffer, Outcome, ParseCx, Parser, Pattern, Probe, Protocol, Recognise, Transaction};
+use super::queue::{answers_from_queue, Queue};
+use super::{Buffer, Outcome, ParseCx, Parser, Pattern, Probe, Protocol, Recognise};
 use crate::direction::{Dir, PerDir};
 use call::Call;
 use pdu::{Datagram, Header, Interface, DATAGRAM_HEADER_LEN, HEADER_LEN};
-use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 use tx::{Activity, DcerpcTx};
 
@@ -96,8 +95,7 @@ fn probe(dir: Dir, data: &[u8]) -> Probe {
 
 /// The DCE/RPC state of one flow.
 struct DcerpcParser {
-    txs: VecDeque<DcerpcTx>,
-    next_id: u64,
+    txs: Queue<DcerpcTx>,
     live_max: usize,
     /// Bytes of stub data in `txs`, about.
     held: usize,
@@ -111,8 +109,7 @@ struct DcerpcParser {
 impl DcerpcParser {
     fn new(config: &serde_json::Value) -> DcerpcParser {
         DcerpcParser {
-            txs: VecDeque::new(),
-            next_id: 0,
+            txs: Queue::new(usize::MAX), // `make` bounds it, by bytes too
             live_max: super::smb::config::number(&config["max-tx"])
                 .and_then(|n| usize::try_from(n).ok())
                 .map_or(LIVE_TX_MAX, |n| n.clamp(1, LIVE_TX_MAX)),
@@ -123,22 +120,20 @@ impl DcerpcParser {
         }
     }
 
-    fn make(&mut self, call: Call, version: (u8, u8), activity: Option<Activity>) -> Option<&mut DcerpcTx> {
-        while self.txs.len() >= self.live_max || (self.held > HELD_MAX_BYTES && !self.txs.is_empty()) {
-            if let Some(old) = self.txs.pop_front() {
-                self.held = self.held.saturating_sub(old.call.weight());
-            }
+    fn make(&mut self, call: Call, version: (u8, u8), activity: Option<Activity>) -> &mut DcerpcTx {
+        while self.txs.len() >= self.live_max || self.held > HELD_MAX_BYTES {
+            let Some(old) = self.txs.pop_oldest() else { break };
+            self.freed(&old);
         }
-        let meta = super::TxMeta::new(self.next_id);
-        self.next_id = self.next_id.saturating_add(1);
-        self.txs.push_back(DcerpcTx { meta, call, version, activity });
-        self.txs.back_mut()
+        self.txs.push(|id| DcerpcTx { meta: super::TxMeta::new(id), call, version, activity })
+    }
+    fn freed(&mut self, old: &DcerpcTx) {
+        self.held = self.held.saturating_sub(old.call.weight());
     }
 
     /// The newest call for which `wanted` holds.
-    fn open(&mut self, wanted: impl Fn(&DcerpcTx) -> bool) -> Option<usize> {
-        let found = self.txs.iter().rev().take(OPEN_SEARCH_MAX).position(wanted)?;
-        self.txs.len().checked_sub(found.saturating_add(1))
+    fn open(&mut self, wanted: impl Fn(&DcerpcTx) -> bool) -> Option<&mut DcerpcTx> {
+        self.txs.find_last_mut(OPEN_SEARCH_MAX, wanted)
     }
 
     /// One unit of a connection. False: not one Suricata or we go on behind.
@@ -166,7 +161,7 @@ impl DcerpcParser {
                     tx.call.id == id
                         && matches!(tx.call.sides.to_server.kind, Some(pdu::BIND | pdu::ALTER_CONTEXT))
                 });
-                if let Some(tx) = bound.and_then(|at| self.txs.get_mut(at)) {
+                if let Some(tx) = bound {
                     for (context, answer) in Arc::make_mut(&mut tx.call.interfaces).iter_mut().zip(&answers) {
                         context.answer = Some(*answer);
                     }
@@ -174,25 +169,21 @@ impl DcerpcParser {
             }
             pdu::REQUEST => {
                 let Some((context, opnum, stub)) = pdu::request(header, body) else { return false };
-                let open =
-                    self.open(|tx| tx.call.id == id && tx.call.is_request() && !tx.call.sides.to_server.done);
-                let at = match open {
-                    Some(at) => at,
+                let part =
+                    |tx: &DcerpcTx| tx.call.id == id && tx.call.is_request() && !tx.call.sides.to_server.done;
+                let tx = match self.open(part) {
+                    Some(tx) => tx,
                     None => {
                         let mut call = Call::new(id);
                         call.opnum = Some(opnum);
                         let known = |i: &&Interface| i.context == context && i.accepted();
                         call.interfaces =
                             Arc::new(self.contexts.iter().rev().find(known).copied().into_iter().collect());
-                        self.make(call, version, None);
-                        self.txs.len().saturating_sub(1)
+                        self.make(call, version, None)
                     }
                 };
-                if let Some(tx) = self.txs.get_mut(at) {
-                    let kept =
-                        tx.call.sides.to_server.fragment(header.kind, header.little, stub, header.last());
-                    self.held = self.held.saturating_add(kept);
-                }
+                let kept = tx.call.sides.to_server.fragment(header.kind, header.little, stub, header.last());
+                self.held = self.held.saturating_add(kept);
             }
             pdu::RESPONSE => {
                 self.answer(header, body, header.last());
@@ -205,20 +196,17 @@ impl DcerpcParser {
 
     fn answer(&mut self, header: &Header, stub: &[u8], last: bool) {
         let id = header.call_id;
-        let at = match self.open(|tx| tx.call.id == id && !tx.call.sides.to_client.done) {
-            Some(at) => at,
+        let tx = match self.open(|tx| tx.call.id == id && !tx.call.sides.to_client.done) {
+            Some(tx) => tx,
             None => {
                 // The request was lost: there is none to wait for.
                 let mut call = Call::new(id);
                 call.sides.to_server.done = true;
-                self.make(call, (header.version, header.minor), None);
-                self.txs.len().saturating_sub(1)
+                self.make(call, (header.version, header.minor), None)
             }
         };
-        if let Some(tx) = self.txs.get_mut(at) {
-            let kept = tx.call.sides.to_client.fragment(header.kind, header.little, stub, last);
-            self.held = self.held.saturating_add(kept);
-        }
+        let kept = tx.call.sides.to_client.fragment(header.kind, header.little, stub, last);
+        self.held = self.held.saturating_add(kept);
     }
 
     fn datagram(&mut self, data: &[u8]) {
@@ -234,37 +222,30 @@ impl DcerpcParser {
             tx.activity.is_some_and(|a| a.id == header.activity && a.sequence == header.sequence)
                 && !tx.call.sides[dir].done
         };
-        let at = match self.open(same) {
-            Some(at) => at,
+        let tx = match self.open(same) {
+            Some(tx) => tx,
             None => {
                 let mut call = Call::new(0);
                 call.sides.to_server.done = dir == Dir::ToClient;
                 let activity = Activity { id: header.activity, sequence: header.sequence };
-                self.make(call, (4, 0), Some(activity));
-                self.txs.len().saturating_sub(1)
+                self.make(call, (4, 0), Some(activity))
             }
         };
-        if let Some(tx) = self.txs.get_mut(at) {
-            if dir == Dir::ToServer {
-                tx.call.opnum = Some(header.opnum);
-                let (version, minor) = (header.version as u16, (header.version >> 16) as u16);
-                let interface = Interface {
-                    uuid: header.interface,
-                    version,
-                    minor,
-                    first: true,
-                    answer: Some((0, 0)),
-                    context: 0,
-                };
-                tx.call.interfaces = Arc::new(vec![interface]);
-            }
-            let kept = tx.call.sides[dir].fragment(header.kind, header.little, stub, header.last());
-            self.held = self.held.saturating_add(kept);
+        if dir == Dir::ToServer {
+            tx.call.opnum = Some(header.opnum);
+            let (version, minor) = (header.version as u16, (header.version >> 16) as u16);
+            let interface = Interface {
+                uuid: header.interface,
+                version,
+                minor,
+                first: true,
+                answer: Some((0, 0)),
+                context: 0,
+            };
+            tx.call.interfaces = Arc::new(vec![interface]);
         }
-    }
-
-    fn index(&self, id: u64) -> Option<usize> {
-        self.txs.binary_search_by_key(&id, |tx| tx.meta.id).ok()
+        let kept = tx.call.sides[dir].fragment(header.kind, header.little, stub, header.last());
+        self.held = self.held.saturating_add(kept);
     }
 }
 
@@ -326,19 +307,5 @@ impl Parser for DcerpcParser {
         Outcome::Done
     }
 
-    fn tx_ids(&self) -> Range<u64> {
-        self.txs.front().map_or(self.next_id, |tx| tx.meta.id)..self.next_id
-    }
-    fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        Some(self.txs.get(self.index(id)?)?)
-    }
-    fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        let at = self.index(id)?;
-        Some(self.txs.get_mut(at)?)
-    }
-    fn drop_tx(&mut self, id: u64) {
-        if let Some(old) = self.index(id).and_then(|at| self.txs.remove(at)) {
-            self.held = self.held.saturating_sub(old.call.weight());
-        }
-    }
+    answers_from_queue!(freed);
 }
