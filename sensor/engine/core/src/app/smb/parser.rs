@@ -275,16 +275,19 @@ impl Parser for SmbParser {
     }
 
     fn tx_ids(&self) -> Range<u64> {
-        self.session.ids()
+        self.session.txs.ids()
     }
     fn tx(&self, id: u64) -> Option<&dyn Transaction> {
-        Some(self.session.get(id)?)
+        self.session.txs.get(id)
     }
     fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        Some(self.session.get_mut(id)?)
+        self.session.txs.get_mut(id)
     }
     fn drop_tx(&mut self, id: u64) {
         self.session.drop_tx(id);
+    }
+    fn take_changed(&mut self) -> Option<Vec<u64>> {
+        self.session.txs.take_changed()
     }
     fn inspected(&mut self, id: u64, dir: Dir) {
         self.session.inspected(id, dir);

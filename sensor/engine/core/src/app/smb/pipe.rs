@@ -50,11 +50,10 @@ impl Session {
             None if follows && message != 0 => self.calls.get(&(fid, header.call_id, 0)).copied(),
             None => None,
         };
-        let made = match known {
-            Some(id) => Some(id),
+        let id = match known {
+            Some(id) => id,
             None => self.make_call(head, key, message != 0),
         };
-        let Some(id) = made else { return };
         if header.kind == pdu::BIND {
             let mut asked = pdu::bind(&header, body).unwrap_or_default();
             for interface in &mut asked {
@@ -130,19 +129,19 @@ impl Session {
         }
         let (call_key, loose) = ((fid, header.call_id, message), (fid, header.call_id, 0));
         let known = self.calls.get(&call_key).or_else(|| self.calls.get(&loose)).copied();
-        let found = known.filter(|id| self.get(*id).is_some_and(|tx| !tx.done[Dir::ToClient]));
-        let made = match found {
-            Some(id) => Some(id),
+        let found = known.filter(|id| self.txs.typed(*id).is_some_and(|tx| !tx.done[Dir::ToClient]));
+        let id = match found {
+            Some(id) => id,
             None => {
                 // The request was lost: there is none to wait for.
                 let id = self.make_call(head, call_key, false);
-                if let Some(tx) = id.and_then(|id| self.get_mut(id)) {
+                if let Some(tx) = self.get_mut(id) {
                     tx.done[Dir::ToServer] = true;
                 }
                 id
             }
         };
-        let Some(tx) = made.and_then(|id| self.get_mut(id)) else { return };
+        let Some(tx) = self.get_mut(id) else { return };
         let Kind::Call(call) = &mut tx.kind else { return };
         tx.status = Some(head.nt().map_or(head.status, Status::Nt));
         if let Some(interfaces) = bound {

@@ -9,9 +9,9 @@ use super::{Event, COMPLETE};
 use crate::app::dcerpc::call::Call;
 use crate::app::dcerpc::pdu::Interface;
 use crate::app::file::{File, FileState};
+use crate::app::queue::Queue;
 use crate::app::{Transaction, TxMeta};
 use crate::direction::{Dir, PerDir};
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Handles, trees, calls and messages remembered of each kind: more than a client has open at once. The oldest go first.
@@ -87,8 +87,7 @@ pub struct Pipe {
 
 pub struct Session {
     pub config: Config,
-    txs: VecDeque<SmbTx>,
-    next_id: u64,
+    pub txs: Queue<SmbTx>,
     held: usize,
     pub dialect: Dialect,
     /// Settled in the negotiation: (read, write) in bytes, 0 = not known.
@@ -113,8 +112,7 @@ impl Session {
     pub fn new(config: Config) -> Session {
         Session {
             config,
-            txs: VecDeque::new(),
-            next_id: 0,
+            txs: Queue::new(usize::MAX), // `make` bounds it, by bytes too
             held: 0,
             dialect: Dialect::Unknown,
             max_sizes: (0, 0),
@@ -131,33 +129,31 @@ impl Session {
     }
 
     /// Makes a transaction whose request is whole. `answered`: its response is looked for.
-    pub fn make(&mut self, head: &Head, kind: Kind, answered: bool) -> Option<&mut SmbTx> {
+    pub fn make(&mut self, head: &Head, kind: Kind, answered: bool) -> &mut SmbTx {
         let mut too_many = false;
-        while self.txs.len() >= self.config.live_max || (self.held > HELD_MAX_BYTES && !self.txs.is_empty()) {
+        while self.txs.len() >= self.config.live_max || self.held > HELD_MAX_BYTES {
             too_many |= self.txs.len() >= self.config.live_max;
-            if let Some(old) = self.txs.pop_front() {
-                self.forget(&old);
-            }
+            let Some(old) = self.txs.pop_oldest() else { break };
+            self.forget(&old);
         }
-        let id = self.next_id;
-        self.next_id = id.saturating_add(1);
         if answered {
-            self.pending.insert(head.key(), id);
+            self.pending.insert(head.key(), self.txs.next_id());
         }
-        self.txs.push_back(SmbTx {
+        let dialect = self.dialect.clone();
+        let tx = self.txs.push(|id| SmbTx {
             meta: TxMeta::new(id),
             command: head.command,
             status: None,
             session: head.session,
             tree: head.tree,
             done: PerDir::new(true, false),
-            dialect: self.dialect.clone(),
+            dialect,
             kind,
         });
         if too_many {
-            self.event(Event::TooManyTransactions);
+            tx.meta.set_event(Event::TooManyTransactions as u8);
         }
-        self.txs.back_mut()
+        tx
     }
 
     /// The transaction that `head` answers; it is not looked for again unless the answer is an interim one.
@@ -180,20 +176,10 @@ impl Session {
     }
 
     pub fn get_mut(&mut self, id: u64) -> Option<&mut SmbTx> {
-        let at = self.index(id)?;
-        self.txs.get_mut(at)
-    }
-    pub fn get(&self, id: u64) -> Option<&SmbTx> {
-        self.txs.get(self.index(id)?)
-    }
-    fn index(&self, id: u64) -> Option<usize> {
-        self.txs.binary_search_by_key(&id, |tx| tx.meta.id).ok()
-    }
-    pub fn ids(&self) -> std::ops::Range<u64> {
-        self.txs.front().map_or(self.next_id, |tx| tx.meta.id)..self.next_id
+        self.txs.typed_mut(id)
     }
     pub fn drop_tx(&mut self, id: u64) {
-        if let Some(old) = self.index(id).and_then(|at| self.txs.remove(at)) {
+        if let Some(old) = self.txs.remove(id) {
             self.forget(&old);
         }
     }
@@ -209,7 +195,7 @@ impl Session {
 
     /// Marks the newest transaction.
     pub fn event(&mut self, event: Event) {
-        if let Some(tx) = self.txs.back_mut() {
+        if let Some(tx) = self.txs.last_mut() {
             tx.meta.set_event(event as u8);
         }
     }
@@ -222,7 +208,9 @@ impl Session {
     /// A stretch of a file is read or written: `data` is what there is of its `len` bytes.
     pub fn transfer(&mut self, head: &Head, dir: Dir, fid: Fid, offset: u64, len: u64, data: &[u8]) -> After {
         let open = self.files.get(&(fid, dir)).copied().filter(|id| {
-            self.get(*id).is_some_and(|tx| tx.progress(dir) < COMPLETE && tx.files(dir).iter().all(is_open))
+            self.txs
+                .typed(*id)
+                .is_some_and(|tx| tx.progress(dir) < COMPLETE && tx.files(dir).iter().all(is_open))
         });
         let id = match open {
             Some(id) => id,
@@ -231,8 +219,7 @@ impl Session {
                 let share =
                     self.trees.get(&(head.session, head.tree)).map(|t| t.name.clone()).unwrap_or_default();
                 let chunks = Chunks::new(&name);
-                let made = self.make(head, Kind::File(Box::new(Transfer { dir, fid, share, chunks })), false);
-                let Some(tx) = made else { return After::Skip };
+                let tx = self.make(head, Kind::File(Box::new(Transfer { dir, fid, share, chunks })), false);
                 tx.done = PerDir::default();
                 let id = tx.meta.id;
                 self.files.insert((fid, dir), id);
@@ -300,19 +287,19 @@ impl Session {
     }
 
     /// Makes the transaction of a call.
-    pub fn make_call(&mut self, head: &Head, key: (Fid, u32, u64), answered: bool) -> Option<u64> {
+    pub fn make_call(&mut self, head: &Head, key: (Fid, u32, u64), answered: bool) -> u64 {
         let mut call = Call::new(key.1);
         call.interfaces = self.pipes.get(&key.0).map(|pipe| Arc::clone(&pipe.interfaces)).unwrap_or_default();
-        let tx = self.make(head, Kind::Call(Box::new(call)), answered)?;
+        let tx = self.make(head, Kind::Call(Box::new(call)), answered);
         tx.done = PerDir::default();
         let id = tx.meta.id;
         self.calls.insert(key, id);
-        Some(id)
+        id
     }
 
     /// A window over every file was inspected.
     pub fn inspected(&mut self, id: u64, dir: Dir) {
-        if let Some(tx) = self.get_mut(id) {
+        if let Some(tx) = self.txs.quiet_mut(id) {
             for file in tx.files_mut(dir) {
                 file.inspected();
             }
@@ -321,7 +308,7 @@ impl Session {
 
     /// The flow is over in this direction: files under way are cut.
     pub fn cut(&mut self, dir: Dir) {
-        for tx in &mut self.txs {
+        for tx in self.txs.iter_mut() {
             if let Kind::File(transfer) = &mut tx.kind {
                 if transfer.dir == dir {
                     transfer.chunks.cut();

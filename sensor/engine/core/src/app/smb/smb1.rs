@@ -195,9 +195,7 @@ impl Session {
         let quiet = matches!(r.command, READ_ANDX | WRITE_ANDX | WRITE | WRITE_AND_CLOSE | TRANS | TRANS2);
         if (!made || done.is_none()) && !quiet {
             let answered = !matches!(r.command, NT_CANCEL | TRANS2_SECONDARY | LOCKING_ANDX);
-            if let Some(tx) = self.make(&r.head, Kind::Generic, answered) {
-                tx.done[Dir::ToClient] = !answered;
-            }
+            self.make(&r.head, Kind::Generic, answered).done[Dir::ToClient] = !answered;
         }
         if done.is_none() {
             self.event(Event::MalformedData);
@@ -228,10 +226,9 @@ impl Session {
         let head = Head { session: 0, tree: 0, ..r.head };
         self.negotiating = Some(head);
         let negotiate = Negotiate { dialects, ..Negotiate::default() };
-        if let Some(tx) = self.make(&head, Kind::Negotiate(Box::new(negotiate)), true) {
-            if malformed {
-                tx.meta.set_event(Event::NegotiateMalformedDialects as u8);
-            }
+        let tx = self.make(&head, Kind::Negotiate(Box::new(negotiate)), true);
+        if malformed {
+            tx.meta.set_event(Event::NegotiateMalformedDialects as u8);
         }
         Some(())
     }

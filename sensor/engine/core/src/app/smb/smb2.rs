@@ -145,10 +145,9 @@ impl Session {
             (setup.logon.malformed, Event::MalformedNtlmsspRequest),
             (setup.logon.unusual, Event::UnusualNtlmsspOrder),
         ];
-        if let Some(tx) = self.make(head, Kind::Setup(Box::new(setup)), true) {
-            for (_, event) in odd.into_iter().filter(|(is, _)| *is) {
-                tx.meta.set_event(event as u8);
-            }
+        let tx = self.make(head, Kind::Setup(Box::new(setup)), true);
+        for (_, event) in odd.into_iter().filter(|(is, _)| *is) {
+            tx.meta.set_event(event as u8);
         }
     }
 
