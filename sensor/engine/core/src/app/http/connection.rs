@@ -5,6 +5,7 @@
 use super::config::Config;
 use super::events::Event;
 use super::tx::HttpTx;
+use crate::app::changed::Changed;
 use crate::app::{Outcome, ParseCx, Parser, Transaction};
 use crate::direction::{Dir, PerDir};
 use std::collections::VecDeque;
@@ -80,6 +81,7 @@ pub struct HttpParser {
     txs: VecDeque<Option<Box<HttpTx>>>,
     /// Id of the front of `txs`.
     base: u64,
+    changed: Changed,
     /// First transaction whose answer has not begun.
     pub(super) next_response: u64,
     pub(super) halves: PerDir<Half>,
@@ -94,6 +96,7 @@ impl HttpParser {
             config,
             txs: VecDeque::new(),
             base: 0,
+            changed: Changed::default(),
             next_response: 0,
             halves: PerDir::default(),
             broken: false,
@@ -104,9 +107,14 @@ impl HttpParser {
     fn position(&self, id: u64) -> Option<usize> {
         usize::try_from(id.checked_sub(self.base)?).ok()
     }
-    pub(super) fn get(&mut self, id: u64) -> Option<&mut HttpTx> {
+    fn held(&mut self, id: u64) -> Option<&mut HttpTx> {
         let at = self.position(id)?;
         self.txs.get_mut(at)?.as_deref_mut()
+    }
+    /// The same for what the wire says.
+    pub(super) fn get(&mut self, id: u64) -> Option<&mut HttpTx> {
+        self.changed.note(id, self.txs.len());
+        self.held(id)
     }
     /// The direction's half with its transaction.
     pub(super) fn current(&mut self, dir: Dir) -> Option<&mut HttpTx> {
@@ -116,6 +124,9 @@ impl HttpParser {
     pub(super) fn half_and_tx(&mut self, dir: Dir) -> (&mut Half, Option<&mut HttpTx>) {
         let half = &mut self.halves[dir];
         let base = self.base;
+        if let Some(id) = half.tx {
+            self.changed.note(id, self.txs.len());
+        }
         let tx = half
             .tx
             .and_then(|id| id.checked_sub(base))
@@ -137,6 +148,7 @@ impl HttpParser {
         }
         let id = self.base.saturating_add(self.txs.len() as u64);
         self.txs.push_back(Some(Box::new(HttpTx::new(id, self.config))));
+        self.changed.note(id, self.txs.len());
         Some(id)
     }
 
@@ -303,8 +315,11 @@ impl Parser for HttpParser {
         Some(tx)
     }
     fn tx_mut(&mut self, id: u64) -> Option<&mut dyn Transaction> {
-        let tx = self.get(id)?;
+        let tx = self.held(id)?;
         Some(tx)
+    }
+    fn take_changed(&mut self) -> Option<Vec<u64>> {
+        self.changed.take()
     }
     fn drop_tx(&mut self, id: u64) {
         if let Some(slot) = self.position(id).and_then(|at| self.txs.get_mut(at)) {
@@ -317,7 +332,7 @@ impl Parser for HttpParser {
     }
 
     fn inspected(&mut self, id: u64, dir: Dir) {
-        if let Some(tx) = self.get(id) {
+        if let Some(tx) = self.held(id) {
             let limits = *tx.limits(dir);
             let inline = tx.config.body_inline;
             tx.side_mut(dir).body.inspected(&limits, inline);
