@@ -207,7 +207,10 @@ impl Worker {
         put("detect.alerts_suppressed", detect.alerts_suppressed);
         put("detect.candidates", detect.candidates);
         put("haidang.scan_failures", self.stages.detector.scan_failures());
-        put("file_store.fs_errors", self.stages.files.counters().fs_errors);
+        let files = self.stages.files.counters();
+        put("file_store.fs_errors", files.fs_errors);
+        put("http.byterange.memuse", files.byterange_memuse);
+        put("http.byterange.memcap", files.byterange_memcap);
         put("haidang.panics", self.panics);
         all
     }

@@ -8,7 +8,7 @@ use sha2::Sha256;
 /// Bytes libmagic is shown (Suricata shows it as many).
 pub const MAGIC_BYTES: usize = 512;
 /// Bytes of a file kept until a rule decides whether it is stored: Suricata's default stream depth, past which it is not seen.
-const HELD_MAX: usize = 1 << 20;
+pub const HELD_MAX: usize = 1 << 20;
 
 /// What somebody wants to know of files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -38,6 +38,8 @@ pub struct File {
     pub gaps: bool,
     /// Offset of the first and last byte when the transfer is a range (HTTP Content-Range).
     pub range: Option<(u64, u64)>,
+    /// The transfer is a piece of a larger file, which is put together elsewhere.
+    pub piece: Option<Box<Piece>>,
     pub logged: bool,
     /// What libmagic says of it, when that was asked for.
     pub magic: Option<Box<str>>,
@@ -46,6 +48,20 @@ pub struct File {
     work: Work,
     pub(super) content: Option<Box<Body>>,
     pub(super) limits: Option<BodyLimits>,
+}
+
+/// A piece of a larger file.
+#[derive(Clone, Debug, Default)]
+pub struct Piece {
+    /// What tells the larger file from others: its host and path.
+    pub whole: Vec<u8>,
+    /// Its name in records.
+    pub name: Vec<u8>,
+    /// Its size.
+    pub total: u64,
+    /// Bytes of the piece that were not looked at yet, and the place of the first in the larger file.
+    pub bytes: Vec<u8>,
+    pub at: u64,
 }
 
 /// What is computed of the bytes as they pass.
@@ -84,6 +100,16 @@ impl File {
     pub fn named(name: Vec<u8>) -> File {
         File { name, ..File::default() }
     }
+    /// The file is the stretch from `start` to `end` (inclusive) of a larger one of `total` bytes, which `whole` tells from
+    /// others. Its records bear the name of this one.
+    pub fn piece_of(mut self, whole: Vec<u8>, start: u64, end: u64, total: u64) -> File {
+        let all = start == 0 && end.saturating_add(1) >= total;
+        if !all && end < total {
+            let name = self.name.clone();
+            self.piece = Some(Box::new(Piece { whole, name, total, bytes: Vec::new(), at: start }));
+        }
+        self
+    }
     /// The next bytes of the content.
     pub fn append(&mut self, bytes: &[u8]) {
         self.observe(bytes);
@@ -97,6 +123,9 @@ impl File {
             return;
         }
         self.size = self.size.saturating_add(bytes.len() as u64);
+        if let Some(piece) = &mut self.piece {
+            piece.bytes.extend_from_slice(bytes);
+        }
         match &mut self.work {
             Work::Early(early) => early.extend_from_slice(bytes),
             Work::Nothing => {}
@@ -106,6 +135,7 @@ impl File {
     /// `len` bytes of the content are lost.
     pub fn gap(&mut self, len: u64) {
         self.gaps = true;
+        self.piece = None;
         self.size = self.size.saturating_add(len);
         if let Some(content) = &mut self.content {
             content.gap(len, self.limits.as_ref().unwrap_or(&CONTENT));

@@ -114,6 +114,8 @@ pub trait Transaction {
     fn files_mut(&mut self, _dir: Dir) -> &mut [File] {
         &mut []
     }
+    /// Adds a file that came in pieces and was put together with the last of them in this direction; it is over.
+    fn add_file(&mut self, _dir: Dir, _file: File) {}
     /// A number that integer keywords ask for (e.g. "urilen", "dns.rcode", "http.stat_code"), None where absent.
     fn number(&self, _keyword: &str, _dir: Dir) -> Option<u64> {
         None

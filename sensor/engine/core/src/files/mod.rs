@@ -4,6 +4,7 @@
 
 pub mod config;
 mod magic;
+mod ranges;
 mod store;
 
 #[cfg(test)]
@@ -15,7 +16,9 @@ use crate::app::PROTOCOLS;
 use crate::direction::Dir;
 use crate::event::FileRecord;
 use crate::flow::Flow;
+use crate::time::Timestamp;
 use config::FilesConfig;
+use ranges::{Ends, Ranges};
 pub use magic::is_available as magic_is_available;
 use magic::Magic;
 use serde_json::Value;
@@ -26,6 +29,9 @@ use store::Store;
 pub struct FileCounters {
     /// Files given up on because the disk did not keep up or refused.
     pub fs_errors: u64,
+    /// Bytes held of files that come in pieces, and those given up on for want of memory (`http.byterange`).
+    pub byterange_memuse: u64,
+    pub byterange_memcap: u64,
 }
 
 /// One worker's handling of files.
@@ -37,6 +43,8 @@ pub struct FileStage {
     /// By protocol: it carries files.
     carries: Vec<bool>,
     next_id: u64,
+    /// Files that come in pieces.
+    ranges: Ranges,
 }
 
 impl FileStage {
@@ -60,16 +68,23 @@ impl FileStage {
             wants,
             config,
             next_id: 0,
+            ranges: Ranges::new(document),
         }
     }
 
     pub fn counters(&self) -> FileCounters {
-        FileCounters { fs_errors: self.store.as_ref().map_or(0, Store::errors) }
+        FileCounters {
+            fs_errors: self.store.as_ref().map_or(0, Store::errors),
+            byterange_memuse: self.ranges.memory,
+            byterange_memcap: self.ranges.refused,
+        }
     }
 
     /// After the app stage: files that began are told what is wanted of them.
     pub fn begin(&mut self, flow: &mut Flow) {
+        let mut pieces = false;
         self.each(flow, |stage, file, asked, _| {
+            pieces |= file.piece.is_some();
             if file.is_undecided() {
                 file.decide(&stage.wants);
                 // What asked for the files of a flow or transaction meant those still to come.
@@ -79,6 +94,43 @@ impl FileStage {
             }
             stage.describe(file);
         });
+        if pieces {
+            self.assemble(flow);
+        }
+    }
+
+    /// Hands the new bytes of pieces on to the files they are of; one that is whole joins its last piece's transaction.
+    fn assemble(&mut self, flow: &mut Flow) {
+        let (ends, now) = (Ends::of(flow), flow.last);
+        let Some(parser) = flow.app.parser.as_mut() else { return };
+        for id in &flow.app.live.turn {
+            let Some(tx) = parser.tx_mut(*id) else { continue };
+            let files = tx.files_mut(Dir::ToClient);
+            let whole: Vec<File> = files.iter_mut().filter_map(|f| self.extend(f, ends, now)).collect();
+            whole.into_iter().for_each(|file| tx.add_file(Dir::ToClient, file));
+        }
+        for mut file in self.ranges.take_dropped() {
+            self.keep(&mut file);
+        }
+    }
+
+    /// The same for one piece; answers the file when it is whole now.
+    fn extend(&mut self, file: &mut File, ends: Ends, now: Timestamp) -> Option<File> {
+        let piece = file.piece.as_mut().filter(|piece| !piece.bytes.is_empty())?;
+        let wants = self.wants;
+        let (key, mut whole) = self.ranges.take(ends, piece, &wants, now);
+        whole.write(piece);
+        file.sids.iter().for_each(|sid| whole.file.asked_by(*sid));
+        if whole.is_whole() {
+            whole.file.close(FileState::Closed);
+        }
+        self.describe(&mut whole.file);
+        self.keep(&mut whole.file);
+        if whole.is_whole() {
+            return Some(whole.file);
+        }
+        self.ranges.put(key, whole, &wants, now);
+        None
     }
 
     /// After detection: files that rules asked for are stored as far as they have come. `at_end`: nothing more comes.

@@ -28,6 +28,9 @@ impl Transaction for HttpTx {
     fn files_mut(&mut self, dir: Dir) -> &mut [File] {
         &mut self.side_mut(dir).files
     }
+    fn add_file(&mut self, dir: Dir, file: File) {
+        self.side_mut(dir).files.push(file);
+    }
 
     fn number(&self, keyword: &str, dir: Dir) -> Option<u64> {
         let request_line = !self.unmatched && !self.request.line.is_empty();

@@ -305,18 +305,26 @@ impl HttpTx {
         }
         let range = self.content_range(dir);
         let mut file = File::named(name);
-        file.range = range;
+        if let Some((start, end, total)) = range {
+            file.range = Some((start, end));
+            // A range counts the bytes as they are coded: of coded ones nothing can be put together.
+            let coded = self.response.headers.get(Known::ContentEncoding).is_some();
+            if let Some(total) = total.filter(|_| !coded) {
+                let whole = [self.host().unwrap_or(&[]), &self.path()].concat();
+                file = file.piece_of(whole, start, end, total);
+            }
+        }
         self.side_mut(dir).files.push(file);
     }
 
-    fn content_range(&mut self, dir: Dir) -> Option<(u64, u64)> {
+    fn content_range(&mut self, dir: Dir) -> Option<(u64, u64, Option<u64>)> {
         if dir == Dir::ToServer {
             return None;
         }
         let value = self.response.headers.get(Known::ContentRange)?;
         let parsed = parse_range(value);
         match parsed {
-            Some((start, end, _)) if start <= end => Some((start, end)),
+            Some((start, end, total)) if start <= end => Some((start, end, total)),
             _ => {
                 self.event(Event::RangeInvalid);
                 None
@@ -339,6 +347,7 @@ impl HttpTx {
         for file in &mut side.files {
             if file.state == FileState::Open {
                 file.gaps = true;
+                file.piece = None;
             }
         }
         if side.multipart.is_none() {

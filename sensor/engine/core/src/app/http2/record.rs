@@ -32,6 +32,9 @@ impl Transaction for Http2Tx {
     fn files_mut(&mut self, dir: Dir) -> &mut [File] {
         &mut self.sides[dir].files
     }
+    fn add_file(&mut self, dir: Dir, file: File) {
+        self.sides[dir].files.push(file);
+    }
 
     fn number_at(&self, keyword: &str, index: usize, dir: Dir) -> Option<u64> {
         let side = &self.sides[dir];

@@ -193,19 +193,36 @@ impl Http2Tx {
         self.sides[dir].decoder = Some(decoder);
     }
 
+    /// What tells a file that comes in pieces from others: its host and path. A range counts the bytes as they are coded, so of
+    /// coded ones nothing can be put together.
+    fn whole_name(&self) -> Option<Vec<u8>> {
+        if self.sides.to_client.value("content-encoding").is_some() {
+            return None;
+        }
+        let request = &self.sides.to_server;
+        let path = request.value(":path")?.split(|b| *b == b'?').next()?;
+        Some([super::buffers::raw_host(request).unwrap_or(&[]), path].concat())
+    }
+
     fn open_file(&mut self, dir: Dir) {
         let range = match dir {
             Dir::ToServer => None,
             Dir::ToClient => self.sides.to_client.value("content-range").map(crate::app::http::content_range),
         };
-        let side = &mut self.sides[dir];
-        if !side.files.is_empty() {
+        if !self.sides[dir].files.is_empty() {
             return;
         }
+        let whole = if range.is_some() { self.whole_name() } else { None };
+        let side = &mut self.sides[dir];
         let mut file = File::open(b"");
         let mut invalid = false;
         match range {
-            Some(Some((start, end, _))) if start <= end => file.range = Some((start, end)),
+            Some(Some((start, end, total))) if start <= end => {
+                file.range = Some((start, end));
+                if let Some((whole, total)) = whole.zip(total) {
+                    file = file.piece_of(whole, start, end, total);
+                }
+            }
             Some(_) => invalid = true,
             None => {}
         }
