@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// Frames kept for the quarantine capture; the first ones tell the story.
 const QUARANTINE_MAX: usize = 64;
 
+/// Stretches of raw data with holes between them that are still inspected when a flow ends; honest ones have one or two.
+const LAST_STRETCHES_MAX: usize = 64;
+
 /// A frame on which a stage failed.
 pub struct Quarantined {
     pub number: u64,
@@ -316,7 +319,12 @@ impl Stages {
                 self.driver.stream(flow, dir, &packet);
             }
             packet.established |= flow.tcp.is_none() && Dir::BOTH.iter().all(|d| flow.packets[*d] > 0);
-            self.inspect(flow, &packet, dir, false);
+            for _ in 0..LAST_STRETCHES_MAX {
+                self.inspect(flow, &packet, dir, false);
+                if !flow.tcp.as_ref().is_some_and(|s| s.side(dir).raw_chunk(true).is_some()) {
+                    break;
+                }
+            }
         }
         let packet = end_packet(flow, Dir::ToServer);
         flow.app.live.begin_last();

@@ -2,6 +2,9 @@
 
 use super::View;
 
+/// Bytes that may wait to be inspected where the body has no limit: what comes in one go is shown from its first byte.
+const UNSEEN_MAX: u64 = 512 << 10;
+
 /// Limits of a body, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimits {
@@ -57,8 +60,8 @@ impl Body {
         }
         self.data.extend_from_slice(taken);
         self.total = self.total.saturating_add(taken.len() as u64);
-        let keep = limits.min_inspect.max(limits.window);
-        if self.total.saturating_sub(self.inspected) > keep.saturating_mul(3) && limits.limit == 0 {
+        let keep = limits.min_inspect.max(limits.window).max(UNSEEN_MAX);
+        if self.total.saturating_sub(self.inspected) > keep.saturating_mul(2) && limits.limit == 0 {
             // Nobody inspects it: the window moves on all the same.
             self.inspected = self.total.saturating_sub(keep);
             self.slide(limits);

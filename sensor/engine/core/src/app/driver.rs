@@ -198,6 +198,8 @@ impl Driver {
             src_port: flow.src_port,
             dst_port: flow.dst_port,
             eof,
+            changing: flow.app.original.is_some()
+                && Dir::BOTH.iter().any(|d| flow.app.recognition[*d] == Recognition::Pending),
             frames_off: flow.app.parser_protocol.is_none_or(|p| !self.frames.any(p)),
             ..ParseCx::default()
         }

@@ -98,6 +98,9 @@ pub struct ParseCx {
     pub eof: bool,
     /// Set by the parser: let the raw stream be inspected now (e.g. a request ended), as [to server, to client].
     pub trigger_raw: PerDir<bool>,
+    /// Set by the driver: the flow is on its way from one protocol to another, and one direction is still to be recognised. A
+    /// parser's wish for yet another change would not be heard.
+    pub changing: bool,
     /// Set by the parser: go on as another protocol, found by name or, if empty, by recognition anew (STARTTLS, CONNECT, upgrade).
     pub upgrade: Option<&'static str>,
     /// Set by the parser together with `upgrade`: the request and answer that agreed on it. The other protocol then begins with

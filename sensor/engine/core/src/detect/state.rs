@@ -10,6 +10,8 @@ pub struct TxDetect {
     pub prefiltered: u8,
     /// Inspection of this direction is over.
     pub done: bool,
+    /// Files that stood in it when it was last inspected.
+    pub files: usize,
     /// Rules that reached some of their buffers: (rule number, bits of the buffers that matched, finished).
     pub partial: Vec<PartialMatch>,
 }

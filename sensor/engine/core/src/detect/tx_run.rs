@@ -86,6 +86,7 @@ impl Detector {
         let Some(tx) = flow.app.parser.as_mut().and_then(|p| p.tx_mut(id)) else { return };
         let progress = tx.progress(dir);
         let complete = progress >= protocol.get().complete[dir];
+        let files = tx.files(dir).len();
         let meta = tx.meta_mut();
         if meta.skip[dir] || meta.detect[dir].done {
             return;
@@ -96,6 +97,9 @@ impl Detector {
         }
         let has_events = meta.events != 0;
         let mut state: TxDetect = std::mem::take(&mut meta.detect[dir]);
+        if files > std::mem::replace(&mut state.files, files) && !state.partial.is_empty() {
+            another_file(rules, &mut state.partial);
+        }
         self.candidates.clear();
         if let Some(tx) = flow.app.parser.as_ref().and_then(|p| p.tx(id)) {
             self.scan_buffers(rules, group, tx, dir, progress, &state);
@@ -188,6 +192,17 @@ impl Detector {
                     }
                 }
             }
+        }
+    }
+}
+
+/// A file has come to those that rules matched on: what rules ask of files is asked anew.
+fn another_file(rules: &Ruleset, partial: &mut [PartialMatch]) {
+    for known in partial {
+        let rule = rules.rule(known.rule).filter(|rule| !rule.file_tests.is_empty());
+        if let Some(rule) = rule {
+            let buffers = 1u32.checked_shl(rule.buffers.len() as u32).map_or(u32::MAX, |bit| bit.wrapping_sub(1));
+            (known.matched, known.finished) = (known.matched & buffers, false);
         }
     }
 }

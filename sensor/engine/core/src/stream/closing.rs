@@ -164,6 +164,7 @@ impl TcpSession {
         me.t.rst_sent = false;
         me.ended = me.ended && me.t.fin.is_some();
         peer.ended = peer.ended && peer.t.fin.is_some();
+        (me.closed, peer.closed) = (false, false);
         cx.event(StreamEvent::SuspectedRstInject);
         Ok(())
     }

@@ -268,12 +268,20 @@ impl TcpSession {
         if h.ack != 0 && !h.has(TcpHeader::ACK) {
             cx.event(StreamEvent::PktBrokenAck);
         }
+        let had_depth = self.side(dir).depth_reached;
         let verdict = self.dispatch(&mut cx);
         if self.state >= TcpState::Established {
             cx.pkt.established = true;
         }
         match verdict {
-            Ok(()) => self.update_of(h.flags, dir),
+            Ok(()) => {
+                let mut update = self.update_of(h.flags, dir);
+                if self.side(dir).depth_reached && !had_depth && update.first != Some(dir) {
+                    // The end of what is followed is told at once, not with the next acknowledgement.
+                    update.second = Some(dir);
+                }
+                update
+            }
             Err(Bad) => StreamUpdate::default(),
         }
     }
@@ -331,8 +339,9 @@ impl TcpSession {
     pub(super) fn enter(&mut self, state: TcpState) {
         self.state = state;
         if state == TcpState::Closed {
-            self.client.ended = true;
-            self.server.ended = true;
+            for side in [&mut self.client, &mut self.server] {
+                (side.ended, side.closed) = (true, true);
+            }
         }
     }
 

@@ -84,6 +84,8 @@ pub struct StreamSide {
     pub(super) depth_reached: bool,
     /// FIN acknowledged or connection closed: no byte comes any more.
     pub(super) ended: bool,
+    /// The connection is closed.
+    pub(super) closed: bool,
     /// A hole was given up on.
     pub(super) gap: bool,
     /// ... since the last packet was done with.
@@ -247,9 +249,11 @@ impl StreamSide {
         self.app_pos
     }
 
-    /// The side has ended (FIN acknowledged, RST, depth reached) and everything acknowledged was used up.
+    /// The connection is closed or the depth reached, and everything was used up: data that nobody acknowledged before a RST
+    /// waits for the end of the flow.
     pub fn app_finished(&self) -> bool {
-        (self.ended || self.depth_reached) && matches!(self.app_chunk(false), Chunk::None)
+        (self.closed && self.buffer.end() <= self.app_pos || self.depth_reached)
+            && matches!(self.app_chunk(false), Chunk::None)
     }
 
     /// Nothing wants app data any more.

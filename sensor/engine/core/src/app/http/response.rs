@@ -130,7 +130,11 @@ impl HttpParser {
         let connect = tx.method() == b"CONNECT";
         let code = tx.code.unwrap_or(0);
         if connect && (200..300).contains(&code) {
-            cx.upgrade = Some("");
+            if cx.changing {
+                tx.event(Event::FailedProtocolChange);
+            } else {
+                cx.upgrade = Some("");
+            }
             self.finish(DIR, true, cx);
             self.halves.to_client.state = State::Ignore;
             self.halves.to_server.state = State::Ignore;
@@ -153,8 +157,12 @@ impl HttpParser {
                 .unwrap_or(&[]);
             let name = if contains_token(wanted, b"h2c") { "http2" } else { "websocket" };
             // What nobody here speaks is left alone: nothing in it could be recognised but by chance.
-            cx.upgrade = ProtocolId::find(name).map(|id| id.get().name);
-            cx.upgrade_head = Some(Box::new(tx.upgrade_head()));
+            if cx.changing {
+                tx.event(Event::FailedProtocolChange);
+            } else {
+                cx.upgrade = ProtocolId::find(name).map(|id| id.get().name);
+                cx.upgrade_head = Some(Box::new(tx.upgrade_head()));
+            }
             self.finish(DIR, true, cx);
             self.halves.to_client.state = State::Ignore;
             self.halves.to_server.state = State::Ignore;

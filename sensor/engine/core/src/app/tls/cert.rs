@@ -3,6 +3,7 @@
 
 use super::hello::Reader;
 use super::Event;
+use crate::app::ber::{Header, Trouble};
 use sha1::{Digest, Sha1};
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -82,8 +83,12 @@ impl Leaf {
         let cert = match X509Certificate::from_der(der) {
             Ok((_, cert)) => cert,
             Err(error) => {
-                let kind = event_of(&error);
-                if kind == Event::InvalidCertificate {
+                let kind = if ends_in_a_header(der) {
+                    Event::CertificateInvalidLength
+                } else {
+                    event_of(&error)
+                };
+                if matches!(kind, Event::InvalidCertificate | Event::CertificateInvalidLength) {
                     event(Event::InvalidHandshakeMessage);
                 }
                 event(kind);
@@ -107,6 +112,18 @@ impl Leaf {
             not_after: cert.validity().not_after.timestamp(),
             alt_names: alt_names(&cert),
         })
+    }
+}
+
+/// Whether the bytes end within the identifier or length of the certificate or of what it begins with.
+fn ends_in_a_header(der: &[u8]) -> bool {
+    match Header::read(der) {
+        Ok(outer) => {
+            let body = der.get(outer.header_len..).unwrap_or_default();
+            let body = body.get(..outer.len.unwrap_or(body.len())).unwrap_or(body);
+            matches!(Header::read(body), Err(Trouble::Short(_)))
+        }
+        Err(trouble) => matches!(trouble, Trouble::Short(_)),
     }
 }
 
