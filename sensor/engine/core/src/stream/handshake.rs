@@ -188,13 +188,24 @@ impl TcpSession {
             return Ok(());
         }
         let max = usize::from(cx.env.config.max_syn_queued);
-        self.remember(cx, max, StreamEvent::ThreeWhsSynFlood)
+        let verdict = self.remember(cx, max, StreamEvent::ThreeWhsSynFlood);
+        if let (Err(_), Some(list), 1..) = (&verdict, self.candidates.as_mut(), max) {
+            // The client's own SYN may come again in the middle of a flood of forged ones: the newest are kept.
+            list.rotate_left(1);
+            if let Some(last) = list.last_mut() {
+                *last = Candidate { header: cx.h };
+            }
+        }
+        verdict
     }
 
     /// Keeps a handshake segment for the case that the other end took it.
     pub(super) fn remember(&mut self, cx: &mut Cx, max: usize, flood: StreamEvent) -> Verdict {
         let list = self.candidates.get_or_insert_with(Default::default);
-        if list.iter().any(|c| c.header.seq == cx.h.seq && c.header.ack == cx.h.ack) {
+        let known = |c: &Candidate| {
+            c.header.seq == cx.h.seq && c.header.ack == cx.h.ack && c.header.timestamp == cx.h.timestamp
+        };
+        if list.iter().any(known) {
             return Ok(());
         }
         if list.len() >= max {

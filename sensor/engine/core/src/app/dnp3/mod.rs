@@ -46,15 +46,15 @@ enum Event {
 
 /// Indexed by `Event`.
 const EVENTS: &[&str] = &[
-    "flooded",
-    "len_too_small",
-    "bad_link_crc",
-    "bad_transport_crc",
-    "malformed",
-    "unknown_object",
-    "too_many_points",
-    "too_many_objects",
-    "too_long_reassembly",
+    "FLOODED",
+    "LEN_TOO_SMALL",
+    "BAD_LINK_CRC",
+    "BAD_TRANSPORT_CRC",
+    "MALFORMED",
+    "UNKNOWN_OBJECT",
+    "TOO_MANY_POINTS",
+    "TOO_MANY_OBJECTS",
+    "TOO_LONG_REASSEMBLY",
 ];
 
 const BUFFERS: &[Buffer] = &[Buffer {

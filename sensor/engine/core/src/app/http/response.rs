@@ -32,8 +32,6 @@ impl HttpParser {
                     tx.event(Event::UnableToMatchResponse);
                     tx.request.progress = progress::COMPLETE;
                     tx.request.body.finish();
-                    // Nothing to inspect there; the record still names the flow's own direction, as Suricata's does.
-                    tx.meta.detect[Dir::ToServer].done = true;
                 }
                 id
             }

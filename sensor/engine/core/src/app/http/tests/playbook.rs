@@ -46,7 +46,7 @@ fn a_plain_exchange_fills_every_buffer() {
     assert_eq!(at(ToClient, "file.data"), "hello");
     assert_eq!(at(ToClient, "http.response_line"), "HTTP/1.1 302 Found");
     assert_eq!(feed.tx(0).number("urilen", ToServer), Some(12));
-    assert_eq!(feed.events(0), ["request_server_port_tcp_port_mismatch", "request_header_repetition"]);
+    assert_eq!(feed.events(0), ["REQUEST_SERVER_PORT_TCP_PORT_MISMATCH", "REQUEST_HEADER_REPETITION"]);
     assert_eq!(
         feed.log(0),
         json!({"hostname": "www.example.com", "http_port": 8080, "url": "/a%2Fb/./../c//d?q=%41#f",
@@ -69,7 +69,7 @@ fn pipelining_keeps_order() {
     }
     assert_eq!(text(&feed, 1, ToServer, "http.request_body"), "abc\\r\\n");
     assert_eq!(feed.tx(1).files(ToServer)[0].name, b"/2");
-    assert_eq!(feed.events(1), ["response_chunk_extension"]);
+    assert_eq!(feed.events(1), ["RESPONSE_CHUNK_EXTENSION"]);
     for id in 0..3 {
         feed.parser.drop_tx(id);
     }
@@ -86,7 +86,7 @@ fn interim_and_lonely_answers() {
     assert_eq!(text(&feed, 0, ToClient, "http.stat_code"), "200");
     feed.server(b"HTTP/1.1 404 Not Found\r\n\r\nbody").close();
     assert_eq!(feed.count(), 2);
-    assert_eq!(feed.events(1), ["unable_to_match_response_to_request"]);
+    assert_eq!(feed.events(1), ["UNABLE_TO_MATCH_RESPONSE_TO_REQUEST"]);
     assert_eq!(feed.log(1)["url"], "/libhtp::request_uri_not_seen");
     assert_eq!(text(&feed, 1, ToClient, "file.data"), "body");
 }
