@@ -138,6 +138,11 @@ impl Detector {
                 for prefilter in group.stream.for_port(port) {
                     prefilter.scan(raw.data, 0, &mut self.scan, &mut self.candidates);
                 }
+                if packet.origin == Origin::FlowEnd {
+                    // Rules without a pattern look at what came last too; of a packet's header there is nothing to see.
+                    let on_data = |number: &&u32| rules.rule(**number).is_some_and(|r| r.payload.is_some());
+                    self.candidates.extend(group.always.iter().filter(on_data));
+                }
             }
         }
         self.candidates.sort_unstable();

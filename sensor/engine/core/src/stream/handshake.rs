@@ -76,7 +76,11 @@ impl TcpSession {
         self.facts.midstream_synack = true;
         self.facts.one_sided = cx.env.config.async_oneside;
         offer(&mut self.server, &h, cx.now);
-        self.server.t.last_ack = self.server.t.next_seq;
+        let server = &mut self.server.t;
+        server.last_ack = server.next_seq;
+        // What the client offers was in the SYN that was not seen.
+        server.window = MIDSTREAM_WINDOW;
+        server.next_win = server.last_ack.wrapping_add(MIDSTREAM_WINDOW);
         let client = &mut self.client.t;
         client.isn = h.ack.wrapping_sub(1);
         client.anchored = true;
