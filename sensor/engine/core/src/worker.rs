@@ -5,7 +5,7 @@ use crate::app::frames::{self, FrameChoice};
 use crate::capture::Frame;
 use crate::decode::{Decoder, Origin, Packet};
 use crate::detect::ruleset::Ruleset;
-use crate::detect::run::Detector;
+use crate::detect::run::{skip_raw, Detector};
 use crate::direction::Dir;
 use crate::event::{Batch, EveConfig, Events};
 use crate::files::FileStage;
@@ -273,6 +273,7 @@ impl Stages {
         if hits.is_empty() && self.detector.tagged {
             self.events.tagged_packet(packet, Some(flow));
         }
+        skip_raw(flow, packet, dir);
         self.events.packet_anomalies(packet, Some(flow));
         if flow.app.frames.is_some() {
             self.events.frames(flow, packet, dir);
@@ -314,7 +315,8 @@ impl Stages {
     fn end(&mut self, flow: &mut Flow) {
         for dir in Dir::BOTH {
             let mut packet = end_packet(flow, dir);
-            if let Some(session) = flow.tcp.as_ref() {
+            if let Some(session) = flow.tcp.as_mut() {
+                session.side_mut(dir).keep_all();
                 packet.established = session.is_established();
                 self.driver.stream(flow, dir, &packet);
             }

@@ -103,6 +103,15 @@ impl Recogniser {
                 None if pattern_hit => return Guess::Is(candidate.id),
                 None => {}
                 Some(probe) => match probe(dir, data) {
+                    // What both sides may say goes by the ports, where the flow's direction is in doubt.
+                    Probe::Yes
+                        if either_way
+                            && !ports.contains(&server_port)
+                            && ports.contains(&client_port)
+                            && probe(dir.opposite(), data) == Probe::Yes =>
+                    {
+                        return Guess::Reversed(candidate.id)
+                    }
                     Probe::Yes => return Guess::Is(candidate.id),
                     Probe::Reversed => return Guess::Reversed(candidate.id),
                     Probe::Unsure => unsure = true,

@@ -25,8 +25,8 @@ const LINK_TYPES: &[(u16, &str, Layer)] = &[
     (101, "RAW", raw::decode),
     (12, "RAW", raw::decode), // DLT_RAW where LINKTYPE_ was not asked
     (14, "RAW", raw::decode), // the same on OpenBSD
-    (228, "IPV4", raw::decode),
-    (229, "IPV6", raw::decode),
+    (228, "IPv4", raw::decode),
+    (229, "IPv6", raw::decode),
     (0, "NULL", null::decode),
     (108, "LOOP", null::decode),
     (109, "ENC", null::decode_enc),

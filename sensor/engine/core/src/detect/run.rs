@@ -72,7 +72,7 @@ impl Detector {
         self.scan.failures
     }
 
-    /// Inspects one packet; returns what is to be alerted, in rule order.
+    /// Inspects one packet; returns what is to be alerted, in rule order. When that is written, `skip_raw` moves the stream on.
     pub fn packet(
         &mut self,
         rules: &Ruleset,
@@ -86,7 +86,6 @@ impl Detector {
         }
         self.tagged = false;
         if flow.as_ref().is_some_and(|f| f.detect.passed) {
-            skip_raw(flow, packet, dir);
             return &[];
         }
         self.collect(rules, packet, flow.as_deref(), dir);
@@ -95,7 +94,6 @@ impl Detector {
             self.transactions(rules, packet, flow, dir);
             self.frames(rules, packet, flow, dir);
         }
-        skip_raw(flow.as_deref_mut(), packet, dir);
         self.settle(rules, packet, flow.as_deref_mut());
         self.tagged = self.tags.packet(packet, flow.as_deref_mut());
         for hit in &self.hits {
@@ -244,8 +242,8 @@ fn for_whole_flow(rule: &Rule, hit: &Hit) -> bool {
 }
 
 /// Marks the raw bytes at hand as inspected.
-fn skip_raw(flow: Option<&mut Flow>, packet: &Packet<'_>, dir: Dir) {
-    let Some(session) = flow.and_then(|f| f.tcp.as_mut()) else { return };
+pub fn skip_raw(flow: &mut Flow, packet: &Packet<'_>, dir: Dir) {
+    let Some(session) = flow.tcp.as_mut() else { return };
     let side = session.side_mut(dir);
     if let Some(raw) = side.raw_chunk(packet.origin == Origin::FlowEnd) {
         let end = raw.offset.saturating_add(raw.data.len() as u64);

@@ -159,10 +159,9 @@ impl Events {
             let raw = flow
                 .filter(|_| hit.stream || hit.tx.is_some())
                 .and_then(|f| f.tcp.as_ref())
-                .and_then(|s| s.side(dir).raw_chunk(true))
-                .map(|r| r.data)
+                .map(|s| s.side(dir).held_text(self.config.payload_buffer_bytes))
                 .filter(|d| !d.is_empty());
-            let bytes = raw.unwrap_or_else(|| packet.payload());
+            let bytes = raw.as_deref().unwrap_or_else(|| packet.payload());
             let cut = bytes.get(..self.config.payload_buffer_bytes).unwrap_or(bytes);
             if self.config.payload_length {
                 self.json.uint("payload_length", cut.len() as u64);

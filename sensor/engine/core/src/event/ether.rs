@@ -3,7 +3,7 @@
 use super::{Endpoints, JsonWriter};
 use crate::decode::{Addr, Packet};
 use crate::direction::Dir;
-use crate::flow::Flow;
+use crate::flow::{Flow, MacSet};
 
 /// The Ethernet header of the packet that an event is about.
 #[derive(Clone, Copy)]
@@ -24,6 +24,20 @@ impl Ether {
             src: packet.ether_src()?,
             dst: packet.ether_dst()?,
             from: (packet.src, packet.src_port),
+        })
+    }
+
+    /// The first addresses seen on a flow, for what is told at its end.
+    pub fn of_ends(flow: &Flow) -> Option<Ether> {
+        const IPV4: u16 = 0x0800;
+        const IPV6: u16 = 0x86dd;
+        let macs = flow.macs.as_deref()?;
+        let first = |set: &MacSet| set.as_slice().first().copied();
+        Some(Ether {
+            ethertype: if flow.ip_version == 6 { IPV6 } else { IPV4 },
+            src: first(&macs.client)?,
+            dst: first(&macs.server)?,
+            from: (flow.src, flow.src_port),
         })
     }
 

@@ -125,7 +125,7 @@ pub(super) fn place<'a>(flow: &'a Flow, packet: &Packet<'_>) -> Place<'a> {
         packet_number: (packet.number != 0).then_some(packet.number),
         vlan: flow.vlan.get(..usize::from(flow.vlan_count)).unwrap_or(&[]),
         pkt_src: Some(packet.origin.eve_name()),
-        ether: Ether::of_packet(packet),
+        ether: Ether::of_packet(packet).or_else(|| Ether::of_ends(flow)),
         tx_id: None,
         detect: Some(&flow.detect),
     }

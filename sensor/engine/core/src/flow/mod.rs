@@ -13,6 +13,6 @@ mod wheel;
 
 pub use config::FlowConfig;
 pub use counters::FlowCounters;
-pub use entry::{Flow, FlowState};
+pub use entry::{Flow, FlowState, MacSet};
 pub use exception::ExceptionPolicy;
 pub use table::{FlowIndex, FlowTable};

@@ -233,6 +233,11 @@ impl Buffer {
         }
     }
 
+    /// Offset of the first byte held.
+    pub fn start(&self) -> u64 {
+        self.first.offset
+    }
+
     /// What stands at `offset`.
     #[inline]
     pub fn at(&self, offset: u64) -> At<'_> {

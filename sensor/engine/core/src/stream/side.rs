@@ -84,6 +84,8 @@ pub struct StreamSide {
     pub(super) depth_reached: bool,
     /// FIN acknowledged or connection closed: no byte comes any more.
     pub(super) ended: bool,
+    /// Used-up bytes stay.
+    kept: bool,
     /// The connection is closed.
     pub(super) closed: bool,
     /// A hole was given up on.
@@ -187,6 +189,9 @@ impl StreamSide {
     }
 
     fn slide(&mut self) {
+        if self.kept {
+            return;
+        }
         if !self.reassembles() && self.held.is_none() {
             self.buffer.clear();
         } else {
@@ -403,6 +408,34 @@ impl StreamSide {
     pub fn has_unread(&self) -> bool {
         let end = self.buffer.end();
         (!self.app_off && end > self.app_pos) || (!self.raw_off && end > self.raw_pos)
+    }
+
+    /// Nothing more comes: what is held now stays until the flow is gone, so that its last alerts can show it.
+    pub fn keep_all(&mut self) {
+        self.kept = true;
+    }
+
+    /// What is held, as alerts show it: at most `max` bytes, holes as "[4 bytes missing]".
+    pub fn held_text(&self, max: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut at = self.buffer.start();
+        while out.len() < max {
+            let len = match self.buffer.at(at) {
+                At::Bytes(bytes) => {
+                    let room = max.saturating_sub(out.len());
+                    out.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+                    bytes.len() as u64
+                }
+                At::Hole(len) => {
+                    out.extend_from_slice(format!("[{len} bytes missing]").as_bytes());
+                    len
+                }
+                At::End => break,
+            };
+            at = at.saturating_add(len);
+        }
+        out.truncate(max);
+        out
     }
 
     /// Bytes of memory held for this side's data.
