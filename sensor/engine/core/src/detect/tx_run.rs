@@ -201,7 +201,8 @@ fn another_file(rules: &Ruleset, partial: &mut [PartialMatch]) {
     for known in partial {
         let rule = rules.rule(known.rule).filter(|rule| !rule.file_tests.is_empty());
         if let Some(rule) = rule {
-            let buffers = 1u32.checked_shl(rule.buffers.len() as u32).map_or(u32::MAX, |bit| bit.wrapping_sub(1));
+            let buffers =
+                1u32.checked_shl(rule.buffers.len() as u32).map_or(u32::MAX, |bit| bit.wrapping_sub(1));
             (known.matched, known.finished) = (known.matched & buffers, false);
         }
     }

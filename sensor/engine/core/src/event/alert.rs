@@ -121,7 +121,8 @@ impl Events {
                     tx.log_more(more, out);
                     out.close();
                 }
-                let files: Vec<_> = Dir::BOTH.iter().flat_map(|d| tx.files(*d)).filter(|f| !f.logged).collect();
+                let files: Vec<_> =
+                    Dir::BOTH.iter().flat_map(|d| tx.files(*d)).filter(|f| !f.logged).collect();
                 if !files.is_empty() {
                     out.open_array("files");
                     for file in files {

@@ -18,9 +18,9 @@ use crate::event::FileRecord;
 use crate::flow::Flow;
 use crate::time::Timestamp;
 use config::FilesConfig;
-use ranges::{Ends, Ranges};
 pub use magic::is_available as magic_is_available;
 use magic::Magic;
+use ranges::{Ends, Ranges};
 use serde_json::Value;
 use store::Store;
 

@@ -83,11 +83,8 @@ impl Leaf {
         let cert = match X509Certificate::from_der(der) {
             Ok((_, cert)) => cert,
             Err(error) => {
-                let kind = if ends_in_a_header(der) {
-                    Event::CertificateInvalidLength
-                } else {
-                    event_of(&error)
-                };
+                let kind =
+                    if ends_in_a_header(der) { Event::CertificateInvalidLength } else { event_of(&error) };
                 if matches!(kind, Event::InvalidCertificate | Event::CertificateInvalidLength) {
                     event(Event::InvalidHandshakeMessage);
                 }
