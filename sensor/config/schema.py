@@ -73,13 +73,13 @@ def _eve() -> Iterator[Key]:
         ("metadata", BOOL, "Add flowbits and other metadata to events."),
         ("pcap-file", BOOL, "Add the name of the capture file to every event."),
         ("ethernet", BOOL, "Add MAC addresses to every event."),
-        ("suricata-version", BOOL, "Add the version to every event."),
         ("xff.enabled", BOOL, "Take the client's address from an X-Forwarded-For header."),
         ("xff.mode", choice("extra-data", "overwrite"), "Add the address, or replace the packet's with it."),
         ("xff.deployment", choice("reverse", "forward"), "Use the last address of the header, or the first."),
         ("xff.header", TEXT, "The header that holds the addresses."),
     ):
         yield _engine(f"{entry}.{name}", kind, doc)
+    yield _none(f"{entry}.suricata-version", "this is another program")
     yield _none(f"{entry}.threaded", "one writer suffices")
     yield _none(f"{entry}.rotate-interval", "logrotate and SIGHUP rotate files")
     yield _none(f"{entry}.filemode", "the umask decides")
@@ -145,6 +145,8 @@ def _protocols() -> Iterator[Key]:
         yield _engine(f"{entry}.{name if '.' in name else '*.' + name}", kind, doc)
     for section in ("default-config", "server-config.[].*"):
         yield from _libhtp(f"{entry}.http.libhtp.{section}")
+    yield _engine(f"{entry}.http.byterange.memcap", SIZE, "Memory for files that are fetched by ranges.")
+    yield _engine(f"{entry}.http.byterange.timeout", SECONDS, "Seconds of packet time to wait for more of one.")
     yield _none(f"{entry}.http.memcap", "HTTP is held within the flow and stream memory")
     for name in (
         "smtp",

@@ -2,6 +2,7 @@
 
 use crate::capture::Frame;
 use crate::time::Timestamp;
+use std::sync::Arc;
 
 /// A batch is handed over at this many bytes or frames.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -12,6 +13,8 @@ const BATCH_FRAMES: usize = 1024;
 pub struct FrameBatch {
     data: Vec<u8>,
     frames: Vec<Entry>,
+    /// The capture file they are from.
+    file: Option<Arc<str>>,
 }
 
 struct Entry {
@@ -24,7 +27,17 @@ struct Entry {
 }
 
 impl FrameBatch {
-    pub fn push(&mut self, frame: &Frame<'_>, number: u64) {
+    /// Whether it holds frames of another file.
+    pub fn is_of_another(&self, file: &Arc<str>) -> bool {
+        self.file.as_ref().is_some_and(|own| !Arc::ptr_eq(own, file))
+    }
+
+    pub fn file(&self) -> Option<&Arc<str>> {
+        self.file.as_ref()
+    }
+
+    pub fn push(&mut self, frame: &Frame<'_>, number: u64, file: &Arc<str>) {
+        self.file.get_or_insert_with(|| Arc::clone(file));
         self.frames.push(Entry {
             start: self.data.len(),
             len: frame.data.len(),

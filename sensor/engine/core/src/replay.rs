@@ -106,7 +106,10 @@ impl Replay {
                 threads.push(spawn(
                     "worker-0".to_owned(),
                     Box::new(move || {
-                        reader.each(|frame, number| runner.frame(frame, number));
+                        reader.each(|frame, number, file| {
+                            runner.worker.set_file(file);
+                            runner.frame(frame, number);
+                        });
                         runner.finish(None);
                     }),
                 )?);
@@ -123,6 +126,9 @@ impl Replay {
                     format!("worker-{at}"),
                     Box::new(move || {
                         while let Ok(batch) = frames.recv() {
+                            if let Some(file) = batch.file() {
+                                runner.worker.set_file(file);
+                            }
                             batch.each(|frame, number| runner.frame(frame, number));
                         }
                         runner.finish(Some(&last));
@@ -140,10 +146,13 @@ impl Replay {
                             let _ = sender.send(batch);
                         }
                     };
-                    reader.each(|frame, number| {
+                    reader.each(|frame, number, file| {
                         let at = dispatch::worker_of(frame, senders.len());
                         if let Some(batch) = open.get_mut(at) {
-                            batch.push(frame, number);
+                            if batch.is_of_another(file) {
+                                send(at, std::mem::take(batch));
+                            }
+                            batch.push(frame, number, file);
                             if batch.is_full() {
                                 send(at, std::mem::take(batch));
                             }
@@ -222,11 +231,12 @@ struct Reader {
 }
 
 impl Reader {
-    /// Gives every frame of every file, numbered from 1 through all of them.
-    fn each(&self, mut take: impl FnMut(&Frame<'_>, u64)) {
+    /// Gives every frame of every file, numbered from 1 through all of them, with the file's name.
+    fn each(&self, mut take: impl FnMut(&Frame<'_>, u64, &Arc<str>)) {
         let mut number = 0u64;
         let mut done_bytes = 0u64;
         for path in &self.paths {
+            let name: Arc<str> = path.to_string_lossy().into();
             let mut source = match capture::open(path) {
                 Ok(source) => source,
                 Err(error) => {
@@ -248,7 +258,7 @@ impl Reader {
                     Some(Ok(frame)) if !self.filter.admits(frame.link_type, frame.data, frame.wire_len) => {}
                     Some(Ok(frame)) => {
                         number = number.saturating_add(1);
-                        take(&frame, number);
+                        take(&frame, number, &name);
                     }
                 }
                 if number % 1024 == 0 {

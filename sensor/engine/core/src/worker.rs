@@ -165,6 +165,13 @@ impl Worker {
         self.stages.events.stats(now, uptime_seconds, counters);
     }
 
+    /// The frames that come now are from this capture file.
+    pub fn set_file(&mut self, name: &Arc<str>) {
+        if self.stages.events.config.pcap_file {
+            self.stages.events.pcap_file = Some(Arc::clone(name));
+        }
+    }
+
     /// Packet time of the first frame.
     pub fn started(&self) -> Timestamp {
         self.first.unwrap_or_default()
@@ -323,7 +330,7 @@ impl Stages {
             packet.established |= flow.tcp.is_none() && Dir::BOTH.iter().all(|d| flow.packets[*d] > 0);
             for _ in 0..LAST_STRETCHES_MAX {
                 self.inspect(flow, &packet, dir, false);
-                if !flow.tcp.as_ref().is_some_and(|s| s.side(dir).raw_chunk(true).is_some()) {
+                if flow.tcp.as_ref().is_none_or(|s| s.side(dir).raw_chunk(true).is_none()) {
                     break;
                 }
             }

@@ -38,6 +38,19 @@ pub fn size(value: &Value) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
+/// Whether a list of the configuration, or one written as text, has `name`.
+pub fn lists(node: &Value, name: &str) -> bool {
+    match node {
+        Value::Array(items) => {
+            items.iter().any(|item| item.as_str().is_some_and(|item| item.eq_ignore_ascii_case(name)))
+        }
+        Value::String(text) => {
+            text.trim_matches(['[', ']']).split(',').any(|item| item.trim().eq_ignore_ascii_case(name))
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

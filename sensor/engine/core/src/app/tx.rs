@@ -94,9 +94,18 @@ pub trait Transaction {
     fn records(&self) -> usize {
         1
     }
-    /// Writes the members of record number `index`.
-    fn log_record(&self, _index: usize, out: &mut JsonWriter) {
+    /// Writes the members of record number `index`. `options`: what the configuration says of the record's type, under
+    /// `eve-types`, null where it says nothing.
+    fn log_record(&self, _index: usize, out: &mut JsonWriter, _options: &serde_json::Value) {
         self.log(out, LogFor::Record);
+    }
+    /// Writes the members of the record's object as an alert shows it. `options`: of the type `alert`.
+    fn log_alert(&self, out: &mut JsonWriter, _options: &serde_json::Value) {
+        self.log(out, LogFor::Alert);
+    }
+    /// A header of the request, by its name in any case.
+    fn request_header(&self, _name: &[u8]) -> Option<&[u8]> {
+        None
     }
     /// Event types of further records of this transaction (DNS over HTTP/2: "dns").
     fn more_records(&self) -> &'static [&'static str] {

@@ -2,6 +2,7 @@
 
 use super::flow::flow_counts;
 use super::header::{Endpoints, Place};
+use super::xff::Client;
 use super::{metadata, Events, Lane};
 use crate::app::LogFor;
 use crate::decode::{link_type_name, Origin, Packet};
@@ -40,7 +41,10 @@ impl Events {
         let known = hit.tx.or_else(|| datagram_tx(rule, flow));
         let guessed = known.is_none().then(|| only_tx(flow).filter(|_| self.config.guess_tx)).flatten();
         let hit = &Hit { tx: known.or(guessed), ..*hit };
-        let place = Place { tx_id: hit.tx, ..Place::of_packet(packet, flow) };
+        let xff = self.config.xff_alert.as_ref().zip(flow);
+        let client = xff.and_then(|(xff, flow)| Some((xff.overwrite, xff.client_of(flow, hit.tx)?)));
+        let named = Client::in_place(&client, dir);
+        let place = Place { tx_id: hit.tx, client: named, ..Place::of_packet(packet, flow) };
         self.begin("alert", place, ends);
         let out = &mut self.json;
         if guessed.is_some() {
@@ -79,6 +83,7 @@ impl Events {
         }
         if let Some(flow) = flow {
             self.alert_context(hit, flow, dir);
+            Client::beside(&client, &mut self.json);
         }
         if let (Some(facts), Some(flow)) = (&hit.frame, flow) {
             self.frame_object(facts, flow, packet, dir);
@@ -108,7 +113,7 @@ impl Events {
                     let (before, comma) = out.mark();
                     out.open_object(entry.record);
                     let empty = out.len();
-                    tx.log(out, LogFor::Alert);
+                    tx.log_alert(out, &self.config.alert_options);
                     if out.len() == empty {
                         out.truncate(before, comma);
                     } else {

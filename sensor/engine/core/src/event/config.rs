@@ -1,5 +1,6 @@
 //! Which events are written and how: `eve` and `eve-types` of the engine's configuration document.
 
+use super::xff::Xff;
 use serde_json::Value;
 
 #[derive(Clone, Debug)]
@@ -42,6 +43,14 @@ pub struct EveConfig {
     pub community_id_seed: u16,
     pub ethernet: bool,
     pub sensor_name: String,
+    /// The client's address from a header, in alerts, HTTP records and records of files.
+    pub xff_alert: Option<Xff>,
+    pub xff_http: Option<Xff>,
+    pub xff_files: Option<Xff>,
+    /// The name of the capture file in every event.
+    pub pcap_file: bool,
+    /// Options of the type `alert`.
+    pub alert_options: Value,
 }
 
 impl EveConfig {
@@ -89,6 +98,11 @@ impl EveConfig {
                 .and_then(|n| u16::try_from(n).ok())
                 .unwrap_or(0),
             ethernet: flag(&eve["ethernet"], false),
+            xff_alert: Xff::new(option("alert", "xff"), &eve["xff"]),
+            xff_http: Xff::new(option("http", "xff"), &eve["xff"]),
+            xff_files: Xff::new(option("files", "xff"), &eve["xff"]),
+            pcap_file: flag(&eve["pcap-file"], false),
+            alert_options: document["eve-types"]["alert"].clone(),
             sensor_name: document["sensor-name"].as_str().unwrap_or_default().to_owned(),
         }
     }

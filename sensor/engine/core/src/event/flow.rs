@@ -25,6 +25,7 @@ pub(super) fn flow_place(flow: &Flow, now: Timestamp) -> Place<'_> {
         pkt_src: None,
         ether: None,
         tx_id: None,
+        client: None,
         detect: Some(&flow.detect),
     }
 }

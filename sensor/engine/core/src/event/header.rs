@@ -2,6 +2,7 @@
 
 use super::community_id;
 use super::ether::Ether;
+use super::xff::Client;
 use super::{metadata, EveConfig, Events, JsonWriter};
 use crate::decode::packet::L4;
 use crate::decode::{Addr, Packet};
@@ -79,6 +80,8 @@ pub struct Place<'a> {
     pub pkt_src: Option<&'static str>,
     pub ether: Option<Ether>,
     pub tx_id: Option<u64>,
+    /// What stands for the client's address.
+    pub client: Option<Client<'a>>,
     /// What rules left on the flow.
     pub detect: Option<&'a FlowDetect>,
 }
@@ -95,6 +98,7 @@ impl<'a> Place<'a> {
             pkt_src: Some(packet.origin.eve_name()),
             ether: Ether::of_packet(packet),
             tx_id: None,
+            client: None,
             detect: flow.map(|f| &f.detect),
         }
     }
@@ -138,11 +142,18 @@ fn begin(out: &mut JsonWriter, config: &EveConfig, kind: &str, place: Place<'_>,
         out.close_array();
     }
     if ends.ip_version != 0 {
-        out.str("src_ip", &ends.src.display(ends.ip_version));
+        let named = |end| place.client.filter(|c| c.end == end).map(|c| c.address);
+        match named(Dir::ToServer) {
+            Some(address) => out.str("src_ip", address),
+            None => out.str("src_ip", &ends.src.display(ends.ip_version)),
+        }
         if ends.has_ports() {
             out.uint("src_port", u64::from(ends.src_port));
         }
-        out.str("dest_ip", &ends.dst.display(ends.ip_version));
+        match named(Dir::ToClient) {
+            Some(address) => out.str("dest_ip", address),
+            None => out.str("dest_ip", &ends.dst.display(ends.ip_version)),
+        }
         if ends.has_ports() {
             out.uint("dest_port", u64::from(ends.dst_port));
         }

@@ -1,5 +1,6 @@
 //! A JSON writer over one growing byte buffer. It allocates nothing of its own and never fails; it must not know events.
 
+use crate::detect::transforms::base64;
 use std::fmt::Write as _;
 
 /// Appends JSON to a buffer: open an object, put fields, close it. Commas are placed for the caller.
@@ -135,6 +136,18 @@ impl JsonWriter {
             write!(Fmt(&mut self.out), "null")
         };
         self.comma = true;
+    }
+    /// Bytes in base64 with padding.
+    pub fn base64(&mut self, key: &str, value: &[u8]) {
+        self.str(key, &base64::encode(value));
+    }
+    /// The same, as an array element.
+    pub fn item_base64(&mut self, value: &[u8]) {
+        self.item_str(&base64::encode(value));
+    }
+    /// Bytes as text with dots for what cannot be printed.
+    pub fn printable(&mut self, key: &str, value: &[u8]) {
+        self.bytes(key, &super::frame::printable(value));
     }
     /// Bytes as lower-case hex digits.
     pub fn hex(&mut self, key: &str, value: &[u8]) {

@@ -18,6 +18,7 @@ mod metadata;
 pub mod netflow;
 pub mod record;
 pub mod stats;
+pub mod xff;
 
 pub use buffer::{Batch, Lane};
 pub use config::EveConfig;
@@ -46,6 +47,8 @@ pub struct Events {
     names: Arc<Names>,
     /// Records of stored files are wanted in `file_records`.
     pub keep_file_records: bool,
+    /// The capture file in hand, where events are to name it.
+    pub pcap_file: Option<Arc<str>>,
     /// Those written since the caller last took them.
     pub file_records: Vec<FileRecord>,
 }
@@ -58,6 +61,7 @@ impl Events {
             marks: Marks::default(),
             names,
             keep_file_records: false,
+            pcap_file: None,
             file_records: Vec::new(),
         }
     }
@@ -77,6 +81,9 @@ impl Events {
 
     /// Ends the event that was begun at packet time `ts`.
     fn end(&mut self, lane: Lane, ts: Timestamp) {
+        if let Some(name) = &self.pcap_file {
+            self.json.str("pcap_filename", name);
+        }
         self.json.end_line();
         self.marks.push(lane, self.json.len(), ts);
     }

@@ -2,6 +2,7 @@
 
 use super::ether::Ether;
 use super::header::{Endpoints, Place};
+use super::xff::Client;
 use super::{Events, FileRecord, Lane};
 use crate::app::digest::Storing;
 use crate::app::file::File;
@@ -10,6 +11,9 @@ use crate::app::{LogFor, ProtocolId, Transaction};
 use crate::decode::Packet;
 use crate::direction::Dir;
 use crate::flow::Flow;
+
+/// The type of record that `xff` under `http` is about.
+const HTTP_RECORD: &str = "http";
 
 impl Events {
     /// Writes a transaction's record.
@@ -56,20 +60,25 @@ impl Events {
     ) {
         let record = protocol.get().record;
         let (before, comma) = self.json.mark();
-        self.begin(record, place, Endpoints::of_flow(flow, tx.meta().dir()));
+        let dir = tx.meta().dir();
+        let xff = self.config.xff_http.as_ref().filter(|_| record == HTTP_RECORD);
+        let client = xff.and_then(|xff| Some((xff.overwrite, xff.client(tx)?)));
+        let place = Place { client: Client::in_place(&client, dir), ..place };
+        self.begin(record, place, Endpoints::of_flow(flow, dir));
         self.json.open_object(record);
         // TLS that took over from another protocol (STARTTLS and the like) names it.
         if let Some(original) = flow.app.original.filter(|id| *id != protocol && record == TLS.record) {
             self.json.str("from_proto", original.get().name);
         }
         let empty = self.json.len();
-        tx.log_record(index, &mut self.json);
+        tx.log_record(index, &mut self.json, self.config.record_options(record));
         if self.json.len() == empty {
             // Nothing to say, e.g. of a window update.
             self.json.truncate(before, comma);
             return;
         }
         self.json.close();
+        Client::beside(&client, &mut self.json);
         tx.log_beside(&mut self.json, LogFor::Record, self.config.record_options(record));
         self.end(Lane::Log, packet.ts);
     }
@@ -92,7 +101,9 @@ impl Events {
             return;
         }
         let (start, comma) = self.json.mark();
-        self.begin("fileinfo", place(flow, packet), Endpoints::of_flow(flow, dir));
+        let client = self.config.xff_files.as_ref().and_then(|xff| Some((xff.overwrite, xff.client(tx)?)));
+        let place = Place { client: Client::in_place(&client, dir), ..place(flow, packet) };
+        self.begin("fileinfo", place, Endpoints::of_flow(flow, dir));
         let out = &mut self.json;
         if !protocol.get().record.is_empty() {
             out.open_object(protocol.get().record);
@@ -104,6 +115,7 @@ impl Events {
         out.open_object("fileinfo");
         file.log(out, tx.meta().id, LogFor::Record);
         out.close();
+        Client::beside(&client, out);
         if let Some((id, sha256)) = keep {
             let mut json = self.json.as_bytes().get(start..).unwrap_or(&[]).to_vec();
             json.extend_from_slice(b"}\n");
@@ -127,6 +139,7 @@ pub(super) fn place<'a>(flow: &'a Flow, packet: &Packet<'_>) -> Place<'a> {
         pkt_src: Some(packet.origin.eve_name()),
         ether: Ether::of_packet(packet).or_else(|| Ether::of_ends(flow)),
         tx_id: None,
+        client: None,
         detect: Some(&flow.detect),
     }
 }

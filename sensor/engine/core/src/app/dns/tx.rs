@@ -88,7 +88,7 @@ impl Transaction for DnsTx {
         }
     }
 
-    fn log_record(&self, index: usize, out: &mut JsonWriter) {
+    fn log_record(&self, index: usize, out: &mut JsonWriter, _options: &serde_json::Value) {
         if self.form.old {
             log_v2::log(&self.message, self.meta.id, index, self.form, out);
         } else {

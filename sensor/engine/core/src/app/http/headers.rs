@@ -152,6 +152,10 @@ impl Headers {
         let field = self.fields.get(usize::from(at.checked_sub(1)?))?;
         Some(self.bytes(field.value))
     }
+    /// The value of the first header of this name, in any case.
+    pub fn find(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(_, n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, _, value)| value)
+    }
     /// Adds the line that stands at `start..end` of `raw`, without its line end.
     pub fn add_raw(&mut self, start: usize, end: usize) -> Added {
         self.add(start, end, false)

@@ -12,6 +12,7 @@ mod encoding;
 mod events;
 mod headers;
 mod line;
+mod log;
 mod message;
 mod multipart;
 mod record;

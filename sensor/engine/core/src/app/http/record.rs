@@ -1,13 +1,14 @@
-//! What the detection and the log see of an HTTP transaction: the `Transaction` of the app stage and EVE's `http` object.
+//! What the detection and the log see of an HTTP transaction: the `Transaction` of the app stage.
 
 use super::buffers;
 use super::headers::Known;
-use super::line;
-use super::tx::{parse_range, HttpTx};
+use super::tx::HttpTx;
+use super::{line, log};
 use crate::app::file::File;
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::Dir;
 use crate::event::JsonWriter;
+use serde_json::Value;
 
 impl Transaction for HttpTx {
     fn meta(&self) -> &TxMeta {
@@ -48,60 +49,17 @@ impl Transaction for HttpTx {
     }
 
     fn log(&self, out: &mut JsonWriter, _what: LogFor) {
-        if let Some(host) = self.host() {
-            out.bytes("hostname", host);
-        }
-        if let Some(port) = self.port() {
-            out.uint("http_port", u64::from(port));
-        }
-        if !self.raw_uri().is_empty() {
-            out.bytes("url", self.raw_uri());
-        }
-        let request = &self.request.headers;
-        let response = &self.response.headers;
-        if let Some(agent) = request.get(Known::UserAgent).filter(|value| !value.is_empty()) {
-            out.bytes("http_user_agent", agent);
-        }
-        if let Some(kind) = response.get(Known::ContentType).filter(|value| !value.is_empty()) {
-            let end = memchr::memchr(b';', kind).unwrap_or(kind.len());
-            out.bytes("http_content_type", kind.get(..end).unwrap_or(kind));
-        }
-        if let Some(raw) = response.get(Known::ContentRange) {
-            out.open_object("content_range");
-            out.bytes("raw", raw);
-            if let Some((start, end, size)) = parse_range(raw) {
-                out.uint("start", start);
-                out.uint("end", end);
-                if let Some(size) = size {
-                    out.uint("size", size);
-                }
-            }
-            out.close();
-        }
-        if let Some(referer) = request.get(Known::Referer).filter(|value| !value.is_empty()) {
-            out.bytes("http_refer", referer);
-        }
-        if !self.method().is_empty() {
-            out.bytes("http_method", self.method());
-        }
-        let protocol = self.request.part(&self.protocol);
-        if !protocol.is_empty() {
-            out.bytes("protocol", protocol);
-        }
-        match self.code {
-            Some(code) => out.uint("status", u64::from(code)),
-            None => {
-                let status = self.response.part(&self.status);
-                if !status.is_empty() {
-                    out.bytes("status_string", status);
-                }
-            }
-        }
-        if self.code.is_some_and(|code| (300..400).contains(&code)) {
-            if let Some(location) = response.get(Known::Location) {
-                out.bytes("redirect", location);
-            }
-        }
-        out.uint("length", self.response.wire_len);
+        log::basic(self, out);
+        log::extended(self, out);
+    }
+    fn log_record(&self, _index: usize, out: &mut JsonWriter, options: &Value) {
+        log::record(self, out, options);
+    }
+    fn log_alert(&self, out: &mut JsonWriter, options: &Value) {
+        self.log(out, LogFor::Alert);
+        log::bodies(self, out, options);
+    }
+    fn request_header(&self, name: &[u8]) -> Option<&[u8]> {
+        self.request.headers.find(std::str::from_utf8(name).ok()?)
     }
 }

@@ -32,6 +32,9 @@ impl Transaction for Http2Tx {
     fn files_mut(&mut self, dir: Dir) -> &mut [File] {
         &mut self.sides[dir].files
     }
+    fn request_header(&self, name: &[u8]) -> Option<&[u8]> {
+        self.sides.to_server.value(std::str::from_utf8(name).ok()?)
+    }
     fn add_file(&mut self, dir: Dir, file: File) {
         self.sides[dir].files.push(file);
     }

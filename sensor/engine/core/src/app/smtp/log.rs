@@ -3,6 +3,7 @@
 use super::tx::SmtpTx;
 use crate::app::mime::header::addresses;
 use crate::app::mime::{md5_hex, Message};
+use crate::app::setting::lists;
 use crate::event::JsonWriter;
 use serde_json::Value;
 
@@ -87,19 +88,6 @@ pub fn chosen(message: &Message, options: &Value, out: &mut JsonWriter) {
         if let Some(md5) = message.body_md5() {
             out.str("body_md5", md5);
         }
-    }
-}
-
-/// Whether a list of the configuration, or one written as text, has `name`.
-fn lists(node: &Value, name: &str) -> bool {
-    match node {
-        Value::Array(items) => {
-            items.iter().any(|item| item.as_str().is_some_and(|item| item.eq_ignore_ascii_case(name)))
-        }
-        Value::String(text) => {
-            text.trim_matches(['[', ']']).split(',').any(|item| item.trim().eq_ignore_ascii_case(name))
-        }
-        _ => false,
     }
 }
 

@@ -198,6 +198,9 @@ impl Transaction for TlsTx {
     fn log(&self, out: &mut JsonWriter, _what: LogFor) {
         log::log(self, out);
     }
+    fn log_record(&self, _index: usize, out: &mut JsonWriter, options: &serde_json::Value) {
+        log::record(self, out, options);
+    }
 
     fn number(&self, keyword: &str, dir: Dir) -> Option<u64> {
         let leaf = || self.chain(dir).and_then(|c| c.leaf.as_ref());
