@@ -134,8 +134,8 @@ mod tests {
     #[test]
     fn batches_give_back_what_was_put_in() {
         let mut batch = FrameBatch::default();
-        batch.push(&frame(b"one"), 1);
-        batch.push(&frame(b""), 2);
+        batch.push(&frame(b"one"), 1, &"a.pcap".into());
+        batch.push(&frame(b""), 2, &"a.pcap".into());
         let mut seen = Vec::new();
         batch.each(|f, n| seen.push((f.data.to_vec(), n)));
         assert_eq!(seen, [(b"one".to_vec(), 1), (Vec::new(), 2)]);

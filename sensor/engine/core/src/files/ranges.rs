@@ -220,3 +220,73 @@ impl Ranges {
         dropped
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn ends() -> Ends {
+        Ends { client: Addr::v4([10, 0, 0, 1]), server: Addr::v4([10, 0, 0, 2]), ip_version: 4 }
+    }
+
+    fn at(second: u64) -> Timestamp {
+        Timestamp::from_parts(second, 0)
+    }
+
+    /// Gives `bytes` at offset `start` of the file /f of `total` bytes; the file when it is whole.
+    fn give(ranges: &mut Ranges, total: u64, start: u64, bytes: &[u8], now: Timestamp) -> Option<File> {
+        let mut piece =
+            Piece { whole: b"a/f".to_vec(), total, at: start, bytes: bytes.to_vec(), ..Piece::default() };
+        let wants = FileWants { sha256: true, ..FileWants::default() };
+        let (key, mut whole) = ranges.take(ends(), &piece, &wants, now);
+        whole.write(&mut piece);
+        if whole.is_whole() {
+            whole.file.close(FileState::Closed);
+            return Some(whole.file);
+        }
+        ranges.put(key, whole, &wants, now);
+        None
+    }
+
+    #[test]
+    fn any_order_and_overlap_gives_the_same_file() {
+        let text = b"0123456789abcdef";
+        let cuts: [&[(usize, usize)]; 4] = [
+            &[(0, 6), (6, 12), (12, 16)],
+            &[(12, 16), (6, 12), (0, 6)],
+            &[(4, 10), (8, 16), (0, 5)],
+            &[(10, 12), (12, 16), (2, 10), (2, 4), (0, 3)],
+        ];
+        let mut sums = Vec::new();
+        for cut in cuts {
+            let mut ranges = Ranges::new(&Value::Null);
+            let mut whole = None;
+            for (from, to) in cut {
+                assert!(whole.is_none());
+                whole = give(&mut ranges, 16, *from as u64, &text[*from..*to], at(1));
+            }
+            let whole = whole.unwrap();
+            assert_eq!((whole.size, ranges.memory), (16, 0));
+            sums.push(whole.sums().unwrap().sha256);
+        }
+        assert!(sums[0].is_some() && sums.iter().all(|sum| *sum == sums[0]));
+    }
+
+    #[test]
+    fn memory_and_time_are_bounded() {
+        let mut ranges = Ranges::new(&json!({"app-layer": {"protocols": {"http": {
+            "byterange": {"memcap": 100, "timeout": 10}}}}}));
+        assert!(give(&mut ranges, 1000, 500, &[1; 60], at(1)).is_none());
+        assert_eq!((ranges.memory, ranges.refused), (60, 0));
+        assert!(give(&mut ranges, 1000, 700, &[1; 60], at(2)).is_none());
+        assert_eq!((ranges.memory, ranges.refused, ranges.take_dropped().len()), (0, 1, 1));
+        assert!(give(&mut ranges, 1000, 500, &[1; 60], at(3)).is_none());
+        assert!(give(&mut ranges, 2000, 500, &[1; 10], at(30)).is_none());
+        assert_eq!((ranges.memory, ranges.take_dropped().len()), (10, 1));
+        for total in 0..2 * WHOLES_MAX as u64 {
+            give(&mut ranges, 10_000 + total, 5, b"x", at(31));
+        }
+        assert!(ranges.wholes.len() <= WHOLES_MAX && ranges.order.len() <= WHOLES_MAX);
+    }
+}

@@ -87,6 +87,14 @@ impl Feed {
         let names = PROTOCOL.events.iter().enumerate();
         names.filter(|(at, _)| meta.has_event(*at as u8)).map(|(_, name)| *name).collect()
     }
+    /// The record with these options of its type.
+    pub fn record(&self, id: u64, options: &serde_json::Value) -> serde_json::Value {
+        let mut out = JsonWriter::new();
+        out.open();
+        self.tx(id).log_record(0, &mut out, options);
+        out.close();
+        serde_json::from_slice(out.as_bytes()).expect("JSON")
+    }
     pub fn log(&self, id: u64) -> serde_json::Value {
         let mut out = JsonWriter::new();
         out.open();

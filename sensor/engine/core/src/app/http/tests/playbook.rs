@@ -175,3 +175,41 @@ fn a_gap_past_a_body_ends_its_direction_alone() {
     assert!(file.gaps && file.state == FileState::Truncated);
     assert_eq!(feed.log(1)["url"], "/2");
 }
+
+#[test]
+fn a_record_holds_what_its_options_ask_for() {
+    let mut feed = Feed::new();
+    feed.client(
+        b"GET /f HTTP/1.1\r\nHost: a\r\nReferer: r\r\nAccept-Encoding: gzip\r\nX-Real: 10.0.0.7\r\n\r\n",
+    );
+    feed.server(b"HTTP/1.1 200 OK\r\nServer: s\r\nX-Y: z\r\nContent-Length: 2\r\n\r\nhi");
+    let short = feed.record(0, &json!({}));
+    assert_eq!(short, json!({"hostname": "a", "url": "/f"}));
+    assert_eq!(feed.record(0, &json!({"extended": true})), feed.record(0, &json!(null)));
+    assert_eq!(feed.record(0, &json!({"extended": true})), feed.log(0));
+    let custom = feed.record(0, &json!({"custom": ["Accept-Encoding", "server", "date"]}));
+    assert_eq!((&custom["accept_encoding"], &custom["server"]), (&json!("gzip"), &json!("s")));
+    assert!(custom.get("date").is_none() && custom.get("length").is_none());
+    let dumped = feed.record(0, &json!({"dump-all-headers": "response"}));
+    assert!(dumped.get("request_headers").is_none());
+    assert_eq!(dumped["response_headers"][1], json!({"name": "X-Y", "value": "z"}));
+    assert_eq!(feed.tx(0).request_header(b"x-real"), Some(&b"10.0.0.7"[..]));
+}
+
+#[test]
+fn a_piece_of_a_file_says_of_which() {
+    let piece = |head: &str| {
+        let mut feed = Feed::new();
+        feed.client(b"GET /d/f.bin?x HTTP/1.1\r\nHost: a\r\n\r\n");
+        feed.server(format!("HTTP/1.1 206 P\r\n{head}Content-Length: 3\r\n\r\nabc").as_bytes());
+        let file = feed.tx(0).files(ToClient)[0].clone();
+        file.piece.map(|p| (p.whole, p.total, p.at, p.bytes))
+    };
+    let of = |at| Some((b"a/d/f.bin".to_vec(), 9, at, b"abc".to_vec()));
+    assert_eq!(piece("Content-Range: bytes 3-5/9\r\n"), of(3));
+    assert_eq!(piece("Content-Range: bytes 0-2/9\r\n"), of(0));
+    for whole in ["", "Content-Range: bytes 0-2/3\r\n", "Content-Range: bytes 3-5/*\r\n"] {
+        assert_eq!(piece(whole), None, "{whole}");
+    }
+    assert_eq!(piece("Content-Encoding: x\r\nContent-Range: bytes 3-5/9\r\n"), None);
+}
