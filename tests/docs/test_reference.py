@@ -38,6 +38,8 @@ def test_every_example_is_a_rule_that_loads(keywords: list[Entry], tmp_path: Pat
     categories = tmp_path / "categories.txt"
     categories.write_text("1,Bot,Infected hosts\n")
     (tmp_path / "list.txt").write_text("")
+    (tmp_path / "script.lua").write_text("function init() return {} end function match() return 0 end")
+    (tmp_path / "transform.lua").write_text("function transform(input) return input, #input end")
     config = load()
     countries = tmp_path / "countries.mmdb"
     countries.write_bytes(database({}))
@@ -45,6 +47,7 @@ def test_every_example_is_a_rule_that_loads(keywords: list[Entry], tmp_path: Pat
         "reputation-categories-file": str(categories),
         "default-rule-path": str(tmp_path),
         "geoip-database": str(countries),
+        "security": {"lua": {"allow-rules": True}},
     }
     rules = text.parse("\n".join(map(example_rule, keywords)).encode(), "examples.rules", config.variables)
     assert [finding for finding in rules.findings if finding.severity != "warning"] == []

@@ -216,6 +216,11 @@ impl Worker {
         put("detect.alert_queue_overflow", detect.alert_queue_overflow);
         put("detect.alerts_suppressed", detect.alerts_suppressed);
         put("detect.candidates", detect.candidates);
+        let scripts = self.stages.detector.script_counters();
+        put("detect.lua.errors", scripts.errors);
+        put("detect.lua.blocked_function_errors", scripts.blocked_function_errors);
+        put("detect.lua.instruction_limit_errors", scripts.instruction_limit_errors);
+        put("detect.lua.memory_limit_errors", scripts.memory_limit_errors);
         put("haidang.scan_failures", self.stages.detector.scan_failures());
         let files = self.stages.files.counters();
         put("file_store.fs_errors", files.fs_errors);

@@ -4,6 +4,7 @@ use super::builder::build;
 use super::dataset;
 use super::diagnostic::{Diagnostic, RawRule};
 use super::geoip::GeoIp;
+use super::lua;
 use super::names::Names;
 use super::reputation::Reputation;
 use super::rule::Rule;
@@ -72,6 +73,7 @@ fn shared(document: &Value) -> Result<Shared, String> {
     shared.datasets.define(document)?;
     shared.reputation = Arc::new(Reputation::read(document)?);
     shared.geoip = GeoIp::new(document);
+    shared.lua = Arc::new(lua::Settings::new(document));
     for (name, prefix) in document["references"].as_object().into_iter().flatten() {
         shared.references.insert(name.clone(), prefix.as_str().unwrap_or_default().to_owned());
     }

@@ -1,5 +1,7 @@
 //! What a test sees when a rule is evaluated.
 
+use super::lua::Scripts;
+use super::rule::Rule;
 use crate::app::{ProtocolId, Transaction};
 use crate::decode::Packet;
 use crate::direction::Dir;
@@ -30,4 +32,8 @@ pub struct EvalCx<'a> {
     pub base64: Vec<u8>,
     /// Captures by pcre into flow or packet variables: (variable id, bytes); stored when the whole rule matches.
     pub captures: Vec<(u32, Vec<u8>)>,
+    /// The rule in hand.
+    pub rule: Option<&'a Rule>,
+    /// The worker's scripts.
+    pub scripts: &'a Scripts,
 }

@@ -1,6 +1,7 @@
 //! Full evaluation of one rule against one packet: header, flow, packet tests, payload and stream.
 
 use super::cx::{EvalCx, PacketCx, VARIABLES_MAX};
+use super::lua::Scripts;
 use super::rule::{Arrow, BufferTest, Rule, Target, Transport};
 use crate::app::{ProtocolId, Transaction, View};
 use crate::decode::packet::L4;
@@ -17,6 +18,7 @@ pub struct Scene<'a> {
     pub packet: &'a Packet<'a>,
     pub flow: Option<&'a Flow>,
     pub dir: Dir,
+    pub scripts: &'a Scripts,
 }
 
 /// What made a rule match.
@@ -27,8 +29,10 @@ pub struct Match {
 }
 
 impl<'a> Scene<'a> {
-    fn eval_cx<'b>(&'b self, tx: Option<(&'b dyn Transaction, ProtocolId)>) -> EvalCx<'b> {
+    fn eval_cx<'b>(&'b self, rule: &'b Rule, tx: Option<(&'b dyn Transaction, ProtocolId)>) -> EvalCx<'b> {
         EvalCx {
+            rule: Some(rule),
+            scripts: self.scripts,
             packet: self.packet,
             flow: self.flow,
             dir: self.dir,
@@ -48,7 +52,7 @@ impl<'a> Scene<'a> {
         if rule.is_recognition_only() && !self.flow.is_some_and(|f| f.app.recognised_now) {
             return None;
         }
-        let mut cx = self.eval_cx(None);
+        let mut cx = self.eval_cx(rule, None);
         for test in &rule.buffers {
             if !packet_buffer(test, &mut cx) {
                 return None;
@@ -58,6 +62,9 @@ impl<'a> Scene<'a> {
             None => false,
             Some(_) => self.payload(rule, &mut cx)?,
         };
+        if !scripted(rule, &cx) {
+            return None;
+        }
         Some(Match { stream, captures: cx.captures })
     }
 
@@ -72,13 +79,13 @@ impl<'a> Scene<'a> {
     }
 
     /// A fresh evaluation context without a transaction.
-    pub fn packet_cx(&self) -> EvalCx<'_> {
-        self.eval_cx(None)
+    pub fn packet_cx<'b>(&'b self, rule: &'b Rule) -> EvalCx<'b> {
+        self.eval_cx(rule, None)
     }
 
     /// A fresh evaluation context for a transaction.
-    pub fn tx_cx<'b>(&'b self, tx: &'b dyn Transaction, protocol: ProtocolId) -> EvalCx<'b> {
-        self.eval_cx(Some((tx, protocol)))
+    pub fn tx_cx<'b>(&'b self, rule: &'b Rule, tx: &'b dyn Transaction, protocol: ProtocolId) -> EvalCx<'b> {
+        self.eval_cx(rule, Some((tx, protocol)))
     }
 
     /// Payload contents of a rule: true when the stream matched, false when the packet did. None: neither.
@@ -182,6 +189,11 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// Whether the scripts of a rule say yes, everything else being so.
+pub fn scripted(rule: &Rule, cx: &EvalCx<'_>) -> bool {
+    rule.scripts.iter().all(|test| cx.scripts.holds(test, cx, None))
+}
+
 /// A header buffer (`tcp.hdr` ...) with its transforms.
 fn packet_buffer(test: &BufferTest, cx: &mut EvalCx<'_>) -> bool {
     let Target::Packet(read) = test.target else { return false };
@@ -189,17 +201,17 @@ fn packet_buffer(test: &BufferTest, cx: &mut EvalCx<'_>) -> bool {
     if test.transforms.is_empty() {
         return test.program.matches(View::whole(bytes), cx);
     }
-    let shaped = shape(test, bytes);
+    let shaped = shape(test, bytes, cx.scripts);
     test.program.matches(View::whole(&shaped), cx)
 }
 
 /// Applies a test's transforms in order.
-pub fn shape(test: &BufferTest, bytes: &[u8]) -> Vec<u8> {
+pub fn shape(test: &BufferTest, bytes: &[u8], scripts: &Scripts) -> Vec<u8> {
     let mut current = bytes.to_vec();
     let mut next = Vec::new();
     for transform in &test.transforms {
         next.clear();
-        transform.apply(&current, &mut next);
+        transform.apply(&current, &mut next, scripts);
         std::mem::swap(&mut current, &mut next);
     }
     current

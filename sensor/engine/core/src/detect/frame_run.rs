@@ -1,7 +1,7 @@
 //! Frames meet the ruleset: the bytes of each frame that is whole, or has grown enough, are scanned and its candidates
 //! evaluated. A hole in the stream cuts a frame in parts that are inspected one by one.
 
-use super::eval::{shape, Scene};
+use super::eval::{scripted, shape, Scene};
 use super::frame_groups::FrameGroup;
 use super::rule::{BufferTest, Rule, Target};
 use super::ruleset::Ruleset;
@@ -98,7 +98,7 @@ impl Detector {
             match test {
                 None => form.prefilter.scan(view.data, view.offset, &mut self.scan, &mut self.candidates),
                 Some(test) => {
-                    let shaped = shape(test, view.data);
+                    let shaped = shape(test, view.data, &self.scripts);
                     form.prefilter.scan(&shaped, 0, &mut self.scan, &mut self.candidates);
                 }
             }
@@ -111,8 +111,10 @@ impl Detector {
             if frame.matched.contains(number) || rule.flow.dir.is_some_and(|d| d != dir) {
                 continue;
             }
-            let scene = Scene { packet, flow: Some(flow), dir };
-            if let Some(captures) = scene.try_frame(rule, &frame.facts, view) {
+            let scene = Scene { packet, flow: Some(flow), dir, scripts: &self.scripts };
+            let matched = scene.try_frame(rule, &frame.facts, view);
+            self.scripts.settle(Some(flow));
+            if let Some(captures) = matched {
                 for action in &rule.on_match {
                     action.apply(packet, Some(flow), &captures);
                 }
@@ -145,13 +147,13 @@ impl Scene<'_> {
         if !self.admits(rule) {
             return None;
         }
-        let mut cx = self.packet_cx();
+        let mut cx = self.packet_cx(rule);
         let matches = |test: &BufferTest, cx: &mut _| match test.target {
             Target::Frame(protocol, kind) if (protocol, kind) == (facts.protocol, facts.kind) => {
                 self.shaped(test, view, cx)
             }
             _ => false,
         };
-        rule.buffers.iter().all(|test| matches(test, &mut cx)).then_some(cx.captures)
+        (rule.buffers.iter().all(|test| matches(test, &mut cx)) && scripted(rule, &cx)).then_some(cx.captures)
     }
 }

@@ -31,6 +31,7 @@ pub mod geoip;
 pub mod header;
 pub mod hs;
 pub mod keywords;
+pub mod lua;
 pub mod names;
 pub mod packet_groups;
 pub mod pcre;

@@ -29,6 +29,8 @@ pub struct Names {
     flowbits: Vec<BitName>,
     flowints: Vec<String>,
     variables: Vec<Variable>,
+    /// Those of flows among the variables, by name.
+    flowvars: Vec<(String, u32)>,
 }
 
 impl Names {
@@ -43,7 +45,9 @@ impl Names {
             name: name.split_once(':').map_or(name, |(_, name)| name).to_owned(),
             json: name.starts_with(JSON_PREFIX),
         };
+        let of_flow = |(id, name): (u32, &str)| name.strip_prefix("flow:").map(|name| (name.to_owned(), id));
         Names {
+            flowvars: (0u32..).zip(shared.flowvars.names()).filter_map(of_flow).collect(),
             flowbits: shared.flowbits.names().map(bit).collect(),
             flowints: shared.flowints.names().map(str::to_owned).collect(),
             variables: shared.flowvars.names().map(variable).collect(),
@@ -55,6 +59,12 @@ impl Names {
     }
     pub fn flowint(&self, number: u32) -> Option<&str> {
         self.flowints.get(number as usize).map(String::as_str)
+    }
+    pub fn flowint_numbers(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.flowints.iter().map(String::as_str).zip(0u32..)
+    }
+    pub fn flowvar_numbers(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.flowvars.iter().map(|(name, id)| (name.as_str(), *id))
     }
     pub fn variable(&self, number: u32) -> Option<&Variable> {
         self.variables.get(number as usize)

@@ -1,6 +1,7 @@
 //! The compiled form of one rule: what the keywords build and the run loop reads. Immutable once built.
 
 use super::cx::{EvalCx, PacketCx};
+use super::lua::{ScriptTest, Scripts};
 use super::program::Program;
 use crate::app::file::File;
 use crate::app::{ProtocolId, Transaction};
@@ -131,7 +132,7 @@ pub trait OnMatch: Send + Sync {
 pub trait Transform: Send + Sync {
     /// Identity for caching: name and options; two rules with equal identities share a transformed buffer.
     fn identity(&self) -> String;
-    fn apply(&self, input: &[u8], out: &mut Vec<u8>);
+    fn apply(&self, input: &[u8], out: &mut Vec<u8>, scripts: &Scripts);
 }
 
 /// Bytes of a packet a sticky buffer names (`tcp.hdr`, `ipv4.hdr`, `icmpv6.hdr`, `udp.hdr` ...).
@@ -338,6 +339,8 @@ pub struct Rule {
     /// Tests that one and the same file of the transaction has to pass.
     pub file_tests: Arc<[FileTest]>,
     pub filestore: Option<Filestore>,
+    /// Scripts that have the last word, once everything else holds.
+    pub scripts: Vec<ScriptTest>,
     /// What the log leaves out once the rule matched.
     pub unlogged: Option<Unlogged>,
     pub on_match: Vec<Box<dyn OnMatch>>,
@@ -394,6 +397,7 @@ impl Rule {
             tx_tests: Vec::new(),
             file_tests: Arc::new([]),
             filestore: None,
+            scripts: Vec::new(),
             unlogged: None,
             on_match: Vec::new(),
             threshold: None,

@@ -62,12 +62,12 @@ impl Ruleset {
     /// Names of the sticky buffers that rules look at.
     pub fn inspected(&self) -> HashSet<&'static str> {
         let targets = self.rules.iter().flat_map(|rule| &rule.buffers).map(|b| &b.target);
-        targets
-            .filter_map(|target| match target {
-                Target::App(number) => buffers::all().get(usize::from(*number)).map(|entry| entry.name),
-                _ => None,
-            })
-            .collect()
+        let looked_at = targets.filter_map(|target| match target {
+            Target::App(number) => buffers::all().get(usize::from(*number)).map(|entry| entry.name),
+            _ => None,
+        });
+        let scripts = self.rules.iter().flat_map(|rule| &rule.scripts);
+        looked_at.chain(scripts.flat_map(|test| test.script.needs.wants.iter().copied())).collect()
     }
 
     /// Writes the data sets that are kept from run to run; what went wrong.

@@ -1,6 +1,7 @@
 //! One packet meets the ruleset: prefilter, evaluation, transactions, then thresholds and the order of alerts.
 
 use super::eval::{Match, Scene};
+use super::lua::{LuaCounters, Scripts};
 use super::packet_groups::Class;
 use super::prefilter::{Prefilter, ScanState};
 use super::rule::{Action, Rule};
@@ -42,6 +43,7 @@ pub struct Detector {
     pub(super) scan: ScanState,
     pub(super) candidates: Vec<u32>,
     pub(super) hits: Vec<Hit>,
+    pub(super) scripts: Scripts,
     thresholds: Thresholds,
     tags: Hosts,
     /// The packet in hand belongs to a session or host that a rule tagged.
@@ -59,6 +61,7 @@ impl Detector {
             scan,
             candidates: Vec::new(),
             hits: Vec::new(),
+            scripts: Scripts::new(&rules.names, &rules.datasets),
             thresholds: Thresholds::default(),
             tags: Hosts::default(),
             tagged: false,
@@ -70,6 +73,11 @@ impl Detector {
     /// Scans that libhs gave up; every rule of the group was looked at instead.
     pub fn scan_failures(&self) -> u64 {
         self.scan.failures
+    }
+
+    /// What scripts did wrong.
+    pub fn script_counters(&self) -> LuaCounters {
+        self.scripts.counters()
     }
 
     /// Inspects one packet; returns what is to be alerted, in rule order. When that is written, `skip_raw` moves the stream on.
@@ -158,8 +166,10 @@ impl Detector {
         let candidates = std::mem::take(&mut self.candidates);
         for number in &candidates {
             let Some(rule) = rules.rule(*number) else { continue };
-            let scene = Scene { packet, flow: flow.as_deref(), dir };
-            if let Some(Match { stream, captures }) = scene.matches(rule) {
+            let scene = Scene { packet, flow: flow.as_deref(), dir, scripts: &self.scripts };
+            let matched = scene.matches(rule);
+            self.scripts.settle(flow.as_deref_mut());
+            if let Some(Match { stream, captures }) = matched {
                 for action in &rule.on_match {
                     action.apply(packet, flow.as_deref_mut(), &captures);
                 }

@@ -4,6 +4,7 @@ use super::dataset::Datasets;
 use super::diagnostic::Diagnostic;
 use super::geoip::GeoIp;
 use super::header;
+use super::lua;
 use super::reputation::Reputation;
 use super::rule::{AddrSet, PortSet};
 use super::xbits::XbitTable;
@@ -61,6 +62,9 @@ pub struct Shared {
     pub reputation: Arc<Reputation>,
     /// What `geoip` looks up.
     pub geoip: GeoIp,
+    /// What scripts may do, and how many there are.
+    pub lua: Arc<lua::Settings>,
+    pub scripts: u32,
     /// classification.config by class name; empty = not given, every class is accepted.
     pub classes: HashMap<String, Class>,
     /// reference.config: prefix of each reference type; empty = not given.

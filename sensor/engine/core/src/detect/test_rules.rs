@@ -2,6 +2,7 @@
 
 use super::builder::{build, Diagnostic, RawOption, RawRule};
 use super::cx::{EvalCx, VARIABLES_MAX};
+use super::lua::Scripts;
 use super::program::Program;
 use super::rule::Rule;
 use super::shared::Shared;
@@ -108,7 +109,10 @@ pub fn matches(program: &Program, view: View<'_>) -> bool {
 /// As `matches`, with a budget of so many steps.
 pub fn matches_within(program: &Program, view: View<'_>, budget: u32) -> bool {
     let packet = Packet::new(&[], Timestamp::default(), 1, 0, 1);
+    let scripts = Scripts::default();
     let mut cx = EvalCx {
+        rule: None,
+        scripts: &scripts,
         packet: &packet,
         flow: None,
         dir: Dir::ToServer,

@@ -2,7 +2,7 @@
 //! is still open is kept on the transaction until the rest of it arrives.
 
 use super::buffers;
-use super::eval::{shape, Scene};
+use super::eval::{scripted, shape, Scene};
 use super::keywords::file::passes;
 use super::rule::{Absent, Arrow, BufferTest, Filestore, Rule, StoreScope, Target, Unlogged};
 use super::ruleset::Ruleset;
@@ -123,9 +123,10 @@ impl Detector {
             if known.finished {
                 continue;
             }
-            let scene = Scene { packet, flow: Some(flow), dir };
+            let scene = Scene { packet, flow: Some(flow), dir, scripts: &self.scripts };
             let Some(tx) = flow.app.parser.as_ref().and_then(|p| p.tx(id)) else { break };
             let matched = scene.try_rule(rule, tx, protocol, complete, &mut known);
+            self.scripts.settle(Some(flow));
             if let Some(captures) = matched {
                 for action in &rule.on_match {
                     action.apply(packet, Some(flow), &captures);
@@ -187,7 +188,7 @@ impl Detector {
                         buffer.prefilter.scan(view.data, view.offset, &mut self.scan, &mut self.candidates)
                     }
                     Some(test) => {
-                        let shaped = shape(test, view.data);
+                        let shaped = shape(test, view.data, &self.scripts);
                         buffer.prefilter.scan(&shaped, 0, &mut self.scan, &mut self.candidates);
                     }
                 }
@@ -244,7 +245,7 @@ impl Scene<'_> {
         if known.matched == 0 && !self.admits(rule) {
             return None;
         }
-        let mut cx = self.tx_cx(tx, protocol);
+        let mut cx = self.tx_cx(rule, tx, protocol);
         let tests = rule.buffers.len().saturating_add(rule.tx_tests.len());
         let mut open = false;
         for at in 0..tests.min(TESTS_MAX) {
@@ -286,6 +287,9 @@ impl Scene<'_> {
             return None;
         }
         if rule.payload.is_some() && self.payload(rule, &mut cx).is_none() {
+            return None;
+        }
+        if !scripted(rule, &cx) {
             return None;
         }
         known.finished = true;
@@ -350,7 +354,7 @@ impl Scene<'_> {
         if test.transforms.is_empty() {
             return self.buffer(test, view, cx);
         }
-        let shaped = shape(test, view.data);
+        let shaped = shape(test, view.data, cx.scripts);
         self.buffer(test, View { data: &shaped, offset: 0, complete: view.complete }, cx)
     }
 }

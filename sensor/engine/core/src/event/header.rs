@@ -183,17 +183,30 @@ fn begin(out: &mut JsonWriter, config: &EveConfig, kind: &str, place: Place<'_>,
 /// `2016-07-13T22:42:07.573103+0000`, always in UTC so that a replay gives the same bytes anywhere.
 pub fn timestamp(out: &mut JsonWriter, key: &str, ts: Timestamp) {
     let (year, month, day) = date(ts.seconds() / 86_400);
-    let of_day = ts.seconds() % 86_400;
-    out.fmt(
-        key,
-        format_args!(
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:06}+0000",
-            of_day / 3600,
-            of_day / 60 % 60,
-            of_day % 60,
-            ts.subsec_micros()
-        ),
-    );
+    out.fmt(key, format_args!("{year:04}-{month:02}-{day:02}T{}+0000", Clock(ts)));
+}
+
+/// EVE's form of a time as text: `2015-10-06T15:16:43.137833+0000`.
+pub fn date_time(ts: Timestamp) -> String {
+    let (year, month, day) = date(ts.seconds() / 86_400);
+    format!("{year:04}-{month:02}-{day:02}T{}+0000", Clock(ts))
+}
+
+/// Suricata's older form, as in fast.log: `11/24/2009-18:57:25.179869`.
+pub fn legacy_date_time(ts: Timestamp) -> String {
+    let (year, month, day) = date(ts.seconds() / 86_400);
+    format!("{month:02}/{day:02}/{year:04}-{}", Clock(ts))
+}
+
+/// The time of the day.
+struct Clock(Timestamp);
+
+impl std::fmt::Display for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let of_day = self.0.seconds() % 86_400;
+        let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+        write!(f, "{hour:02}:{minute:02}:{second:02}.{:06}", self.0.subsec_micros())
+    }
 }
 
 /// (year, month, day) of a day count since 1970-01-01, in the proleptic Gregorian calendar.

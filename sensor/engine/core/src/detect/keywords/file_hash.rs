@@ -55,7 +55,7 @@ fn digest<const N: usize>(hex: &str) -> Option<[u8; N]> {
 }
 
 /// Where a list may be: as named, below default-rule-path, beside the rule's own file.
-fn places(rule: &RuleBuilder<'_>, name: &str) -> Vec<PathBuf> {
+pub(super) fn places(rule: &RuleBuilder<'_>, name: &str) -> Vec<PathBuf> {
     let mut places = Vec::new();
     let named = Path::new(name);
     if named.is_relative() {

@@ -4,4 +4,4 @@
 pub const LATER_PROTOCOLS: &[&str] = &["ssl", "llmnr", "template", "msn", "jabber", "irc", "vxlan"];
 
 /// Keywords.
-pub const LATER: &[&str] = &["lua", "luaxform", "vxlan_vni"];
+pub const LATER: &[&str] = &["vxlan_vni"];

@@ -31,6 +31,7 @@ mod iprep;
 mod krb5;
 mod later;
 mod ldap;
+mod lua;
 mod manual;
 mod meta;
 mod modbus;
@@ -124,6 +125,7 @@ pub static KEYWORDS: &[&Keyword] = &[
     &flow::FLOW, &flow::STREAM_SIZE, &flow::AGE, &flow::PKTS, &flow::BYTES, &flow::PKTS_TOSERVER, &flow::PKTS_TOCLIENT,
     &flow::BYTES_TOSERVER, &flow::BYTES_TOCLIENT, &flowbits::FLOWBITS, &flowbits::FLOWINT, &xbits::XBITS, &xbits::HOSTBITS,
     &variable::FLOWVAR, &variable::PKTVAR, &iprep::IPREP, &geoip::GEOIP,
+    &lua::LUA, &lua::LUAXFORM,
     &threshold::THRESHOLD, &threshold::DETECTION_FILTER,
     &app::APP_LAYER_PROTOCOL, &app::APP_LAYER_EVENT, &frame::FRAME,
     &dataset::DATASET, &dataset::DATAREP,

@@ -97,6 +97,12 @@ fn run(ops: &[Op], view: View<'_>, cx: &mut EvalCx<'_>, mut pos: usize) -> Verdi
                     return Verdict::Fail;
                 }
             }
+            Op::Script(test) => {
+                // It sees the whole buffer: where something before it matched makes no difference.
+                if !cx.scripts.holds(test, cx, Some(view)) {
+                    return Verdict::Stop;
+                }
+            }
             Op::Asn1(asn1) => {
                 if !asn1.holds(view.data, pos) {
                     return Verdict::Fail;

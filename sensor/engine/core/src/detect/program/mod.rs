@@ -9,6 +9,7 @@ mod oracle;
 mod playbook;
 pub mod search;
 
+use super::lua::ScriptTest;
 use super::pcre::Regex;
 use number::{Format, NumberTest};
 use search::Literal;
@@ -140,6 +141,8 @@ pub enum Op {
     },
     /// dataset, datarep: the whole buffer is looked up.
     Lookup(Box<dyn Lookup>),
+    /// lua: a script says whether it holds.
+    Script(ScriptTest),
     /// asn1: an element that begins at a place overflows.
     Asn1(asn1::Asn1),
     /// base64_decode with what base64_data is tested for; nothing after it is looked at.
@@ -200,7 +203,7 @@ fn position_use(op: &Op) -> (bool, bool) {
         Op::Content(c) => (c.relative, !c.negated),
         Op::Pcre(p) => (p.relative, !p.negated),
         Op::DataAt { relative, .. } | Op::Base64 { relative, .. } => (*relative, false),
-        Op::Size(_) | Op::Lookup(_) => (false, false),
+        Op::Size(_) | Op::Lookup(_) | Op::Script(_) => (false, false),
         Op::Asn1(asn1) => (asn1.relative(), false),
         Op::Test { field, .. } => (field.relative, false),
         Op::Jump { field, .. } | Op::Extract { field, .. } | Op::Math { field, .. } => (field.relative, true),

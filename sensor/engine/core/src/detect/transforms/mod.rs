@@ -2,9 +2,11 @@
 
 pub mod base64;
 
+use super::lua::{Script, Scripts};
 use super::pcre::Regex;
 use super::rule::Transform;
 use sha1::Digest;
+use std::sync::Arc;
 
 /// A transform without options.
 pub struct Plain {
@@ -16,7 +18,7 @@ impl Transform for Plain {
     fn identity(&self) -> String {
         self.name.to_owned()
     }
-    fn apply(&self, input: &[u8], out: &mut Vec<u8>) {
+    fn apply(&self, input: &[u8], out: &mut Vec<u8>, _scripts: &Scripts) {
         (self.apply)(input, out);
     }
 }
@@ -127,7 +129,7 @@ impl Transform for UrlDecode {
     fn identity(&self) -> String {
         "url_decode".to_owned()
     }
-    fn apply(&self, input: &[u8], out: &mut Vec<u8>) {
+    fn apply(&self, input: &[u8], out: &mut Vec<u8>, _scripts: &Scripts) {
         let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
         let mut rest = input;
         while let Some((first, tail)) = rest.split_first() {
@@ -153,7 +155,7 @@ impl Transform for Xor {
     fn identity(&self) -> String {
         format!("xor:{:02x?}", self.0)
     }
-    fn apply(&self, input: &[u8], out: &mut Vec<u8>) {
+    fn apply(&self, input: &[u8], out: &mut Vec<u8>, _scripts: &Scripts) {
         out.extend(input.iter().zip(self.0.iter().cycle()).map(|(byte, key)| byte ^ key));
     }
 }
@@ -168,7 +170,7 @@ impl Transform for PcreXform {
         format!("pcrexform:{}", self.pattern)
     }
     /// Without a match the buffer stays as it is.
-    fn apply(&self, input: &[u8], out: &mut Vec<u8>) {
+    fn apply(&self, input: &[u8], out: &mut Vec<u8>, _scripts: &Scripts) {
         let mut found = None;
         let matched = self.regex.captures_at(input, 0, |group, range| {
             if group == 1 {
@@ -193,12 +195,33 @@ impl Transform for FromBase64 {
         format!("from_base64:{},{:?},{:?}", self.offset, self.bytes, self.mode)
     }
     /// Without a byte decoded the buffer stays as it is.
-    fn apply(&self, input: &[u8], out: &mut Vec<u8>) {
+    fn apply(&self, input: &[u8], out: &mut Vec<u8>, _scripts: &Scripts) {
         let rest = input.get(self.offset..).unwrap_or(&[]);
         let encoded = self.bytes.and_then(|n| rest.get(..n)).unwrap_or(rest);
         base64::decode(encoded, self.mode, out);
         if out.is_empty() {
             out.extend_from_slice(input);
+        }
+    }
+}
+
+/// luaxform
+pub struct LuaTransform {
+    pub script: Arc<Script>,
+    pub arguments: Vec<String>,
+}
+
+impl Transform for LuaTransform {
+    /// Each mention is a script of its own.
+    fn identity(&self) -> String {
+        format!("luaxform:{}", self.script.number)
+    }
+    /// An empty buffer is not the script's business; without an answer the buffer stays as it is.
+    fn apply(&self, input: &[u8], out: &mut Vec<u8>, scripts: &Scripts) {
+        let made = Some(input).filter(|i| !i.is_empty());
+        match made.and_then(|input| scripts.transform(&self.script, &self.arguments, input)) {
+            Some(made) => out.extend_from_slice(&made),
+            None => out.extend_from_slice(input),
         }
     }
 }
@@ -221,8 +244,8 @@ mod tests {
         assert_eq!(plain(casechange, "aB1"), "Ab1");
         assert_eq!(plain(header_lowercase, "Host: A\r\nX-Y: B"), "host: A\r\nx-y: B");
         assert_eq!(plain(strip_pseudo_headers, ":path: /\r\nhost: a\r\n"), "host: a\r\n");
-        assert_eq!(plain(|i, o| UrlDecode.apply(i, o), "a%20b+c%zz%4"), "a b c%zz%4");
-        assert_eq!(plain(|i, o| Xor(vec![1, 2]).apply(i, o), "abc"), "``b");
+        assert_eq!(plain(|i, o| UrlDecode.apply(i, o, &Scripts::default()), "a%20b+c%zz%4"), "a b c%zz%4");
+        assert_eq!(plain(|i, o| Xor(vec![1, 2]).apply(i, o, &Scripts::default()), "abc"), "``b");
         assert_eq!(plain(tld, "www.example.co.uk"), "co.uk");
         assert_eq!(plain(domain, "www.example.co.uk"), "example.co.uk");
         assert_eq!(plain(domain, "www.example.com"), "example.com");
