@@ -70,7 +70,7 @@ make_environment() {
 }
 
 build_engine() {
-    sources=$(find sensor/engine \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.h' \) -not -path '*/target/*' -not -path '*/fuzz/*')
+    sources=$(find sensor/engine \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.h' -o -name '*.lua' \) -not -path '*/target/*' -not -path '*/fuzz/*')
     # shellcheck disable=SC2086  # our own file names, without blanks
     inputs=$(hash_files pyproject.toml $sources)
     done_before engine "$inputs" && [ -n "$(ls sensor/_engine*.so 2>/dev/null)" ] && return 0

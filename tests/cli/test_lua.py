@@ -238,7 +238,7 @@ LIBRARIES = [
         'SMTPGetMimeField("SUBJECT") == "hello" and tx:get_rcpt_list()[1]:find("@")',
     ),
     ("smtp-mail.pcap", "smtp", "smtp", 'tx:get_mime_list()[1] == "Subject" and SMTPGetMailFrom():find("@")'),
-    ("dnp3-read.pcap", "dnp3", "dnp3", "tx.is_request and tx.request.application_header.function_code == 1"),
+    ("dnp3-read.pcap", "dnp3", "dnp3", "tx.is_request and tx.request.link_header.src == 1"),
 ]
 ANY_LIBRARY = [
     ("ftp-session.pcap", "ftp", 'tx:record().command == "USER"'),
@@ -379,6 +379,13 @@ def test_transforms(bench: Bench) -> None:
     # A transform that fails or returns no text and length leaves the buffer as it was.
     assert set(bench.sids("http-get.pcap", rules, t=script)) == {1, 2, 3, 4}
     assert bench.said.count(".lua: error:") == 1
+
+
+def test_a_transform_is_called_once_for_a_buffer(bench: Bench) -> None:
+    count = "local n = 0 function transform(i) n = n + 1 print('call', n) return i, #i end"
+    rule = f'alert http {ANY} (http.uri; luaxform:t.lua; content:"index"; sid:1;)\n'
+    assert bench.sids("http-get.pcap", rule, t=count) == [1]
+    assert bench.said.count("print: call") == 2  # of two requests
 
 
 BAD = {

@@ -133,6 +133,10 @@ pub trait Transform: Send + Sync {
     /// Identity for caching: name and options; two rules with equal identities share a transformed buffer.
     fn identity(&self) -> String;
     fn apply(&self, input: &[u8], out: &mut Vec<u8>, scripts: &Scripts);
+    /// What comes out may be searched ahead of the rule's turn. A script is called once, and not in vain.
+    fn may_prefilter(&self) -> bool {
+        true
+    }
 }
 
 /// Bytes of a packet a sticky buffer names (`tcp.hdr`, `ipv4.hdr`, `icmpv6.hdr`, `udp.hdr` ...).

@@ -61,7 +61,8 @@ impl RuleBuilder<'_> {
                 _ => Some(self.rule.buffers.len()),
             };
             // Header buffers are not prefiltered, nor is a buffer whose absence may match.
-            if !matches!(target, Target::Packet(_)) && list.absent == Absent::No {
+            let may_prefilter = list.transforms.iter().all(|t| t.may_prefilter());
+            if !matches!(target, Target::Packet(_)) && list.absent == Absent::No && may_prefilter {
                 let weak_buffer = matches!(target, Target::App(b) if is_weak(b));
                 for (op, mut candidate) in found {
                     candidate.buffer = slot;

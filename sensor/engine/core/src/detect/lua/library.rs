@@ -90,7 +90,8 @@ fn digests(lua: &Lua, rust: &Table) -> Result<()> {
 
 fn encodings(lua: &Lua, rust: &Table) -> Result<()> {
     rust.raw_set("base64_encode", lua.create_function(|_, text: BString| Ok(base64::encode(&text)))?)?;
-    let decoders: [(&str, fn(&[u8]) -> Option<Vec<u8>>); 5] = [
+    type Decode = fn(&[u8]) -> Option<Vec<u8>>;
+    let decoders: [(&str, Decode); 5] = [
         ("base64_decode", strict),
         ("base64_decode_nopad", |text| strict(&padded(text).filter(|_| !text.contains(&b'='))?)),
         ("base64_decode_padopt", |text| strict(&padded(text)?)),

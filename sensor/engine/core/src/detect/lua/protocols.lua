@@ -244,24 +244,17 @@ libs.dnp3 = {
         if not record then
             return nil, "error: no DNP3 transaction"
         end
-        local tx = { tx_num = ask("tx_id"), is_request = record.request ~= nil }
-        for _, side in pairs({ "request", "response" }) do
-            local message = record[side]
-            if message ~= nil then
-                local application = message.application or {}
-                tx[side] = {
-                    done = message.complete,
-                    complete = message.complete,
-                    link_header = { src = message.src, dst = message.dst },
-                    application_header = {
-                        control = application.control,
-                        function_code = application.function_code,
-                    },
-                    objects = application.objects or {},
-                    indicators = message.iin,
-                }
-            end
-        end
+        local application = record.application or {}
+        local message = {
+            done = application.complete,
+            complete = application.complete,
+            link_header = { src = record.src, dst = record.dst },
+            application_header = { control = application.control, function_code = application.function_code },
+            objects = application.objects or {},
+            indicators = ask("number", "dnp3_ind", "to_client"),
+        }
+        local tx = { tx_num = ask("tx_id"), is_request = record.type == "request" }
+        tx[tx.is_request and "request" or "response"] = message
         return tx
     end,
 }

@@ -34,7 +34,7 @@ impl Default for Settings {
 
 impl Settings {
     pub fn new(document: &Value) -> Settings {
-        let node = &document["security"]["lua"];
+        let node = document.pointer("/security/lua").unwrap_or(&Value::Null);
         let usual = Settings::default();
         let bytes = node["max-bytes"].as_u64().and_then(|n| usize::try_from(n).ok());
         Settings {

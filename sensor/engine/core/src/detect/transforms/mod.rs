@@ -216,6 +216,9 @@ impl Transform for LuaTransform {
     fn identity(&self) -> String {
         format!("luaxform:{}", self.script.number)
     }
+    fn may_prefilter(&self) -> bool {
+        false
+    }
     /// An empty buffer is not the script's business; without an answer the buffer stays as it is.
     fn apply(&self, input: &[u8], out: &mut Vec<u8>, scripts: &Scripts) {
         let made = Some(input).filter(|i| !i.is_empty());
