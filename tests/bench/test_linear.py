@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import linear
-from hostile_input import GENERATORS
+from hostile import GENERATORS
 
 # The ways that had to be mended once, and one of the stream.
 ALWAYS = ("every-other-segment", "h2-streams", "mqtt-one-open")
@@ -23,17 +23,22 @@ def test_generators_are_the_same_on_every_run_and_grow_with_n() -> None:
 
 
 @pytest.mark.parametrize(
-    ("costs", "linear_enough"),
+    ("millions", "linear_enough"),
     [
-        ([12, 24, 48, 96], True),
+        ([12.0, 24.1, 48.0, 96.2], True),
+        ([12, 15, 21, 33], True),  # much of the first is for beginning
+        ([0.1, 0.3, 0.4, 0.8], True),  # too little to tell
         ([12, 48, 192, 768], False),
-        ([0, -29, 12, 96], True),  # measured on a machine that was busy
-        ([100, 200, 400, 1100], False),
+        ([12, 24, 48, 126], False),
     ],
 )
-def test_growth_tells_noise_from_a_square(costs: list[int], *, linear_enough: bool) -> None:
-    counts = [(475 + cost) * 1_000_000 for cost in costs]
+def test_growth_tells_a_square_from_a_line(millions: list[float], *, linear_enough: bool) -> None:
+    counts = [int(cost * 1_000_000) for cost in millions]
     assert (linear.Figures("made up", counts, 0, 0).fault is None) is linear_enough
+
+
+def test_memory_has_a_cap() -> None:
+    assert linear.Figures("made up", [1, 2], linear.MEMORY_MAX_BYTES + 1, 0).fault is not None
 
 
 @pytest.mark.parametrize("name", ALWAYS)
@@ -41,6 +46,6 @@ def test_cost_is_linear(name: str, tmp_path: Path) -> None:
     reason = linear.missing()
     if reason:
         pytest.skip(reason)
-    figures, said = linear.measure(name, linear.prepare(tmp_path), tmp_path)
+    figures, said = linear.measure(name, linear.prepare(tmp_path))
     assert said["rule_faults"] == []
     assert figures.fault is None, figures
