@@ -60,7 +60,7 @@ def pgsql_rows(n: int) -> list[Packet]:
     """One query that is answered with rows without end."""
     talk = _pgsql()
     talk.client(b"Q\0\0\0\x0cselect;\0")
-    talk.server(b"T\0\0\0\x1b\0\x01c\0" + bytes(18))
+    talk.server(b"T\0\0\0\x1a\0\x01c\0" + bytes(18))
     for _ in range(n // 10):
         talk.server(b"D\0\0\0\x0b\0\x01\0\0\0\x01a" * 10)
     return talk.packets()
@@ -78,7 +78,7 @@ GENERATORS: Registry = {
     "ftp-commands": (ftp_commands, 250),
     "sip-requests": (sip_requests, 125),
     "sip-endless-head": (sip_endless_head, 1250),
-    "sip-pieces": (sip_pieces, 250),
+    "sip-pieces": (sip_pieces, 100),
     "pgsql-queries": (pgsql_queries, 375),
     "pgsql-rows": (pgsql_rows, 1250),
     "snmp-requests": (snmp_requests, 375),

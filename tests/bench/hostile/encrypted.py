@@ -121,11 +121,11 @@ def ike_exchanges(n: int) -> list[Packet]:
 
 
 GENERATORS: Registry = {
-    "tls-tiny-records": (tls_tiny_records, 1250),
-    "tls-application-records": (tls_application_records, 1250),
+    "tls-tiny-records": (tls_tiny_records, 200),
+    "tls-application-records": (tls_application_records, 200),
     "quic-crypto-pieces": (quic_crypto_pieces, 1250),
     "quic-crypto-holes": (quic_crypto_holes, 1250),
     "quic-initials": (quic_initials, 50),
-    "quic-handshakes": (quic_handshakes, 2500),
-    "ike-exchanges": (ike_exchanges, 375),
+    "quic-handshakes": (quic_handshakes, 900),
+    "ike-exchanges": (ike_exchanges, 200),
 }

@@ -120,6 +120,6 @@ GENERATORS: Registry = {
     "http-tiny-chunks": (http_tiny_chunks, 2500),
     "http-bombs": (http_bombs, 1),
     "http-tiny-parts": (http_tiny_parts, 250),
-    "websocket-tiny": (websocket_tiny, 1250),
-    "websocket-fragments": (websocket_fragments, 1250),
+    "websocket-tiny": (websocket_tiny, 150),
+    "websocket-fragments": (websocket_fragments, 100),
 }

@@ -90,10 +90,10 @@ def h2_tiny_data(n: int) -> list[Packet]:
 
 GENERATORS: Registry = {
     "h2-streams": (h2_streams, 250),
-    "h2-one-open": (h2_one_open, 250),
+    "h2-one-open": (h2_one_open, 80),
     "h2-table-churn": (h2_table_churn, 50),
-    "h2-tiny-frames": (h2_tiny_frames, 1250),
+    "h2-tiny-frames": (h2_tiny_frames, 400),
     "h2-continuation": (h2_continuation, 250),
-    "h2-rapid-reset": (h2_rapid_reset, 250),
-    "h2-tiny-data": (h2_tiny_data, 1250),
+    "h2-rapid-reset": (h2_rapid_reset, 80),
+    "h2-tiny-data": (h2_tiny_data, 400),
 }

@@ -72,15 +72,16 @@ def enip_pipelined(n: int) -> list[Packet]:
 
 
 def mqtt_late_answers(n: int) -> list[Packet]:
-    """Eight hundred PUBLISH at a time, acknowledged in the opposite order."""
+    """Five hundred PUBLISH at a time, acknowledged in the opposite order."""
     talk = Talk(1883)
     talk.client(_CONNECT)
     talk.server(b"\x20\x02\x00\x00")
-    for _ in range(0, n, 800):
-        for i in range(800):
-            talk.client(b"\x32\x08\x00\x01t" + struct.pack(">H", i + 1) + b"abc")
-        for i in reversed(range(800)):
-            talk.server(b"\x40\x02" + struct.pack(">H", i + 1))
+    for at in range(0, n, 500):
+        numbers = range(at, min(at + 500, n))
+        for i in numbers:
+            talk.client(b"\x32\x08\x00\x01t" + struct.pack(">H", i % 65_535 + 1) + b"abc")
+        for i in reversed(numbers):
+            talk.server(b"\x40\x02" + struct.pack(">H", i % 65_535 + 1))
     return talk.packets()
 
 
@@ -112,10 +113,10 @@ def _dnp3(transport: int, data: bytes) -> bytes:
 
 
 def dnp3_segments(n: int) -> list[Packet]:
-    """A message in segments of one byte that never ends."""
+    """A message in segments of two bytes that never ends."""
     talk = Talk(20_000)
     talk.client(_dnp3(0x40, b"\xc0\x01"))
-    later = [_dnp3(sequence, b"x") for sequence in range(64)]
+    later = [_dnp3(sequence, b"xy") for sequence in range(64)]
     for at in range(0, n, 10):
         talk.client(b"".join(later[(at + k + 1) % 64] for k in range(10)))
     return talk.packets()
@@ -143,10 +144,10 @@ GENERATORS: Registry = {
     "modbus-unanswered": (modbus_unanswered, 250),
     "enip-unanswered": (enip_unanswered, 250),
     "mqtt-unacknowledged": (mqtt_unacknowledged, 250),
-    "mqtt-one-open": (mqtt_one_open, 250),
+    "mqtt-one-open": (mqtt_one_open, 80),
     "modbus-pipelined": (modbus_pipelined, 400),
-    "enip-pipelined": (enip_pipelined, 400),
-    "mqtt-late-answers": (mqtt_late_answers, 800),
+    "enip-pipelined": (enip_pipelined, 200),
+    "mqtt-late-answers": (mqtt_late_answers, 125),
     "mqtt-topics": (mqtt_topics, 2500),
     "dnp3-segments": (dnp3_segments, 1250),
     "dnp3-open": (dnp3_open, 250),

@@ -89,7 +89,7 @@ GENERATORS: Registry = {
     "smtp-commands": (smtp_commands, 250),
     "smtp-recipients": (smtp_recipients, 125),
     "mime-deep": (mime_deep, 250),
-    "mime-many-parts": (mime_many_parts, 125),
+    "mime-many-parts": (mime_many_parts, 16),
     "mime-headers": (mime_headers, 250),
     "mime-boundaries": (mime_boundaries, 500),
     "pop3-commands": (pop3_commands, 250),

@@ -73,11 +73,11 @@ def smb_chains(n: int) -> list[Packet]:
 
 
 def smb_late_answers(n: int) -> list[Packet]:
-    """Eight hundred SMB2 requests at a time, answered in the opposite order."""
+    """Five hundred SMB2 requests at a time, answered in the opposite order."""
     talk = Talk(445)
     talk.client(_smb2(0, 0, struct.pack("<HHHHI16sQH", 36, 1, 1, 0, 0, bytes(16), 0, 0x0311)))
-    for at in range(1, n, 800):
-        numbers = range(at, min(at + 800, n))
+    for at in range(1, n, 500):
+        numbers = range(at, min(at + 500, n))
         for i in numbers:
             talk.client(_smb2(6, i, struct.pack("<HHI16s", 24, 0, 0, struct.pack("<QQ", i, i))))
         for i in reversed(numbers):
@@ -132,13 +132,26 @@ def dcerpc_open_calls(n: int) -> list[Packet]:
     return talk.packets()
 
 
+def _tlv(tag: int, *parts: bytes) -> bytes:
+    """One element in the Distinguished Encoding Rules."""
+    content = b"".join(parts)
+    return bytes([tag]) + (b"" if len(content) < 128 else b"\x81") + bytes([len(content)]) + content
+
+
 def krb5_records(n: int) -> list[Packet]:
     """Ticket requests over TCP, not one answered."""
-    name = b"\x30\x0c\xa0\x03\x02\x01\x01\xa1\x05\x30\x03\x1b\x01a"
-    body = b"\xa1" + bytes([len(name)]) + name + b"\xa2\x03\x1b\x01R" + b"\xa3" + bytes([len(name)]) + name
-    body += b"\xa8\x05\x30\x03\x02\x01\x17"
-    fields = b"\xa1\x03\x02\x01\x05\xa2\x03\x02\x01\x0a\xa4" + bytes([len(body) + 2, 0x30, len(body)]) + body
-    message = b"\x6a" + bytes([len(fields) + 2, 0x30, len(fields)]) + fields
+    name = _tlv(0x30, b"\xa0\x03\x02\x01\x01", _tlv(0xA1, _tlv(0x30, b"\x1b\x01a")))
+    body = _tlv(
+        0x30,
+        _tlv(0xA0, b"\x03\x05\0\x40\x81\0\x10"),
+        _tlv(0xA1, name),
+        _tlv(0xA2, b"\x1b\x01R"),
+        _tlv(0xA3, name),
+        _tlv(0xA5, b"\x18\x0f20260115080000Z"),
+        _tlv(0xA7, b"\x02\x01\x07"),
+        _tlv(0xA8, b"\x30\x03\x02\x01\x17"),
+    )
+    message = _tlv(0x6A, _tlv(0x30, b"\xa1\x03\x02\x01\x05\xa2\x03\x02\x01\x0a", _tlv(0xA4, body)))
     talk = Talk(88)
     talk.client((struct.pack(">I", len(message)) + message) * n)
     return talk.packets()
@@ -147,8 +160,8 @@ def krb5_records(n: int) -> list[Packet]:
 def krb5_endless_record(n: int) -> list[Packet]:
     """Records as long as may be, in small pieces, over and over: who begins anew with each piece is lost."""
     talk = Talk(88)
-    head = b"\x6a\x82\xff\x00\x30\x82\xfe\xfc\xa1\x03\x02\x01\x05\xa2\x03\x02\x01\x0a"
-    message = head + bytes(0xFF04 - len(head))
+    head = b"\x6e\x82\x3e\x7c\x30\x82\x3e\x78\xa1\x03\x02\x01\x05\xa2\x03\x02\x01\x0e"
+    message = head + bytes(16_000 - len(head))
     data = (struct.pack(">I", len(message)) + message) * (n * 16 // len(message) + 1)
     talk.client(data[: n * 16], 16)
     return talk.packets()
@@ -178,13 +191,13 @@ def ldap_entries(n: int) -> list[Packet]:
 
 GENERATORS: Registry = {
     "smb-unanswered": (smb_unanswered, 250),
-    "smb-one-open": (smb_one_open, 250),
+    "smb-one-open": (smb_one_open, 60),
     "nfs-unanswered": (nfs_unanswered, 250),
     "ldap-unanswered": (ldap_unanswered, 250),
-    "smb-chains": (smb_chains, 500),
-    "smb-late-answers": (smb_late_answers, 800),
-    "smb-writes": (smb_writes, 250),
-    "dcerpc-fragments": (dcerpc_fragments, 750),
+    "smb-chains": (smb_chains, 300),
+    "smb-late-answers": (smb_late_answers, 125),
+    "smb-writes": (smb_writes, 125),
+    "dcerpc-fragments": (dcerpc_fragments, 400),
     "dcerpc-calls": (dcerpc_calls, 375),
     "dcerpc-open-calls": (dcerpc_open_calls, 375),
     "krb5-records": (krb5_records, 500),

@@ -46,9 +46,18 @@ def every_other_segment(n: int) -> list[Packet]:
     return talk.packets()
 
 
+def almost_matches(n: int) -> list[Packet]:
+    """Bytes that a rule's pattern begins to match at every place and never does."""
+    talk = Talk(9999)
+    for _ in range(n):
+        talk.client(b"q" * 1000 + b"qzx")
+    return talk.packets()
+
+
 GENERATORS: Registry = {
     "tiny-segments": (tiny_segments, 500),
     "overlapping-segments": (overlapping_segments, 250),
     "backward-segments": (backward_segments, 250),
     "every-other-segment": (every_other_segment, 250),
+    "almost-matches": (almost_matches, 50),
 }
