@@ -89,7 +89,7 @@ def h2_tiny_data(n: int) -> list[Packet]:
 
 
 GENERATORS: Registry = {
-    "h2-streams": (h2_streams, 250),
+    "h2-streams": (h2_streams, 150),
     "h2-one-open": (h2_one_open, 80),
     "h2-table-churn": (h2_table_churn, 50),
     "h2-tiny-frames": (h2_tiny_frames, 400),

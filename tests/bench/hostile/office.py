@@ -192,7 +192,7 @@ def ldap_entries(n: int) -> list[Packet]:
 GENERATORS: Registry = {
     "smb-unanswered": (smb_unanswered, 250),
     "smb-one-open": (smb_one_open, 60),
-    "nfs-unanswered": (nfs_unanswered, 250),
+    "nfs-unanswered": (nfs_unanswered, 500),
     "ldap-unanswered": (ldap_unanswered, 250),
     "smb-chains": (smb_chains, 300),
     "smb-late-answers": (smb_late_answers, 125),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from .wire import Packet, Registry, Talk
+from .wire import MSS, Packet, Registry, Talk
 
 
 def tiny_segments(n: int) -> list[Packet]:
@@ -47,10 +47,10 @@ def every_other_segment(n: int) -> list[Packet]:
 
 
 def almost_matches(n: int) -> list[Packet]:
-    """Bytes that a rule's pattern begins to match at every place and never does."""
+    """Bytes that a rule's pattern begins to match at every place and never does, past the depth too."""
     talk = Talk(9999)
     for _ in range(n):
-        talk.client(b"q" * 1000 + b"qzx")
+        talk.client(b"q" * (MSS - 3) + b"qzx")
     return talk.packets()
 
 
@@ -59,5 +59,5 @@ GENERATORS: Registry = {
     "overlapping-segments": (overlapping_segments, 250),
     "backward-segments": (backward_segments, 250),
     "every-other-segment": (every_other_segment, 250),
-    "almost-matches": (almost_matches, 50),
+    "almost-matches": (almost_matches, 200),
 }
