@@ -260,6 +260,18 @@ def test_protocol_libraries(bench: Bench, capture: str, protocol: str, library: 
     assert bench.holds(capture, f"{protocol} {ANY}", condition, head, *ALLOWED, *enabled)
 
 
+def test_several_buffers_at_once(bench: Bench) -> None:
+    """The first by name says when; the others are given as far as they are there."""
+    head = 'function init() return {ja3 = true, ja3s = true, ["tls.sni"] = true} end'
+    condition = "#args.ja3 == 32 and #args['tls.sni'] > 3 and #(args.ja3s or ('x'):rep(32)) == 32"
+    assert bench.holds("tls-12.pcap", f"tls {ANY}", condition, head)
+
+
+def test_magic_is_there_for_a_script_alone(bench: Bench) -> None:
+    head = 'function init() return {["file.magic"] = true} end'
+    assert bench.holds("http-get.pcap", f"http {ANY}", "args['file.magic']:find('HTML')", head)
+
+
 @pytest.mark.parametrize(("capture", "protocol", "condition"), ANY_LIBRARY)
 def test_any_transaction(bench: Bench, capture: str, protocol: str, condition: str) -> None:
     condition = f'(function() local tx = require("haidang.tx").get_tx() return {condition} end)()'

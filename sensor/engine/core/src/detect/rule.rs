@@ -345,6 +345,8 @@ pub struct Rule {
     pub filestore: Option<Filestore>,
     /// Scripts that have the last word, once everything else holds.
     pub scripts: Vec<ScriptTest>,
+    /// Sticky buffers, by name, that its scripts may ask for.
+    pub asked: Vec<&'static str>,
     /// What the log leaves out once the rule matched.
     pub unlogged: Option<Unlogged>,
     pub on_match: Vec<Box<dyn OnMatch>>,
@@ -402,6 +404,7 @@ impl Rule {
             file_tests: Arc::new([]),
             filestore: None,
             scripts: Vec::new(),
+            asked: Vec::new(),
             unlogged: None,
             on_match: Vec::new(),
             threshold: None,

@@ -66,8 +66,7 @@ impl Ruleset {
             Target::App(number) => buffers::all().get(usize::from(*number)).map(|entry| entry.name),
             _ => None,
         });
-        let scripts = self.rules.iter().flat_map(|rule| &rule.scripts);
-        looked_at.chain(scripts.flat_map(|test| test.script.needs.wants.iter().copied())).collect()
+        looked_at.chain(self.rules.iter().flat_map(|rule| &rule.asked).copied()).collect()
     }
 
     /// Writes the data sets that are kept from run to run; what went wrong.

@@ -4,6 +4,7 @@
 use super::file_hash::places;
 use super::{text, Keyword, Kind};
 use crate::app::{ProtocolId, Transaction};
+use crate::detect::buffers;
 use crate::detect::builder::{some_value, Item, List, Place, RuleBuilder};
 use crate::detect::cx::EvalCx;
 use crate::detect::diagnostic::{Refusal, Severity};
@@ -103,6 +104,10 @@ fn parse(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal>
     let needs = script.needs.clone();
     let test =
         |key: Option<&str>| ScriptTest { script: Arc::clone(&script), negated, key: key.map(str::to_owned) };
+    for name in needs.names() {
+        rule.shared.files.magic |= name == buffers::MAGIC_NAME;
+        rule.rule.asked.push(name);
+    }
     if !needs.protocols.is_empty() {
         rule.limits.push((needs.protocols.clone(), format!("lua:{name}")));
     }

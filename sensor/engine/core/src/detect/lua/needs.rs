@@ -20,7 +20,7 @@ const OLDER: &[(&str, &str, Option<Dir>)] = &[
     ("ssh.client_software", "ssh.software", Some(Dir::ToServer)),
     ("ja3", "ja3.hash", Some(Dir::ToServer)),
     ("ja3s", "ja3s.hash", Some(Dir::ToClient)),
-    ("dns.rrname", "dns.queries.rrname", None),
+    ("dns.rrname", "dns.query", Some(Dir::ToServer)),
 ];
 
 /// Names that choose a direction of a protocol rather than data.
@@ -47,8 +47,8 @@ pub struct Needs {
     pub flowints: Vec<String>,
     pub flowvars: Vec<String>,
     pub bytevars: Vec<String>,
-    /// Sticky buffers, by name, that parsers have to provide for.
-    pub wants: Vec<&'static str>,
+    /// Numbers of further sticky buffers that the script's libraries ask for.
+    pub wants: Vec<u16>,
 }
 
 impl Needs {
@@ -62,6 +62,12 @@ impl Needs {
         // The order of a Lua table is no order.
         needs.sticky.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(needs)
+    }
+
+    /// Names of all the sticky buffers it asks for: parsers compute some of them only then.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let all = self.sticky.iter().map(|sticky| sticky.buffer).chain(self.wants.iter().copied());
+        all.filter_map(|at| buffers::all().get(usize::from(at))).map(|entry| entry.name)
     }
 
     fn take(&mut self, key: &str, value: &Value) -> Result<(), String> {

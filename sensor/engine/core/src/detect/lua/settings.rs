@@ -10,7 +10,7 @@ const INSTRUCTIONS_MAX: u64 = 500_000;
 pub struct Settings {
     /// Rules may run scripts at all.
     pub allowed: bool,
-    /// Scripts get the whole of Lua (files and processes too), less what could break the engine's memory.
+    /// Scripts get the whole of Lua but its debug library: files, processes, and all that can be done with them.
     pub restricted: bool,
     /// Memory of a script's own in one worker, in bytes.
     pub max_bytes: usize,

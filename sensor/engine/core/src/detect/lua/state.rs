@@ -3,6 +3,7 @@
 use super::answers::Asked;
 use super::library::{self, Surroundings};
 use super::{Entry, LuaCounters, Needs, Script, Scripts};
+use crate::detect::buffers;
 use crate::detect::cx::EvalCx;
 use mlua::{
     BString, ChunkMode, Error, Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value,
@@ -112,11 +113,7 @@ impl State {
         };
         needs.flowints.extend(listed("flowint")?);
         needs.flowvars.extend(listed("flowvar")?);
-        for name in listed("wants")? {
-            let entry = crate::detect::buffers::find(&name);
-            let entry = entry.and_then(|at| crate::detect::buffers::all().get(usize::from(at)));
-            needs.wants.extend(entry.map(|entry| entry.name));
-        }
+        needs.wants.extend(listed("wants")?.iter().filter_map(|name| buffers::find(name)));
         Ok(needs)
     }
 
