@@ -118,6 +118,28 @@ def variety() -> Tape:
     return tape
 
 
+MANUAL = b"Read before switching on. " * 160
+
+
+def ranges() -> Tape:
+    """MANUAL in four pieces: out of order, two on one connection, two on others; a proxy names the client."""
+    tape = Tape()
+
+    def piece(start: int, end: int) -> tuple[bytes, bytes]:
+        told = {"Range": f"bytes={start}-{end}", "X_Forwarded_For": "192.0.2.7, 203.0.113.9"}
+        part = response(
+            MANUAL[start : end + 1],
+            "206 Partial Content",
+            Content_Type="application/octet-stream",
+            Content_Range=f"bytes {start}-{end}/{len(MANUAL)}",
+        )
+        return request("/manual.bin", **told), part
+
+    exchange(piece(3000, len(MANUAL) - 1), tape=tape)
+    exchange(piece(0, 999), piece(2000, 2999), tape=tape, port=40002)
+    return exchange(piece(1000, 1999), tape=tape, port=40003)
+
+
 CAPTURES: dict[str, tuple[str, Callable[[], Tape]]] = {
     "http-get.pcap": ("two GET requests on one connection, 200 and 404, full handshake and teardown", get),
     "http-post.pcap": ("form POST with percent-encoded UTF-8 and harmless SQL words, 303 answer", post),
@@ -125,4 +147,5 @@ CAPTURES: dict[str, tuple[str, Callable[[], Tape]]] = {
     "http-gzip.pcap": ("gzip response bodies, one plain and one chunked", compressed),
     "http-variety.pcap": ("HEAD, 100 Continue, 204, deflate, HTTP/1.0", variety),
     "http-pipelined.pcap": ("four pipelined requests in one segment and their four answers", pipelined),
+    "http-ranges.pcap": ("one file in four pieces over three connections, through a proxy", ranges),
 }

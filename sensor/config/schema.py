@@ -146,7 +146,9 @@ def _protocols() -> Iterator[Key]:
     for section in ("default-config", "server-config.[].*"):
         yield from _libhtp(f"{entry}.http.libhtp.{section}")
     yield _engine(f"{entry}.http.byterange.memcap", SIZE, "Memory for files that are fetched by ranges.")
-    yield _engine(f"{entry}.http.byterange.timeout", SECONDS, "Seconds of packet time to wait for more of one.")
+    yield _engine(
+        f"{entry}.http.byterange.timeout", SECONDS, "Seconds of packet time to wait for more of one."
+    )
     yield _none(f"{entry}.http.memcap", "HTTP is held within the flow and stream memory")
     for name in (
         "smtp",
@@ -163,7 +165,7 @@ def _protocols() -> Iterator[Key]:
         "telnet",
     ):
         yield _engine(f"{entry}.{name}.**", GUESS, f"Further options of {name}, where this build parses it.")
-    yield _none("app-layer.error-policy", "a passive sensor drops nothing")
+    yield _engine("app-layer.error-policy", POLICY, "What to do with a flow whose parser gave up.")
 
 
 def _libhtp(entry: str) -> Iterator[Key]:
@@ -241,8 +243,10 @@ def _stream() -> Iterator[Key]:
         ("reassembly.urgent.oob-limit-policy", choice("drop", "inline", "gap"), "The same, past its limit."),
     ):
         yield _engine(f"stream.{name}", kind, doc)
-    for name in ("memcap-policy", "reassembly.memcap-policy"):
-        yield _none(f"stream.{name}", "a passive sensor drops nothing")
+    yield _engine(
+        "stream.memcap-policy", POLICY, "What to do with a flow for whose session there is no memory."
+    )
+    yield _engine("stream.reassembly.memcap-policy", POLICY, "The same for data waiting to be put in order.")
     for name in ("prealloc-sessions", "reassembly.segment-prealloc", "reassembly.chunk-prealloc"):
         yield _none(f"stream.{name}", "tables grow as needed")
 
@@ -325,7 +329,7 @@ KEYS: tuple[Key, ...] = (
     *_decoder(),
     _engine("pcre.match-limit", COUNT, "Steps one regular expression may take."),
     _engine("pcre.match-limit-recursion", COUNT, "How deep one regular expression may go back."),
-    _engine("packet-alert-max", whole(1, 255, 15), "Alerts one packet may raise."),
+    _engine("packet-alert-max", whole(0, 255, 15), "Alerts one packet may raise; 0 is the default."),
     _engine("detect.profile", choice("low", "medium", "high", "custom"), "How finely rules are grouped."),
     _engine("detect.inspection-recursion-limit", COUNT, "Retries of one rule's contents on one buffer."),
     _engine("detect.stream-tx-log-limit", COUNT, "Transactions to log when only stream rules matched."),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -159,3 +161,36 @@ def test_a_terminal_gets_a_progress_bar(tmp_path: Path, rules: Path) -> None:
     assert b"replay" in shown
     assert b"Traceback" not in shown
     assert summary.startswith(b"packets")
+
+
+RANGES_YAML = """
+outputs:
+  - eve-log:
+      pcap-file: yes
+      types:
+        - files: {force-hash: [sha256], xff: {enabled: yes, mode: overwrite}}
+        - http: {custom: [Range], xff: {enabled: yes, deployment: forward}}
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "3"])
+def test_a_file_in_pieces_is_put_together(haidang: Run, tmp_path: Path, workers: str) -> None:
+    config, none = tmp_path / "c.yaml", tmp_path / "none.rules"
+    config.write_text(RANGES_YAML)
+    none.write_text("")
+    capture = ROOT / "pcaps" / "http-ranges.pcap"
+    done = haidang("replay", capture, "-c", config, "-S", none, "-l", tmp_path / "out", "--workers", workers)
+    assert done.returncode == 0, done.stderr
+    made = events(tmp_path / "out" / "eve.json")
+    assert {event["pcap_filename"] for event in made} == {str(capture)}
+    files = [cast(dict[str, Any], event["fileinfo"]) for event in made if event["event_type"] == "fileinfo"]
+    content = b"Read before switching on. " * 160
+    whole = [file for file in files if file["sha256"] == hashlib.sha256(content).hexdigest()]
+    assert [(file["size"], file["state"], "start" in file) for file in whole] == [
+        (len(content), "CLOSED", False)
+    ]
+    assert sorted(file["start"] for file in files if "start" in file) == [0, 1000, 2000, 3000]
+    assert {event["dest_ip"] for event in made if event["event_type"] == "fileinfo"} == {"203.0.113.9"}
+    requests = [event for event in made if event["event_type"] == "http"]
+    assert {event["xff"] for event in requests} == {"192.0.2.7"}
+    assert all("range" in cast(dict[str, Any], event["http"]) for event in requests)

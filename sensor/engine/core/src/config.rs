@@ -3,7 +3,6 @@
 use crate::decode;
 use crate::flow::FlowConfig;
 use crate::stream::StreamConfig;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Alerts on one packet at most (Suricata: `packet-alert-max`).
@@ -27,22 +26,15 @@ impl Config {
         Ok(Config {
             decode: decode::Config::new(document)?,
             flow: FlowConfig::new(document)?,
-            stream: StreamConfig { hosts: node(document, "host-os-policy")?, ..node(document, "stream")? },
+            stream: StreamConfig::new(document)?,
             alerts_per_packet: document["packet-alert-max"]
                 .as_u64()
                 .and_then(|n| usize::try_from(n).ok())
+                .filter(|n| *n > 0)
                 .unwrap_or(ALERTS_PER_PACKET),
             hash_keys: hash_keys(),
             flow_id_seed: document["flow-id-seed"].as_u64().unwrap_or(FLOW_ID_SEED),
         })
-    }
-}
-
-/// Reads one node; a missing one gives the defaults.
-fn node<T: DeserializeOwned + Default>(document: &Value, key: &str) -> Result<T, String> {
-    match &document[key] {
-        Value::Null => Ok(T::default()),
-        value => serde_json::from_value(value.clone()).map_err(|e| format!("{key}: {e}")),
     }
 }
 

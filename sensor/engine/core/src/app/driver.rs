@@ -8,7 +8,7 @@ use super::recognise::{Enabled, Guess, Recogniser, RECOGNISE_MAX_BYTES};
 use super::{Outcome, ParseCx, Protocol, ProtocolId, PROTOCOLS};
 use crate::decode::{Origin, Packet};
 use crate::direction::{Dir, PerDir};
-use crate::flow::Flow;
+use crate::flow::{ExceptionPolicy, Flow};
 use crate::stream::{Chunk, StreamSide};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -58,6 +58,8 @@ pub struct Driver {
     /// Frames that rules or the log ask for.
     pub frames: FrameChoice,
     pub counters: AppCounters,
+    /// What becomes of a flow whose parser gave up.
+    error_policy: Option<ExceptionPolicy>,
 }
 
 impl Driver {
@@ -69,6 +71,7 @@ impl Driver {
             configs: PROTOCOLS.iter().map(|p| config(p, document, inspected)).collect(),
             expectations: Expectations::default(),
             frames: FrameChoice::default(),
+            error_policy: ExceptionPolicy::of(document, "/app-layer/error-policy"),
             counters: AppCounters {
                 flows: vec![[0; 2]; PROTOCOLS.len()],
                 txs: vec![[0; 2]; PROTOCOLS.len()],
@@ -284,6 +287,7 @@ impl Driver {
 
     fn broken(&mut self, flow: &mut Flow) {
         flow.app.stopped = true;
+        flow.except("app_layer_error", self.error_policy);
         count(&mut self.counters.parser_errors, flow);
     }
 

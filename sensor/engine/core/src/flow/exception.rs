@@ -30,6 +30,14 @@ impl ExceptionPolicy {
         })
     }
 
+    /// What the configuration says at `own`, a JSON pointer, or else in general (`exception-policy`). None: nothing, or `auto`,
+    /// which means that no policy is applied or told of.
+    pub fn of(document: &serde_json::Value, own: &str) -> Option<ExceptionPolicy> {
+        let given = document.pointer(own).filter(|node| !node.is_null());
+        let name = given.unwrap_or(&document["exception-policy"]).as_str();
+        name.filter(|name| *name != "auto").and_then(ExceptionPolicy::find)
+    }
+
     /// EVE's text.
     pub fn eve_name(self) -> &'static str {
         match self {
@@ -51,7 +59,8 @@ impl<'de> Deserialize<'de> for ExceptionPolicy {
 
 impl Flow {
     /// An exception befell the flow: remembers it once for the flow's event, and applies the policy.
-    pub fn except(&mut self, target: &'static str, policy: ExceptionPolicy) {
+    pub fn except(&mut self, target: &'static str, policy: Option<ExceptionPolicy>) {
+        let Some(policy) = policy else { return };
         if self.exceptions.iter().all(|(known, _)| *known != target) {
             self.exceptions.push((target, policy));
         }

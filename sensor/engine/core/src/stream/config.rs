@@ -14,6 +14,9 @@ pub struct StreamConfig {
     pub midstream: bool,
     /// What becomes of a flow whose start was not seen.
     pub midstream_policy: ExceptionPolicy,
+    /// What becomes of a flow for whose session there is no memory.
+    #[serde(skip)]
+    pub memcap_policy: Option<ExceptionPolicy>,
     /// Follow sessions of which only one side is seen.
     pub async_oneside: bool,
     /// SYN/ACKs that differ remembered before the handshake is over.
@@ -32,6 +35,7 @@ impl Default for StreamConfig {
             memcap: 64 << 20,
             midstream: false,
             midstream_policy: ExceptionPolicy::default(),
+            memcap_policy: None,
             async_oneside: false,
             max_synack_queued: 5,
             max_syn_queued: 10,
@@ -49,11 +53,10 @@ impl StreamConfig {
             serde_json::Value::Null => StreamConfig::default(),
             value => StreamConfig::deserialize(value).map_err(|error| format!("stream: {error}"))?,
         };
-        if document.pointer("/stream/midstream-policy").is_none() {
-            // Without a policy of its own it follows the general one.
-            let general = document["exception-policy"].as_str().and_then(ExceptionPolicy::find);
-            config.midstream_policy = general.unwrap_or_default();
-        }
+        let policy = |own| ExceptionPolicy::of(document, own);
+        config.midstream_policy = policy("/stream/midstream-policy").unwrap_or_default();
+        config.memcap_policy = policy("/stream/memcap-policy");
+        config.reassembly.memcap_policy = policy("/stream/reassembly/memcap-policy");
         config.hosts = match &document["host-os-policy"] {
             serde_json::Value::Null => HostPolicies::default(),
             value => HostPolicies::deserialize(value).map_err(|error| error.to_string())?,
@@ -68,6 +71,9 @@ impl StreamConfig {
 pub struct ReassemblyConfig {
     /// Bytes that stream data may use; 0 is no limit.
     pub memcap: u64,
+    /// What becomes of a flow for whose data there is no memory.
+    #[serde(skip)]
+    pub memcap_policy: Option<ExceptionPolicy>,
     /// Bytes reassembled per side; 0 is no limit.
     pub depth: u64,
     pub toserver_chunk_size: u32,
@@ -81,6 +87,7 @@ impl Default for ReassemblyConfig {
     fn default() -> Self {
         ReassemblyConfig {
             memcap: 256 << 20,
+            memcap_policy: None,
             depth: 1 << 20,
             toserver_chunk_size: 2560,
             toclient_chunk_size: 2560,

@@ -68,12 +68,13 @@ pub fn packet(env: &mut Streams, flow: &mut Flow, pkt: &mut Packet, dir: Dir) ->
     let mut dir = dir;
     if flow.tcp.is_none() {
         if header.has(TcpHeader::ACK) && header.flags & (TcpHeader::RST | TcpHeader::FIN) == 0 {
-            flow.except("stream_midstream", env.config.midstream_policy);
+            flow.except("stream_midstream", Some(env.config.midstream_policy));
         }
         let cap = env.config.memcap;
         let used = env.session_memory.used();
         if cap != 0 && used.saturating_add(size_of::<TcpSession>() as u64) > cap {
             count(&mut env.counters.ssn_memcap_drop);
+            flow.except("stream_memcap", env.config.memcap_policy);
             return (dir, StreamUpdate::default());
         }
         if comes_from_wrong_end(&header, dir, flow, env.config.midstream) {
@@ -93,8 +94,12 @@ pub fn packet(env: &mut Streams, flow: &mut Flow, pkt: &mut Packet, dir: Dir) ->
     let Some(session) = flow.tcp.as_deref_mut() else {
         return (dir, StreamUpdate::default());
     };
+    let refused = env.counters.segment_memcap_drop;
     let update = session.packet(env, pkt, dir);
     flow.state = session.flow_state();
+    if env.counters.segment_memcap_drop != refused {
+        flow.except("stream_reassembly_memcap", env.config.reassembly.memcap_policy);
+    }
     (dir, update)
 }
 

@@ -252,3 +252,20 @@ fn a_hole_behind_the_ready_bytes_is_told_once_it_is_final() {
     play.session.side_mut(C).app_consume(4);
     assert!(!play.session.side(C).app_gap_behind(2, false), "no hole behind the last byte");
 }
+
+#[test]
+fn what_alerts_show_names_the_holes() {
+    let mut p = play();
+    p.handshake().send(C, A, 1, 1, b"abc").send(C, A, 10, 1, b"xyz");
+    assert_eq!(p.session.side(C).held_text(99), b"abc[6 bytes missing]xyz");
+    assert_eq!(p.session.side(C).held_text(5), b"abc[6");
+}
+
+#[test]
+fn data_that_nobody_acknowledged_before_a_reset_is_not_over() {
+    let mut p = play();
+    p.handshake().send(C, A, 1, 1, b"late").send(V, A | R, 1, 1, b"");
+    assert!(p.session.is_closed() && !p.session.side(C).app_finished());
+    assert_eq!(p.read(C, true), "late");
+    assert!(p.session.side(C).app_finished());
+}

@@ -8,6 +8,7 @@ use super::tx::{progress, HttpTx};
 use super::uri;
 use crate::app::ParseCx;
 use crate::direction::Dir;
+use std::sync::Arc;
 
 const DIR: Dir = Dir::ToServer;
 
@@ -62,6 +63,8 @@ impl HttpParser {
     pub(super) fn request_head_done(&mut self, cx: &mut ParseCx) {
         cx.trigger_raw[DIR] = true;
         let server_port = cx.dst_port;
+        let layers = usize::try_from(self.config.decompress_layers).unwrap_or(1);
+        let places = Arc::clone(&self.places);
         let Some(tx) = self.current(DIR) else { return };
         tx.check_host(server_port);
         let headers = &tx.request.headers;
@@ -96,6 +99,7 @@ impl HttpParser {
         for event in events.into_iter().flatten() {
             tx.event(event);
         }
+        tx.decode_body(DIR, layers, &places);
         if state == State::Waiting {
             self.finish(DIR, true, cx);
         }

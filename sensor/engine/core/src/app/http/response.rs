@@ -1,8 +1,6 @@
 //! The server's side: status lines and what stands in their place, what a head says of the body, what follows a response.
 
 use super::connection::{HttpParser, State, Step};
-use super::decompress::Decoder;
-use super::encoding;
 use super::events::Event;
 use super::headers::{contains_token, Known};
 use super::line::{self, Version};
@@ -274,7 +272,7 @@ impl HttpTx {
             self.event(Event::ResponseBodyUnexpected);
         }
         let headers = &self.response.headers;
-        let mut events = [None; 5];
+        let mut events = [None; 3];
         let state = if let Some(coding) =
             headers.get(Known::TransferEncoding).filter(|value| contains_token(value, b"chunked"))
         {
@@ -307,22 +305,10 @@ impl HttpTx {
             }
             State::UntilClose
         };
-        if let Some(value) = headers.get(Known::ContentEncoding) {
-            let plan = encoding::plan(value, layers, self.config.lzma);
-            if plan.too_many {
-                events[3] = Some(Event::TooManyEncodingLayers);
-            }
-            if plan.abnormal {
-                events[4] = Some(Event::AbnormalContentEncoding);
-            }
-            if !plan.layers.is_empty() {
-                let decoder = Decoder::new(&plan.layers, self.config.bomb_limit, places);
-                self.response.decoder = Some(Box::new(decoder));
-            }
-        }
         for event in events.into_iter().flatten() {
             self.event(event);
         }
+        self.decode_body(DIR, layers, places);
         state
     }
 }

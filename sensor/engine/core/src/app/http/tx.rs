@@ -2,6 +2,7 @@
 
 use super::config::Config;
 use super::decompress::Decoder;
+use super::encoding;
 use super::events::Event;
 use super::headers::{Headers, Known};
 use super::line::Version;
@@ -14,6 +15,7 @@ use crate::app::TxMeta;
 use crate::direction::Dir;
 use std::cell::OnceCell;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Progress steps of either direction.
 pub mod progress {
@@ -213,6 +215,23 @@ impl HttpTx {
             }
         };
         std::str::from_utf8(digits.trim_ascii()).ok()?.parse().ok()
+    }
+
+    /// The head of a message stands: makes ready to undo the codings of its body. `places` counts the large windows of
+    /// decompression of the flow.
+    pub fn decode_body(&mut self, dir: Dir, layers: usize, places: &Arc<()>) {
+        let Some(value) = self.side(dir).headers.get(Known::ContentEncoding) else { return };
+        let plan = encoding::plan(value, layers, self.config.lzma);
+        if plan.too_many {
+            self.event(Event::TooManyEncodingLayers);
+        }
+        if plan.abnormal {
+            self.event(Event::AbnormalContentEncoding);
+        }
+        if !plan.layers.is_empty() {
+            let decoder = Decoder::new(&plan.layers, self.config.bomb_limit, places);
+            self.side_mut(dir).decoder = Some(Box::new(decoder));
+        }
     }
 
     /// Takes decoded body bytes of a direction, decompressing on the way.

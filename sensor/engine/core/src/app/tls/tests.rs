@@ -133,6 +133,51 @@ fn tls13_is_read_up_to_encryption() {
     assert_eq!(play.tx().meta().events, 0);
 }
 
+fn record_of(tx: &dyn Transaction, options: &serde_json::Value) -> serde_json::Value {
+    let mut out = JsonWriter::new();
+    out.open();
+    tx.log_record(0, &mut out, options);
+    out.close();
+    serde_json::from_slice(out.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_record_holds_what_its_options_ask_for() {
+    let mut play = Play::new();
+    play.say(ToServer, &record(22, &chrome()));
+    let certificate = [&[0, 0, 0][..], &[0, 0, 0], CERT].concat();
+    let mut body = certificate;
+    let (list, len) = ((CERT.len() + 3) as u32, CERT.len() as u32);
+    body[..3].copy_from_slice(&list.to_be_bytes()[1..]);
+    body[3..6].copy_from_slice(&len.to_be_bytes()[1..]);
+    let hello = server_hello(0x0303, &[], &[]);
+    play.say(ToClient, &record(22, &[hello, handshake(11, &body)].concat()));
+    let of = |options| record_of(play.tx(), &options);
+    let keys =
+        |value: serde_json::Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+    assert_eq!(of(serde_json::json!({"extended": true})), play.eve());
+    assert_eq!(keys(of(serde_json::json!({}))), ["issuerdn", "subject"]);
+    let custom = of(serde_json::json!({"custom": ["sni", "Chain", "not_after"]}));
+    assert_eq!(keys(custom.clone()), ["chain", "notafter", "sni"]);
+    assert_eq!(custom["chain"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_certificate_that_ends_in_a_header_has_no_valid_length() {
+    for (der, length) in
+        [(&b"\x30\x05\x30\x84\xff\xff\xff"[..], true), (b"\x30\x06\x30\x84\xff\xff\xff\xfa", false)]
+    {
+        let mut play = Play::new();
+        play.say(ToServer, &record(22, &chrome()));
+        let len = der.len() as u8;
+        let body = [&[0, 0, len + 3, 0, 0, len][..], der].concat();
+        let hello = server_hello(0x0303, &[], &[]);
+        play.say(ToClient, &record(22, &[hello, handshake(11, &body)].concat()));
+        assert_eq!(play.has(Event::CertificateInvalidLength), length);
+        assert_eq!(play.has(Event::InvalidCertificate), !length);
+    }
+}
+
 #[test]
 fn resumption_by_session_id() {
     let mut play = Play::new();

@@ -151,3 +151,17 @@ fn lzma_is_undone_when_asked_for() {
     });
     assert_eq!(out, b"hello, hello, hello");
 }
+
+#[test]
+fn a_request_is_inspected_as_the_server_reads_it() {
+    for (coding, body) in [("gzip", gzip(b"cmd=whoami")), ("deflate", zlib(b"cmd=whoami"))] {
+        let mut feed = super::Feed::new();
+        let head = format!(
+            "POST /f HTTP/1.1\r\nHost: a\r\nContent-Encoding: {coding}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        feed.client(head.as_bytes()).client(&body);
+        let seen = feed.buffer(0, crate::direction::Dir::ToServer, "http.request_body");
+        assert_eq!(seen.as_deref(), Some(&b"cmd=whoami"[..]));
+    }
+}
