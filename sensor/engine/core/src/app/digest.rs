@@ -4,6 +4,9 @@
 use md5::{Digest, Md5};
 use sha1::Sha1;
 use sha2::Sha256;
+use std::cell::OnceCell;
+use std::fmt;
+use std::sync::Arc;
 
 /// Bytes libmagic is shown (Suricata shows it as many).
 pub const MAGIC_BYTES: usize = 512;
@@ -26,6 +29,16 @@ pub struct FileWants {
 impl FileWants {
     pub fn any(&self) -> bool {
         *self != FileWants::default()
+    }
+}
+
+/// Says what the first bytes of a file are, as libmagic does. It is asked when somebody wants to know, and once per file.
+#[derive(Clone)]
+pub struct Describer(pub Arc<dyn Fn(&[u8]) -> Option<String> + Send + Sync>);
+
+impl fmt::Debug for Describer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Describer")
     }
 }
 
@@ -54,8 +67,9 @@ pub struct Tracker {
     md5: Option<Md5>,
     sha1: Option<Sha1>,
     sha256: Option<Sha256>,
-    wants_magic: bool,
+    describer: Option<Describer>,
     head: Vec<u8>,
+    magic: OnceCell<Option<Box<str>>>,
     held: Vec<u8>,
     storing: Storing,
     sums: Sums,
@@ -65,12 +79,13 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    pub fn new(wants: &FileWants) -> Tracker {
+    /// `describer` is for `wants.magic`.
+    pub fn new(wants: &FileWants, describer: Option<&Describer>) -> Tracker {
         Tracker {
             md5: wants.md5.then(Md5::new),
             sha1: wants.sha1.then(Sha1::new),
             sha256: wants.sha256.then(Sha256::new),
-            wants_magic: wants.magic,
+            describer: describer.filter(|_| wants.magic).cloned(),
             storing: if wants.may_store { Storing::Maybe } else { Storing::No },
             ..Tracker::default()
         }
@@ -89,7 +104,7 @@ impl Tracker {
         if let Some(sha256) = &mut self.sha256 {
             sha256.update(bytes);
         }
-        if self.wants_magic && self.head.len() < MAGIC_BYTES {
+        if self.describer.is_some() && self.head.len() < MAGIC_BYTES {
             let room = MAGIC_BYTES.saturating_sub(self.head.len());
             self.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         }
@@ -149,14 +164,18 @@ impl Tracker {
         }
     }
 
-    /// The bytes to show libmagic, once, when enough stand or no more come.
-    pub fn take_head(&mut self) -> Option<Vec<u8>> {
-        let ready = self.wants_magic && (self.done || self.head.len() >= MAGIC_BYTES);
+    /// What libmagic says, once enough bytes stand or no more come.
+    pub fn magic(&self) -> Option<&str> {
+        let describer = self.describer.as_ref()?;
+        let ready = self.done || self.head.len() >= MAGIC_BYTES;
         if !ready || self.head.is_empty() {
             return None;
         }
-        self.wants_magic = false;
-        Some(std::mem::take(&mut self.head))
+        self.magic.get_or_init(|| describer.0(&self.head).map(String::into_boxed_str)).as_deref()
+    }
+    /// The same if somebody has asked already.
+    pub fn known_magic(&self) -> Option<&str> {
+        self.magic.get()?.as_deref()
     }
 }
 

@@ -2,7 +2,7 @@
 //! here, unless the protocol keeps them itself (HTTP: its bodies).
 
 use super::body::{Body, BodyLimits};
-use super::digest::{hex, FileWants, Storing, Sums, Tracker};
+use super::digest::{hex, Describer, FileWants, Storing, Sums, Tracker};
 use super::{LogFor, View};
 use crate::event::JsonWriter;
 
@@ -41,8 +41,6 @@ pub struct File {
     /// The transfer is a piece of a larger file, which is put together elsewhere.
     pub piece: Option<Box<Piece>>,
     pub logged: bool,
-    /// What libmagic says of it, when that was asked for.
-    pub magic: Option<Box<str>>,
     /// Rules that asked for it to be stored.
     pub sids: Vec<u32>,
     work: Work,
@@ -169,14 +167,14 @@ impl File {
         matches!(self.work, Work::Early(_))
     }
     /// Answers it; what has come already counts.
-    pub fn decide(&mut self, wants: &FileWants) {
+    pub fn decide(&mut self, wants: &FileWants, describer: Option<&Describer>) {
         let Work::Early(early) = &mut self.work else { return };
         let early = std::mem::take(early);
         if !wants.any() {
             self.work = Work::Nothing;
             return;
         }
-        let mut tracker = Box::new(Tracker::new(wants));
+        let mut tracker = Box::new(Tracker::new(wants, describer));
         tracker.update(&early);
         if self.state != FileState::Open {
             tracker.finish(self.state == FileState::Closed);
@@ -186,6 +184,13 @@ impl File {
     pub fn tracker(&mut self) -> Option<&mut Tracker> {
         match &mut self.work {
             Work::Tracked(tracker) => Some(tracker),
+            _ => None,
+        }
+    }
+    /// What libmagic says of it, where rules or the configuration want to know; computed when first asked for.
+    pub fn magic(&self) -> Option<&str> {
+        match &self.work {
+            Work::Tracked(tracker) => tracker.magic(),
             _ => None,
         }
     }
@@ -219,7 +224,11 @@ impl File {
             }
             out.close_array();
         }
-        if let Some(magic) = &self.magic {
+        let known = match &self.work {
+            Work::Tracked(tracker) => tracker.known_magic(),
+            _ => None,
+        };
+        if let Some(magic) = known {
             out.bytes("magic", magic.as_bytes());
         }
         out.bool("gaps", self.gaps);
@@ -262,29 +271,34 @@ mod tests {
         FileWants { md5: true, sha256: true, magic: true, may_store: true, ..FileWants::default() }
     }
 
+    /// Stands for libmagic.
+    fn shouter() -> Describer {
+        Describer(std::sync::Arc::new(|head| Some(format!("{}!", String::from_utf8_lossy(head)))))
+    }
+
     #[test]
     fn digests_do_not_hang_on_when_they_were_asked_for() {
         for decided_at in 0..4 {
             let mut file = File::open(b"a.txt");
             for (step, piece) in [b"hel".as_slice(), b"lo", b""].into_iter().enumerate() {
                 if step == decided_at {
-                    file.decide(&wants());
+                    file.decide(&wants(), Some(&shouter()));
                 }
                 file.append(piece);
             }
             file.close(FileState::Closed);
-            file.decide(&wants());
+            file.decide(&wants(), Some(&shouter()));
             let sums = file.sums().unwrap();
             assert_eq!(hex(&sums.md5.unwrap()), "5d41402abc4b2a76b9719d911017c592");
             assert_eq!(sums.sha1, None);
-            assert_eq!(file.tracker().unwrap().take_head().unwrap(), b"hello");
+            assert_eq!(file.magic(), Some("hello!"));
         }
     }
 
     #[test]
     fn a_cut_file_has_only_its_sha256() {
         let mut file = File::open(b"a");
-        file.decide(&wants());
+        file.decide(&wants(), Some(&shouter()));
         file.append(b"hello");
         file.close(FileState::Truncated);
         file.append(b"more");
@@ -295,14 +309,14 @@ mod tests {
     #[test]
     fn bytes_are_held_until_a_rule_asks() {
         let mut file = File::open(b"a");
-        file.decide(&wants());
+        file.decide(&wants(), Some(&shouter()));
         file.append(b"hello");
         let tracker = file.tracker().unwrap();
         assert!(tracker.take_held().is_empty(), "nobody asked");
         assert!(tracker.store(7));
         assert_eq!(tracker.take_held(), b"hello");
         let mut long = File::open(b"b");
-        long.decide(&wants());
+        long.decide(&wants(), Some(&shouter()));
         long.append(&vec![0; (1 << 20) + 1]);
         assert!(!long.tracker().unwrap().store(8), "too much came before");
     }

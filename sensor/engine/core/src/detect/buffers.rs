@@ -34,7 +34,7 @@ pub fn buffer(protocol: ProtocolId, local: usize) -> Option<&'static Buffer> {
 #[inline]
 pub fn read(tx: &dyn Transaction, local: usize, index: usize, dir: Dir) -> Option<View<'_>> {
     if local == MAGIC {
-        return tx.files(dir).get(index)?.magic.as_ref().map(|m| View::whole(m.as_bytes()));
+        return tx.files(dir).get(index)?.magic().map(|m| View::whole(m.as_bytes()));
     }
     tx.buffer(local, index, dir)
 }

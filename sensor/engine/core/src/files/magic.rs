@@ -1,9 +1,10 @@
 //! libmagic, the library behind file(1): what kind of data the first bytes of a file are. Loaded when first wanted, so that a
 //! machine without it runs all else. This is the only file that calls it.
 
+use crate::app::digest::Describer;
 use std::ffi::{c_char, c_int, c_void, CStr, CString};
 use std::ptr::NonNull;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 type Open = unsafe extern "C" fn(c_int) -> *mut c_void;
 type Load = unsafe extern "C" fn(*mut c_void, *const c_char) -> c_int;
@@ -59,7 +60,16 @@ pub fn is_available() -> bool {
     LIBRARY_LOADED.is_some()
 }
 
-/// One worker's handle: libmagic allows one thread each.
+/// One worker's describer. The database is read when the first file is described.
+pub fn describer(database: Option<String>) -> Describer {
+    let handle: OnceLock<Option<Mutex<Magic>>> = OnceLock::new();
+    Describer(Arc::new(move |head| {
+        let handle = handle.get_or_init(|| Magic::open(database.as_deref()).map(Mutex::new)).as_ref()?;
+        handle.lock().unwrap_or_else(PoisonError::into_inner).describe(head)
+    }))
+}
+
+/// A handle: libmagic allows one thread each.
 pub struct Magic {
     library: &'static Library,
     cookie: NonNull<c_void>,

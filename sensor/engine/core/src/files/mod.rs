@@ -10,7 +10,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use crate::app::digest::{FileWants, Storing};
+use crate::app::digest::{Describer, FileWants, Storing};
 use crate::app::file::{File, FileState};
 use crate::app::PROTOCOLS;
 use crate::direction::Dir;
@@ -19,7 +19,6 @@ use crate::flow::Flow;
 use crate::time::Timestamp;
 use config::FilesConfig;
 pub use magic::is_available as magic_is_available;
-use magic::Magic;
 use ranges::{Ends, Ranges};
 use serde_json::Value;
 use store::Store;
@@ -38,7 +37,9 @@ pub struct FileCounters {
 pub struct FileStage {
     wants: FileWants,
     config: FilesConfig,
-    magic: Option<Magic>,
+    describer: Option<Describer>,
+    /// Every file is described, whether a rule asks or not.
+    force_magic: bool,
     store: Option<Store>,
     /// By protocol: it carries files.
     carries: Vec<bool>,
@@ -62,7 +63,8 @@ impl FileStage {
             wants.may_store = rules.may_store || wants.store_all;
         }
         FileStage {
-            magic: if wants.magic { Magic::open(config.magic_file.as_deref()) } else { None },
+            describer: wants.magic.then(|| magic::describer(config.magic_file.clone())),
+            force_magic: config.wants.magic,
             store: None,
             carries: PROTOCOLS.iter().map(|p| p.buffers.iter().any(|b| b.name == "file.data")).collect(),
             wants,
@@ -86,13 +88,15 @@ impl FileStage {
         self.each(flow, |stage, file, asked, _| {
             pieces |= file.piece.is_some();
             if file.is_undecided() {
-                file.decide(&stage.wants);
+                file.decide(&stage.wants, stage.describer.as_ref());
                 // What asked for the files of a flow or transaction meant those still to come.
                 if let Some(sid) = asked {
                     file.asked_by(sid);
                 }
             }
-            stage.describe(file);
+            if stage.force_magic {
+                file.magic();
+            }
         });
         if pieces {
             self.assemble(flow);
@@ -118,13 +122,18 @@ impl FileStage {
     fn extend(&mut self, file: &mut File, ends: Ends, now: Timestamp) -> Option<File> {
         let piece = file.piece.as_mut().filter(|piece| !piece.bytes.is_empty())?;
         let wants = self.wants;
-        let (key, mut whole) = self.ranges.take(ends, piece, &wants, now);
+        let (key, mut whole) = self.ranges.take(ends, piece, now);
+        if whole.file.is_undecided() {
+            whole.file.decide(&wants, self.describer.as_ref());
+        }
         whole.write(piece);
         file.sids.iter().for_each(|sid| whole.file.asked_by(*sid));
         if whole.is_whole() {
             whole.file.close(FileState::Closed);
         }
-        self.describe(&mut whole.file);
+        if self.force_magic {
+            whole.file.magic();
+        }
         self.keep(&mut whole.file);
         if whole.is_whole() {
             return Some(whole.file);
@@ -144,7 +153,9 @@ impl FileStage {
             self.each_of(flow, dir, |stage, file, _, retired| {
                 if at_end || retired {
                     file.close(FileState::Truncated);
-                    stage.describe(file);
+                    if stage.force_magic {
+                        file.magic();
+                    }
                 }
                 any |= stage.keep(file);
             });
@@ -172,11 +183,6 @@ impl FileStage {
     /// Whether `keep_record` wants to see records.
     pub fn keeps_records(&self) -> bool {
         self.config.store.as_ref().is_some_and(|s| s.write_fileinfo)
-    }
-
-    fn describe(&mut self, file: &mut File) {
-        let Some(head) = file.tracker().and_then(|t| t.take_head()) else { return };
-        file.magic = self.magic.as_ref().and_then(|m| m.describe(&head)).map(String::into_boxed_str);
     }
 
     /// Hands on the new bytes of a file that is to be stored; answers whether it is one.

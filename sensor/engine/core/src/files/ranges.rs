@@ -141,13 +141,7 @@ impl Ranges {
     }
 
     /// Takes the file that `piece` is of out of the table, or begins it; `put` takes it back.
-    pub fn take(
-        &mut self,
-        ends: Ends,
-        piece: &Piece,
-        wants: &FileWants,
-        now: Timestamp,
-    ) -> (Arc<Key>, Whole) {
+    pub fn take(&mut self, ends: Ends, piece: &Piece, now: Timestamp) -> (Arc<Key>, Whole) {
         self.expire(now);
         let key = Key { ends, whole: piece.whole.clone(), total: piece.total };
         if let Some((key, whole)) = self.wholes.remove_entry(&key) {
@@ -157,10 +151,8 @@ impl Ranges {
         while self.order.len() >= WHOLES_MAX {
             self.drop_oldest();
         }
-        let mut file = File::named(piece.name.clone());
-        file.decide(wants);
         let whole = Whole {
-            file,
+            file: File::named(piece.name.clone()),
             next: 0,
             total: piece.total,
             waiting: BTreeMap::new(),
@@ -239,7 +231,10 @@ mod tests {
         let mut piece =
             Piece { whole: b"a/f".to_vec(), total, at: start, bytes: bytes.to_vec(), ..Piece::default() };
         let wants = FileWants { sha256: true, ..FileWants::default() };
-        let (key, mut whole) = ranges.take(ends(), &piece, &wants, now);
+        let (key, mut whole) = ranges.take(ends(), &piece, now);
+        if whole.file.is_undecided() {
+            whole.file.decide(&wants, None);
+        }
         whole.write(&mut piece);
         if whole.is_whole() {
             whole.file.close(FileState::Closed);

@@ -126,7 +126,7 @@ pub static FILEMAGIC: Keyword = Keyword {
         let literal = Literal::new(&bytes, true);
         rule.shared.files.magic = true;
         add(rule, move |file| {
-            file.magic.as_ref().is_some_and(|m| literal.find(m.as_bytes()).is_some() != negated)
+            file.magic().is_some_and(|m| literal.find(m.as_bytes()).is_some() != negated)
         });
         Ok(())
     },
