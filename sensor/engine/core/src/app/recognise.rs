@@ -32,13 +32,15 @@ pub enum Enabled {
 struct Candidate {
     id: ProtocolId,
     enabled: Enabled,
-    tcp_ports: Vec<u16>,
-    udp_ports: Vec<u16>,
+    /// By transport: TCP, UDP.
+    ports: [Vec<u16>; 2],
 }
 
 /// The recogniser, built once from registry and configuration.
 pub struct Recogniser {
     candidates: Vec<Candidate>,
+    /// Enabled candidates by transport: TCP, UDP.
+    by_transport: [Vec<usize>; 2],
 }
 
 impl Recogniser {
@@ -57,11 +59,18 @@ impl Recogniser {
             candidates.push(Candidate {
                 id: ProtocolId(id),
                 enabled,
-                tcp_ports: ports(node, "tcp", protocol.recognise.tcp_ports),
-                udp_ports: ports(node, "udp", protocol.recognise.udp_ports),
+                ports: [
+                    ports(node, "tcp", protocol.recognise.tcp_ports),
+                    ports(node, "udp", protocol.recognise.udp_ports),
+                ],
             });
         }
-        Recogniser { candidates }
+        let speaking = |tcp: bool| {
+            let enabled = candidates.iter().enumerate().filter(|(_, c)| c.enabled != Enabled::No);
+            let speaks = |c: &Candidate| if tcp { c.id.get().tcp } else { c.id.get().udp };
+            enabled.filter(|(_, c)| speaks(c)).map(|(at, _)| at).collect()
+        };
+        Recogniser { by_transport: [speaking(true), speaking(false)], candidates }
     }
 
     pub fn enabled(&self, id: ProtocolId) -> Enabled {
@@ -79,14 +88,13 @@ impl Recogniser {
         either_way: bool,
     ) -> Guess {
         let mut unsure = false;
-        for candidate in self.candidates.iter().filter(|c| c.enabled != Enabled::No) {
-            let protocol = candidate.id.get();
-            if !(if tcp { protocol.tcp } else { protocol.udp }) {
-                continue;
-            }
-            let recognise = &protocol.recognise;
+        let [tcp_order, udp_order] = &self.by_transport;
+        let order = if tcp { tcp_order } else { udp_order };
+        for candidate in order.iter().filter_map(|at| self.candidates.get(*at)) {
+            let recognise = &candidate.id.get().recognise;
             let pattern_hit = recognise.patterns.iter().any(|p| p.dir == dir && hits(p, data));
-            let ports = if tcp { &candidate.tcp_ports } else { &candidate.udp_ports };
+            let [tcp_ports, udp_ports] = &candidate.ports;
+            let ports = if tcp { tcp_ports } else { udp_ports };
             let on_port = ports.contains(&server_port) || ports.contains(&client_port);
             unsure |= tcp && recognise.patterns.iter().any(|p| p.dir == dir && may_hit(p, data));
             if !pattern_hit && !on_port {
@@ -133,8 +141,10 @@ fn hits(pattern: &Pattern, data: &[u8]) -> bool {
     let len = pattern.bytes.len();
     if pattern.nocase {
         window.windows(len).any(|w| w.eq_ignore_ascii_case(pattern.bytes))
+    } else if window.len() <= len {
+        window == pattern.bytes
     } else {
-        window.windows(len).any(|w| w == pattern.bytes)
+        memchr::memmem::find(window, pattern.bytes).is_some()
     }
 }
 

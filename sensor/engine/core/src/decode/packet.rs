@@ -1,7 +1,6 @@
 //! The decoded packet: what every later stage reads. Offsets into the frame, never copies.
 
 use crate::time::Timestamp;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// An IP address; IPv4 is held as its IPv4-mapped form, so both families compare and hash alike.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,16 +20,6 @@ impl Addr {
     #[inline]
     pub fn is_v4(self) -> bool {
         self.0 >> 32 == 0xffff
-    }
-    /// Text form; `version` is the packet's IP version (4 or 6), since ::ffff:a.b.c.d may really be on the wire.
-    pub fn display(self, version: u8) -> String {
-        if version == 4 {
-            Ipv4Addr::from(self.0 as u32).to_string()
-        } else {
-            // In full, as Suricata writes it: tools compare these texts.
-            let groups = Ipv6Addr::from(self.0).segments();
-            groups.map(|group| format!("{group:04x}")).join(":")
-        }
     }
 }
 

@@ -70,7 +70,7 @@ fn tcp_over_vlan_tagged_ethernet() {
     assert!(packet.has_ethernet);
     assert_eq!(packet.payload(), b"hello");
     assert_eq!((packet.src_port, packet.dst_port), (80, 256));
-    assert_eq!(packet.src.display(4), "10.0.0.1");
+    assert_eq!(packet.src, Addr::v4([10, 0, 0, 1]));
     assert_eq!(packet.ip_id(), Some(7));
     assert_eq!(packet.ip_flags(), Some(2));
     assert_eq!(packet.l4_header().len(), 40);

@@ -46,10 +46,8 @@ impl<'a> Scene<'a> {
 
     /// The whole of a rule that is not about transactions.
     pub fn matches(&self, rule: &Rule) -> Option<Match> {
-        if !self.header(rule) || !self.protocol(rule) || !self.packet_tests(rule) {
-            return None;
-        }
-        if rule.is_recognition_only() && !self.flow.is_some_and(|f| f.app.recognised_now) {
+        // Cheap tests that say no most often come first.
+        if !self.header(rule) || !self.protocol(rule) || !self.packet_tests(rule) || !self.endpoints(rule) {
             return None;
         }
         let mut cx = self.eval_cx(rule, None);
@@ -70,7 +68,7 @@ impl<'a> Scene<'a> {
 
     /// Header and packet tests of a rule about transactions.
     pub fn admits(&self, rule: &Rule) -> bool {
-        self.header(rule) && self.packet_tests(rule)
+        self.header(rule) && self.endpoints(rule) && self.packet_tests(rule)
     }
 
     /// One buffer test of a rule about transactions. `view` is already transformed.
@@ -142,7 +140,7 @@ impl<'a> Scene<'a> {
             Transport::Ether => packet.has_ethernet,
             Transport::Number(number) => packet.ip_version != 0 && packet.proto == number,
         };
-        transport && self.flow_condition(rule) && self.endpoints(rule)
+        transport && self.flow_condition(rule)
     }
 
     fn flow_condition(&self, rule: &Rule) -> bool {

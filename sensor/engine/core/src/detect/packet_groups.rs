@@ -4,9 +4,11 @@ use super::address_index::AddressIndex;
 use super::ports::{is_narrow, PortTable};
 use super::prefilter::{Prefilter, PrefilterBuilder};
 use super::rule::{Arrow, PortSet, Rule, Transport};
+use crate::app::PROTOCOLS;
 use crate::decode::packet::L4;
 use crate::decode::Packet;
 use crate::direction::{Dir, PerDir};
+use crate::flow::Flow;
 use std::collections::HashMap;
 
 /// What a packet carries, as far as grouping goes.
@@ -109,6 +111,60 @@ fn narrow_ports(rule: &Rule, dir: Dir) -> Option<PortSet> {
     (rule.arrow == Arrow::Right && is_narrow(set)).then(|| set.clone())
 }
 
+/// Rules without a pattern, by what a packet must have for them to be worth a try.
+#[derive(Default)]
+pub struct PlainGroups {
+    any: Vec<u32>,
+    by_port: Option<PortTable>,
+    /// By the flow's app protocol.
+    by_protocol: Vec<Vec<u32>>,
+    /// Rules about what the flow was just recognised as.
+    recognition: Vec<u32>,
+}
+
+impl PlainGroups {
+    fn build(rules: &[&Rule], dir: Dir) -> PlainGroups {
+        let mut groups = PlainGroups { by_protocol: vec![Vec::new(); PROTOCOLS.len()], ..PlainGroups::default() };
+        let mut narrow: Vec<(u32, PortSet)> = Vec::new();
+        for rule in rules {
+            if rule.is_recognition_only() {
+                groups.recognition.push(rule.number);
+            } else if !rule.protocols.is_empty() {
+                for protocol in &rule.protocols {
+                    if let Some(list) = groups.by_protocol.get_mut(usize::from(protocol.0)) {
+                        list.push(rule.number);
+                    }
+                }
+            } else if let Some(ports) = narrow_ports(rule, dir) {
+                narrow.push((rule.number, ports));
+            } else {
+                groups.any.push(rule.number);
+            }
+        }
+        if !narrow.is_empty() {
+            let members: Vec<(u32, &PortSet)> = narrow.iter().map(|(n, p)| (*n, p)).collect();
+            groups.by_port = Some(PortTable::build(&members));
+        }
+        groups
+    }
+
+    /// Appends the rules for a packet with this server port, of this flow.
+    #[inline]
+    pub fn collect(&self, port: u16, flow: Option<&Flow>, candidates: &mut Vec<u32>) {
+        candidates.extend_from_slice(&self.any);
+        if let Some(group) = self.by_port.as_ref().and_then(|table| table.groups.get(table.group(port)?)) {
+            candidates.extend_from_slice(group);
+        }
+        let Some(flow) = flow else { return };
+        if let Some(list) = flow.app.protocol.and_then(|p| self.by_protocol.get(usize::from(p.0))) {
+            candidates.extend_from_slice(list);
+        }
+        if flow.app.recognised_now {
+            candidates.extend_from_slice(&self.recognition);
+        }
+    }
+}
+
 fn add(builder: &mut PrefilterBuilder, rule: &Rule) {
     if let Some(fast) = &rule.fast_pattern {
         builder.add(&fast.bytes, fast.nocase, rule.number, fast.max_end);
@@ -118,8 +174,8 @@ fn add(builder: &mut PrefilterBuilder, rule: &Rule) {
 /// Rules for one class and direction.
 #[derive(Default)]
 pub struct PacketGroup {
-    /// Rules without a payload pattern, tried on every packet.
-    pub always: Vec<u32>,
+    /// Rules without a payload pattern, tried on every packet that fits.
+    pub always: PlainGroups,
     /// Rules with nothing but a header, tried once per flow and direction.
     pub ip_only: IpOnly,
     /// Patterns looked for in single packets.
@@ -198,7 +254,7 @@ impl PacketGroups {
                 let on_stream: Vec<&Rule> =
                     patterns.iter().copied().filter(|r| stream && r.payload_on_stream).collect();
                 pair[dir] = PacketGroup {
-                    always: plain.iter().map(|r| r.number).collect(),
+                    always: PlainGroups::build(&plain, dir),
                     ip_only: IpOnly::build(&ip_only),
                     packet: PatternGroups::build(&on_packet, dir)?,
                     stream: PatternGroups::build(&on_stream, dir)?,

@@ -120,18 +120,18 @@ impl Detector {
         for code in packet.events.as_slice() {
             self.candidates.extend_from_slice(rules.packet.for_event(*code));
         }
+        let port = match dir {
+            Dir::ToServer => packet.dst_port,
+            Dir::ToClient => packet.src_port,
+        };
         if packet.origin != Origin::FlowEnd {
-            self.candidates.extend_from_slice(&group.always);
+            group.always.collect(port, flow, &mut self.candidates);
             if packet.ip_version != 0 && flow.is_none_or(|f| !f.detect.ip_only_done[dir]) {
                 self.candidates.extend_from_slice(&group.ip_only.rest);
                 self.candidates.extend_from_slice(group.ip_only.by_src.lookup(packet.src));
                 self.candidates.extend_from_slice(group.ip_only.by_dst.lookup(packet.dst));
             }
         }
-        let port = match dir {
-            Dir::ToServer => packet.dst_port,
-            Dir::ToClient => packet.src_port,
-        };
         if packet.payload_len > 0 && !packet.no_inspect && packet.origin != Origin::FlowEnd {
             let payload = packet.payload();
             self.scan_all(group.packet.for_port(port), payload);

@@ -68,7 +68,7 @@ impl Events {
             };
             for (key, (addr, port)) in [("source", source), ("target", target)] {
                 out.open_object(key);
-                out.str("ip", &addr.display(ends.ip_version));
+                out.address("ip", addr, ends.ip_version);
                 if ends.has_ports() {
                     out.uint("port", u64::from(port));
                 }
@@ -149,8 +149,8 @@ impl Events {
             out.open_object("flow");
             flow_counts(out, flow);
             super::header::timestamp(out, "start", flow.start);
-            out.str("src_ip", &flow.src.display(flow.ip_version));
-            out.str("dest_ip", &flow.dst.display(flow.ip_version));
+            out.address("src_ip", flow.src, flow.ip_version);
+            out.address("dest_ip", flow.dst, flow.ip_version);
             if matches!(flow.proto, 6 | 17 | 132) {
                 out.uint("src_port", u64::from(flow.src_port));
                 out.uint("dest_port", u64::from(flow.dst_port));

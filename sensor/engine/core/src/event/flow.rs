@@ -102,9 +102,9 @@ impl Events {
             out.open_object("tcp");
             let [to_server, to_client] = Dir::BOTH.map(|d| session.side(d).tcp_flags());
             let all = to_server | to_client;
-            out.fmt("tcp_flags", format_args!("{all:02x}"));
-            out.fmt("tcp_flags_ts", format_args!("{to_server:02x}"));
-            out.fmt("tcp_flags_tc", format_args!("{to_client:02x}"));
+            out.hex("tcp_flags", &[all]);
+            out.hex("tcp_flags_ts", &[to_server]);
+            out.hex("tcp_flags_tc", &[to_client]);
             tcp_flags(out, all);
             out.str("state", session.state_name());
             for (key, dir) in [("ts_gap", Dir::ToServer), ("tc_gap", Dir::ToClient)] {

@@ -145,14 +145,14 @@ fn begin(out: &mut JsonWriter, config: &EveConfig, kind: &str, place: Place<'_>,
         let named = |end| place.client.filter(|c| c.end == end).map(|c| c.address);
         match named(Dir::ToServer) {
             Some(address) => out.str("src_ip", address),
-            None => out.str("src_ip", &ends.src.display(ends.ip_version)),
+            None => out.address("src_ip", ends.src, ends.ip_version),
         }
         if ends.has_ports() {
             out.uint("src_port", u64::from(ends.src_port));
         }
         match named(Dir::ToClient) {
             Some(address) => out.str("dest_ip", address),
-            None => out.str("dest_ip", &ends.dst.display(ends.ip_version)),
+            None => out.address("dest_ip", ends.dst, ends.ip_version),
         }
         if ends.has_ports() {
             out.uint("dest_port", u64::from(ends.dst_port));
@@ -182,31 +182,42 @@ fn begin(out: &mut JsonWriter, config: &EveConfig, kind: &str, place: Place<'_>,
 
 /// `2016-07-13T22:42:07.573103+0000`, always in UTC so that a replay gives the same bytes anywhere.
 pub fn timestamp(out: &mut JsonWriter, key: &str, ts: Timestamp) {
-    let (year, month, day) = date(ts.seconds() / 86_400);
-    out.fmt(key, format_args!("{year:04}-{month:02}-{day:02}T{}+0000", Clock(ts)));
+    out.plain(key, &digits(ts));
 }
 
 /// EVE's form of a time as text: `2015-10-06T15:16:43.137833+0000`.
 pub fn date_time(ts: Timestamp) -> String {
-    let (year, month, day) = date(ts.seconds() / 86_400);
-    format!("{year:04}-{month:02}-{day:02}T{}+0000", Clock(ts))
+    String::from_utf8_lossy(&digits(ts)).into_owned()
 }
 
 /// Suricata's older form, as in fast.log: `11/24/2009-18:57:25.179869`.
 pub fn legacy_date_time(ts: Timestamp) -> String {
-    let (year, month, day) = date(ts.seconds() / 86_400);
-    format!("{month:02}/{day:02}/{year:04}-{}", Clock(ts))
+    let text = date_time(ts);
+    let part = |range| text.get(range).unwrap_or_default();
+    format!("{}/{}/{}-{}", part(5..7), part(8..10), part(0..4), part(11..26))
 }
 
-/// The time of the day.
-struct Clock(Timestamp);
-
-impl std::fmt::Display for Clock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let of_day = self.0.seconds() % 86_400;
-        let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-        write!(f, "{hour:02}:{minute:02}:{second:02}.{:06}", self.0.subsec_micros())
+/// The text of EVE's form; written by hand, for every event has one or more.
+fn digits(ts: Timestamp) -> [u8; 31] {
+    let (year, month, day) = date(ts.seconds() / 86_400);
+    let of_day = ts.seconds() % 86_400;
+    let mut text = *b"0000-00-00T00:00:00.000000+0000";
+    let fields = [
+        (year, 0..4),
+        (month, 5..7),
+        (day, 8..10),
+        (of_day / 3600, 11..13),
+        (of_day / 60 % 60, 14..16),
+        (of_day % 60, 17..19),
+        (u64::from(ts.subsec_micros()), 20..26),
+    ];
+    for (mut value, range) in fields {
+        for digit in text.get_mut(range).into_iter().flatten().rev() {
+            *digit = b'0' + (value % 10) as u8;
+            value /= 10;
+        }
     }
+    text
 }
 
 /// (year, month, day) of a day count since 1970-01-01, in the proleptic Gregorian calendar.

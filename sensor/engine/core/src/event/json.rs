@@ -1,5 +1,6 @@
 //! A JSON writer over one growing byte buffer. It allocates nothing of its own and never fails; it must not know events.
 
+use crate::decode::Addr;
 use crate::detect::transforms::base64;
 use std::fmt::Write as _;
 
@@ -28,10 +29,11 @@ impl JsonWriter {
         self.out.clear();
         self.comma = false;
     }
-    /// Takes the buffer, leaving an empty one.
+    /// Takes the buffer, leaving an empty one with as much room.
     pub fn take(&mut self) -> Vec<u8> {
         self.comma = false;
-        std::mem::take(&mut self.out)
+        let room = self.out.len();
+        std::mem::replace(&mut self.out, Vec::with_capacity(room))
     }
     /// Cuts back to an earlier length, e.g. to drop an object that turned out empty.
     pub fn truncate(&mut self, len: usize, comma: bool) {
@@ -154,7 +156,39 @@ impl JsonWriter {
         self.key(key);
         self.out.push(b'"');
         for byte in value {
-            let _ = write!(Fmt(&mut self.out), "{byte:02x}");
+            self.out.extend_from_slice(&hex(*byte));
+        }
+        self.out.push(b'"');
+        self.comma = true;
+    }
+    /// ASCII that needs no escaping as a string.
+    pub fn plain(&mut self, key: &str, text: &[u8]) {
+        self.key(key);
+        self.out.push(b'"');
+        self.out.extend_from_slice(text);
+        self.out.push(b'"');
+        self.comma = true;
+    }
+    /// An IP address as a string; `version` is the packet's IP version (4 or 6), since ::ffff:a.b.c.d may really be on the wire.
+    pub fn address(&mut self, key: &str, address: Addr, version: u8) {
+        self.key(key);
+        self.out.push(b'"');
+        let bytes = address.0.to_be_bytes();
+        if version == 4 {
+            for (at, octet) in bytes[12..].iter().enumerate() {
+                if at > 0 {
+                    self.out.push(b'.');
+                }
+                self.number(u64::from(*octet));
+            }
+        } else {
+            // In full, as Suricata writes it: tools compare these texts.
+            for (at, byte) in bytes.iter().enumerate() {
+                if at > 0 && at % 2 == 0 {
+                    self.out.push(b':');
+                }
+                self.out.extend_from_slice(&hex(*byte));
+            }
         }
         self.out.push(b'"');
         self.comma = true;
@@ -220,10 +254,15 @@ impl JsonWriter {
 
     fn quoted(&mut self, value: &[u8]) {
         self.out.push(b'"');
-        for chunk in value.utf8_chunks() {
-            self.escaped(chunk.valid());
-            for byte in chunk.invalid() {
-                let _ = write!(Fmt(&mut self.out), "\\\\x{byte:02x}");
+        if value.is_ascii() {
+            self.escaped(value);
+        } else {
+            for chunk in value.utf8_chunks() {
+                self.escaped(chunk.valid().as_bytes());
+                for byte in chunk.invalid() {
+                    self.out.extend_from_slice(b"\\\\x");
+                    self.out.extend_from_slice(&hex(*byte));
+                }
             }
         }
         self.out.push(b'"');
@@ -238,8 +277,8 @@ impl JsonWriter {
         let _ = write!(Fmt(&mut self.out), "[truncated {} additional bytes]\"", tail.len());
     }
 
-    fn escaped(&mut self, text: &str) {
-        let bytes = text.as_bytes();
+    /// `bytes` are UTF-8.
+    fn escaped(&mut self, bytes: &[u8]) {
         let mut start = 0;
         for (at, &byte) in bytes.iter().enumerate() {
             if byte >= 0x20 && byte != b'"' && byte != b'\\' && byte != 0x7f {
@@ -262,6 +301,12 @@ impl JsonWriter {
         }
         self.out.extend_from_slice(&bytes[start..]);
     }
+}
+
+/// Two lower-case hex digits.
+fn hex(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 
 struct Fmt<'a>(&'a mut Vec<u8>);

@@ -45,7 +45,7 @@ impl Events {
         if let Some(session) = &flow.tcp {
             let flags = session.side(dir).tcp_flags();
             out.open_object("tcp");
-            out.fmt("tcp_flags", format_args!("{flags:02x}"));
+            out.hex("tcp_flags", &[flags]);
             tcp_flags(out, flags);
             out.close();
         }

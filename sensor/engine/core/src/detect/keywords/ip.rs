@@ -4,6 +4,7 @@ use super::{number, Keyword, Kind};
 use crate::decode::Packet;
 use crate::detect::builder::{no_value, some_value, RuleBuilder};
 use crate::detect::diagnostic::Refusal;
+use crate::detect::program::number::NumberTest;
 use crate::detect::rule::Transport;
 
 /// The IPv4 header, options included.
@@ -173,14 +174,21 @@ pub static IP_PROTO: Keyword = Keyword {
     refuses: &["ip_proto;", "ip_proto:nonsense;", "ip_proto:300;"],
     parse: |rule, value| {
         let value = some_value("ip_proto", value, "47")?;
-        if !matches!(rule.rule.transport, Transport::Ip | Transport::Any | Transport::Ipv4 | Transport::Ipv6)
-        {
+        if !matches!(
+            rule.rule.transport,
+            Transport::Ip | Transport::Any | Transport::Ipv4 | Transport::Ipv6 | Transport::Number(_)
+        ) {
             return Err(Refusal::error(
                 "ip_proto is for rules on any IP packet",
                 "write alert ip in the header, or remove ip_proto",
             ));
         }
         let test = number::named_test("ip_proto", value.trim_matches('"'), 255, &protocol)?;
+        if let (Transport::Ip, NumberTest::Equal(wanted)) = (rule.rule.transport, &test) {
+            // As good as a header for this protocol, and packets of other protocols never meet the rule.
+            rule.rule.transport = Transport::Number(u8::try_from(*wanted).unwrap_or(u8::MAX));
+            return Ok(());
+        }
         rule.packet_test(move |cx| cx.packet.ip_version != 0 && test.holds(u64::from(cx.packet.proto)));
         Ok(())
     },
