@@ -9,6 +9,10 @@ use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
+/// Many small objects live and die with flows and transactions, which this allocator handles in fewer cycles than malloc.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 create_exception!(_engine, EngineError, PyException);
 
 /// The Suricata version whose rule language and events this build follows.

@@ -44,7 +44,7 @@ pub const WEAK_BUFFERS: &[&str] = &[
 
 /// Longest literal of a prefilter. Hyperscan 5.4.0 refuses to scan short data (-13) with a database that holds a
 /// longer one (68 bytes answer wrongly, 66 do not; report-once), and 64 bytes tell rules apart as well as more.
-const PATTERN_MAX_BYTES: usize = 64;
+pub const PATTERN_MAX_BYTES: usize = 64;
 
 /// How selective a pattern is: rare bytes count more, repeated bytes hardly at all.
 pub fn strength(bytes: &[u8]) -> u32 {

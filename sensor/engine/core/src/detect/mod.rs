@@ -52,6 +52,7 @@ mod threshold_config;
 pub mod transforms;
 pub mod tx_groups;
 pub mod tx_run;
+pub mod window;
 pub mod xbits;
 
 pub use rule::Rule;

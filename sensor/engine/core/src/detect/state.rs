@@ -1,6 +1,7 @@
 //! What detection keeps on flows and transactions between packets.
 
 use super::tag::Tagged;
+use super::window::Windows;
 use crate::direction::PerDir;
 
 /// Per transaction and direction.
@@ -12,8 +13,10 @@ pub struct TxDetect {
     pub done: bool,
     /// Files that stood in it when it was last inspected.
     pub files: usize,
-    /// Rules that reached some of their buffers: (rule number, bits of the buffers that matched, finished).
+    /// Rules that reached some of their buffers, sorted by rule.
     pub partial: Vec<PartialMatch>,
+    /// What was scanned of growing buffers.
+    pub windows: Windows,
 }
 
 /// A rule that matched on this transaction so far.

@@ -9,6 +9,7 @@ use super::ruleset::Ruleset;
 use super::run::{Detector, Hit};
 use super::state::{PartialMatch, TxDetect};
 use super::tx_groups::{BufferGroup, TxGroup};
+use super::window::Windows;
 use crate::app::{ProtocolId, Transaction, View};
 use crate::decode::Packet;
 use crate::direction::Dir;
@@ -18,7 +19,7 @@ use crate::flow::Flow;
 const TESTS_MAX: usize = 32;
 
 /// A multi-buffer with more instances than this is inspected only so far: cost stays linear in the bytes that made them.
-const INSTANCES_MAX: usize = 1024;
+const INSTANCES_MAX: u16 = 1024;
 
 /// How one test of a rule stands.
 enum Verdict {
@@ -102,7 +103,7 @@ impl Detector {
         }
         self.candidates.clear();
         if let Some(tx) = flow.app.parser.as_ref().and_then(|p| p.tx(id)) {
-            self.scan_buffers(rules, group, tx, dir, progress, &state);
+            self.scan_buffers(rules, group, tx, dir, progress, &mut state);
         }
         let advanced = state.prefiltered <= progress;
         if advanced || group.always_streams {
@@ -115,9 +116,10 @@ impl Detector {
         self.candidates.sort_unstable();
         self.candidates.dedup();
         let candidates = std::mem::take(&mut self.candidates);
+        let mut news = Vec::new();
         for number in &candidates {
             let Some(rule) = rules.rule(*number) else { continue };
-            let at = state.partial.iter().position(|p| p.rule == *number);
+            let at = state.partial.binary_search_by_key(number, |p| p.rule).ok();
             let mut known =
                 at.and_then(|at| state.partial.get(at).copied()).unwrap_or(PartialMatch::new(*number));
             if known.finished {
@@ -150,7 +152,7 @@ impl Detector {
             }
             match at.and_then(|at| state.partial.get_mut(at)) {
                 Some(slot) => *slot = known,
-                None if known.matched != 0 || known.finished => state.partial.push(known),
+                None if known.matched != 0 || known.finished => news.push(known),
                 None => {}
             }
         }
@@ -159,6 +161,10 @@ impl Detector {
         state.done = complete;
         if complete {
             state.partial = Vec::new();
+            state.windows = Windows::default();
+        } else if !news.is_empty() {
+            state.partial.append(&mut news);
+            state.partial.sort_unstable_by_key(|p| p.rule);
         }
         if let Some(tx) = flow.app.parser.as_mut().and_then(|p| p.tx_mut(id)) {
             tx.meta_mut().detect[dir] = state;
@@ -172,9 +178,9 @@ impl Detector {
         tx: &dyn Transaction,
         dir: Dir,
         progress: u8,
-        state: &TxDetect,
+        state: &mut TxDetect,
     ) {
-        for buffer in &group.buffers {
+        for (at, buffer) in (0u16..).zip(&group.buffers) {
             if buffer.progress > progress {
                 break;
             }
@@ -182,14 +188,16 @@ impl Detector {
                 continue;
             }
             for index in 0..if buffer.multi { INSTANCES_MAX } else { 1 } {
-                let Some(view) = buffers::read(tx, buffer.local, index, dir) else { break };
+                let Some(view) = buffers::read(tx, buffer.local, usize::from(index), dir) else { break };
+                let (prefilter, scan) = (&buffer.prefilter, &mut self.scan);
                 match shaping(rules, buffer) {
-                    None => {
-                        buffer.prefilter.scan(view.data, view.offset, &mut self.scan, &mut self.candidates)
+                    None if buffer.streaming => {
+                        state.windows.scan((at, index), view, prefilter, scan, &mut self.candidates);
                     }
+                    None => prefilter.scan(view.data, view.offset, scan, &mut self.candidates),
                     Some(test) => {
                         let shaped = shape(test, view.data, &self.scripts);
-                        buffer.prefilter.scan(&shaped, 0, &mut self.scan, &mut self.candidates);
+                        prefilter.scan(&shaped, 0, scan, &mut self.candidates);
                     }
                 }
             }
@@ -334,7 +342,7 @@ impl Scene<'_> {
         }
         let mut seen = false;
         for index in 0..if buffer.multi { INSTANCES_MAX } else { 1 } {
-            let Some(view) = buffers::read(tx, local, index, dir) else { break };
+            let Some(view) = buffers::read(tx, local, usize::from(index), dir) else { break };
             seen = true;
             if test.absent != Absent::Only && self.shaped(test, view, cx) {
                 return Verdict::Yes;
