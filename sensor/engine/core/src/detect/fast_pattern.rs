@@ -22,10 +22,7 @@ pub struct Candidate {
     pub bytes: Vec<u8>,
     pub nocase: bool,
     pub ask: Ask,
-    pub min_start: u32,
     pub max_end: Option<u32>,
-    /// The content's bounds are all in `min_start` and `max_end`, and nothing hangs on where it matched.
-    pub exact: bool,
     /// A buffer whose values are few and common (methods, status codes): taken when nothing better is there.
     pub weak_buffer: bool,
 }
@@ -45,6 +42,9 @@ pub const WEAK_BUFFERS: &[&str] = &[
 /// Longest literal of a prefilter. Hyperscan 5.4.0 refuses to scan short data (-13) with a database that holds a
 /// longer one (68 bytes answer wrongly, 66 do not; report-once), and 64 bytes tell rules apart as well as more.
 pub const PATTERN_MAX_BYTES: usize = 64;
+
+/// A single byte is in nearly everything: finding it costs more than trying the rule, and slows the search for the others.
+const PATTERN_MIN_BYTES: usize = 2;
 
 /// How selective a pattern is: rare bytes count more, repeated bytes hardly at all.
 pub fn strength(bytes: &[u8]) -> u32 {
@@ -71,7 +71,8 @@ pub fn strength(bytes: &[u8]) -> u32 {
 
 /// The best of `candidates`.
 pub fn choose(candidates: Vec<Candidate>) -> Option<FastPattern> {
-    let best = candidates.into_iter().max_by_key(|c| {
+    let serving = candidates.into_iter().filter(|c| c.bytes.len() >= PATTERN_MIN_BYTES);
+    let best = serving.max_by_key(|c| {
         let asked = c.ask != Ask::No;
         (asked, c.buffer.is_some(), !c.weak_buffer, strength(&c.bytes))
     })?;
@@ -85,15 +86,8 @@ pub fn choose(candidates: Vec<Candidate>) -> Option<FastPattern> {
     let whole = whole && bytes.len() <= PATTERN_MAX_BYTES;
     let bytes = bytes.get(..PATTERN_MAX_BYTES).map_or_else(|| bytes.clone(), <[u8]>::to_vec);
     // A part of the content stands elsewhere than the content: its bounds are not known here.
-    let (min_start, max_end) = if whole { (best.min_start, best.max_end) } else { (0, None) };
-    Some(FastPattern {
-        buffer: best.buffer,
-        bytes,
-        nocase: best.nocase,
-        min_start,
-        max_end,
-        exact: best.exact && whole,
-    })
+    let max_end = best.max_end.filter(|_| whole);
+    Some(FastPattern { buffer: best.buffer, bytes, nocase: best.nocase, max_end })
 }
 
 #[cfg(test)]
@@ -106,9 +100,7 @@ mod tests {
             bytes: bytes.as_bytes().to_vec(),
             nocase: false,
             ask,
-            min_start: 0,
             max_end: None,
-            exact: true,
             weak_buffer: false,
         }
     }
@@ -118,20 +110,21 @@ mod tests {
         let pick = |list| choose(list).map(|f| String::from_utf8(f.bytes).unwrap());
         let no = Ask::No;
         assert_eq!(
-            pick(vec![candidate(Some(0), "longest", no), candidate(None, "x", Ask::Yes)]).unwrap(),
-            "x"
+            pick(vec![candidate(Some(0), "longest", no), candidate(None, "xy", Ask::Yes)]).unwrap(),
+            "xy"
         );
         assert_eq!(pick(vec![candidate(None, "longest", no), candidate(Some(1), "abc", no)]).unwrap(), "abc");
         assert_eq!(pick(vec![candidate(None, "aaaaaa", no), candidate(None, "xyz", no)]).unwrap(), "xyz");
         assert_eq!(pick(vec![candidate(None, "abcdef", Ask::Chop(2, 3))]).unwrap(), "cde");
         assert!(choose(Vec::new()).is_none());
+        assert!(choose(vec![candidate(None, "x", Ask::Yes)]).is_none(), "one byte is no help");
     }
 
     #[test]
     fn a_long_content_is_found_by_its_start() {
         let chosen = choose(vec![candidate(None, &"ab".repeat(40), Ask::No)]).unwrap();
-        assert_eq!((chosen.bytes.len(), chosen.exact, chosen.max_end), (PATTERN_MAX_BYTES, false, None));
+        assert_eq!((chosen.bytes.len(), chosen.max_end), (PATTERN_MAX_BYTES, None));
         let chosen = choose(vec![candidate(None, &"ab".repeat(32), Ask::No)]).unwrap();
-        assert_eq!((chosen.bytes.len(), chosen.exact), (64, true));
+        assert_eq!(chosen.bytes.len(), 64);
     }
 }

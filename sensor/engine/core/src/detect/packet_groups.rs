@@ -1,4 +1,4 @@
-//! Groups of the rules that are about packets and raw streams (everything but transactions).
+//! Groups of the rules that are about packets and raw streams, and of those about transactions whose pattern is there.
 
 use super::address_index::AddressIndex;
 use super::ports::{is_narrow, PortTable};
@@ -231,7 +231,7 @@ impl PacketGroups {
         let mut by_event: HashMap<u16, Vec<u32>> = HashMap::new();
         let (event_rules, others): (Vec<&Rule>, Vec<&Rule>) = rules
             .iter()
-            .filter(|r| !r.is_app() && r.frame().is_none())
+            .filter(|r| (!r.is_app() || r.is_payload_led()) && r.frame().is_none())
             .partition(|r| event_code(r).is_some());
         for rule in event_rules {
             if let Some(code) = event_code(rule) {

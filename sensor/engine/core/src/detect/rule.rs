@@ -185,11 +185,8 @@ pub struct FastPattern {
     pub buffer: Option<usize>,
     pub bytes: Vec<u8>,
     pub nocase: bool,
-    /// Bounds on where it may start and end, when the rule's content says so (absolute only): offset, depth end.
-    pub min_start: u32,
+    /// Where it ends at the latest, when the rule's content says so (absolute only).
     pub max_end: Option<u32>,
-    /// The pattern alone decides its content (no need to search it again): not negated, not chopped, no bounds beyond these.
-    pub exact: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -442,6 +439,14 @@ impl Rule {
             Target::Frame(protocol, kind) => Some((protocol, kind)),
             _ => None,
         })
+    }
+
+    /// A rule about transactions whose prefilter pattern is in the payload or stream: only a packet in which it was found
+    /// can complete the rule.
+    pub fn is_payload_led(&self) -> bool {
+        self.payload.is_some()
+            && self.fast_pattern.as_ref().is_some_and(|fast| fast.buffer.is_none())
+            && self.arrow != Arrow::Transaction
     }
 
     /// Whether the rule looks at transactions.

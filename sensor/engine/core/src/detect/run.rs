@@ -42,6 +42,8 @@ pub struct DetectCounters {
 pub struct Detector {
     pub(super) scan: ScanState,
     pub(super) candidates: Vec<u32>,
+    /// Rules about transactions whose pattern is in the packet or stretch of stream in hand.
+    pub(super) payload_led: Vec<u32>,
     pub(super) hits: Vec<Hit>,
     pub(super) scripts: Scripts,
     thresholds: Thresholds,
@@ -60,6 +62,7 @@ impl Detector {
         Ok(Detector {
             scan,
             candidates: Vec::new(),
+            payload_led: Vec::new(),
             hits: Vec::new(),
             scripts: Scripts::new(&rules.names, &rules.datasets),
             thresholds: Thresholds::default(),
@@ -153,6 +156,15 @@ impl Detector {
         }
         self.candidates.sort_unstable();
         self.candidates.dedup();
+        self.payload_led.clear();
+        let led = &mut self.payload_led;
+        self.candidates.retain(|number| {
+            let led_here = rules.rule(*number).is_some_and(Rule::is_app);
+            if led_here {
+                led.push(*number);
+            }
+            !led_here
+        });
         self.counters.candidates = self.counters.candidates.saturating_add(self.candidates.len() as u64);
     }
 

@@ -27,7 +27,9 @@ pub struct TxGroup {
     pub buffers: Vec<BufferGroup>,
     /// Rules no pattern leads to.
     pub always: Vec<u32>,
-    /// The same, but about app-layer events: only for transactions that have some.
+    /// Rules that a pattern in the payload or stream leads to, sorted.
+    pub payload_led: Vec<u32>,
+    /// Rules without a pattern about app-layer events: only for transactions that have some.
     pub on_events: Vec<u32>,
     /// Whether any rule of this group reads a streaming buffer, or facts of growing files, without a pattern.
     pub always_streams: bool,
@@ -35,7 +37,10 @@ pub struct TxGroup {
 
 impl TxGroup {
     pub fn is_empty(&self) -> bool {
-        self.buffers.is_empty() && self.always.is_empty() && self.on_events.is_empty()
+        self.buffers.is_empty()
+            && self.always.is_empty()
+            && self.payload_led.is_empty()
+            && self.on_events.is_empty()
     }
 }
 
@@ -62,6 +67,7 @@ impl TxGroups {
                     match lead(rule, protocol, dir) {
                         Lead::Buffer(key, at) => by_buffer.entry(key).or_default().push((rule.number, at)),
                         Lead::OtherDirection => {}
+                        Lead::None if rule.is_payload_led() => group.payload_led.push(rule.number),
                         Lead::None if rule.tx_tests.iter().any(|t| t.needs_events()) => {
                             group.on_events.push(rule.number)
                         }

@@ -109,6 +109,8 @@ impl Detector {
         if advanced || group.always_streams {
             self.candidates.extend_from_slice(&group.always);
         }
+        let led_here = self.payload_led.iter().filter(|n| group.payload_led.binary_search(n).is_ok());
+        self.candidates.extend(led_here);
         if has_events {
             self.candidates.extend_from_slice(&group.on_events);
         }

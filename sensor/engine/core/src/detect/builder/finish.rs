@@ -64,10 +64,9 @@ impl RuleBuilder<'_> {
             let may_prefilter = list.transforms.iter().all(|t| t.may_prefilter());
             if !matches!(target, Target::Packet(_)) && list.absent == Absent::No && may_prefilter {
                 let weak_buffer = matches!(target, Target::App(b) if is_weak(b));
-                for (op, mut candidate) in found {
+                for mut candidate in found {
                     candidate.buffer = slot;
                     candidate.weak_buffer = weak_buffer;
-                    candidate.exact &= !retried(&program, op);
                     candidates.push(candidate);
                 }
             }
@@ -150,7 +149,7 @@ impl RuleBuilder<'_> {
 }
 
 /// Drafts become tests. Contents asked for `only` come first, since nothing may hang on where they matched.
-fn compile(mut items: Vec<Item>) -> (Vec<Op>, Vec<(usize, Candidate)>) {
+fn compile(mut items: Vec<Item>) -> (Vec<Op>, Vec<Candidate>) {
     items.sort_by_key(|item| !matches!(item, Item::Content(c) if c.ask == Ask::Only));
     let mut ops = Vec::with_capacity(items.len());
     let mut candidates = Vec::new();
@@ -159,7 +158,7 @@ fn compile(mut items: Vec<Item>) -> (Vec<Op>, Vec<(usize, Candidate)>) {
             Item::Op(op) => ops.push(op),
             Item::Content(draft) => {
                 if !draft.negated {
-                    candidates.push((ops.len(), candidate(&draft)));
+                    candidates.push(candidate(&draft));
                 }
                 ops.push(Op::Content(content(draft)));
             }
@@ -194,23 +193,13 @@ fn candidate(draft: &ContentDraft) -> Candidate {
     } else {
         fixed(draft.depth).map(|depth| depth.saturating_add(min_start.unwrap_or(0)))
     };
-    let variable = [draft.offset, draft.depth].iter().any(|a| matches!(a, Some(Amount::Variable(_))));
     Candidate {
         buffer: None,
         bytes: draft.bytes.clone(),
         nocase: draft.nocase,
         ask: draft.ask,
-        min_start: min_start.unwrap_or(0),
         max_end,
-        exact: !relative && !draft.ends_with && !variable,
         weak_buffer: false,
-    }
-}
-
-fn retried(program: &Program, op: usize) -> bool {
-    match program.ops().get(op) {
-        Some(Op::Content(content)) => content.retry,
-        _ => true,
     }
 }
 
