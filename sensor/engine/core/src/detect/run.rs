@@ -149,8 +149,10 @@ impl Detector {
                 }
                 if packet.origin == Origin::FlowEnd {
                     // Rules without a pattern look at what came last too; of a packet's header there is nothing to see.
-                    let on_data = |number: &&u32| rules.rule(**number).is_some_and(|r| r.payload.is_some());
-                    self.candidates.extend(group.always.iter().filter(on_data));
+                    let mut plain = Vec::new();
+                    group.always.collect(port, flow, &mut plain);
+                    plain.retain(|number| rules.rule(*number).is_some_and(|r| r.payload.is_some()));
+                    self.candidates.append(&mut plain);
                 }
             }
         }
