@@ -34,7 +34,8 @@ impl FileWants {
 
 /// Says what the first bytes of a file are, as libmagic does. It is asked when somebody wants to know, and once per file.
 #[derive(Clone)]
-pub struct Describer(pub Arc<dyn Fn(&[u8]) -> Option<String> + Send + Sync>);
+pub struct Describer(pub Arc<Describe>);
+type Describe = dyn Fn(&[u8]) -> Option<String> + Send + Sync;
 
 impl fmt::Debug for Describer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

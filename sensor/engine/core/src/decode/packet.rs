@@ -21,6 +21,40 @@ impl Addr {
     pub fn is_v4(self) -> bool {
         self.0 >> 32 == 0xffff
     }
+    /// Appends its text; `version` is the packet's IP version (4 or 6), since ::ffff:a.b.c.d may really be on the wire. Every
+    /// event has two: no formatting machinery.
+    pub fn write(self, version: u8, out: &mut Vec<u8>) {
+        let [.., a, b, c, d] = self.0.to_be_bytes();
+        if version == 4 {
+            for (at, octet) in [a, b, c, d].into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b'.');
+                }
+                if octet >= 100 {
+                    out.push(b'0' | (octet / 100));
+                }
+                if octet >= 10 {
+                    out.push(b'0' | (octet / 10 % 10));
+                }
+                out.push(b'0' | (octet % 10));
+            }
+            return;
+        }
+        // In full, as Suricata writes it: tools compare these texts.
+        for (at, byte) in self.0.to_be_bytes().into_iter().enumerate() {
+            if at > 0 && at % 2 == 0 {
+                out.push(b':');
+            }
+            let digit = |value: u8| b"0123456789abcdef".get(usize::from(value)).copied();
+            out.extend([byte >> 4, byte & 15].into_iter().filter_map(digit));
+        }
+    }
+    /// Its text, see `write`.
+    pub fn display(self, version: u8) -> String {
+        let mut text = Vec::new();
+        self.write(version, &mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    }
 }
 
 /// Where a packet came from (EVE `pkt_src`).

@@ -70,7 +70,7 @@ fn tcp_over_vlan_tagged_ethernet() {
     assert!(packet.has_ethernet);
     assert_eq!(packet.payload(), b"hello");
     assert_eq!((packet.src_port, packet.dst_port), (80, 256));
-    assert_eq!(packet.src, Addr::v4([10, 0, 0, 1]));
+    assert_eq!(packet.src.display(4), "10.0.0.1");
     assert_eq!(packet.ip_id(), Some(7));
     assert_eq!(packet.ip_flags(), Some(2));
     assert_eq!(packet.l4_header().len(), 40);
@@ -332,4 +332,14 @@ fn real_captures_are_survived() {
         }
     }
     assert!(frames > 0, "no captures below CORPORA_DIR/pcaps");
+}
+
+#[test]
+fn addresses_are_written_as_suricata_writes_them() {
+    for (octets, text) in [([0, 9, 10, 99], "0.9.10.99"), ([100, 109, 199, 255], "100.109.199.255")] {
+        assert_eq!(Addr::v4(octets).display(4), text);
+    }
+    let mut bytes = [0; 16];
+    (bytes[0], bytes[1], bytes[15]) = (0x20, 0x01, 0xaf);
+    assert_eq!(Addr::v6(bytes).display(6), "2001:0000:0000:0000:0000:0000:0000:00af");
 }

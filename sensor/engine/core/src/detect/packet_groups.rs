@@ -124,7 +124,8 @@ pub struct PlainGroups {
 
 impl PlainGroups {
     fn build(rules: &[&Rule], dir: Dir) -> PlainGroups {
-        let mut groups = PlainGroups { by_protocol: vec![Vec::new(); PROTOCOLS.len()], ..PlainGroups::default() };
+        let mut groups =
+            PlainGroups { by_protocol: vec![Vec::new(); PROTOCOLS.len()], ..PlainGroups::default() };
         let mut narrow: Vec<(u32, PortSet)> = Vec::new();
         for rule in rules {
             if rule.is_recognition_only() {

@@ -169,27 +169,11 @@ impl JsonWriter {
         self.out.push(b'"');
         self.comma = true;
     }
-    /// An IP address as a string; `version` is the packet's IP version (4 or 6), since ::ffff:a.b.c.d may really be on the wire.
+    /// An IP address as a string, see `Addr::write`.
     pub fn address(&mut self, key: &str, address: Addr, version: u8) {
         self.key(key);
         self.out.push(b'"');
-        let bytes = address.0.to_be_bytes();
-        if version == 4 {
-            for (at, octet) in bytes[12..].iter().enumerate() {
-                if at > 0 {
-                    self.out.push(b'.');
-                }
-                self.number(u64::from(*octet));
-            }
-        } else {
-            // In full, as Suricata writes it: tools compare these texts.
-            for (at, byte) in bytes.iter().enumerate() {
-                if at > 0 && at % 2 == 0 {
-                    self.out.push(b':');
-                }
-                self.out.extend_from_slice(&hex(*byte));
-            }
-        }
+        address.write(version, &mut self.out);
         self.out.push(b'"');
         self.comma = true;
     }

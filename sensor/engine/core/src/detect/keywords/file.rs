@@ -125,9 +125,7 @@ pub static FILEMAGIC: Keyword = Keyword {
         let (negated, bytes) = named("filemagic", value)?;
         let literal = Literal::new(&bytes, true);
         rule.shared.files.magic = true;
-        add(rule, move |file| {
-            file.magic().is_some_and(|m| literal.find(m.as_bytes()).is_some() != negated)
-        });
+        add(rule, move |file| file.magic().is_some_and(|m| literal.find(m.as_bytes()).is_some() != negated));
         Ok(())
     },
     ..Keyword::EMPTY

@@ -333,7 +333,7 @@ fn file_facts(lua: &Lua, tx: &dyn Transaction, id: usize, file: &File) -> Result
     facts.raw_set("tx_id", tx.meta().id)?;
     facts.raw_set("name", lua.create_string(&file.name)?)?;
     facts.raw_set("size", file.size)?;
-    facts.raw_set("magic", file.magic.as_deref())?;
+    facts.raw_set("magic", file.magic())?;
     let state = match file.state {
         FileState::Open => "OPENED",
         other => other.eve_name(),
