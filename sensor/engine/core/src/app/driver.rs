@@ -197,7 +197,6 @@ impl Driver {
         ParseCx {
             ts: packet.ts,
             datagram: packet.tcp().is_none() && packet.origin != Origin::FlowEnd,
-            packet_number: packet.number,
             src_port: flow.src_port,
             dst_port: flow.dst_port,
             eof,

@@ -90,8 +90,6 @@ pub struct ParseCx {
     pub ts: Timestamp,
     /// Set by the driver: `data` is one whole datagram (UDP), not a piece of a stream.
     pub datagram: bool,
-    /// Number of the packet in hand (EVE `pcap_cnt`).
-    pub packet_number: u64,
     pub src_port: u16,
     pub dst_port: u16,
     /// Set by the driver: this is the last data of the direction.

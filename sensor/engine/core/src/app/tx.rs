@@ -45,8 +45,6 @@ pub struct TxMeta {
     pub record_dir: Option<Dir>,
     /// The record is written.
     pub logged: bool,
-    /// Number of the packet that finished it, once known (EVE `pcap_cnt` of the record).
-    pub packet_number: u64,
     /// Events already written as anomaly records.
     pub events_logged: u128,
     /// The rule (sid) that asked for all files of a direction to be stored.

@@ -10,6 +10,8 @@ pub struct EveConfig {
     pub alert: bool,
     pub flow: bool,
     pub stats: bool,
+    /// Counters that are 0 are in them too.
+    pub stats_zeros: bool,
     /// One event per direction of a flow; only when asked for.
     pub netflow: bool,
     /// Only when asked for.
@@ -68,6 +70,7 @@ impl EveConfig {
             alert: on("alert"),
             flow: on("flow"),
             stats: on("stats"),
+            stats_zeros: flag(option("stats", "null-values"), true),
             netflow: types.is_some_and(|t| t.contains_key("netflow")),
             arp: types.is_some_and(|t| t.contains_key("arp")),
             files: on("files"),

@@ -15,7 +15,12 @@ impl Events {
         out.str("event_type", "stats");
         out.open_object("stats");
         out.uint("uptime", uptime_seconds);
-        nest(out, counters, 0);
+        if self.config.stats_zeros {
+            nest(out, counters, 0);
+        } else {
+            let some: Vec<_> = counters.iter().filter(|(_, value)| *value != 0).cloned().collect();
+            nest(out, &some, 0);
+        }
         out.close();
         self.end(Lane::Health, ts);
     }

@@ -164,7 +164,6 @@ impl HttpParser {
     pub(super) fn finish(&mut self, dir: Dir, whole: bool, cx: &mut ParseCx) {
         if let Some(tx) = self.current(dir) {
             tx.finish(dir, whole);
-            tx.meta.packet_number = cx.packet_number;
         }
         let half = &mut self.halves[dir];
         half.tx = None;

@@ -21,7 +21,7 @@ pub struct Feed {
 }
 
 pub fn cx() -> ParseCx {
-    ParseCx { packet_number: 1, src_port: 40_000, dst_port: 80, ..ParseCx::default() }
+    ParseCx { src_port: 40_000, dst_port: 80, ..ParseCx::default() }
 }
 
 impl Feed {

@@ -190,7 +190,6 @@ impl Http2Parser {
             _ => true,
         };
         let Some(tx) = self.get(id) else { return };
-        tx.meta.packet_number = cx.packet_number;
         tx.saw(dir, header.kind);
         if !sizes_fit {
             tx.event(Event::InvalidFrameLength);
@@ -285,7 +284,6 @@ impl Http2Parser {
             Some(promised) => (self.of(&header, promised), Dir::ToServer),
         };
         let Some(tx) = id.and_then(|id| self.get(id)) else { return };
-        tx.meta.packet_number = cx.packet_number;
         if overflow {
             tx.event(Event::HeaderIntegerOverflow);
         } else if !good {
@@ -330,7 +328,6 @@ impl Http2Parser {
         let id = self.streams.get(&stream).copied();
         if let Some(tx) = id.and_then(|id| self.get(id)) {
             tx.end(dir, FileState::Closed);
-            tx.meta.packet_number = cx.packet_number;
             cx.trigger_raw[dir] = true;
         }
     }
@@ -495,12 +492,11 @@ impl Parser for Http2Parser {
         Outcome::Done
     }
 
-    fn close(&mut self, dir: Dir, cx: &mut ParseCx) {
+    fn close(&mut self, dir: Dir, _cx: &mut ParseCx) {
         self.closed[dir] = true;
         self.changed.note_all();
         for tx in self.txs.iter_mut().flatten().filter(|tx| !tx.is_complete()) {
             tx.end(dir, FileState::Truncated);
-            tx.meta.packet_number = cx.packet_number;
         }
         if Dir::BOTH.iter().all(|d| self.closed[*d]) {
             self.complete_all();

@@ -6,6 +6,7 @@ mod message;
 mod tests;
 
 use super::queue::{answers_from_queue, Queue};
+use super::setting::switch;
 use super::{
     Buffer, LogFor, Number, Outcome, ParseCx, Parser, Protocol, Recognise, Transaction, TxMeta, UpgradeHead,
     View,
@@ -135,6 +136,16 @@ impl Transaction for WebSocketTx {
             None => out.fmt("opcode", format_args!("unknown-{opcode}")),
         }
     }
+    fn log_alert(&self, out: &mut JsonWriter, options: &Value) {
+        let on = |name: &str| switch(&options[name]) == Some(true);
+        self.log(out, LogFor::Alert);
+        if on("websocket-payload") {
+            out.base64("payload_base64", &self.payload);
+        }
+        if on("websocket-payload-printable") {
+            out.printable("payload_printable", &self.payload);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -166,7 +177,7 @@ impl WebSocketParser {
     }
 
     /// A frame of which `payload` is what is looked at.
-    fn frame(&mut self, dir: Dir, header: Header, payload: &[u8], packet_number: u64) {
+    fn frame(&mut self, dir: Dir, header: Header, payload: &[u8]) {
         let mut bytes = payload.to_vec();
         header.unmask(&mut bytes);
         let max = self.payload_max;
@@ -174,7 +185,6 @@ impl WebSocketParser {
         self.live_bytes = self.live_bytes.saturating_add(payload.len());
         let tx = self.txs.push(|id| WebSocketTx { meta: TxMeta::new(id), dir, header, payload });
         tx.meta.skip[dir.opposite()] = true;
-        tx.meta.packet_number = packet_number;
         if header.len > max as u64 {
             tx.meta.set_event(SKIP_END);
         }
@@ -221,7 +231,7 @@ impl Parser for WebSocketParser {
             cx.frame_of(frames::HEADER, offset, Some(header_len as u64), tx);
             cx.frame_of(frames::PDU, offset, Some(header.len.saturating_add(header_len as u64)), tx);
             cx.frame_of(frames::DATA, behind, Some(header.len), tx);
-            self.frame(dir, header, payload, cx.packet_number);
+            self.frame(dir, header, payload);
             cx.trigger_raw[dir] = true;
             self.halves[dir].skip = header.len.saturating_sub(looked_at as u64);
             at = at.saturating_add(end);
