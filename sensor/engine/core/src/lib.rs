@@ -16,6 +16,7 @@ pub mod flow;
 pub mod listing;
 pub mod quarantine;
 pub mod replay;
+mod setting;
 pub mod stream;
 pub mod time;
 pub mod worker;

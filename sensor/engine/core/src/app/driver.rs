@@ -9,6 +9,7 @@ use super::{Outcome, ParseCx, Protocol, ProtocolId, PROTOCOLS};
 use crate::decode::{Origin, Packet};
 use crate::direction::{Dir, PerDir};
 use crate::flow::{ExceptionPolicy, Flow};
+use crate::setting;
 use crate::stream::{Chunk, StreamSide};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -444,9 +445,7 @@ impl Driver {
         if self.recogniser.enabled(id) == Enabled::Yes {
             let config = self.configs.get(usize::from(id.0)).unwrap_or(&Value::Null);
             let parser = (id.get().new)(config);
-            let depth = config.get("stream-depth");
-            let depth = depth.and_then(|d| d.as_u64().or_else(|| d.as_str()?.parse().ok()));
-            flow.app.stream_depth = depth.or(parser.stream_depth());
+            flow.app.stream_depth = setting::size(&config["stream-depth"]).or(parser.stream_depth());
             // Some protocols have one transaction, from the beginning.
             let begun = parser.tx_ids().end;
             flow.app.parser = Some(parser);

@@ -55,7 +55,6 @@ pub mod quic;
 pub mod rdp;
 pub mod recognise;
 pub mod rfb;
-pub(crate) mod setting;
 pub mod sip;
 pub mod smb;
 pub mod smtp;

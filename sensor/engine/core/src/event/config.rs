@@ -1,6 +1,7 @@
 //! Which events are written and how: `eve` and `eve-types` of the engine's configuration document.
 
 use super::xff::Xff;
+use crate::setting;
 use serde_json::Value;
 
 #[derive(Clone, Debug)]
@@ -134,10 +135,5 @@ fn record_types(types: &serde_json::Map<String, Value>) -> serde_json::Map<Strin
 
 /// A switch; a mapping there (e.g. `metadata: {app-layer: true}`) means on.
 fn flag(value: &Value, default: bool) -> bool {
-    match value {
-        Value::Bool(on) => *on,
-        Value::String(text) => matches!(text.as_str(), "yes" | "true" | "on" | "1"),
-        Value::Object(_) => true,
-        _ => default,
-    }
+    value.is_object() || setting::switch(value).unwrap_or(default)
 }

@@ -1,11 +1,11 @@
 //! The client's address as a proxy names it in a header (`xff` of EVE's output and types; Suricata manual, "Eve JSON Output"):
 //! beside the event's own addresses, or in place of the client's.
 
-use crate::app::setting::switch;
 use crate::app::Transaction;
 use crate::direction::Dir;
 use crate::event::JsonWriter;
 use crate::flow::Flow;
+use crate::setting::switch;
 use serde_json::Value;
 use std::net::IpAddr;
 

@@ -1,6 +1,7 @@
 //! What the configuration wants of files: `outputs: - file-store`, the EVE type `files`, `magic-file`.
 
 use crate::app::digest::FileWants;
+use crate::setting;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -69,9 +70,5 @@ fn hashes(list: &Value, wants: &mut FileWants) {
 }
 
 fn is_on(value: &Value) -> bool {
-    match value {
-        Value::Bool(on) => *on,
-        Value::String(text) => matches!(text.as_str(), "yes" | "true" | "on" | "1"),
-        _ => false,
-    }
+    setting::switch(value).unwrap_or(false)
 }

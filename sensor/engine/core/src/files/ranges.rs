@@ -6,9 +6,9 @@
 
 use crate::app::digest::{FileWants, HELD_MAX};
 use crate::app::file::{File, FileState, Piece};
-use crate::app::setting::{number, size};
 use crate::decode::Addr;
 use crate::flow::Flow;
+use crate::setting::{number, size};
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, VecDeque};

@@ -2,7 +2,7 @@
 
 use super::key::Tracking;
 use super::FlowState;
-use crate::app::setting;
+use crate::setting;
 use serde::Deserialize;
 
 /// Node `flow`. Sizes are bytes.

@@ -11,6 +11,7 @@ mod tests;
 use super::queue::{answers_from_queue, Queue};
 use super::{Buffer, Outcome, ParseCx, Parser, Pattern, Probe, Protocol, Recognise};
 use crate::direction::{Dir, PerDir};
+use crate::setting;
 use call::Call;
 use pdu::{Datagram, Header, Interface, DATAGRAM_HEADER_LEN, HEADER_LEN};
 use std::sync::Arc;
@@ -110,9 +111,7 @@ impl DcerpcParser {
     fn new(config: &serde_json::Value) -> DcerpcParser {
         DcerpcParser {
             txs: Queue::new(usize::MAX), // `make` bounds it, by bytes too
-            live_max: super::smb::config::number(&config["max-tx"])
-                .and_then(|n| usize::try_from(n).ok())
-                .map_or(LIVE_TX_MAX, |n| n.clamp(1, LIVE_TX_MAX)),
+            live_max: setting::count(&config["max-tx"]).map_or(LIVE_TX_MAX, |n| n.clamp(1, LIVE_TX_MAX)),
             held: 0,
             contexts: Vec::new(),
             asked: 0,

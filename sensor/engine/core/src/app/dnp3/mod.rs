@@ -11,8 +11,9 @@ mod tx;
 mod tests;
 
 use super::queue::{answers_from_queue, Queue};
-use super::{setting, Buffer, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise};
+use super::{Buffer, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise};
 use crate::direction::{Dir, PerDir};
+use crate::setting;
 use decode::{Fault, Limits, Object};
 use link::{Header, Transport, HEADER_LEN};
 use tx::Dnp3Tx;
@@ -160,9 +161,7 @@ struct Dnp3Parser {
 
 impl Dnp3Parser {
     fn new(config: &serde_json::Value) -> Dnp3Parser {
-        let number = |key: &str, default: usize| {
-            setting::number(&config[key]).and_then(|n| usize::try_from(n).ok()).unwrap_or(default)
-        };
+        let number = |key: &str, default: usize| setting::count(&config[key]).unwrap_or(default);
         let max_tx = number("max-tx", LIVE_TX_MAX).max(1);
         Dnp3Parser {
             // A chunk may hold several messages that are done and not logged yet.

@@ -2,7 +2,7 @@
 
 use super::message::Message;
 use super::rrtype;
-use crate::app::setting::switch;
+use crate::setting::switch;
 use serde_json::Value;
 
 /// Which messages are logged and how.

@@ -9,8 +9,9 @@ mod tests;
 
 use super::cursor::Cursor;
 use super::queue::{answers_from_queue, Queue};
-use super::{setting, Buffer, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, TxMeta};
+use super::{Buffer, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, TxMeta};
 use crate::direction::{Dir, PerDir};
+use crate::setting;
 use message::{command, Header, Message, HEADER_LEN};
 use tx::EnipTx;
 
@@ -112,7 +113,7 @@ pub static ENIP: Protocol = Protocol {
     doc: "EtherNet/IP with the CIP messages it carries, over TCP and UDP. A request with its response is one transaction.",
     recognise: Recognise { patterns: &[], probe: Some(probe), tcp_ports: &[44818], udp_ports: &[44818] },
     new: |config| {
-        let max = setting::number(&config["max-tx"]).and_then(|n| usize::try_from(n).ok());
+        let max = setting::count(&config["max-tx"]);
         let max_tx = max.unwrap_or(LIVE_TX_MAX).max(1);
         Box::new(EnipParser { txs: Queue::new(max_tx.saturating_mul(16)), open: 0, max_tx, lost: PerDir::default() })
     },

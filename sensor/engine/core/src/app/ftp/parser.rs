@@ -8,6 +8,7 @@ use crate::app::expectation::Expect;
 use crate::app::queue::{answers_from_queue, Queue};
 use crate::app::{Outcome, ParseCx, Parser};
 use crate::direction::{Dir, PerDir};
+use crate::setting;
 use serde_json::Value;
 
 /// Bytes of a line, its end included, when the configuration says nothing (Suricata: 4096), and the most it may say.
@@ -32,28 +33,11 @@ pub struct FtpParser {
     anonymous: bool,
 }
 
-/// A number of the configuration, which may be text with a unit (`4kb`).
-fn setting(config: &Value, key: &str, default: usize) -> usize {
-    let node = &config[key];
-    let number = node.as_u64().or_else(|| {
-        let text = node.as_str()?.trim().to_ascii_lowercase();
-        let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (digits, unit) = text.split_at_checked(at)?;
-        let factor = match unit.trim() {
-            "" | "b" => 1,
-            "kb" | "kib" => 1 << 10,
-            "mb" | "mib" => 1 << 20,
-            _ => return None,
-        };
-        digits.parse::<u64>().ok()?.checked_mul(factor)
-    });
-    number.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0).unwrap_or(default)
-}
-
 impl FtpParser {
     pub fn new(config: &Value) -> FtpParser {
-        let max = setting(config, "max-line-length", LINE_MAX_BYTES).min(LINE_MOST_BYTES);
-        let max_tx = setting(config, "max-tx", TX_MAX);
+        let line = setting::size(&config["max-line-length"]).and_then(|n| usize::try_from(n).ok());
+        let max = line.filter(|n| *n > 0).unwrap_or(LINE_MAX_BYTES).min(LINE_MOST_BYTES);
+        let max_tx = setting::count(&config["max-tx"]).filter(|n| *n > 0).unwrap_or(TX_MAX);
         FtpParser {
             // Those given up are logged and go; if nothing ever came from the other side, memory is still bounded.
             txs: Queue::new(max_tx.saturating_mul(2)),

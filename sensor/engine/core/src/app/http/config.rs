@@ -3,6 +3,7 @@
 //! Names and defaults are Suricata's (user guide, "suricata.yaml": `libhtp`).
 
 use crate::app::body::BodyLimits;
+use crate::setting::{self, switch};
 use serde_json::Value;
 
 /// Most bytes of one line of a head: Suricata's `meta-field-limit`.
@@ -59,7 +60,7 @@ impl Config {
             return config;
         };
         for (key, value) in set {
-            let size = || size_of_value(value);
+            let size = || setting::size(value);
             match key.as_str() {
                 "request-body-limit" => assign(&mut config.request.limit, size()),
                 "response-body-limit" => assign(&mut config.response.limit, size()),
@@ -100,36 +101,6 @@ fn assign<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }
-}
-
-fn switch(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(on) => Some(*on),
-        Value::String(text) => match text.to_ascii_lowercase().as_str() {
-            "yes" | "true" | "on" | "1" => Some(true),
-            "no" | "false" | "off" | "0" | "auto" => Some(false),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// Bytes from a number or a text such as "100 KiB", "1mb", "4096".
-fn size_of_value(value: &Value) -> Option<u64> {
-    if let Some(number) = value.as_u64() {
-        return Some(number);
-    }
-    let text = value.as_str()?.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text.get(..digits)?.parse().ok()?;
-    let shift = match text.get(digits..)?.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kb" | "kib" => 10,
-        "m" | "mb" | "mib" => 20,
-        "g" | "gb" | "gib" => 30,
-        _ => return None,
-    };
-    number.checked_mul(1 << shift)
 }
 
 #[cfg(test)]

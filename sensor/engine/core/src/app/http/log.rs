@@ -2,9 +2,9 @@
 
 use super::headers::Known;
 use super::tx::{parse_range, HttpTx, Message};
-use crate::app::setting::{lists, switch};
 use crate::direction::Dir;
 use crate::event::JsonWriter;
+use crate::setting::{lists, switch};
 use serde_json::Value;
 
 /// Headers that `custom` may name; the marked ones are a request's, the others an answer's. The key in the record is the name

@@ -15,6 +15,7 @@ mod tx;
 
 use super::{dns, Buffer, Number, Parser, Pattern, Probe, Protocol, Recognise};
 use crate::direction::{Dir, PerDir};
+use crate::setting;
 use serde_json::Value;
 use tx::progress;
 
@@ -32,8 +33,8 @@ struct Config {
 impl Config {
     fn from_value(node: &Value) -> Config {
         let size = |key: &str, default: usize, most: usize| {
-            let given = node.get(key).and_then(|v| v.as_u64().or_else(|| v.as_str()?.trim().parse().ok()));
-            given.and_then(|n| usize::try_from(n).ok()).unwrap_or(default).clamp(1, most)
+            let given = setting::size(&node[key]).and_then(|n| usize::try_from(n).ok());
+            given.unwrap_or(default).clamp(1, most)
         };
         Config {
             max_streams: size("max-streams", 4096, 65_536),

@@ -7,11 +7,10 @@ pub mod message;
 mod tests;
 
 use super::queue::{answers_from_queue, Queue};
-use super::{
-    setting, LogFor, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction, TxMeta, View,
-};
+use super::{LogFor, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction, TxMeta, View};
 use crate::direction::{Dir, PerDir};
 use crate::event::JsonWriter;
+use crate::setting;
 use message::{error, Message, HEADER_LEN, LENGTH_MAX};
 
 /// Suricata's `request-flood`: requests of one flow without response. More are an event, and the oldest are closed.

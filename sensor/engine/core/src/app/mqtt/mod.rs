@@ -10,8 +10,9 @@ mod tx;
 mod tests;
 
 use super::queue::{answers_from_queue, Queue};
-use super::{setting, Buffer, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise};
+use super::{Buffer, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise};
 use crate::direction::{Dir, PerDir};
+use crate::setting;
 use message::{kind, Body, Header, Message};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

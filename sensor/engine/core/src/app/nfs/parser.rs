@@ -12,6 +12,7 @@ use crate::app::file::FileState;
 use crate::app::queue::{answers_from_queue, Queue};
 use crate::app::{Outcome, ParseCx, Parser};
 use crate::direction::{Dir, PerDir};
+use crate::setting::count;
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -67,8 +68,7 @@ pub struct NfsParser {
 
 impl NfsParser {
     pub fn new(config: &Value) -> NfsParser {
-        let max_tx = config["max-tx"].as_u64().or_else(|| config["max-tx"].as_str()?.trim().parse().ok());
-        let max_tx = max_tx.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0).unwrap_or(TX_MAX);
+        let max_tx = count(&config["max-tx"]).filter(|n| *n > 0).unwrap_or(TX_MAX);
         NfsParser {
             txs: Queue::new(max_tx.saturating_mul(2)),
             max_tx,

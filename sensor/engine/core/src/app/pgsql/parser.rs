@@ -8,6 +8,7 @@ use super::{probe_request, probe_response, Event, HEADER_LEN, LENGTH_LEN, LENGTH
 use crate::app::queue::{answers_from_queue, Queue};
 use crate::app::{Outcome, ParseCx, Parser, Probe, Transaction};
 use crate::direction::{Dir, PerDir};
+use crate::setting;
 use serde_json::Value;
 use std::collections::VecDeque;
 
@@ -40,12 +41,6 @@ pub struct PgsqlParser {
 
 impl PgsqlParser {
     pub fn new(config: &Value) -> PgsqlParser {
-        let switch = |value: Option<&Value>| match value {
-            Some(Value::Bool(on)) => *on,
-            Some(Value::String(text)) => matches!(text.as_str(), "yes" | "true" | "on" | "1"),
-            _ => false,
-        };
-        let max = config.get("max-tx").and_then(|max| max.as_u64().or_else(|| max.as_str()?.parse().ok()));
         PgsqlParser {
             txs: Queue::new(LIVE_TX_MAX),
             open: VecDeque::new(),
@@ -54,8 +49,8 @@ impl PgsqlParser {
             starting: true,
             encryption_asked: false,
             sasl: None,
-            open_max: max.and_then(|n| usize::try_from(n).ok()).unwrap_or(OPEN_TX_MAX).clamp(1, LIVE_TX_MAX),
-            passwords: switch(config.pointer("/log/passwords")),
+            open_max: setting::count(&config["max-tx"]).unwrap_or(OPEN_TX_MAX).clamp(1, LIVE_TX_MAX),
+            passwords: config.pointer("/log/passwords").and_then(setting::switch).unwrap_or(false),
         }
     }
 

@@ -13,8 +13,9 @@ mod tests;
 
 use super::queue::{answers_from_queue, Queue};
 use super::tls::hello::Hello;
-use super::{setting, Buffer, Outcome, ParseCx, Parser, Probe, Protocol, Recognise};
+use super::{Buffer, Outcome, ParseCx, Parser, Probe, Protocol, Recognise};
 use crate::direction::{Dir, PerDir};
+use crate::setting;
 use assemble::Assembler;
 use crypto::Keys;
 use frames::Frame;

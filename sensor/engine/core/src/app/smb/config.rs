@@ -1,5 +1,6 @@
 //! The configuration node `app-layer.protocols.smb`, named as in suricata.yaml.
 
+use crate::setting;
 use serde_json::Value;
 
 /// Limits of one flow; 0 = none, unless it says otherwise.
@@ -26,42 +27,21 @@ const QUEUE_COUNT: usize = 64;
 /// Transactions one flow may hold. Suricata's default for `max-tx`.
 const LIVE_MAX: usize = 1024;
 
-/// A number, or a size with a unit (`1mb`), as YAML gives it.
-pub fn number(value: &Value) -> Option<u64> {
-    if let Some(n) = value.as_u64() {
-        return Some(n);
-    }
-    let text = value.as_str()?.trim().to_ascii_lowercase();
-    let units = [
-        ("kb", 1u64 << 10),
-        ("mb", 1 << 20),
-        ("gb", 1 << 30),
-        ("kib", 1 << 10),
-        ("mib", 1 << 20),
-        ("gib", 1 << 30),
-    ];
-    let found =
-        units.iter().find_map(|(unit, factor)| text.strip_suffix(unit).map(|digits| (digits, *factor)));
-    let (digits, factor) = found.unwrap_or((&text, 1));
-    digits.trim().parse::<u64>().ok()?.checked_mul(factor)
-}
-
 impl Config {
     pub fn new(node: &Value) -> Config {
-        let size = |key: &str| number(&node[key]).map_or(SIZE_MAX, |n| u32::try_from(n).unwrap_or(u32::MAX));
-        let bytes = |key: &str| match number(&node[key]) {
+        let size =
+            |key: &str| setting::size(&node[key]).map_or(SIZE_MAX, |n| u32::try_from(n).unwrap_or(u32::MAX));
+        let bytes = |key: &str| match setting::size(&node[key]) {
             None | Some(0) => QUEUE_SIZE,
             Some(n) => n.min(QUEUE_SIZE),
         };
-        let count = |key: &str| match number(&node[key]).and_then(|n| usize::try_from(n).ok()) {
+        let count = |key: &str| match setting::count(&node[key]) {
             None | Some(0) => QUEUE_COUNT,
             Some(n) => n.min(16 * QUEUE_COUNT),
         };
         Config {
-            live_max: number(&node["max-tx"])
-                .and_then(|n| usize::try_from(n).ok())
-                .map_or(LIVE_MAX, |n| n.clamp(1, 16 * LIVE_MAX)),
-            stream_depth: number(&node["stream-depth"]).unwrap_or(0),
+            live_max: setting::count(&node["max-tx"]).map_or(LIVE_MAX, |n| n.clamp(1, 16 * LIVE_MAX)),
+            stream_depth: setting::size(&node["stream-depth"]).unwrap_or(0),
             read_size_max: size("max-read-size"),
             write_size_max: size("max-write-size"),
             read_queue_size: bytes("max-read-queue-size"),

@@ -4,7 +4,7 @@
 
 mod auth;
 mod chunks;
-pub mod config;
+mod config;
 mod log;
 mod names;
 mod parser;

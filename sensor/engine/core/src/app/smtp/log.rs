@@ -3,8 +3,8 @@
 use super::tx::SmtpTx;
 use crate::app::mime::header::addresses;
 use crate::app::mime::{md5_hex, Message};
-use crate::app::setting::lists;
 use crate::event::JsonWriter;
+use crate::setting::{lists, switch};
 use serde_json::Value;
 
 /// Writes the members of `smtp`.
@@ -62,7 +62,7 @@ const CHOSEN: &[(&str, &str, Form, bool)] = &[
 
 /// Writes the members of `email` that the output's `extended`, `custom` and `md5` ask for.
 pub fn chosen(message: &Message, options: &Value, out: &mut JsonWriter) {
-    let extended = crate::app::mime::config::switch(&options["extended"], false);
+    let extended = switch(&options["extended"]).unwrap_or(false);
     for (key, name, form, is_extended) in CHOSEN {
         let wanted = (extended && *is_extended) || lists(&options["custom"], name);
         if !wanted {

@@ -9,9 +9,10 @@ mod tx;
 #[cfg(test)]
 mod tests;
 
-use super::mime::config::{switch, Config as MimeConfig};
+use super::mime::config::Config as MimeConfig;
 use super::{Buffer, Pattern, Probe, Protocol, Recognise};
 use crate::direction::{Dir, PerDir};
+use crate::setting::{count, switch};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -31,10 +32,10 @@ struct Config {
 impl Config {
     fn new(node: &Value) -> Config {
         let mime = &node["mime"];
-        let decode_mime = switch(&mime["decode-mime"], true);
+        let decode_mime = switch(&mime["decode-mime"]).unwrap_or(true);
         Config {
             decode_mime,
-            raw_extraction: switch(&node["raw-extraction"], false) && !decode_mime,
+            raw_extraction: switch(&node["raw-extraction"]).unwrap_or(false) && !decode_mime,
             max_tx: max_tx(node),
             mime: Arc::new(MimeConfig::new(mime, &node["inspected-tracker"])),
         }
@@ -44,8 +45,7 @@ impl Config {
 /// `max-tx`: transactions held of one flow; Suricata's default.
 pub(super) fn max_tx(node: &Value) -> usize {
     const MAX_TX: usize = 256;
-    let given = node["max-tx"].as_u64().or_else(|| node["max-tx"].as_str()?.trim().parse().ok());
-    given.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0).unwrap_or(MAX_TX)
+    count(&node["max-tx"]).filter(|n| *n > 0).unwrap_or(MAX_TX)
 }
 
 const fn buffer(name: &'static str, progress: u8, multi: bool, doc: &'static str) -> Buffer {

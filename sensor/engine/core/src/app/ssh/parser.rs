@@ -5,6 +5,7 @@ use super::tx::{Banner, SshTx};
 use super::{frame, kex, state, Event};
 use crate::app::{Outcome, ParseCx, Parser, Transaction};
 use crate::direction::{Dir, PerDir};
+use crate::setting;
 use serde_json::Value;
 use std::ops::Range;
 
@@ -52,12 +53,8 @@ impl SshParser {
             let names = config.get("inspected").and_then(Value::as_array).into_iter().flatten();
             names.filter_map(Value::as_str).any(|name| name.starts_with("ssh.hassh"))
         };
-        let hassh = match config.get("hassh") {
-            Some(Value::Bool(on)) => *on,
-            Some(Value::String(text)) if text == "auto" => inspected(),
-            Some(Value::String(text)) => matches!(text.as_str(), "yes" | "true" | "on" | "1"),
-            _ => inspected(),
-        };
+        // "auto" is what is no switch.
+        let hassh = setting::switch(&config["hassh"]).unwrap_or_else(inspected);
         let encryption = match config.get("encryption-handling").and_then(Value::as_str) {
             Some("bypass") => Encryption::Bypass,
             Some("full") => Encryption::Full,

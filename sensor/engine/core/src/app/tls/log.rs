@@ -4,8 +4,8 @@
 use super::cert::{date_text, Chain};
 use super::hello::Hello;
 use super::tx::TlsTx;
-use crate::app::setting::{lists, switch};
 use crate::event::JsonWriter;
+use crate::setting::{lists, switch};
 use serde_json::Value;
 
 /// Writes the members of the record: `options` is what the configuration says of its type, null where it says nothing.

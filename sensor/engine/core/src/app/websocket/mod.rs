@@ -6,13 +6,13 @@ mod message;
 mod tests;
 
 use super::queue::{answers_from_queue, Queue};
-use super::setting::switch;
 use super::{
     Buffer, LogFor, Number, Outcome, ParseCx, Parser, Protocol, Recognise, Transaction, TxMeta, UpgradeHead,
     View,
 };
 use crate::direction::{Dir, PerDir};
 use crate::event::JsonWriter;
+use crate::setting::{size, switch};
 use message::{Assembler, Header};
 use serde_json::Value;
 
@@ -165,9 +165,7 @@ struct WebSocketParser {
 
 impl WebSocketParser {
     fn new(config: &Value) -> WebSocketParser {
-        let given = config.get("max-payload-size");
-        let given = given.and_then(|v| v.as_u64().or_else(|| v.as_str()?.trim().parse().ok()));
-        let given = given.and_then(|n| usize::try_from(n).ok());
+        let given = size(&config["max-payload-size"]).and_then(|n| usize::try_from(n).ok());
         WebSocketParser {
             payload_max: given.unwrap_or(PAYLOAD_MAX).min(PAYLOAD_LIMIT),
             halves: PerDir::default(),

@@ -6,7 +6,7 @@ mod value;
 
 pub use value::Kind;
 
-use super::keywords::number;
+use crate::setting::size;
 use hashbrown::HashMap;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -193,10 +193,6 @@ impl Config {
             no_write: rule("allow-write") == Some(false),
         }
     }
-}
-
-fn size(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| number::bytes(value.as_str()?))
 }
 
 impl Datasets {

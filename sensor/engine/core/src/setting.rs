@@ -1,4 +1,5 @@
-//! Values of the configuration as parsers read them; what cannot be used gives None, and the parser keeps its default.
+//! Values of the configuration in every form they may be written in; what cannot be used gives None, and its reader keeps a
+//! default.
 
 use serde_json::Value;
 
@@ -18,6 +19,11 @@ pub fn switch(value: &Value) -> Option<bool> {
 /// A number, or one as text.
 pub fn number(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+/// A number of things, 0 or more.
+pub fn count(value: &Value) -> Option<usize> {
+    usize::try_from(number(value)?).ok()
 }
 
 /// Bytes: a number, or text such as "100 KiB", "1mb", "4096".
@@ -60,7 +66,10 @@ mod tests {
     fn values_are_read_in_every_form() {
         assert_eq!(switch(&json!("Yes")), Some(true));
         assert_eq!(switch(&json!("perhaps")), None);
-        assert_eq!(number(&json!("-1")), Some(-1));
+        assert_eq!(
+            (number(&json!("-1")), count(&json!("-1")), count(&json!("7"))),
+            (Some(-1), None, Some(7))
+        );
         assert_eq!(size(&json!("1 MiB")), Some(1 << 20));
         assert_eq!(size(&json!("1x")), None);
     }
