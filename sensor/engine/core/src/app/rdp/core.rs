@@ -2,6 +2,7 @@
 //! or impossible is not read.
 
 use super::keyboard;
+use crate::app::cursor::Cursor;
 use crate::event::JsonWriter;
 
 const CAPABILITIES: &[(u16, &str)] = &[
@@ -49,41 +50,41 @@ pub struct Core {
 
 impl Core {
     pub fn read(data: &[u8]) -> Option<Core> {
-        let mut r = Reader(data);
+        let mut r = Cursor(data);
         let mut core = Core {
-            version: r.u32()?,
-            width: r.u16()?,
-            height: r.u16()?,
-            color_depth: r.u16()?,
+            version: r.le32()?,
+            width: r.le16()?,
+            height: r.le16()?,
+            color_depth: r.le16()?,
             ..Core::default()
         };
-        r.u16()?; // secure access sequence
-        core.layout = r.u32()?;
-        core.build = r.u32()?;
-        core.name = r.text(NAME_LEN)?;
-        core.keyboard = [r.u32()?, r.u32()?, r.u32()?];
-        core.ime = r.text(IME_LEN)?;
+        r.le16()?; // secure access sequence
+        core.layout = r.le32()?;
+        core.build = r.le32()?;
+        core.name = utf16(&mut r, NAME_LEN)?;
+        core.keyboard = [r.le32()?, r.le32()?, r.le32()?];
+        core.ime = utf16(&mut r, IME_LEN)?;
         core.read_optional(r);
         Some(core)
     }
 
     /// None: the rest is missing or makes no sense.
-    fn read_optional(&mut self, mut r: Reader<'_>) -> Option<()> {
-        self.post_color_depth = r.u16().filter(|n| matches!(n, 0 | 0xca00..=0xca04))?;
-        self.product = Some(r.u16()?);
-        self.serial = Some(r.u32()?);
-        self.high_color_depth = r.u16().filter(|n| matches!(n, 0 | 4 | 8 | 15 | 16 | 24))?;
-        r.u16()?; // supported depths
-        self.capabilities = Some(r.u16().filter(|n| n & !CAPABILITIES_KNOWN == 0)?);
-        self.id = Some(r.text(ID_LEN)?);
+    fn read_optional(&mut self, mut r: Cursor<'_>) -> Option<()> {
+        self.post_color_depth = r.le16().filter(|n| matches!(n, 0 | 0xca00..=0xca04))?;
+        self.product = Some(r.le16()?);
+        self.serial = Some(r.le32()?);
+        self.high_color_depth = r.le16().filter(|n| matches!(n, 0 | 4 | 8 | 15 | 16 | 24))?;
+        r.le16()?; // supported depths
+        self.capabilities = Some(r.le16().filter(|n| n & !CAPABILITIES_KNOWN == 0)?);
+        self.id = Some(utf16(&mut r, ID_LEN)?);
         self.connection = r.u8()?;
         r.u8()?;
-        r.u32()?; // the protocol the server chose
+        r.le32()?; // the protocol the server chose
         let size = |n: &u32| (10..=10_000).contains(n);
-        self.physical = Some((r.u32().filter(size)?, r.u32().filter(size)?));
-        self.orientation = Some(r.u16().filter(|n| matches!(n, 0 | 90 | 180 | 270))?);
-        let desktop = r.u32().filter(|n| (100..=500).contains(n))?;
-        self.scale = Some((desktop, r.u32().filter(|n| matches!(n, 100 | 140 | 180))?));
+        self.physical = Some((r.le32().filter(size)?, r.le32().filter(size)?));
+        self.orientation = Some(r.le16().filter(|n| matches!(n, 0 | 90 | 180 | 270))?);
+        let desktop = r.le32().filter(|n| (100..=500).contains(n))?;
+        self.scale = Some((desktop, r.le32().filter(|n| matches!(n, 100 | 140 | 180))?));
         Some(())
     }
 
@@ -222,31 +223,12 @@ fn connection_name(kind: u8) -> Option<&'static str> {
     })
 }
 
-/// Little-endian fields one after another.
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (bytes, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*bytes)
-    }
-    fn u8(&mut self) -> Option<u8> {
-        self.take::<1>().map(|[byte]| byte)
-    }
-    fn u16(&mut self) -> Option<u16> {
-        self.take().map(u16::from_le_bytes)
-    }
-    fn u32(&mut self) -> Option<u32> {
-        self.take().map(u32::from_le_bytes)
-    }
-    /// UTF-16 in a field of `len` bytes, up to its zero.
-    fn text(&mut self, len: usize) -> Option<String> {
-        let (field, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        let units =
-            field.chunks_exact(2).map(|pair| pair.iter().rev().fold(0u16, |n, b| n << 8 | u16::from(*b)));
-        let units: Vec<u16> = units.take_while(|unit| *unit != 0).collect();
-        Some(String::from_utf16_lossy(&units))
-    }
+/// UTF-16 in a field of `len` bytes, up to its zero.
+fn utf16(data: &mut Cursor<'_>, len: usize) -> Option<String> {
+    let units = data
+        .take(len)?
+        .chunks_exact(2)
+        .map(|pair| pair.iter().rev().fold(0u16, |n, b| n << 8 | u16::from(*b)));
+    let units: Vec<u16> = units.take_while(|unit| *unit != 0).collect();
+    Some(String::from_utf16_lossy(&units))
 }
