@@ -1,16 +1,20 @@
 //! The driver: feeds streams and datagrams to recognition and parsers, and keeps the caps that hold for all of them.
 
+mod asked;
+mod config;
+mod counters;
+
 use super::expectation::Expectations;
 use super::flow_state::Recognition;
 use super::frames::{self, FrameChoice};
-use super::live::Live;
 use super::recognise::{Enabled, Guess, Recogniser, RECOGNISE_MAX_BYTES};
-use super::{Outcome, ParseCx, Protocol, ProtocolId, PROTOCOLS};
+use super::{Outcome, ParseCx, ProtocolId, PROTOCOLS};
 use crate::decode::{Origin, Packet};
 use crate::direction::{Dir, PerDir};
 use crate::flow::{ExceptionPolicy, Flow};
 use crate::setting;
 use crate::stream::{Chunk, StreamSide};
+pub use counters::AppCounters;
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -35,24 +39,10 @@ const PENDING_MAX_BYTES: usize = 128 * 1024;
 /// Datagrams in a direction after which recognition gives up.
 const RECOGNISE_MAX_DATAGRAMS: u64 = 8;
 
-/// What app-layer work counts, named as in Suricata's `stats.app_layer`.
-#[derive(Clone, Debug, Default)]
-pub struct AppCounters {
-    /// Flows per protocol, in registry order, as [tcp, udp].
-    pub flows: Vec<[u64; 2]>,
-    /// Transactions likewise.
-    pub txs: Vec<[u64; 2]>,
-    pub failed: [u64; 2],
-    /// Streams and datagrams that parsers gave up on, likewise.
-    pub parser_errors: Vec<[u64; 2]>,
-    /// Gaps in what parsers were given, likewise.
-    pub gaps: Vec<[u64; 2]>,
-}
-
 /// One worker's driver.
 pub struct Driver {
     recogniser: Recogniser,
-    /// What each protocol's parser is made with; see `config`.
+    /// What each protocol's parser is made with; see `config::of`.
     configs: Vec<Value>,
     /// Flows that parsers announced.
     expectations: Expectations,
@@ -69,17 +59,11 @@ impl Driver {
         let protocols = document.pointer("/app-layer/protocols").unwrap_or(&Value::Null);
         Driver {
             recogniser: Recogniser::new(protocols),
-            configs: PROTOCOLS.iter().map(|p| config(p, document, inspected)).collect(),
+            configs: PROTOCOLS.iter().map(|p| config::of(p, document, inspected)).collect(),
             expectations: Expectations::default(),
             frames: FrameChoice::default(),
             error_policy: ExceptionPolicy::of(document, "/app-layer/error-policy"),
-            counters: AppCounters {
-                flows: vec![[0; 2]; PROTOCOLS.len()],
-                txs: vec![[0; 2]; PROTOCOLS.len()],
-                parser_errors: vec![[0; 2]; PROTOCOLS.len()],
-                gaps: vec![[0; 2]; PROTOCOLS.len()],
-                ..AppCounters::default()
-            },
+            counters: AppCounters::new(),
         }
     }
 
@@ -94,7 +78,7 @@ impl Driver {
             match side.app_chunk(at_end) {
                 Chunk::None => break,
                 Chunk::Gap(len) => {
-                    count(&mut self.counters.gaps, flow);
+                    self.counters.gap(flow);
                     self.gap(flow, dir, len, packet, session.side_mut(dir));
                     session.side_mut(dir).app_consume(len);
                 }
@@ -254,7 +238,8 @@ impl Driver {
         let before = parser.tx_ids().end;
         let outcome = parser.parse(dir, data, cx);
         flow.app.tx_count = parser.tx_ids().end;
-        self.count_txs(flow, cx.datagram, flow.app.tx_count.saturating_sub(before));
+        let begun = flow.app.tx_count.saturating_sub(before);
+        self.counters.txs_begun(flow.app.parser_protocol, cx.datagram, begun);
         touch(flow);
         match outcome {
             Outcome::Done => {
@@ -277,70 +262,10 @@ impl Driver {
         }
     }
 
-    /// Transactions have begun on this flow.
-    fn count_txs(&mut self, flow: &Flow, datagram: bool, begun: u64) {
-        let slots = flow.app.parser_protocol.and_then(|id| self.counters.txs.get_mut(usize::from(id.0)));
-        if let Some(count) = slots.and_then(|slots| slots.get_mut(usize::from(datagram))) {
-            *count = count.saturating_add(begun);
-        }
-    }
-
     fn broken(&mut self, flow: &mut Flow) {
         flow.app.stopped = true;
         flow.except("app_layer_error", self.error_policy);
-        count(&mut self.counters.parser_errors, flow);
-    }
-
-    /// Carries out what the parser asked for.
-    fn after(&mut self, flow: &mut Flow, session: &mut crate::stream::TcpSession, cx: &mut ParseCx) {
-        if let Some(depth) = flow.app.stream_depth.take() {
-            session.side_mut(Dir::ToServer).set_depth(depth);
-            session.side_mut(Dir::ToClient).set_depth(depth);
-        }
-        self.expectations.add(flow, &mut cx.expect, cx.ts);
-        for dir in Dir::BOTH {
-            if cx.trigger_raw[dir] {
-                session.side_mut(dir).raw_trigger();
-            }
-            if cx.no_raw {
-                session.side_mut(dir).raw_disable();
-            }
-        }
-        if let Some(depth) = cx.depth {
-            for dir in Dir::BOTH {
-                session.side_mut(dir).set_depth(depth);
-            }
-        }
-        if cx.bypass {
-            flow.app.stopped = true;
-        }
-        if let Some(id) = cx.rename.and_then(ProtocolId::find) {
-            flow.app.protocol = Some(id);
-            flow.app.parser_protocol = Some(id);
-        }
-        if let Some(name) = cx.upgrade {
-            flow.app.original = flow.app.parser_protocol;
-            flow.app.expected = ProtocolId::find(name);
-            if let (Some(protocol), Some(parser)) = (flow.app.parser_protocol.take(), flow.app.parser.take())
-            {
-                flow.app.retired.push((protocol, parser));
-                flow.app.live = Live::default();
-                flow.app.retired_inspected = PerDir::default();
-            }
-            flow.app.protocol = None;
-            flow.app.recognition = PerDir::default();
-            flow.app.wanted = PerDir::default();
-            flow.app.closed = PerDir::default();
-            if let (Some(id), Some(head)) = (flow.app.expected, &cx.upgrade_head) {
-                // Both sides agreed: there is nothing to recognise.
-                flow.app.recognition = PerDir::new(Recognition::Known, Recognition::Known);
-                self.start(flow, true, Dir::ToServer, id);
-                if let Some(parser) = flow.app.parser.as_mut() {
-                    parser.upgraded(head);
-                    touch(flow);
-                }
-            }
-        }
+        self.counters.parser_error(flow);
     }
 
     /// Makes sure the direction's protocol is known.
@@ -388,10 +313,7 @@ impl Driver {
                     event(flow, NO_TLS);
                 }
                 if flow.app.recognition[dir.opposite()] == Recognition::Failed {
-                    let slot = usize::from(!tcp);
-                    if let Some(count) = self.counters.failed.get_mut(slot) {
-                        *count = count.saturating_add(1);
-                    }
+                    self.counters.unknown(!tcp);
                 }
                 return if tcp { self.failed(flow, dir, data) } else { Next::GiveUp };
             }
@@ -437,11 +359,7 @@ impl Driver {
         if flow.app.expected.take().is_some_and(|expected| expected != id) {
             event(flow, UNEXPECTED);
         }
-        if let Some(count) =
-            self.counters.flows.get_mut(usize::from(id.0)).and_then(|c| c.get_mut(usize::from(!tcp)))
-        {
-            *count = count.saturating_add(1);
-        }
+        self.counters.flow_begun(id, !tcp);
         if self.recogniser.enabled(id) == Enabled::Yes {
             let config = self.configs.get(usize::from(id.0)).unwrap_or(&Value::Null);
             let parser = (id.get().new)(config);
@@ -450,23 +368,9 @@ impl Driver {
             let begun = parser.tx_ids().end;
             flow.app.parser = Some(parser);
             flow.app.parser_protocol = Some(id);
-            self.count_txs(flow, !tcp, begun);
+            self.counters.txs_begun(flow.app.parser_protocol, !tcp, begun);
         }
     }
-}
-
-/// What a parser is configured by: the node `app-layer.protocols.<name>`, and with it under `log` the options of its record
-/// (`eve-types.<record>`) and under `inspected` the names of its sticky buffers that rules look at.
-fn config(protocol: &Protocol, document: &Value, inspected: &HashSet<&str>) -> Value {
-    let own = document.pointer("/app-layer/protocols").and_then(|protocols| protocols.get(protocol.name));
-    let mut node = own.and_then(Value::as_object).cloned().unwrap_or_default();
-    let names = protocol.buffers.iter().map(|b| b.name).filter(|name| inspected.contains(name));
-    node.insert("inspected".to_owned(), names.collect::<Vec<_>>().into());
-    let log = document.get("eve-types").and_then(|types| types.get(protocol.record));
-    node.insert("log".to_owned(), log.cloned().unwrap_or_default());
-    let version = document.pointer("/eve/version");
-    node.insert("eve-version".to_owned(), version.cloned().unwrap_or_default());
-    Value::Object(node)
 }
 
 enum Next {
@@ -474,15 +378,6 @@ enum Next {
     Wait,
     GiveUp,
     Swapped,
-}
-
-/// Counts one for the flow's protocol and transport.
-fn count(counts: &mut [[u64; 2]], flow: &Flow) {
-    const TCP: u8 = 6;
-    let slots = flow.app.parser_protocol.and_then(|id| counts.get_mut(usize::from(id.0)));
-    if let Some(count) = slots.and_then(|slots| slots.get_mut(usize::from(flow.proto != TCP))) {
-        *count = count.saturating_add(1);
-    }
 }
 
 /// Something changed: both directions are to be inspected, and the log has a look.
