@@ -11,6 +11,7 @@ use crate::flow::Flow;
 use crate::setting::{number, size};
 use crate::time::Timestamp;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -18,8 +19,10 @@ use std::sync::Arc;
 const MEMCAP: u64 = 100 << 20;
 /// Seconds of packet time without a new byte after which a file is given up (Suricata: 60).
 const TIMEOUT_SECONDS: u64 = 60;
-/// Files in progress; beyond it the oldest goes. An empty one costs below 1 KiB, and `memcap` bounds what they hold.
+/// Files in progress; beyond it the oldest goes. An empty one without a name costs below 2 KiB, and `memcap` bounds the rest.
 const WHOLES_MAX: usize = 4096;
+/// Memory that a stretch of bytes costs besides them: a server may send each byte in a stretch of its own.
+const STRETCH_COST: u64 = 64;
 
 /// Between whom pieces go.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,7 +42,8 @@ impl Ends {
 #[derive(PartialEq, Eq, Hash)]
 pub struct Key {
     ends: Ends,
-    whole: Vec<u8>,
+    /// SHA-256 of host and path, which may be long: a key outlives its file by `timeout`.
+    whole: [u8; 32],
     total: u64,
 }
 
@@ -104,6 +108,12 @@ impl Whole {
         }
     }
 
+    /// Bytes of memory for its name and the stretches that wait.
+    fn held(&self) -> u64 {
+        let stretches = (self.waiting.len() as u64).saturating_mul(STRETCH_COST);
+        self.waiting_bytes.saturating_add(stretches).saturating_add(self.file.name.len() as u64)
+    }
+
     /// Nothing is missing.
     pub fn is_whole(&self) -> bool {
         self.next >= self.total
@@ -143,7 +153,7 @@ impl Ranges {
     /// Takes the file that `piece` is of out of the table, or begins it; `put` takes it back.
     pub fn take(&mut self, ends: Ends, piece: &Piece, now: Timestamp) -> (Arc<Key>, Whole) {
         self.expire(now);
-        let key = Key { ends, whole: piece.whole.clone(), total: piece.total };
+        let key = Key { ends, whole: Sha256::digest(&piece.whole).into(), total: piece.total };
         if let Some((key, whole)) = self.wholes.remove_entry(&key) {
             self.memory = self.memory.saturating_sub(whole.cost);
             return (key, whole);
@@ -169,7 +179,7 @@ impl Ranges {
     pub fn put(&mut self, key: Arc<Key>, mut whole: Whole, wants: &FileWants, now: Timestamp) {
         // Until a rule decides, the first bytes of a file that may be stored are held too.
         let undecided = if wants.may_store { whole.next.min(HELD_MAX as u64) } else { 0 };
-        whole.cost = whole.waiting_bytes.saturating_add(undecided);
+        whole.cost = whole.held().saturating_add(undecided);
         whole.until = now.plus_seconds(self.timeout);
         if self.memory.saturating_add(whole.cost) > self.memcap {
             self.refused = self.refused.saturating_add(1);
@@ -269,16 +279,30 @@ mod tests {
     }
 
     #[test]
+    fn single_bytes_and_long_names_count_for_what_they_cost() {
+        let mut ranges = Ranges::new(&Value::Null);
+        for at_byte in 0..10 {
+            assert!(give(&mut ranges, 1000, 500 + 2 * at_byte, b"x", at(1)).is_none());
+        }
+        assert_eq!(ranges.memory, 10 * (1 + STRETCH_COST));
+        let mut piece = Piece { name: vec![b'n'; 5000], total: 9, at: 0, bytes: vec![1], ..Piece::default() };
+        let (key, mut whole) = ranges.take(ends(), &piece, at(1));
+        whole.write(&mut piece);
+        ranges.put(key, whole, &FileWants::default(), at(1));
+        assert_eq!(ranges.memory, 10 * (1 + STRETCH_COST) + 5000);
+    }
+
+    #[test]
     fn memory_and_time_are_bounded() {
         let mut ranges = Ranges::new(&json!({"app-layer": {"protocols": {"http": {
-            "byterange": {"memcap": 100, "timeout": 10}}}}}));
+            "byterange": {"memcap": 200, "timeout": 10}}}}}));
         assert!(give(&mut ranges, 1000, 500, &[1; 60], at(1)).is_none());
-        assert_eq!((ranges.memory, ranges.refused), (60, 0));
+        assert_eq!((ranges.memory, ranges.refused), (60 + STRETCH_COST, 0));
         assert!(give(&mut ranges, 1000, 700, &[1; 60], at(2)).is_none());
         assert_eq!((ranges.memory, ranges.refused, ranges.take_dropped().len()), (0, 1, 1));
         assert!(give(&mut ranges, 1000, 500, &[1; 60], at(3)).is_none());
         assert!(give(&mut ranges, 2000, 500, &[1; 10], at(30)).is_none());
-        assert_eq!((ranges.memory, ranges.take_dropped().len()), (10, 1));
+        assert_eq!((ranges.memory, ranges.take_dropped().len()), (10 + STRETCH_COST, 1));
         for total in 0..2 * WHOLES_MAX as u64 {
             give(&mut ranges, 10_000 + total, 5, b"x", at(31));
         }
