@@ -221,15 +221,7 @@ impl Scripts {
         for effect in effects {
             match effect {
                 Effect::Int(id, value) => flow.detect.set_int(id, value),
-                Effect::Var(id, value) => {
-                    let vars = &mut flow.detect.flowvars;
-                    let room = vars.len() < VALUES_MAX;
-                    match vars.iter_mut().find(|(known, _)| *known == id) {
-                        Some(held) => held.1 = value,
-                        None if room => vars.push((id, value)),
-                        None => {}
-                    }
-                }
+                Effect::Var(id, value) => set_var(&mut flow.detect.flowvars, id, value),
             }
         }
     }
@@ -237,5 +229,15 @@ impl Scripts {
     fn effect(&self, effect: Effect) {
         self.effects.borrow_mut().push(effect);
         self.pending.set(true);
+    }
+}
+
+/// Sets a flow variable: of several values that pcre captured under one name the newest, which is the one scripts see.
+fn set_var(vars: &mut Vec<(u32, Vec<u8>)>, id: u32, value: Vec<u8>) {
+    let room = vars.len() < VALUES_MAX;
+    match vars.iter_mut().rev().find(|(known, _)| *known == id) {
+        Some(held) => held.1 = value,
+        None if room => vars.push((id, value)),
+        None => {}
     }
 }

@@ -99,3 +99,12 @@ fn transforms_take_the_length_that_is_returned() {
     assert_eq!(made("function transform(i) return i, -1 end"), None);
     assert_eq!(scripts.counters().errors, 0);
 }
+
+#[test]
+fn a_script_sets_the_value_that_it_sees() {
+    let mut vars = vec![(1, b"old".to_vec()), (2, b"other".to_vec()), (1, b"new".to_vec())];
+    set_var(&mut vars, 1, b"set".to_vec());
+    set_var(&mut vars, 3, b"more".to_vec());
+    let values: Vec<&[u8]> = vars.iter().map(|(_, value)| value.as_slice()).collect();
+    assert_eq!(values, [b"old".as_slice(), b"other", b"set", b"more"]);
+}
