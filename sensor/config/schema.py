@@ -346,7 +346,11 @@ KEYS: tuple[Key, ...] = (
     _engine("security.lua.allow-restricted-functions", BOOL, "Scripts may open files, start programs; off."),
     _engine("datasets.**", GUESS, "Sets that rules look up with `dataset`."),
     _engine("legacy.uricontent", choice("enabled", "disabled"), "Accept the keyword uricontent."),
-    _engine("exception-policy", POLICY, "What to do in distress; a passive sensor knows `ignore`."),
+    _engine(
+        "exception-policy",
+        POLICY,
+        "What to do in distress; to a passive sensor drop-* and reject are `ignore`.",
+    ),
     _sensor("af-packet", ROWS, "The interfaces of live capture."),
     _sensor("haidang.**", GUESS, "What Suricata has no name for: the sensor's bus and centre."),
     *(

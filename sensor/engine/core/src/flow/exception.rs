@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 pub enum ExceptionPolicy {
     #[default]
     Ignore,
-    /// The packet is not inspected.
+    /// Told in the flow's event; the packet is inspected all the same.
     PassPacket,
     /// The flow's packets are not inspected; its application records are still written.
     PassFlow,
