@@ -1,7 +1,6 @@
 -- The libraries of Suricata's script API (user guide, "Lua functions", "Lua Libraries") over what the engine
 -- answers: `rust` are functions that need no packet, `slot.ask` answers about the packet in hand and is there
--- only
--- during a call. Scripts see what is put into the globals at the end, never these locals.
+-- only during a call. Scripts see what is put into the globals at the end, never these locals.
 local rust, slot = ...
 local setmetatable, error, type, tostring, select, pairs = setmetatable, error, type, tostring, select, pairs
 local sub, gsub, concat = string.sub, string.gsub, table.concat
