@@ -7,7 +7,7 @@ use crate::detect::diagnostic::{Refusal, Severity};
 pub static GEOIP: Keyword = Keyword {
     name: "geoip",
     kind: Kind::Packet,
-    doc: "Country of an address, by ISO 3166 codes: \\[src|dst|both|any,\\]CC\\[,CC ...\\]; with ! before a code, a country that is \
+    doc: "Country of an address, by ISO 3166 codes: [src|dst|both|any,]CC[,CC ...]; with ! before a code, a country that is \
           none of them. Without a side it is any. An address of no known country never matches. Needs `geoip-database` in the \
           configuration, a MaxMind DB file of your own; without it the rule is skipped.",
     example: "geoip:src,KP,RU;",

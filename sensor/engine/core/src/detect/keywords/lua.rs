@@ -24,7 +24,7 @@ const SCRIPT_BYTES_MAX: u64 = 1 << 20;
 pub static LUA: Keyword = Keyword {
     name: "lua",
     kind: Kind::Payload,
-    doc: "A script decides: \\[!\\]FILE, in `default-rule-path` or beside the rules. Its `init` says what it is given, its \
+    doc: "A script decides: [!]FILE, in `default-rule-path` or beside the rules. Its `init` says what it is given, its \
           `match` returns 1 or 0, in a sandbox with Suricata's script API. Needs `security.lua.allow-rules: yes` in the \
           configuration; without it the rule is skipped.",
     example: "lua:script.lua;",
@@ -36,7 +36,7 @@ pub static LUA: Keyword = Keyword {
 pub static LUAXFORM: Keyword = Keyword {
     name: "luaxform",
     kind: Kind::Transform,
-    doc: "The buffer becomes what a script's `transform(input, args)` returns, a text and its length: FILE\\[, ARGUMENT ...\\]. \
+    doc: "The buffer becomes what a script's `transform(input, args)` returns, a text and its length: FILE[, ARGUMENT ...]. \
           Needs `security.lua.allow-rules: yes` in the configuration; without it the rule is skipped.",
     example: "http.uri; luaxform:transform.lua, bytes 4; content:\"abc\";",
     refuses: &["luaxform;", "luaxform:transform.lua;"],
