@@ -1,4 +1,4 @@
-//! A JSON writer over one growing byte buffer. It allocates nothing of its own and never fails; it must not know events.
+//! A JSON writer over one growing byte buffer. It never fails; it must not know events.
 
 use crate::decode::Addr;
 use crate::detect::transforms::base64;
