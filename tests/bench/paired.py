@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 POLL_SECONDS = 0.002
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
-# Suricata with what its stock configuration writes, restricted to the event types both sensors make.
+# Suricata with every kind of event that its stock configuration writes, PostgreSQL too.
 SURICATA_YAML = """%YAML 1.1
 ---
 vars:
@@ -69,7 +69,34 @@ outputs:
       enabled: yes
       filetype: regular
       filename: eve.json
-      types: [alert, anomaly, flow, http, dns, tls: {extended: yes}, files, stats]
+      types:
+        - alert
+        - anomaly
+        - http: {extended: yes}
+        - dns
+        - tls: {extended: yes}
+        - files
+        - smtp
+        - ftp
+        - rdp
+        - nfs
+        - smb
+        - tftp
+        - ike
+        - dcerpc
+        - krb5
+        - bittorrent-dht
+        - snmp
+        - rfb
+        - sip
+        - quic
+        - dhcp
+        - ssh
+        - mqtt
+        - http2
+        - pgsql
+        - stats
+        - flow
 """
 
 
