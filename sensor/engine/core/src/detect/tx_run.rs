@@ -19,7 +19,7 @@ use crate::flow::Flow;
 const TESTS_MAX: usize = 32;
 
 /// A multi-buffer with more instances than this is inspected only so far: cost stays linear in the bytes that made them.
-const INSTANCES_MAX: u16 = 1024;
+pub const INSTANCES_MAX: u16 = 1024;
 
 /// How one test of a rule stands.
 enum Verdict {

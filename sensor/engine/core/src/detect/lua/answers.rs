@@ -8,15 +8,13 @@ use crate::decode::Packet;
 use crate::detect::buffers;
 use crate::detect::cx::EvalCx;
 use crate::detect::rule::{Action, Rule};
+use crate::detect::tx_run::INSTANCES_MAX;
 use crate::direction::Dir;
 use crate::event::header::{date_time, legacy_date_time};
 use crate::event::JsonWriter;
 use crate::flow::Flow;
 use crate::time::Timestamp;
 use mlua::{BString, Error, FromLua, IntoLua, IntoLuaMulti, Lua, MultiValue, Result, Table, Value};
-
-/// A multi-buffer is given to a script up to so many instances, as rules look at it.
-const INSTANCES_MAX: usize = 1024;
 
 /// One call's surroundings.
 pub struct Asked<'c> {
@@ -178,7 +176,8 @@ impl Asked<'_> {
                     };
                 }
                 let list = lua.create_table()?;
-                for index in 0..INSTANCES_MAX {
+                // As many instances as rules look at.
+                for index in 0..usize::from(INSTANCES_MAX) {
                     let Some(view) = read(self.cx, buffer, index, dir) else { break };
                     list.raw_push(lua.create_string(view.data)?)?;
                 }
