@@ -81,6 +81,30 @@ def http_tiny_parts(n: int) -> list[Packet]:
     return talk.packets()
 
 
+def _piece(talk: Talk, at: int, total: int) -> None:
+    talk.client(b"GET /f HTTP/1.1\r\nHost: h\r\nRange: bytes=%d-%d\r\n\r\n" % (at, at))
+    talk.server(
+        b"HTTP/1.1 206 Partial Content\r\nContent-Length: 1\r\n"
+        b"Content-Range: bytes %d-%d/%d\r\n\r\nx" % (at, at, total)
+    )
+
+
+def http_range_crumbs(n: int) -> list[Packet]:
+    """A file fetched byte by byte, the last one first, every other one missing: all of it has to wait."""
+    talk = Talk(80)
+    for at in range(2 * n, 0, -2):
+        _piece(talk, at, 2 * n + 2)
+    return talk.packets()
+
+
+def http_range_wholes(n: int) -> list[Packet]:
+    """One piece each of files without number."""
+    talk = Talk(80)
+    for total in range(10, 10 + n):
+        _piece(talk, 5, total)
+    return talk.packets()
+
+
 def _websocket() -> Talk:
     talk = Talk(80)
     talk.client(
@@ -120,6 +144,8 @@ GENERATORS: Registry = {
     "http-tiny-chunks": (http_tiny_chunks, 2500),
     "http-bombs": (http_bombs, 1),
     "http-tiny-parts": (http_tiny_parts, 250),
+    "http-range-crumbs": (http_range_crumbs, 500),
+    "http-range-wholes": (http_range_wholes, 2500),
     "websocket-tiny": (websocket_tiny, 150),
     "websocket-fragments": (websocket_fragments, 100),
 }
