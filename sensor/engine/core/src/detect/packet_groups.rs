@@ -286,15 +286,16 @@ fn event_code(rule: &Rule) -> Option<u16> {
     rule.packet_tests.iter().find_map(|t| t.event_code())
 }
 
-/// Rules with nothing but a header (Suricata manual, "IP only" rules): once per flow and direction is enough.
+/// Rules with nothing but a header and tests of the kind (Suricata manual, "IP only" rules): once per flow and direction is
+/// enough.
 fn is_ip_only(rule: &Rule) -> bool {
     rule.payload.is_none()
         && rule.buffers.is_empty()
-        && rule.packet_tests.is_empty()
+        && rule.packet_tests.iter().all(|test| test.ip_only())
         && rule.protocols.is_empty()
         && rule.flow == Default::default()
         && !matches!(
             rule.transport,
-            Transport::TcpPacket | Transport::TcpStream | Transport::Any | Transport::Arp | Transport::Ether
+            Transport::TcpPacket | Transport::TcpStream | Transport::Arp | Transport::Ether
         )
 }

@@ -68,6 +68,10 @@ pub trait PacketTest: Send + Sync {
     fn late(&self) -> bool {
         false
     }
+    /// It asks what is alike in all packets of a flow: a rule with nothing else is an IP-only rule.
+    fn ip_only(&self) -> bool {
+        false
+    }
     /// It asks what the flow was recognised as.
     fn about_recognition(&self) -> bool {
         false

@@ -170,12 +170,21 @@ impl<'a> RuleBuilder<'a> {
     }
 
     pub fn packet_test(&mut self, test: impl Fn(&super::cx::PacketCx<'_>) -> bool + Send + Sync + 'static) {
-        self.rule.packet_tests.push(Box::new(PacketFn { test, late: false }));
+        self.rule.packet_tests.push(Box::new(PacketFn { test, late: false, ip_only: false }));
+    }
+
+    /// A packet test that leaves the rule an IP-only rule (`PacketTest::ip_only`); `late` as for `late_test`.
+    pub fn ip_only_test(
+        &mut self,
+        late: bool,
+        test: impl Fn(&super::cx::PacketCx<'_>) -> bool + Send + Sync + 'static,
+    ) {
+        self.rule.packet_tests.push(Box::new(PacketFn { test, late, ip_only: true }));
     }
 
     /// A packet test on facts that may change during the packet: it runs after everything else.
     pub fn late_test(&mut self, test: impl Fn(&super::cx::PacketCx<'_>) -> bool + Send + Sync + 'static) {
-        self.rule.packet_tests.push(Box::new(PacketFn { test, late: true }));
+        self.rule.packet_tests.push(Box::new(PacketFn { test, late: true, ip_only: false }));
     }
 
     pub fn warn(&mut self, reason: impl Into<String>) {
@@ -214,6 +223,7 @@ impl<'a> RuleBuilder<'a> {
 struct PacketFn<F> {
     test: F,
     late: bool,
+    ip_only: bool,
 }
 
 impl<F: Fn(&super::cx::PacketCx<'_>) -> bool + Send + Sync> PacketTest for PacketFn<F> {
@@ -222,6 +232,9 @@ impl<F: Fn(&super::cx::PacketCx<'_>) -> bool + Send + Sync> PacketTest for Packe
     }
     fn late(&self) -> bool {
         self.late
+    }
+    fn ip_only(&self) -> bool {
+        self.ip_only
     }
 }
 

@@ -80,7 +80,7 @@ fn parse(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal>
         };
         return Err(Refusal::error(format!("there is no reputation category `{category}`"), fix));
     };
-    rule.packet_test(move |cx| {
+    rule.ip_only_test(false, move |cx| {
         cx.packet.ip_version != 0
             && side.holds(cx.packet, |addr| match (&wanted, table.of(addr, category)) {
                 (Wanted::IsSet, score) => score.is_some(),

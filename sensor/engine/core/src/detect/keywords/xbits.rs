@@ -158,7 +158,7 @@ fn bit(
         "toggle" => Change::Toggle,
         "isset" | "isnotset" => {
             let wanted = command == "isset";
-            rule.late_test(move |cx| {
+            rule.ip_only_test(true, move |cx| {
                 by.subject(cx.packet)
                     .is_some_and(|subject| table.is_set(bit, subject, cx.packet.ts) == wanted)
             });
