@@ -10,11 +10,14 @@ from . import (
     headers,
     http2,
     icmp,
+    industrial,
     infrastructure,
     iot,
     links,
     mail,
     malware,
+    neighbours,
+    quic,
     remote,
     services,
     smb,
@@ -43,6 +46,9 @@ SCRIPTS = (
     file_transfer,
     smb,
     iot,
+    industrial,
+    neighbours,
+    quic,
 )
 
 HEADER = """\

@@ -173,21 +173,6 @@ def modbus_read() -> Tape:
     return modbus(READ_REGISTERS, READ_COILS, WRITE_REGISTER, client=STATION)
 
 
-def dnp3(function: int) -> Tape:
-    """One DNP3 request; its CRCs are noise, since the rules look at the function code alone."""
-    tape = Tape()
-    talk = Tcp(tape, OUTSIDE, PLC, (40200, 20000)).open()
-    talk.say(
-        b"\x05\x64\x08\xc4\x0a\0\x01\0"
-        + noise("crc", 2)
-        + b"\xc0\xc1"
-        + bytes([function])
-        + noise("crc 2", 2)
-    )
-    talk.close()
-    return tape
-
-
 def snmp(community: bytes, client: str, request: int = 0xA0) -> Tape:
     """A GetRequest (or, with 0xA3, a SetRequest) for sysDescr."""
     tape = Tape()
@@ -291,8 +276,6 @@ CAPTURES: dict[str, tuple[str, Callable[[], Tape]]] = {
     "redis-ordinary.pcap": ("PING, GET and SET with the same words", database),
     "modbus-write.pcap": ("reads, writes and a restart from outside", modbus_write),
     "modbus-read.pcap": ("reads and one write from the control station", modbus_read),
-    "dnp3-restart.pcap": ("a cold restart request", lambda: dnp3(13)),
-    "dnp3-read.pcap": ("a read request", lambda: dnp3(1)),
     "snmp-public.pcap": ("a get with community public from outside", lambda: snmp(b"public", OUTSIDE)),
     "snmp-set-private.pcap": ("a set with community private", lambda: snmp(b"private", OUTSIDE, 0xA3)),
     "snmp-other.pcap": ("a get with another community, from inside", lambda: snmp(b"publicity", CLIENT)),
