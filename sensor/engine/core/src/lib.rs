@@ -4,6 +4,7 @@
 //! This crate knows no Python and no sockets; `sensor/engine/py` is its only binding.
 
 pub mod app;
+mod base64;
 pub mod capture;
 pub mod config;
 pub mod decode;
@@ -13,6 +14,7 @@ pub mod dispatch;
 pub mod event;
 pub mod files;
 pub mod flow;
+pub mod json;
 pub mod listing;
 pub mod quarantine;
 pub mod replay;

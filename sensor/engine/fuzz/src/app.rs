@@ -4,7 +4,7 @@
 use crate::Taker;
 use haidang_core::app::{LogFor, Outcome, ParseCx, Parser, Protocol};
 use haidang_core::direction::Dir;
-use haidang_core::event::JsonWriter;
+use haidang_core::json::JsonWriter;
 
 /// The driver gives up on a parser that leaves more than this.
 const PENDING_MAX_BYTES: usize = 128 * 1024;

@@ -4,7 +4,7 @@
 use super::playbook::{check_changed, seen};
 use super::{LogFor, Outcome, ParseCx, Parser, Protocol, PROTOCOLS};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use proptest::prelude::*;
 
 /// The driver gives up on a parser that leaves more than this.

@@ -6,7 +6,7 @@ use super::{
     LogFor, Outcome, ParseCx, Parser, Pattern, Probe, Protocol, Recognise, Transaction, TxMeta, View,
 };
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Transactions one flow may hold; they go as soon as they are logged.

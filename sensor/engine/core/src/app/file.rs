@@ -4,7 +4,7 @@
 use super::body::{Body, BodyLimits};
 use super::digest::{hex, Describer, FileWants, Storing, Sums, Tracker};
 use super::{LogFor, View};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Whether a file came to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::{
     Buffer, LogFor, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction, TxMeta, View,
 };
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Transactions one flow may hold; they go as soon as they are logged.
 const LIVE_TX_MAX: usize = 1024;

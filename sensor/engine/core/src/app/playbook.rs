@@ -2,7 +2,7 @@
 
 use super::{LogFor, Outcome, ParseCx, Parser, Protocol, Transaction};
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use serde_json::{json, Value};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -6,7 +6,7 @@ use super::{
     Buffer, LogFor, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction, TxMeta, View,
 };
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 const COMPLETE: u8 = 1;
 const READ: u16 = 1;

@@ -2,7 +2,7 @@
 
 use super::file::File;
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// A stretch of a sticky buffer to inspect.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ use super::prefilter::ScanState;
 use super::rule::{Action, Rule, Target};
 use super::tx_groups::TxGroups;
 use crate::app::digest::FileWants;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use std::collections::HashSet;
 use std::sync::Arc;
 

@@ -5,11 +5,11 @@ use super::header::{Endpoints, Place};
 use super::xff::Client;
 use super::{metadata, Events, Lane};
 use crate::app::LogFor;
+use crate::base64;
 use crate::decode::{link_type_name, Origin, Packet};
 use crate::detect::rule::{Action, Rule};
 use crate::detect::ruleset::Ruleset;
 use crate::detect::run::Hit;
-use crate::detect::transforms::base64;
 use crate::direction::Dir;
 use crate::flow::Flow;
 
@@ -176,7 +176,7 @@ impl Events {
                 self.json.str("payload", &base64::encode(cut));
             }
             if self.config.payload_printable && !cut.is_empty() {
-                self.json.bytes("payload_printable", &super::frame::printable(cut));
+                self.json.bytes("payload_printable", &crate::json::printable(cut));
             }
             self.json.uint("stream", u64::from(raw.is_some()));
         }

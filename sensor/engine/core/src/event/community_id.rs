@@ -1,7 +1,7 @@
 //! Community ID version 1: a flow hash that other tools compute alike (public specification, version 1).
 
 use super::Endpoints;
-use crate::detect::transforms::base64;
+use crate::base64;
 use sha1::{Digest, Sha1};
 
 /// "1:" and the base64 of SHA-1 over seed, ordered addresses, protocol and ports.

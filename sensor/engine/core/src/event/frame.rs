@@ -4,8 +4,8 @@ use super::header::Endpoints;
 use super::record::place;
 use super::{Events, Lane};
 use crate::app::frames::{self, FrameFacts};
+use crate::base64;
 use crate::decode::{Origin, Packet};
-use crate::detect::transforms::base64;
 use crate::direction::Dir;
 use crate::flow::Flow;
 use crate::stream::{Chunk, StreamSide};
@@ -64,7 +64,7 @@ impl Events {
         out.bool("complete", complete);
         if !bytes.is_empty() {
             out.str("payload", &base64::encode(&bytes));
-            out.bytes("payload_printable", &printable(&bytes));
+            out.bytes("payload_printable", &crate::json::printable(&bytes));
         }
         if let Some(tx) = facts.tx {
             out.uint("tx_id", tx);
@@ -98,20 +98,4 @@ fn stream_bytes(facts: &FrameFacts, side: &StreamSide, at_end: bool, max: usize)
     }
     bytes.truncate(max);
     bytes
-}
-
-/// Bytes as Suricata prints them: ASCII stays, line ends too, the rest is a dot.
-pub(super) fn printable(bytes: &[u8]) -> Vec<u8> {
-    let shown = |b: &u8| if matches!(b, b' '..=b'~' | b'\r' | b'\n') { *b } else { b'.' };
-    bytes.iter().map(shown).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prints_dots_for_what_is_no_text() {
-        assert_eq!(printable(b"a\x00\r\n~\x7f\xc3\xa9"), b"a.\r\n~...");
-    }
 }

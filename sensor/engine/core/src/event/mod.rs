@@ -12,7 +12,6 @@ mod ether;
 pub mod flow;
 pub mod frame;
 pub mod header;
-pub mod json;
 pub mod log;
 mod metadata;
 pub mod netflow;
@@ -23,9 +22,9 @@ pub mod xff;
 pub use buffer::{Batch, Lane};
 pub use config::EveConfig;
 pub use header::Endpoints;
-pub use json::JsonWriter;
 
 use crate::detect::names::Names;
+use crate::json::JsonWriter;
 use crate::time::Timestamp;
 use buffer::Marks;
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 
 use crate::app::Transaction;
 use crate::direction::Dir;
-use crate::event::JsonWriter;
 use crate::flow::Flow;
+use crate::json::JsonWriter;
 use crate::setting::switch;
 use serde_json::Value;
 use std::net::IpAddr;

@@ -3,7 +3,7 @@
 
 use super::pdu::{self, Interface, Text};
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use std::sync::Arc;
 
 /// Stub data kept per direction; what comes beyond is counted, not kept. Suricata's limit.

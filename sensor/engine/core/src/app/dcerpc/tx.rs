@@ -5,7 +5,7 @@ use super::pdu::{self, Interface, Text};
 use super::COMPLETE;
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Of a connectionless call.
 #[derive(Clone, Copy)]

@@ -10,7 +10,7 @@ use super::{
     LogFor, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction, TxMeta, View,
 };
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use message::{option, Message, Options};
 use std::net::Ipv4Addr;
 

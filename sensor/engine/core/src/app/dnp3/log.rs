@@ -2,7 +2,7 @@
 
 use super::decode::{Object, Point, Value};
 use super::tx::Dnp3Tx;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Function code of an unsolicited response.
 const UNSOLICITED: u8 = 130;

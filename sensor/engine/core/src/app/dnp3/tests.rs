@@ -3,7 +3,7 @@
 use super::{link, Event, DNP3};
 use crate::app::{LogFor, Outcome, ParseCx, Parser, Probe};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use serde_json::{json, Value};
 
 /// A frame around user data (transport octet and application layer).

@@ -5,7 +5,7 @@ use super::link::{Header, Transport};
 use super::log;
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// The sticky buffer, index in `super::BUFFERS`.
 const DATA: usize = 0;

@@ -3,7 +3,7 @@
 use super::message::{Message, Name, Query, Rdata, Record, Soa, Span};
 use super::options::Form;
 use super::rrtype;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use std::net::Ipv6Addr;
 
 /// Writes the members of the object.

@@ -3,7 +3,7 @@
 use super::log::{flags, grouped, log_rrtype, name, rcode, section};
 use super::message::Message;
 use super::options::Form;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Records of a message.
 pub fn records(message: &Message) -> usize {

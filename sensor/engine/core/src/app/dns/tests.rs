@@ -2,7 +2,7 @@ use super::message::Message;
 use super::reader::{NAME_MAX, TEXT_PER_BYTE};
 use super::*;
 use crate::app::{LogFor, Transaction};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use proptest::prelude::*;
 
 fn udp() -> ParseCx {

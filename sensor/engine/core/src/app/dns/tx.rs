@@ -5,7 +5,7 @@ use super::options::Form;
 use super::{log, log_v2};
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Local numbers of the buffers, in the order of `super::BUFFERS`.
 pub const QUERY: usize = 0;

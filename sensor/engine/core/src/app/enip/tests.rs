@@ -3,7 +3,7 @@
 use super::{Event, ENIP};
 use crate::app::{LogFor, Outcome, ParseCx, Parser, Probe};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use serde_json::Value;
 
 /// A message with this command, context and data.

@@ -4,7 +4,7 @@ use super::message::{Body, Cip, Message, Segment};
 use super::{COMMANDS, STATUSES};
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Local numbers of the buffers, in the order of `super::BUFFERS`.
 const PRODUCT_NAME: usize = 0;

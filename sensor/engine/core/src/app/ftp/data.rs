@@ -4,7 +4,7 @@
 use crate::app::file::{File, FileState};
 use crate::app::{Buffer, LogFor, Outcome, ParseCx, Parser, Protocol, Recognise, Transaction, TxMeta, View};
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use std::ops::Range;
 
 const COMPLETE: u8 = 1;

@@ -1,7 +1,7 @@
 use super::parser::FtpParser;
 use super::*;
 use crate::app::{LogFor, Outcome, ParseCx, Parser};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use proptest::prelude::*;
 use serde_json::{json, Value};
 

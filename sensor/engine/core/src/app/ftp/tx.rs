@@ -5,7 +5,7 @@ use super::COMPLETE;
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::decode::Addr;
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Local numbers of the buffers, in the order of `super::BUFFERS`.
 pub const COMMAND: usize = 0;

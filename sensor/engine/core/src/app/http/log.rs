@@ -3,7 +3,7 @@
 use super::headers::Known;
 use super::tx::{parse_range, HttpTx, Message};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use crate::setting::{lists, switch};
 use serde_json::Value;
 

@@ -7,7 +7,7 @@ use super::{line, log};
 use crate::app::file::File;
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use serde_json::Value;
 
 impl Transaction for HttpTx {

@@ -8,7 +8,7 @@ mod playbook;
 use super::PROTOCOL;
 use crate::app::{ParseCx, Parser, Transaction};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use serde_json::json;
 
 /// A parser fed as the driver feeds it: what is not consumed is offered again.

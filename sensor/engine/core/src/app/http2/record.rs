@@ -7,7 +7,7 @@ use super::tx::{Http2Tx, Side};
 use crate::app::file::File;
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 impl Transaction for Http2Tx {
     fn meta(&self) -> &TxMeta {

@@ -6,7 +6,7 @@ use super::tx::progress;
 use super::*;
 use crate::app::file::FileState;
 use crate::app::{LogFor, Outcome, ParseCx, UpgradeHead};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use serde_json::json;
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {

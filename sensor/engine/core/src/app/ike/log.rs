@@ -2,7 +2,7 @@
 
 use super::tx::{Body, Context1, Context2, IkeTx};
 use super::{names, v1, Said};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Flag of version 2's header: sent by the original initiator (RFC 7296 section 3.1).
 const FLAG_INITIATOR: u8 = 8;

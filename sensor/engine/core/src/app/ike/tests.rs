@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::app::LogFor;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 fn header(next: u8, version: u8, exchange: u8, flags: u8, responder: u8, body: &[u8]) -> Vec<u8> {
     let mut out = [[1u8; 8], [responder; 8]].concat();

@@ -4,7 +4,7 @@ use super::payload::Header;
 use super::{log, v1, v2, Event, Said};
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use std::sync::Arc;
 
 /// Local numbers of the buffers, in the order of the entry.

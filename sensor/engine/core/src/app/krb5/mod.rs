@@ -12,7 +12,7 @@ use super::{
 };
 use crate::app::ber::{self, Header, Reader, Trouble};
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use message::Message;
 pub use names::{encryption_type, is_weak};
 

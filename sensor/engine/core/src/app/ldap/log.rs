@@ -3,7 +3,7 @@
 use super::message::{Attribute, Body, Control, Message, Outcome};
 use super::names;
 use super::tx::LdapTx;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 pub fn log(tx: &LdapTx, out: &mut JsonWriter) {
     if let Some(request) = &tx.request {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::app::LogFor;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();

@@ -4,7 +4,7 @@ use super::message::{Attribute, Body, Message};
 use super::{log, Event};
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// What the responses of one request may cost in memory; those beyond are counted, not kept.
 const RESPONSES_COST_MAX: usize = 256 * 1024;

@@ -1,7 +1,7 @@
 //! The `modbus` object of EVE (Suricata manual, EVE JSON format, event type Modbus).
 
 use super::message::{access, access_of, category, category_of, error, plain, Data, Message, Read, Write};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Names of function codes.
 pub fn function_name(function: u8) -> &'static str {

@@ -9,7 +9,7 @@ mod tests;
 use super::queue::{answers_from_queue, Queue};
 use super::{LogFor, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction, TxMeta, View};
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use crate::setting;
 use message::{error, Message, HEADER_LEN, LENGTH_MAX};
 

@@ -3,7 +3,7 @@
 use super::{Event, MODBUS};
 use crate::app::{LogFor, Outcome, ParseCx, Parser, Probe};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use serde_json::Value;
 
 fn message(transaction: u16, body: &[u8]) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use super::message::{flag, Body, Connect, Message, NAMES};
 use super::property::{Property, Value};
 use super::tx::MqttTx;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Writes the members of the object.
 pub fn log(tx: &MqttTx, out: &mut JsonWriter) {

@@ -3,7 +3,7 @@
 use super::{Event, MQTT};
 use crate::app::{LogFor, Outcome, ParseCx, Parser};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use serde_json::{json, Value};
 
 const CONNECT: &[u8] = b"\x10\x19\x00\x04MQTT\x05\xc2\x00\x3c\x03\x21\x00\x14\x00\x01c\x00\x01u\x00\x03pwd";

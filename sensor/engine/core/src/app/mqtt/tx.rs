@@ -6,7 +6,7 @@ use super::message::{kind, Body, Connect, Message};
 use super::Settings;
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use std::sync::Arc;
 
 /// Local numbers of the buffers, in the order of `super::BUFFERS`.

@@ -3,7 +3,7 @@ use super::*;
 use crate::app::file::FileState;
 use crate::app::playbook::{record, Play};
 use crate::app::{LogFor, Transaction};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use serde_json::{json, Value};
 
 const S: Dir = Dir::ToServer;

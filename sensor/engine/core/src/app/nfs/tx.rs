@@ -7,7 +7,7 @@ use super::COMPLETE;
 use crate::app::file::{File, FileState};
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Local numbers of the buffers, in the order of `super::BUFFERS`.
 pub const FILE_DATA: usize = 0;

@@ -1,6 +1,6 @@
 //! Messages of the client ("Message Formats", frontend).
 
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Codes of the untyped first message.
 pub mod start {

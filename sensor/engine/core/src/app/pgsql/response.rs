@@ -1,7 +1,7 @@
 //! Messages of the server ("Message Formats", backend), gathered over one request.
 
 use super::request::{member, text};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Parameters kept of one answer; servers report about fifteen.
 const PARAMETERS_MAX: usize = 64;

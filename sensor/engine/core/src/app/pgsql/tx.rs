@@ -5,7 +5,7 @@ use super::response::Response;
 use super::{Event, QUERY};
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 pub struct PgsqlTx {
     meta: TxMeta,

@@ -1,6 +1,6 @@
 use super::*;
 use crate::app::LogFor;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use serde_json::{json, Value};
 
 const C: Dir = Dir::ToServer;

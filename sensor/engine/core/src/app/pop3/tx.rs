@@ -3,7 +3,7 @@
 use super::command::{Command, Count};
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Arguments kept of a command, lines kept of a response, and their bytes: a fetched mail is longer, and not an event's matter.
 const ARGS_MAX: usize = 16;

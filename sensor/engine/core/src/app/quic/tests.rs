@@ -3,7 +3,7 @@
 use super::{Event, QUIC};
 use crate::app::{LogFor, Outcome, ParseCx, Parser, Probe};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use serde_json::Value;
 
 fn parser() -> Box<dyn Parser> {

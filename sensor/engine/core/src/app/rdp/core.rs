@@ -3,7 +3,7 @@
 
 use super::keyboard;
 use crate::app::cursor::Cursor;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 const CAPABILITIES: &[(u16, &str)] = &[
     (0x0001, "support_errinfo_pdf"),

@@ -4,7 +4,7 @@ use super::message::{Message, Negotiation};
 use super::COMPLETE;
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 const REQUEST_FLAGS: &[(u8, &str)] = &[
     (0x01, "restricted_admin_mode_required"),

@@ -3,7 +3,7 @@
 use super::{Event, NAME};
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// What `rfb.secresult:unknown` compares with: the first number without a meaning stands for all of them.
 pub const SECURITY_RESULT_UNKNOWN: u64 = 3;

@@ -1,7 +1,7 @@
 //! The `sip` object of EVE.
 
 use super::tx::Content;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Writes the members of the object.
 pub fn log(content: &Content, out: &mut JsonWriter) {

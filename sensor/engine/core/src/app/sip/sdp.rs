@@ -1,7 +1,7 @@
 //! A session description (RFC 4566): the values of its lines, session first, then one part per medium.
 
 use super::message::trim_line_end;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Lines that are kept: a browser's offer of audio and video has about 300. Finding the n-th of a kind walks them.
 const LINES_MAX: usize = 512;

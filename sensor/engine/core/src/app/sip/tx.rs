@@ -5,7 +5,7 @@ use super::sdp::Sdp;
 use super::{buffers, log, Event, COMPLETE};
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// What a message says.
 pub struct Content {

@@ -3,7 +3,7 @@
 use super::tx::*;
 use super::{names, status};
 use crate::app::dcerpc::pdu;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Writes the members of the object.
 pub fn log(tx: &SmbTx, out: &mut JsonWriter) {

@@ -4,7 +4,7 @@ use super::tx::{FILE_DATA, SHARE};
 use super::*;
 use crate::app::playbook::Play;
 use crate::app::Transaction;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use serde_json::json;
 
 /// A framed record of SMB 2.

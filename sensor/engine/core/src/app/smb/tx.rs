@@ -8,7 +8,7 @@ use crate::app::dcerpc::pdu::Interface;
 use crate::app::file::File;
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Local numbers of the buffers, in the order of `super::BUFFERS`.
 pub const NAMED_PIPE: usize = 0;

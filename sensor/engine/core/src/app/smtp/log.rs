@@ -3,7 +3,7 @@
 use super::tx::SmtpTx;
 use crate::app::mime::header::addresses;
 use crate::app::mime::{md5_hex, Message};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use crate::setting::{lists, switch};
 use serde_json::Value;
 

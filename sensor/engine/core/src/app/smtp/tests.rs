@@ -1,7 +1,7 @@
 use super::events::NAMES;
 use super::*;
 use crate::app::{LogFor, Outcome, ParseCx, Parser};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use proptest::prelude::*;
 use serde_json::json;
 

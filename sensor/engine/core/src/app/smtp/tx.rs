@@ -5,7 +5,7 @@ use crate::app::file::{File, FileState};
 use crate::app::mime::Message;
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::Dir;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use serde_json::Value;
 use std::sync::Arc;
 

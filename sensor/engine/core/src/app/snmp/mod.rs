@@ -10,7 +10,7 @@ use super::{
     Buffer, LogFor, Number, Outcome, ParseCx, Parser, Probe, Protocol, Recognise, Transaction, TxMeta, View,
 };
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use message::{Message, Security};
 
 /// Transactions one flow may hold until they are inspected. Beyond it the oldest go.

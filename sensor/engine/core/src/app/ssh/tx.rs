@@ -4,7 +4,7 @@ use super::kex::Hassh;
 use super::{state, Event};
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 
 /// Local numbers of the buffers, in the order of `super::BUFFERS`.
 mod buffer {

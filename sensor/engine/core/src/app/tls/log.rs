@@ -4,7 +4,7 @@
 use super::cert::{date_text, Chain};
 use super::hello::Hello;
 use super::tx::TlsTx;
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use crate::setting::{lists, switch};
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use super::parser::RECORD_MAX;
 use super::tx::buffer;
 use super::*;
 use crate::app::{LogFor, Outcome, ParseCx, Parser, Transaction};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use proptest::prelude::*;
 use Dir::{ToClient, ToServer};
 

@@ -6,7 +6,7 @@ use super::hello::{Hello, TLS13};
 use super::{fingerprint, log, state, Event};
 use crate::app::{LogFor, Transaction, TxMeta, View};
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use std::cell::OnceCell;
 
 /// Local numbers of the buffers, in the order of `super::BUFFERS`.

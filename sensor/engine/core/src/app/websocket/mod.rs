@@ -11,7 +11,7 @@ use super::{
     View,
 };
 use crate::direction::{Dir, PerDir};
-use crate::event::JsonWriter;
+use crate::json::JsonWriter;
 use crate::setting::{size, switch};
 use message::{Assembler, Header};
 use serde_json::Value;

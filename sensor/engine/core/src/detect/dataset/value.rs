@@ -1,6 +1,6 @@
 //! Values of data sets: as files write them, as buffers hold them, as the table keeps them.
 
-use crate::detect::transforms::base64;
+use crate::base64;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Longest string that is kept, in bytes (Suricata: 65,535 for buffers).

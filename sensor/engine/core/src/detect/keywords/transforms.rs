@@ -1,10 +1,11 @@
 //! Keywords that rewrite the selected buffer before it is tested. What they do is in detect::transforms.
 
 use super::{number, text, Keyword, Kind};
+use crate::base64::Mode;
 use crate::detect::builder::{no_value, some_value, RuleBuilder};
 use crate::detect::diagnostic::Refusal;
 use crate::detect::pcre::{Options, Regex};
-use crate::detect::transforms::{base64::Mode, FromBase64, PcreXform, Plain, UrlDecode, Xor};
+use crate::detect::transforms::{FromBase64, PcreXform, Plain, UrlDecode, Xor};
 
 /// A transform without options.
 macro_rules! plain {

@@ -11,8 +11,8 @@ use crate::detect::rule::{Action, Rule};
 use crate::detect::tx_run::INSTANCES_MAX;
 use crate::direction::Dir;
 use crate::event::header::{date_time, legacy_date_time};
-use crate::event::JsonWriter;
 use crate::flow::Flow;
+use crate::json::JsonWriter;
 use crate::time::Timestamp;
 use mlua::{BString, Error, FromLua, IntoLua, IntoLuaMulti, Lua, MultiValue, Result, Table, Value};
 

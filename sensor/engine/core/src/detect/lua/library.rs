@@ -1,8 +1,8 @@
 //! Functions for scripts that need no packet: hashes, base64, data sets, messages. They go into the table `rust` of prelude.lua.
 
 use super::settings::Settings;
+use crate::base64::{self, Mode};
 use crate::detect::dataset::{Dataset, Entry};
-use crate::detect::transforms::base64::{self, Mode};
 use md5::Digest;
 use mlua::{BString, Error, Lua, Result, Table};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -6,8 +6,8 @@
 use super::number::{Endian, Format, TEXT_MAX};
 use super::{Amount, Arithmetic, Compare, Content, Field, JumpFrom, Op, Pcre, Program};
 use crate::app::View;
+use crate::base64;
 use crate::detect::cx::EvalCx;
-use crate::detect::transforms::base64;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {

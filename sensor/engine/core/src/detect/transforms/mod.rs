@@ -1,6 +1,6 @@
 //! Rewriting a buffer before it is tested. Cost and output are linear in the input.
 
-pub mod base64;
+use crate::base64;
 
 use super::lua::{Script, Scripts};
 use super::pcre::Regex;

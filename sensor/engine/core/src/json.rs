@@ -1,7 +1,7 @@
 //! A JSON writer over one growing byte buffer. It never fails; it must not know events.
 
+use crate::base64;
 use crate::decode::Addr;
-use crate::detect::transforms::base64;
 use std::fmt::Write as _;
 
 /// Appends JSON to a buffer: open an object, put fields, close it. Commas are placed for the caller.
@@ -149,7 +149,7 @@ impl JsonWriter {
     }
     /// Bytes as text with dots for what cannot be printed.
     pub fn printable(&mut self, key: &str, value: &[u8]) {
-        self.bytes(key, &super::frame::printable(value));
+        self.bytes(key, &printable(value));
     }
     /// Bytes as lower-case hex digits.
     pub fn hex(&mut self, key: &str, value: &[u8]) {
@@ -287,6 +287,12 @@ impl JsonWriter {
     }
 }
 
+/// Bytes as Suricata prints them: ASCII stays, line ends too, the rest is a dot.
+pub fn printable(bytes: &[u8]) -> Vec<u8> {
+    let shown = |b: &u8| if matches!(b, b' '..=b'~' | b'\r' | b'\n') { *b } else { b'.' };
+    bytes.iter().map(shown).collect()
+}
+
 /// Two lower-case hex digits.
 fn hex(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -328,5 +334,10 @@ mod tests {
         assert_eq!(value["c"][1], "two");
         assert_eq!(value["d"]["e"], -3);
         assert_eq!(value["g"], u64::MAX);
+    }
+
+    #[test]
+    fn prints_dots_for_what_is_no_text() {
+        assert_eq!(printable(b"a\x00\r\n~\x7f\xc3\xa9"), b"a.\r\n~...");
     }
 }
