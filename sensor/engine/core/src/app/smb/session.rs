@@ -24,6 +24,11 @@ pub const STATUS_PENDING: u32 = 0x103;
 pub const STATUS_BUFFER_OVERFLOW: u32 = 0x8000_0005;
 pub const STATUS_END_OF_FILE: u32 = 0xc000_0011;
 
+/// Larger than was negotiated, or than the configuration takes; 0 = no limit.
+pub fn exceeds(len: u32, negotiated: u32, configured: u32) -> bool {
+    (negotiated != 0 && len > negotiated) || (configured != 0 && len > configured)
+}
+
 #[derive(Clone, Debug, Default)]
 pub enum Dialect {
     #[default]
@@ -203,6 +208,37 @@ impl Session {
     /// Whether the share a record is about carries named pipes; None: its tree was not seen.
     pub fn on_pipe(&self, head: &Head) -> Option<bool> {
         self.trees.get(&(head.session, head.tree)).map(|tree| tree.pipe)
+    }
+
+    /// The data of a READ response: `len` bytes at `at` of the record, of which `missing` are still to come.
+    pub fn read_data(
+        &mut self,
+        head: &Head,
+        record: &[u8],
+        (at, len): (usize, u32),
+        missing: u64,
+    ) -> Option<After> {
+        if exceeds(len, self.max_sizes.0, self.config.read_size_max) {
+            self.event(Event::ReadResponseTooLarge);
+            return Some(After::Skip);
+        }
+        // Without its request nobody knows what is read.
+        let Some((fid, offset)) = self.reads.get(&head.message).copied() else { return Some(After::Skip) };
+        let data = record.get(at..)?;
+        let data = data.get(..usize::try_from(len).ok()?).unwrap_or(data);
+        let known = self.on_pipe(head);
+        let pipe = known.unwrap_or_else(|| self.carries_calls(fid));
+        if missing > 0 && (pipe || known.is_none()) {
+            return Some(After::Wait);
+        }
+        self.reads.remove(&head.message);
+        if pipe || (known.is_none() && self.seems_to_call(head, fid, data)) {
+            if self.carries_calls(fid) {
+                self.pipe_response(head, fid, 0, data);
+            }
+            return Some(After::Skip);
+        }
+        Some(self.transfer(head, Dir::ToClient, fid, offset, u64::from(len), data))
     }
 
     /// A stretch of a file is read or written: `data` is what there is of its `len` bytes.

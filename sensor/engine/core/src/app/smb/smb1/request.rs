@@ -1,8 +1,7 @@
 //! What clients ask for in SMB 1, command by command (MS-CIFS section 2.2.4).
 
 use super::{Block, Record, Strings, WRITE, WRITE_ANDX, WRITE_AND_CLOSE};
-use crate::app::smb::session::{After, Head, Session};
-use crate::app::smb::smb2::exceeds;
+use crate::app::smb::session::{exceeds, After, Head, Session};
 use crate::app::smb::tx::*;
 use crate::app::smb::{auth, Event};
 use crate::app::wire::Reader;

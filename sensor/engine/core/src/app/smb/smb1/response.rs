@@ -2,11 +2,9 @@
 
 use super::{Block, Record, Strings};
 use crate::app::smb::session::{After, Dialect, Session, Tree, STATUS_BUFFER_OVERFLOW};
-use crate::app::smb::smb2::{exceeds, seconds};
+use crate::app::smb::smb2::seconds;
 use crate::app::smb::tx::*;
-use crate::app::smb::Event;
 use crate::app::wire::Reader;
-use crate::direction::Dir;
 
 impl Session {
     pub(super) fn smb1_negotiated(&mut self, r: &Record, block: &Block<'_>) -> Option<()> {
@@ -78,7 +76,6 @@ impl Session {
         block: &Block<'_>,
         missing: u64,
     ) -> Option<After> {
-        let asked = self.reads.get(&r.head.message).copied();
         if !r.head.succeeded() && r.head.nt() != Some(STATUS_BUFFER_OVERFLOW) {
             self.reads.remove(&r.head.message);
             return Some(After::Skip);
@@ -87,26 +84,7 @@ impl Session {
         words.skip(10)?;
         let (len, at, len_high) = (words.u16()?, usize::from(words.u16()?), words.u16()?);
         let len = u32::from(len_high) << 16 | u32::from(len);
-        if exceeds(len, self.max_sizes.0, self.config.read_size_max) {
-            self.event(Event::ReadResponseTooLarge);
-            return Some(After::Skip);
-        }
-        let Some((fid, offset)) = asked else { return Some(After::Skip) };
-        let data = record.get(at..)?;
-        let data = data.get(..usize::try_from(len).ok()?).unwrap_or(data);
-        let known = self.on_pipe(&r.head);
-        let pipe = known.unwrap_or_else(|| self.carries_calls(fid));
-        if missing > 0 && (pipe || known.is_none()) {
-            return Some(After::Wait);
-        }
-        self.reads.remove(&r.head.message);
-        if pipe || (known.is_none() && self.seems_to_call(&r.head, fid, data)) {
-            if self.carries_calls(fid) {
-                self.pipe_response(&r.head, fid, 0, data);
-            }
-            return Some(After::Skip);
-        }
-        Some(self.transfer(&r.head, Dir::ToClient, fid, offset, u64::from(len), data))
+        self.read_data(&r.head, record, (at, len), missing)
     }
 
     pub(super) fn smb1_trans_response(&mut self, r: &Record, record: &[u8], block: &Block<'_>) -> Option<()> {

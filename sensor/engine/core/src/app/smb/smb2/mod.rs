@@ -164,8 +164,3 @@ impl Session {
 fn call_message(r: &Record) -> u64 {
     r.head.message.max(1)
 }
-
-/// Larger than was negotiated, or than the configuration takes; 0 = no limit.
-pub fn exceeds(len: u32, negotiated: u32, configured: u32) -> bool {
-    (negotiated != 0 && len > negotiated) || (configured != 0 && len > configured)
-}

@@ -1,7 +1,7 @@
 //! What clients ask for in SMB 2 and 3, command by command.
 
-use super::{body, call_message, exceeds, fid, part, Record, CHAINED};
-use crate::app::smb::session::{After, Session};
+use super::{body, call_message, fid, part, Record, CHAINED};
+use crate::app::smb::session::{exceeds, After, Session};
 use crate::app::smb::tx::*;
 use crate::app::smb::{auth, names, Event};
 use crate::app::wire::Reader;

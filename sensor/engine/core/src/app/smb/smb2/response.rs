@@ -1,14 +1,11 @@
 //! What servers answer in SMB 2 and 3, command by command.
 
-use super::{
-    body, call_message, exceeds, fid, seconds, Record, CREATE, NEGOTIATE, SESSION_SETUP, TREE_CONNECT,
-};
+use super::{body, call_message, fid, seconds, Record, CREATE, NEGOTIATE, SESSION_SETUP, TREE_CONNECT};
 use crate::app::smb::session::{
     After, Dialect, Head, Session, Tree, STATUS_BUFFER_OVERFLOW, STATUS_END_OF_FILE, STATUS_PENDING,
 };
 use crate::app::smb::tx::*;
 use crate::app::smb::{smb1, Event};
-use crate::direction::Dir;
 
 impl Session {
     /// Fills in what the response tells, before the transaction counts as answered.
@@ -127,26 +124,6 @@ impl Session {
         let at = usize::from(reader.u8()?);
         reader.skip(1)?;
         let len = reader.u32()?;
-        if exceeds(len, self.max_sizes.0, self.config.read_size_max) {
-            self.event(Event::ReadResponseTooLarge);
-            return Some(After::Skip);
-        }
-        // Without its request nobody knows what is read.
-        let Some((fid, offset)) = asked else { return Some(After::Skip) };
-        let data = record.get(at..)?;
-        let data = data.get(..usize::try_from(len).ok()?).unwrap_or(data);
-        let known = self.on_pipe(&r.head);
-        let pipe = known.unwrap_or_else(|| self.carries_calls(fid));
-        if missing > 0 && (pipe || known.is_none()) {
-            return Some(After::Wait);
-        }
-        self.reads.remove(&r.head.message);
-        if pipe || (known.is_none() && self.seems_to_call(&r.head, fid, data)) {
-            if self.carries_calls(fid) {
-                self.pipe_response(&r.head, fid, 0, data);
-            }
-            return Some(After::Skip);
-        }
-        Some(self.transfer(&r.head, Dir::ToClient, fid, offset, u64::from(len), data))
+        self.read_data(&r.head, record, (at, len), missing)
     }
 }
