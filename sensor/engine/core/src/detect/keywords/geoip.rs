@@ -1,5 +1,6 @@
 //! geoip: the countries of the packet's addresses (Suricata manual, "IP Keywords", geoip).
 
+use super::side::Side;
 use super::{Keyword, Kind};
 use crate::detect::builder::{some_value, RuleBuilder};
 use crate::detect::diagnostic::{Refusal, Severity};
@@ -15,14 +16,6 @@ pub static GEOIP: Keyword = Keyword {
     parse,
     ..Keyword::EMPTY
 };
-
-#[derive(Clone, Copy)]
-enum Side {
-    Any,
-    Src,
-    Dst,
-    Both,
-}
 
 /// Codes are two letters (ISO 3166-1 alpha-2).
 fn code(text: &str) -> Option<[u8; 2]> {
@@ -40,11 +33,9 @@ fn parse(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal>
     };
     let mut parts: Vec<&str> = value.split(',').map(str::trim).collect();
     let side = match parts.first() {
-        Some(&"src") => Some(Side::Src),
-        Some(&("dst" | "dest")) => Some(Side::Dst),
-        Some(&"both") => Some(Side::Both),
-        Some(&"any") => Some(Side::Any),
-        _ => None,
+        Some(&"dest") => Some(Side::Dst),
+        Some(first) => Side::read(first),
+        None => None,
     };
     if side.is_some() {
         parts.remove(0);
@@ -82,13 +73,7 @@ fn parse(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal>
             let country = countries.of(addr, packet.ip_version);
             country.is_some_and(|country| listed.iter().any(|c| c == country.as_bytes()) != negated)
         };
-        packet.ip_version != 0
-            && match side {
-                Side::Any => holds(packet.src) || holds(packet.dst),
-                Side::Src => holds(packet.src),
-                Side::Dst => holds(packet.dst),
-                Side::Both => holds(packet.src) && holds(packet.dst),
-            }
+        packet.ip_version != 0 && side.holds(packet, holds)
     });
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! iprep: the reputation of the packet's addresses (Suricata manual, "IP Reputation Keyword").
 
+use super::side::Side;
 use super::{number, Keyword, Kind};
-use crate::decode::{Addr, Packet};
 use crate::detect::builder::{some_value, RuleBuilder};
 use crate::detect::diagnostic::Refusal;
 use crate::detect::program::number::NumberTest;
@@ -18,25 +18,6 @@ pub static IPREP: Keyword = Keyword {
     parse,
     ..Keyword::EMPTY
 };
-
-#[derive(Clone, Copy)]
-enum Side {
-    Any,
-    Src,
-    Dst,
-    Both,
-}
-
-impl Side {
-    fn holds(self, packet: &Packet<'_>, test: impl Fn(Addr) -> bool) -> bool {
-        match self {
-            Side::Any => test(packet.src) || test(packet.dst),
-            Side::Src => test(packet.src),
-            Side::Dst => test(packet.dst),
-            Side::Both => test(packet.src) && test(packet.dst),
-        }
-    }
-}
 
 enum Wanted {
     IsSet,
@@ -62,13 +43,7 @@ fn parse(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal>
         }
         _ => return Err(wrong()),
     };
-    let side = match *side {
-        "any" => Side::Any,
-        "src" => Side::Src,
-        "dst" => Side::Dst,
-        "both" => Side::Both,
-        _ => return Err(wrong()),
-    };
+    let side = Side::read(side).ok_or_else(wrong)?;
     let table = Arc::clone(&rule.shared.reputation);
     if !table.is_configured() {
         return Err(Refusal::skip("`iprep` needs `reputation-categories-file` in the configuration"));

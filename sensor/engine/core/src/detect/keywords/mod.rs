@@ -39,6 +39,7 @@ mod nfs;
 pub mod number;
 mod pcre;
 mod position;
+mod side;
 mod size;
 mod ssh;
 mod tcp;
