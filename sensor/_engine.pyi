@@ -4,7 +4,7 @@ Packets never cross this boundary: configuration and rules go in, diagnostics, b
 come out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 VERSION: str
 SURICATA_COMPAT: str
@@ -12,10 +12,19 @@ SURICATA_COMPAT: str
 class EngineError(Exception):
     """The engine cannot do what was asked; the text says what, where and how to mend it."""
 
-# (file, line, action, protocol, source, source port, direction, destination, destination port, options, text)
+# (file, line, action, protocol, source, source port, direction, destination, destination port, options)
 # Variables ($HOME_NET ...) are already replaced; an option is (keyword, value or None, line, column from 1).
 RawOption = tuple[str, str | None, int, int]
-RawRule = tuple[str, int, str, str, str, str, str, str, str, Sequence[RawOption], str]
+RawRule = tuple[str, int, str, str, str, str, str, str, str, Sequence[RawOption]]
+
+class RawRules:
+    """Rules on their way to be compiled, in a form much smaller than tuples."""
+
+    def __init__(self, text_bytes: int = 0) -> None:
+        """text_bytes: about how much text the rules have in all."""
+    def __len__(self) -> int: ...
+    def add(self, rules: Iterable[RawRule]) -> None:
+        """Take rules in. What the iterable raises is passed on."""
 
 class Diagnostic:
     """One finding about one rule.
@@ -44,8 +53,10 @@ class Ruleset:
     """Compiled rules, immutable, shared by every worker."""
 
     @staticmethod
-    def compile(config: str, rules: Sequence[RawRule], validate_only: bool = False) -> Ruleset:
-        """Compile; rules that cannot be loaded become diagnostics. config: the engine's JSON document."""
+    def compile(config: str, rules: RawRules, validate_only: bool = False) -> Ruleset:
+        """Compile; rules that cannot be loaded become diagnostics. config: the engine's JSON document. The
+        rules are taken out of `rules`, which is empty afterwards.
+        """
 
     @property
     def loaded(self) -> int: ...

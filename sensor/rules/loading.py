@@ -1,7 +1,7 @@
 """Rules from files to a compiled ruleset, with a report of what became of every one.
 
-The order of things: find the files, read and cut their text, drop duplicates, compile in the engine. What a
-rule does is not known here.
+The order of things: find the files, read and cut their text, compile in the engine. What a rule does is not
+known here.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from sensor.config import Config
 from sensor.errors import UserError
 from sensor.rules import sources, text
-from sensor.rules.findings import Finding, RuleReport, from_engine
+from sensor.rules.findings import RuleReport, from_engine
 
 if TYPE_CHECKING:
-    from sensor._engine import RawRule, Ruleset
+    from sensor._engine import RawRules, Ruleset
 
 
 def load(
@@ -37,7 +37,6 @@ def load(
     named = sources.find(extra)
     required = set(named) | (set(files) if only else set())
     rules = read_files(dict.fromkeys([*files, *named]), config, report, required)
-    rules = without_duplicates(rules, report.findings)
     ruleset = Ruleset.compile(config.engine_json(), rules, validate_only)
     for finding in from_engine(ruleset.diagnostics):
         if finding.severity == "warning" and not finding.sid:  # about a line of threshold.config, no rule
@@ -50,12 +49,12 @@ def load(
     return ruleset, report
 
 
-def read_files(
-    files: dict[Path, None], config: Config, report: RuleReport, required: set[Path]
-) -> list[RawRule]:
+def read_files(files: dict[Path, None], config: Config, report: RuleReport, required: set[Path]) -> RawRules:
     """The rules of the files in order. An unreadable file is a UserError if required, else a warning."""
+    from sensor._engine import RawRules
+
     variables = config.variables
-    rules: list[RawRule] = []
+    rules = RawRules(sum(sources.size(path) for path in files))
     with _no_cycles_made():
         for path in files:
             try:
@@ -65,59 +64,16 @@ def read_files(
                     raise
                 report.warnings.append(str(error))
                 continue
-            found = text.parse(data, str(path), variables)
-            rules += found.rules
-            report.findings += found.findings
+            found = text.parse(data, str(path), variables, report.findings)
+            del data  # now held by the parser alone
+            rules.add(found)
             report.files += 1
     return rules
 
 
-def without_duplicates(rules: list[RawRule], findings: list[Finding]) -> list[RawRule]:
-    """Of rules with the same gid and sid, the one with the highest rev, else the first, as Suricata keeps
-    them.
-    """
-    kept: dict[tuple[str, str], tuple[int, int]] = {}  # (gid, sid) -> (index, rev)
-    dropped: set[int] = set()
-    for index, rule in enumerate(rules):
-        facts = {option[0]: option for option in rule[9] if option[0] in ("sid", "gid", "rev")}
-        if "sid" not in facts:
-            continue
-        identity = (_value(facts, "gid", "1"), _value(facts, "sid", ""))
-        rev = _whole(_value(facts, "rev", "0"))
-        earlier = kept.setdefault(identity, (index, rev))
-        if earlier[0] == index:
-            continue
-        loser, winner = (index, earlier[0]) if rev <= earlier[1] else (earlier[0], index)
-        kept[identity] = (winner, max(rev, earlier[1]))
-        dropped.add(loser)
-        findings.append(_duplicate(rules[loser], rules[winner], is_older=loser != index))
-    return [rule for index, rule in enumerate(rules) if index not in dropped] if dropped else rules
-
-
-def _duplicate(loser: RawRule, winner: RawRule, *, is_older: bool) -> Finding:
-    sid = next(option for option in loser[9] if option[0] == "sid")
-    where = f"{winner[0]}:{winner[1]}"
-    reason = f"replaced by a higher rev at {where}" if is_older else f"duplicate of the rule at {where}"
-    fix = "remove one of the two, or give it a sid of its own"
-    return Finding(
-        loser[0], sid[2], sid[3], "warning" if is_older else "error", _whole(sid[1] or ""), "sid", reason, fix
-    )
-
-
-def _value(facts: dict[str, tuple[str, str | None, int, int]], name: str, default: str) -> str:
-    option = facts.get(name)
-    return default if option is None or option[1] is None else option[1]
-
-
-def _whole(value: str) -> int:
-    return int(value) if value.isascii() and value.isdigit() and len(value) <= 10 else 0
-
-
 @contextmanager
 def _no_cycles_made() -> Iterator[None]:
-    """Millions of tuples, none in a cycle: the cyclic collector would walk them again and again for a third
-    of the time.
-    """
+    """Millions of tuples, none in a cycle: the cyclic collector would look for some all the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -37,6 +37,14 @@ def _matches(pattern: str) -> list[Path]:
     return [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207 (absolute patterns)
 
 
+def size(path: Path) -> int:
+    """How many bytes `read` will give; 0 when it will not."""
+    try:
+        return min(path.stat().st_size, MAX_FILE_BYTES)
+    except OSError:
+        return 0
+
+
 def read(path: Path) -> bytes:
     """The bytes of one rule file. Raises UserError."""
     try:

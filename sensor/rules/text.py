@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from sensor.rules.findings import Finding
 from sensor.rules.variables import VariableError, Variables
@@ -32,6 +32,7 @@ _DIRECTIONS = frozenset({"->", "<>", "=>"})
 _HEADER_FORM = "action protocol source port -> destination port (options)"
 _OPEN_QUOTE = ("the quoted text has no end", 'write " at its end, and \\" within it')
 _SEMICOLON = ("a ; within quotes, where Suricata would end the option", "write \\; instead")
+_MAY_BE_OPEN = frozenset({'"', "!"})
 _SID = re.compile(r"[;(]\s*sid\s*:\s*(\d{1,10})", re.ASCII)
 
 
@@ -44,20 +45,12 @@ class _Bad(Exception):
 
 
 @dataclass(slots=True)
-class RuleText:
-    """What was read: rules as the engine takes them, and what could not be read."""
-
-    rules: list[RawRule] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class _Line:
     """One rule's text with continued lines joined; `breaks` are the offsets where its later lines begin."""
 
     number: int
     text: str
-    breaks: list[int]
+    breaks: Sequence[int]
 
     def place(self, offset: int) -> tuple[int, int]:
         """(line, column) of an offset, both from 1."""
@@ -65,19 +58,21 @@ class _Line:
         return self.number + later, offset - (self.breaks[later - 1] if later else 0) + 1
 
 
-def parse(data: bytes, name: str, variables: Variables) -> RuleText:
-    """The rules of one file's bytes. Never raises."""
-    result = RuleText()
-    for line in _logical_lines(_decode(data, name, result.findings)):
+def parse(data: bytes, name: str, variables: Variables, findings: list[Finding]) -> Iterator[RawRule]:
+    """The rules of one file's bytes, one at a time: all of a large file would take eight times its size. What
+    cannot be read goes to the findings. Never raises.
+    """
+    text = _decode(data, name, findings)
+    del data
+    for line in _logical_lines(text):
         try:
-            result.rules.append(_rule(line, name, variables, result.findings))
+            yield _rule(line, name, variables, findings)
         except _Bad as bad:
             number, column = line.place(bad.offset)
             finding = Finding(
                 name, number, column, "error", sid_of(line.text), bad.keyword, bad.reason, bad.fix
             )
-            result.findings.append(finding)
-    return result
+            findings.append(finding)
 
 
 def sid_of(text: str) -> int:
@@ -100,16 +95,17 @@ def _decode(data: bytes, name: str, findings: list[Finding]) -> str:
 
 
 def _logical_lines(text: str) -> Iterator[_Line]:
-    lines = iter(enumerate(text.split("\n"), 1))
+    lines = enumerate(_lines(text), 1)
     for number, line in lines:
         if not line or line[0] == "#" or line.isspace() or line.lstrip().startswith("#"):
             continue
-        joined, breaks = line.rstrip("\r"), []
+        joined, breaks = line.rstrip("\r"), cast(Sequence[int], ())
         if joined.endswith("\\"):
             parts = [joined[:-1]]
             length = len(parts[0])
+            breaks = starts = list[int]()
             for _, following in lines:
-                breaks.append(length)
+                starts.append(length)
                 bare = following.rstrip("\r")
                 parts.append(bare.removesuffix("\\"))
                 length += len(parts[-1])
@@ -117,6 +113,15 @@ def _logical_lines(text: str) -> Iterator[_Line]:
                     break
             joined = "".join(parts)
         yield _Line(number, joined, breaks)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """As text.split("\\n"), without all of them at once."""
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
 
 
 def _rule(line: _Line, name: str, variables: Variables, findings: list[Finding]) -> RawRule:
@@ -145,7 +150,7 @@ def _rule(line: _Line, name: str, variables: Variables, findings: list[Finding])
     options = _options(line, text, start + 1, end, name, findings)
     return (
         name, line.number, action, protocol, source, source_port, direction, destination, destination_port,
-        options, text,
+        options,
     )  # fmt: skip
 
 
@@ -185,21 +190,21 @@ def _options(
         piece = pieces[i]
         at = offset
         i += 1
-        if piece.endswith("\\"):  # `\;` is part of the value
+        if piece[-1:] == "\\":  # `\;` is part of the value
             piece, i = _take_while_escaped(pieces, i - 1)
         keyword, colon, rest = piece.partition(":")
         bare = keyword.strip()
         value: str | None = None
         if colon:
             value = rest.strip()
-            if value[:1] in ('"', "!") and not _is_closed(value.removeprefix("!")):
+            if value[:1] in _MAY_BE_OPEN and not _is_closed(value.removeprefix("!")):
                 piece, i = _take_until_quote(pieces, piece, i, _Bad(at, bare, *_OPEN_QUOTE))
                 value = piece.partition(":")[2].strip()
                 findings.append(Finding(name, *line.place(at), "warning", sid_of(text), bare, *_SEMICOLON))
         offset += len(piece) + 1
-        at += len(keyword) - len(keyword.lstrip())
+        at += keyword.find(bare)
         if not bare:
-            raise _Bad(at, "", "an empty option", "remove the ; too many")
+            raise _Bad(at + len(keyword), "", "an empty option", "remove the ; too many")
         if single:
             add((bare, value, number, at + 1))
         else:

@@ -61,6 +61,7 @@ fn _engine(py: Python<'_>, m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("SURICATA_COMPAT", SURICATA_COMPAT)?;
     m.add("EngineError", py.get_type::<EngineError>())?;
     m.add_class::<ruleset::Diagnostic>()?;
+    m.add_class::<ruleset::RawRules>()?;
     m.add_class::<ruleset::Ruleset>()?;
     m.add_class::<replay::Batch>()?;
     m.add_class::<replay::Replay>()?;

@@ -1,10 +1,11 @@
 //! Rules in, a compiled ruleset and diagnostics out.
 
 use crate::{document, guarded};
+use haidang_core::detect::raw::{RawOption, RawRulesBuilder};
 use haidang_core::detect::{compile, diagnostic};
 use pyo3::prelude::*;
-use pyo3::types::{PySequence, PyTuple};
-use std::sync::Arc;
+use pyo3::types::{PyString, PyTuple};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// One finding about one rule.
 #[pyclass(frozen, get_all)]
@@ -42,6 +43,40 @@ impl From<diagnostic::Diagnostic> for Diagnostic {
     }
 }
 
+/// Rules on their way to be compiled.
+#[pyclass(frozen)]
+pub struct RawRules {
+    inner: Mutex<RawRulesBuilder>,
+}
+
+impl RawRules {
+    fn lock(&self) -> MutexGuard<'_, RawRulesBuilder> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl RawRules {
+    #[new]
+    #[pyo3(signature = (text_bytes = 0))]
+    fn new(text_bytes: usize) -> RawRules {
+        RawRules { inner: Mutex::new(RawRulesBuilder::with_capacity(text_bytes)) }
+    }
+
+    fn __len__(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn add(&self, rules: &Bound<'_, PyAny>) -> PyResult<()> {
+        for rule in rules.try_iter()? {
+            // The lock is not held while the iterable works: it may be anything.
+            let rule = rule?;
+            take_in(rule.cast::<PyTuple>()?, &mut self.lock())?;
+        }
+        Ok(())
+    }
+}
+
 /// Compiled rules, shared by every worker.
 #[pyclass(frozen)]
 pub struct Ruleset {
@@ -55,19 +90,11 @@ pub struct Ruleset {
 impl Ruleset {
     #[staticmethod]
     #[pyo3(signature = (config, rules, validate_only = false))]
-    fn compile(
-        py: Python<'_>,
-        config: &str,
-        rules: &Bound<'_, PySequence>,
-        validate_only: bool,
-    ) -> PyResult<Ruleset> {
-        let mut raw = Vec::with_capacity(rules.len()?);
-        for item in rules.try_iter()? {
-            raw.push(raw_rule(item?.cast::<PyTuple>()?)?);
-        }
+    fn compile(py: Python<'_>, config: &str, rules: &RawRules, validate_only: bool) -> PyResult<Ruleset> {
+        let raw = std::mem::take(&mut *rules.lock()).finish();
         py.detach(move || {
             guarded(|| {
-                let compiled = compile::compile(&document(config)?, &raw, validate_only)?;
+                let compiled = compile::compile(&document(config)?, raw, validate_only, &|_| None)?;
                 Ok(Ruleset {
                     inner: Arc::new(compiled.ruleset),
                     id: compiled.id,
@@ -94,26 +121,28 @@ impl Ruleset {
     }
 }
 
-fn raw_rule(tuple: &Bound<'_, PyTuple>) -> PyResult<diagnostic::RawRule> {
-    let text = |at: usize| -> PyResult<String> { tuple.get_item(at)?.extract() };
-    let written = tuple.get_item(9)?;
-    let written = written.cast::<PySequence>()?;
-    let mut options = Vec::with_capacity(written.len()?);
-    for option in written.try_iter()? {
-        let (keyword, value, line, column) = option?.extract()?;
-        options.push(diagnostic::RawOption { keyword, value, line, column });
+fn take_in(rule: &Bound<'_, PyTuple>, rules: &mut RawRulesBuilder) -> PyResult<()> {
+    let parts = [0, 2, 3, 4, 5, 6, 7, 8].map(|at| rule.get_item(at));
+    let mut texts: [&str; 8] = Default::default();
+    for (text, part) in texts.iter_mut().zip(&parts) {
+        *text = match part {
+            Ok(part) => part.cast::<PyString>()?.to_str()?,
+            Err(error) => return Err(error.clone_ref(rule.py())),
+        };
     }
-    Ok(diagnostic::RawRule {
-        file: text(0)?,
-        line: tuple.get_item(1)?.extract()?,
-        action: text(2)?,
-        protocol: text(3)?,
-        src: text(4)?,
-        sport: text(5)?,
-        arrow: text(6)?,
-        dst: text(7)?,
-        dport: text(8)?,
-        options,
-        raw: text(10)?,
-    })
+    let [file, header @ ..] = texts;
+    let options = rule.get_item(9)?;
+    rules.begin(file, rule.get_item(1)?.extract()?, header);
+    for option in options.try_iter()? {
+        let option = option?;
+        let option = option.cast::<PyTuple>()?;
+        let (keyword, value) = (option.get_item(0)?, option.get_item(1)?);
+        rules.option(RawOption {
+            keyword: keyword.cast::<PyString>()?.to_str()?,
+            value: if value.is_none() { None } else { Some(value.cast::<PyString>()?.to_str()?) },
+            line: option.get_item(2)?.extract()?,
+            column: option.get_item(3)?.extract()?,
+        });
+    }
+    Ok(())
 }

@@ -15,7 +15,7 @@ impl AddressIndex {
     pub fn build(sets: &[(u32, &AddrSet)]) -> Self {
         let mut edges: Vec<(u128, bool, u32)> = Vec::new();
         for (rule, set) in sets {
-            for (from, to) in set.0.iter().flatten() {
+            for (from, to) in set.0.as_deref().into_iter().flatten() {
                 edges.push((*from, true, *rule));
                 if let Some(after) = to.checked_add(1) {
                     edges.push((after, false, *rule));
@@ -59,9 +59,9 @@ mod tests {
     #[test]
     fn agrees_with_a_linear_search() {
         let sets = [
-            (1, AddrSet(Some(vec![(10, 20), (30, 40)]))),
-            (2, AddrSet(Some(vec![(15, 35)]))),
-            (3, AddrSet(Some(vec![(21, 29), (u128::MAX - 1, u128::MAX)]))),
+            (1, AddrSet(Some(vec![(10, 20), (30, 40)].into()))),
+            (2, AddrSet(Some(vec![(15, 35)].into()))),
+            (3, AddrSet(Some(vec![(21, 29), (u128::MAX - 1, u128::MAX)].into()))),
         ];
         let refs: Vec<(u32, &AddrSet)> = sets.iter().map(|(n, s)| (*n, s)).collect();
         let index = AddressIndex::build(&refs);

@@ -1,18 +1,23 @@
 //! From raw rules to a ruleset: every rule is built on its own, those that cannot be loaded become diagnostics.
 
 use super::builder::build;
-use super::dataset;
-use super::diagnostic::{Diagnostic, RawRule};
+use super::databases::{Compiled as Databases, Known};
+use super::dataset::Datasets;
+use super::diagnostic::Diagnostic;
+use super::duplicates;
 use super::geoip::GeoIp;
 use super::lua;
 use super::names::Names;
+use super::raw::{RawRule, RawRules};
 use super::reputation::Reputation;
 use super::rule::Rule;
 use super::ruleset::Ruleset;
-use super::shared::{Class, Shared};
+use super::shared::{Class, Interned, Outside, Shared};
+use super::texts::{RuleTexts, Texts};
 use super::threshold_config;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What compiling gave.
@@ -22,60 +27,125 @@ pub struct Compiled {
     pub id: String,
     pub loaded: usize,
     pub diagnostics: Vec<Diagnostic>,
+    pub outcome: Outcome,
+}
+
+/// What a later start can make use of.
+pub struct Outcome {
+    pub texts: Arc<Texts>,
+    /// The rules that loaded, by their numbers in `texts`.
+    pub good: Vec<usize>,
+    /// What was said of rules.
+    pub diagnostics: Vec<Diagnostic>,
+    pub interned: Interned,
+    /// Some rule's meaning hangs on more than its text.
+    pub looked_outside: bool,
+    pub databases: Databases,
 }
 
 /// Builds all rules and, unless `validate_only`, their prefilters. Errors are the engine's own (libhs), never a rule's.
-pub fn compile(document: &Value, raw: &[RawRule], validate_only: bool) -> Result<Compiled, String> {
-    let mut shared = shared(document)?;
-    let mut rules: Vec<Rule> = Vec::with_capacity(raw.len());
-    let mut diagnostics = Vec::new();
+pub fn compile(
+    document: &Value,
+    raw: RawRules,
+    validate_only: bool,
+    known: Known<'_>,
+) -> Result<Compiled, String> {
+    let mut shared = Shared::new(outside(document)?);
+    shared.classes = Arc::new(classes(document));
+    let texts = Arc::new(Texts { rules: raw, references: references(document) });
+    let mut rules: Vec<Rule> = Vec::with_capacity(texts.rules.len());
+    let mut good = Vec::with_capacity(texts.rules.len());
+    let (losers, mut diagnostics): (HashSet<usize>, Vec<Diagnostic>) =
+        duplicates::find(&texts.rules).into_iter().unzip();
     let mut hash = Sha256::new();
     hash.update(env!("CARGO_PKG_VERSION"));
-    for rule in raw {
-        for part in [&rule.src, &rule.sport, &rule.dst, &rule.dport, &rule.raw] {
-            hash.update(part);
-            hash.update([0]);
-        }
-        match build(rule, &mut shared) {
-            Ok(built) => rules.push(built),
+    let mut space = Vec::new();
+    for number in (0..texts.rules.len()).filter(|number| !losers.contains(number)) {
+        let rule = texts.rules.rule(number).ok_or("a rule was damaged in memory")?;
+        add_to_id(&rule, &mut hash, &mut space);
+        match build(&rule, &RuleTexts::new(&texts, number), &mut shared) {
+            Ok(built) => {
+                rules.push(built);
+                good.push(number);
+            }
             Err(found) => diagnostics.extend(found),
         }
         diagnostics.append(&mut shared.warnings);
     }
-    diagnostics.extend(threshold_config::apply(document, &mut rules));
-    let loaded = rules.len();
-    let mut ruleset = Ruleset::build(
-        if validate_only { Vec::new() } else { rules },
-        Names::new(&shared),
-        shared.datasets.all(),
-    )?;
-    ruleset.files = shared.files;
     let id = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    Ok(Compiled { ruleset, id, loaded, diagnostics })
+    let loaded = rules.len();
+    if validate_only {
+        rules = Vec::new();
+    }
+    let (ruleset, thresholds, databases) = finish(document, rules, &shared, known)?;
+    let outcome = Outcome {
+        texts,
+        good,
+        diagnostics: diagnostics.clone(),
+        interned: shared.interned(),
+        looked_outside: shared.looked_outside(),
+        databases,
+    };
+    diagnostics.extend(thresholds);
+    Ok(Compiled { ruleset, id, loaded, diagnostics, outcome })
 }
 
-/// Classes and references of the configuration.
-fn shared(document: &Value) -> Result<Shared, String> {
-    let mut shared = Shared::default();
-    shared.rule_path = document["default-rule-path"].as_str().unwrap_or_default().into();
+/// Lays threshold.config over the rules and groups them.
+pub(super) fn finish(
+    document: &Value,
+    mut rules: Vec<Rule>,
+    shared: &Shared,
+    known: Known<'_>,
+) -> Result<(Ruleset, Vec<Diagnostic>, Databases), String> {
+    let thresholds = threshold_config::apply(document, &mut rules);
+    let datasets = shared.datasets().all();
+    let (mut ruleset, databases) = Ruleset::build(rules, Names::new(shared), datasets, known)?;
+    ruleset.files = shared.files;
+    Ok((ruleset, thresholds, databases))
+}
+
+/// What a rule says, wherever it is written and with whatever blanks.
+fn add_to_id(rule: &RawRule<'_>, hash: &mut Sha256, space: &mut Vec<u8>) {
+    space.clear();
+    let header = [rule.action, rule.protocol, rule.src, rule.sport, rule.arrow, rule.dst, rule.dport];
+    let options = rule.options.iter().flat_map(|option| [option.keyword, option.value.unwrap_or_default()]);
+    for part in header.into_iter().chain(options) {
+        space.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        space.extend_from_slice(part.as_bytes());
+    }
+    hash.update((space.len() as u64).to_le_bytes());
+    hash.update(space);
+}
+
+/// The classes of the configuration.
+pub(super) fn classes(document: &Value) -> HashMap<String, Class> {
+    let mut classes = HashMap::new();
     for class in document["classification"].as_array().into_iter().flatten() {
         if let Some(name) = class["name"].as_str() {
-            shared.classes.insert(
-                name.to_owned(),
-                Class {
-                    description: class["description"].as_str().unwrap_or_default().to_owned(),
-                    priority: class["priority"].as_u64().and_then(|p| u8::try_from(p).ok()).unwrap_or(3),
-                },
-            );
+            let class = Class {
+                description: class["description"].as_str().unwrap_or_default().into(),
+                priority: class["priority"].as_u64().and_then(|p| u8::try_from(p).ok()).unwrap_or(3),
+            };
+            classes.insert(name.to_owned(), class);
         }
     }
-    shared.datasets.config = dataset::Config::new(document);
-    shared.datasets.define(document)?;
-    shared.reputation = Arc::new(Reputation::read(document)?);
-    shared.geoip = GeoIp::new(document);
-    shared.lua = Arc::new(lua::Settings::new(document));
-    for (name, prefix) in document["references"].as_object().into_iter().flatten() {
-        shared.references.insert(name.clone(), prefix.as_str().unwrap_or_default().to_owned());
-    }
-    Ok(shared)
+    classes
+}
+
+/// The types of references of the configuration.
+pub(super) fn references(document: &Value) -> HashMap<String, String> {
+    let types = document["references"].as_object().into_iter().flatten();
+    types.map(|(name, prefix)| (name.clone(), prefix.as_str().unwrap_or_default().to_owned())).collect()
+}
+
+/// What the configuration names besides them.
+pub(super) fn outside(document: &Value) -> Result<Outside, String> {
+    Ok(Outside {
+        datasets: Datasets::new(document)?,
+        reputation: Arc::new(Reputation::read(document)?),
+        geoip: GeoIp::new(document),
+        lua: Arc::new(lua::Settings::new(document)),
+        scripts: 0,
+        rule_path: document["default-rule-path"].as_str().unwrap_or_default().into(),
+    })
 }

@@ -1,30 +1,6 @@
-//! What goes into rule building and what is said of rules that do not load. Data only.
+//! What is said of rules, above all of those that do not load. Data only.
 
-/// One option as written: escapes are still in place.
-#[derive(Clone, Debug)]
-pub struct RawOption {
-    pub keyword: String,
-    pub value: Option<String>,
-    /// 1-based.
-    pub line: u32,
-    pub column: u32,
-}
-
-/// One rule as split by the reader of files; variables are replaced.
-#[derive(Clone, Debug)]
-pub struct RawRule {
-    pub file: String,
-    pub line: u32,
-    pub action: String,
-    pub protocol: String,
-    pub src: String,
-    pub sport: String,
-    pub arrow: String,
-    pub dst: String,
-    pub dport: String,
-    pub options: Vec<RawOption>,
-    pub raw: String,
-}
+use super::raw::{RawOption, RawRule};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -51,9 +27,9 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// About `option`, or about the header when there is none.
-    pub fn new(raw: &RawRule, option: Option<&RawOption>, sid: u32, refusal: Refusal) -> Self {
+    pub fn new(raw: &RawRule<'_>, option: Option<&RawOption<'_>>, sid: u32, refusal: Refusal) -> Self {
         Diagnostic {
-            file: raw.file.clone(),
+            file: raw.file.to_owned(),
             line: option.map_or(raw.line, |o| o.line),
             column: option.map_or(1, |o| o.column),
             severity: refusal.severity,

@@ -1,5 +1,6 @@
 //! Groups of the rules that are about frames: per kind of frame, one prefilter per form of its bytes.
 
+use super::databases::Databases;
 use super::prefilter::{Prefilter, PrefilterBuilder};
 use super::rule::Rule;
 use crate::app::frames::FrameChoice;
@@ -29,7 +30,7 @@ pub struct FrameGroups {
 }
 
 impl FrameGroups {
-    pub fn build(rules: &[Rule]) -> Result<FrameGroups, String> {
+    pub fn build(rules: &[Rule], databases: &mut Databases) -> FrameGroups {
         let mut all = FrameGroups::default();
         let mut forms: BTreeMap<(ProtocolId, u8, String), (PrefilterBuilder, u32, usize)> = BTreeMap::new();
         for rule in rules {
@@ -49,11 +50,11 @@ impl FrameGroups {
             }
         }
         for ((protocol, kind, shape), (builder, rule, at)) in forms {
-            let prefilter = builder.build().map_err(|e| format!("frame: {e}"))?;
+            let prefilter = builder.build(databases);
             let shaped_by = (!shape.is_empty()).then_some((rule, at));
             all.groups.entry((protocol, kind)).or_default().forms.push(FormGroup { shaped_by, prefilter });
         }
-        Ok(all)
+        all
     }
 
     #[inline]

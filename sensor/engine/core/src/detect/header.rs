@@ -2,6 +2,7 @@
 
 use super::rule::{Action, AddrSet, Arrow, PortSet, Transport};
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 /// Deepest nesting of lists: far beyond what people write, short of exhausting the stack.
 const DEPTH_MAX: usize = 32;
@@ -54,7 +55,7 @@ pub fn transport(text: &str) -> Option<Transport> {
 /// Addresses: `any`, `10.0.0.0/8`, `10.0.0.1-10.0.0.9`, `::/0`, `!x`, `[a, !b, [c]]`. Error: the reason, for a person.
 pub fn addresses(text: &str) -> Result<AddrSet, String> {
     let set = parse(text, &address_ranges, 0)?.finish(u128::MAX, "address")?;
-    Ok(AddrSet(set))
+    Ok(AddrSet(set.map(Arc::from)))
 }
 
 /// Ports: `any`, `80`, `1024:`, `:1023`, `80:90`, `!80`, `[a, !b, [c]]`.

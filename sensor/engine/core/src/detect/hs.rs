@@ -4,6 +4,7 @@
 
 use std::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void, CStr};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 #[repr(C)]
 struct RawDatabase {
@@ -19,6 +20,15 @@ struct RawScratch {
 struct CompileError {
     message: *mut c_char,
     expression: c_int,
+}
+
+/// What code for this machine hangs on.
+#[repr(C)]
+#[derive(Default)]
+struct RawPlatform {
+    tune: c_uint,
+    cpu_features: c_ulonglong,
+    reserved: [c_ulonglong; 2],
 }
 
 type OnEvent = extern "C" fn(c_uint, c_ulonglong, c_ulonglong, c_uint, *mut c_void) -> c_int;
@@ -58,6 +68,7 @@ extern "C" {
         context: *mut c_void,
     ) -> c_int;
     fn hs_version() -> *const c_char;
+    fn hs_populate_platform(platform: *mut RawPlatform) -> c_int;
     fn free(memory: *mut c_void);
 }
 
@@ -67,6 +78,14 @@ pub fn version() -> String {
     unsafe { CStr::from_ptr(hs_version()) }.to_string_lossy().into_owned()
 }
 
+/// What databases compiled here hang on: the library's version, and what it makes of this CPU.
+pub fn platform() -> String {
+    let mut platform = RawPlatform::default();
+    // SAFETY: the out-pointer is valid and has libhs's layout.
+    let code = unsafe { hs_populate_platform(&mut platform) };
+    format!("libhs {}, platform {code}/{}/{}", version(), platform.tune, platform.cpu_features)
+}
+
 /// A literal to search for; `id` is what a hit reports.
 pub struct Literal<'a> {
     pub bytes: &'a [u8],
@@ -74,13 +93,23 @@ pub struct Literal<'a> {
     pub id: u32,
 }
 
-/// An immutable compiled pattern set, shared by all workers.
-pub struct Database(NonNull<RawDatabase>);
+/// An immutable compiled pattern set, shared by all workers. A clone is the same set.
+#[derive(Clone)]
+pub struct Database {
+    raw: NonNull<RawDatabase>,
+    _owner: Arc<Owner>,
+}
+
+struct Owner(NonNull<RawDatabase>);
 
 // SAFETY: a database is immutable after compilation and libhs allows concurrent scans of one database with distinct scratch.
 unsafe impl Send for Database {}
 // SAFETY: as above.
 unsafe impl Sync for Database {}
+// SAFETY: as above; whoever drops the last clone frees it.
+unsafe impl Send for Owner {}
+// SAFETY: as above.
+unsafe impl Sync for Owner {}
 
 impl Database {
     /// Compiles literals; the error text is libhs's own with the failing literal's index.
@@ -110,7 +139,7 @@ impl Database {
             )
         };
         if code == HS_SUCCESS {
-            return NonNull::new(db).map(Database).ok_or_else(|| "libhs returned no database".to_owned());
+            return Database::own(db).ok_or_else(|| "libhs returned no database".to_owned());
         }
         if error.is_null() {
             return Err(format!("libhs error {code}"));
@@ -128,12 +157,18 @@ impl Database {
         Err(text)
     }
 
+    /// Takes over what libhs made.
+    fn own(db: *mut RawDatabase) -> Option<Database> {
+        let raw = NonNull::new(db)?;
+        Some(Database { raw, _owner: Arc::new(Owner(raw)) })
+    }
+
     /// The database as bytes, for the cache.
     pub fn serialize(&self) -> Result<Vec<u8>, String> {
         let mut bytes: *mut c_char = ptr::null_mut();
         let mut len = 0;
         // SAFETY: valid database and out-pointers.
-        let code = unsafe { hs_serialize_database(self.0.as_ptr(), &mut bytes, &mut len) };
+        let code = unsafe { hs_serialize_database(self.raw.as_ptr(), &mut bytes, &mut len) };
         if code != HS_SUCCESS || bytes.is_null() {
             return Err(format!("libhs error {code}"));
         }
@@ -151,16 +186,16 @@ impl Database {
         let mut db = ptr::null_mut();
         // SAFETY: the slice is valid for its length; libhs checks magic, version and a CRC.
         let code = unsafe { hs_deserialize_database(bytes.as_ptr().cast(), bytes.len(), &mut db) };
-        match NonNull::new(db) {
-            Some(db) if code == HS_SUCCESS => Ok(Database(db)),
-            _ => Err(format!("libhs error {code}")),
+        if code != HS_SUCCESS {
+            return Err(format!("libhs error {code}"));
         }
+        Database::own(db).ok_or_else(|| "libhs returned no database".to_owned())
     }
 }
 
-impl Drop for Database {
+impl Drop for Owner {
     fn drop(&mut self) {
-        // SAFETY: freed exactly once, nothing borrows it any more.
+        // SAFETY: freed exactly once, with the last clone.
         unsafe { hs_free_database(self.0.as_ptr()) };
     }
 }
@@ -181,7 +216,7 @@ impl Scratch {
     /// Grows the scratch so that it fits `db` too.
     pub fn fit(&mut self, db: &Database) -> Result<(), String> {
         // SAFETY: valid database; the scratch pointer is null or from an earlier call.
-        match unsafe { hs_alloc_scratch(db.0.as_ptr(), &mut self.0) } {
+        match unsafe { hs_alloc_scratch(db.raw.as_ptr(), &mut self.0) } {
             HS_SUCCESS => Ok(()),
             code => Err(format!("libhs error {code}: no scratch memory")),
         }
@@ -196,7 +231,7 @@ impl Scratch {
         // the scratch fits the database (`fit` was called when the ruleset was taken into use).
         let code = unsafe {
             hs_scan(
-                db.0.as_ptr(),
+                db.raw.as_ptr(),
                 data.as_ptr().cast(),
                 len,
                 0,

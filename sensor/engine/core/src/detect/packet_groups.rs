@@ -1,9 +1,10 @@
 //! Groups of the rules that are about packets and raw streams, and of those about transactions whose pattern is there.
 
 use super::address_index::AddressIndex;
+use super::databases::Databases;
 use super::ports::{is_narrow, PortTable};
 use super::prefilter::{Prefilter, PrefilterBuilder};
-use super::rule::{Arrow, PortSet, Rule, Transport};
+use super::rule::{AddrSet, Arrow, PortSet, Rule, Transport};
 use crate::app::PROTOCOLS;
 use crate::decode::packet::L4;
 use crate::decode::Packet;
@@ -63,7 +64,7 @@ pub struct PatternGroups {
 }
 
 impl PatternGroups {
-    fn build(rules: &[&Rule], dir: Dir) -> Result<PatternGroups, String> {
+    fn build(rules: &[&Rule], dir: Dir, databases: &mut Databases) -> PatternGroups {
         let mut any = PrefilterBuilder::default();
         let mut narrow: Vec<(u32, PortSet)> = Vec::new();
         let by_number: HashMap<u32, &Rule> = rules.iter().map(|r| (r.number, *r)).collect();
@@ -73,9 +74,9 @@ impl PatternGroups {
                 None => add(&mut any, rule),
             }
         }
-        let any = if any.is_empty() { None } else { Some(any.build()?) };
+        let any = if any.is_empty() { None } else { Some(any.build(databases)) };
         if narrow.is_empty() {
-            return Ok(PatternGroups { any, by_port: None });
+            return PatternGroups { any, by_port: None };
         }
         let members: Vec<(u32, &PortSet)> = narrow.iter().map(|(n, p)| (*n, p)).collect();
         let table = PortTable::build(&members);
@@ -85,9 +86,9 @@ impl PatternGroups {
             for rule in group.iter().filter_map(|n| by_number.get(n)) {
                 add(&mut builder, rule);
             }
-            prefilters.push(builder.build()?);
+            prefilters.push(builder.build(databases));
         }
-        Ok(PatternGroups { any, by_port: Some((table, prefilters)) })
+        PatternGroups { any, by_port: Some((table, prefilters)) }
     }
 
     /// The prefilters that apply to a server port.
@@ -199,7 +200,7 @@ impl IpOnly {
         for rule in rules {
             if rule.arrow != Arrow::Right {
                 rest.push(rule.number);
-            } else if rule.src.0.is_some() && size(rule.src.0.as_ref()) <= size(rule.dst.0.as_ref()) {
+            } else if rule.src.0.is_some() && size(&rule.src) <= size(&rule.dst) {
                 src.push((rule.number, &rule.src));
             } else if rule.dst.0.is_some() {
                 dst.push((rule.number, &rule.dst));
@@ -212,8 +213,8 @@ impl IpOnly {
 }
 
 /// How many addresses a set covers; `any` counts as all.
-fn size(ranges: Option<&Vec<(u128, u128)>>) -> u128 {
-    ranges.map_or(u128::MAX, |r| {
+fn size(set: &AddrSet) -> u128 {
+    set.0.as_ref().map_or(u128::MAX, |r| {
         r.iter().fold(0, |sum, (from, to)| sum.saturating_add(to.saturating_sub(*from)))
     })
 }
@@ -227,7 +228,7 @@ pub struct PacketGroups {
 }
 
 impl PacketGroups {
-    pub fn build(rules: &[Rule]) -> Result<PacketGroups, String> {
+    pub fn build(rules: &[Rule], databases: &mut Databases) -> PacketGroups {
         let mut groups: [PerDir<PacketGroup>; 4] = Default::default();
         let mut by_event: HashMap<u16, Vec<u32>> = HashMap::new();
         let (event_rules, others): (Vec<&Rule>, Vec<&Rule>) = rules
@@ -257,12 +258,12 @@ impl PacketGroups {
                 pair[dir] = PacketGroup {
                     always: PlainGroups::build(&plain, dir),
                     ip_only: IpOnly::build(&ip_only),
-                    packet: PatternGroups::build(&on_packet, dir)?,
-                    stream: PatternGroups::build(&on_stream, dir)?,
+                    packet: PatternGroups::build(&on_packet, dir, databases),
+                    stream: PatternGroups::build(&on_stream, dir, databases),
                 };
             }
         }
-        Ok(PacketGroups { groups, by_event })
+        PacketGroups { groups, by_event }
     }
 
     #[inline]

@@ -1,10 +1,10 @@
 //! A safe wrapper over PCRE2 (libpcre2-8, linked dynamically): compiled patterns with match and depth limits, JIT when the
-//! library has it. The only place of `detect` with unsafe code. Knows nothing of rules.
+//! library has it. The only file that calls PCRE2. Knows nothing of rules.
 
 use pcre2_sys as sys;
 use std::cell::RefCell;
 use std::ops::Range;
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 
 /// Suricata's defaults (`pcre.match-limit`, `pcre.match-limit-recursion`).
@@ -28,29 +28,33 @@ pub struct Options {
     pub no_limits: bool,
 }
 
-/// A compiled pattern. Compiled to machine code at its first use, so that loading 40,000 rules stays quick.
+/// A pattern. It is compiled, and to machine code at that, when it is first used: of 40,000 rules few are ever tried, and
+/// loading them stays quick and small.
 pub struct Regex {
-    code: *mut sys::pcre2_code_8,
-    jit: OnceLock<bool>,
-    no_limits: bool,
+    pattern: Box<[u8]>,
+    options: Options,
+    /// None: it does not compile, or there is no memory.
+    ready: OnceLock<Option<Code>>,
 }
 
-// SAFETY: a compiled pattern is read-only for pcre2_match; the one writer, pcre2_jit_compile, runs inside `jit`'s
-// initialiser, which every match passes before it reads the code.
-unsafe impl Send for Regex {}
-// SAFETY: as above.
-unsafe impl Sync for Regex {}
+struct Code(NonNull<sys::pcre2_code_8>);
 
-impl Drop for Regex {
+// SAFETY: a compiled pattern is read-only for pcre2_match; the one writer, pcre2_jit_compile, is done with it before
+// anybody else sees it (`ready`).
+unsafe impl Send for Code {}
+// SAFETY: as above.
+unsafe impl Sync for Code {}
+
+impl Drop for Code {
     fn drop(&mut self) {
-        // SAFETY: `code` came from pcre2_compile and is freed once.
-        unsafe { sys::pcre2_code_free_8(self.code) }
+        // SAFETY: it came from pcre2_compile and is freed once.
+        unsafe { sys::pcre2_code_free_8(self.0.as_ptr()) }
     }
 }
 
-impl Regex {
-    /// Compiles `pattern` (bytes, not UTF-8 mode). Error: the library's own words and the offset in the pattern.
-    pub fn new(pattern: &[u8], options: Options) -> Result<Regex, String> {
+impl Code {
+    /// Error: the library's own words and the offset in the pattern.
+    fn compile(pattern: &[u8], options: Options) -> Result<Code, String> {
         let mut flags = 0;
         for (on, flag) in [
             (options.caseless, sys::PCRE2_CASELESS),
@@ -78,32 +82,66 @@ impl Regex {
                 ptr::null_mut(),
             )
         };
-        if code.is_null() {
-            return Err(format!("{} at offset {offset}", message(error)));
-        }
-        Ok(Regex { code, jit: OnceLock::new(), no_limits: options.no_limits })
+        NonNull::new(code).map(Code).ok_or_else(|| format!("{} at offset {offset}", message(error)))
+    }
+
+    /// Makes machine code of it; without, the library interprets it.
+    fn speed_up(self) -> Code {
+        // SAFETY: a compiled pattern that nobody else knows yet. What it answers does not matter here.
+        unsafe { sys::pcre2_jit_compile_8(self.0.as_ptr(), sys::PCRE2_JIT_COMPLETE) };
+        self
     }
 
     /// The number of a named group.
-    pub fn group(&self, name: &str) -> Option<u32> {
+    fn group(&self, name: &str) -> Option<u32> {
         let name = std::ffi::CString::new(name).ok()?;
-        // SAFETY: `code` is a compiled pattern and `name` a terminated string.
-        let number = unsafe { sys::pcre2_substring_number_from_name_8(self.code, name.as_ptr().cast()) };
+        // SAFETY: a compiled pattern and a terminated string.
+        let number =
+            unsafe { sys::pcre2_substring_number_from_name_8(self.0.as_ptr(), name.as_ptr().cast()) };
         u32::try_from(number).ok().filter(|n| *n > 0)
     }
 
     /// How many groups the pattern has.
-    pub fn groups(&self) -> u32 {
+    fn groups(&self) -> u32 {
         let mut count: u32 = 0;
         // SAFETY: PCRE2_INFO_CAPTURECOUNT writes one u32.
         unsafe {
             sys::pcre2_pattern_info_8(
-                self.code,
+                self.0.as_ptr(),
                 sys::PCRE2_INFO_CAPTURECOUNT,
                 ptr::from_mut(&mut count).cast(),
             );
         }
         count
+    }
+}
+
+impl Regex {
+    /// Checks `pattern` (bytes, not UTF-8 mode). Error: the library's own words and the offset in the pattern.
+    pub fn new(pattern: &[u8], options: Options) -> Result<Regex, String> {
+        Code::compile(pattern, options)?;
+        Ok(Regex::known(pattern, options))
+    }
+
+    /// A pattern that was found to compile before.
+    pub fn known(pattern: &[u8], options: Options) -> Regex {
+        Regex { pattern: pattern.into(), options, ready: OnceLock::new() }
+    }
+
+    /// The number of a named group.
+    pub fn group(&self, name: &str) -> Option<u32> {
+        self.code()?.group(name)
+    }
+
+    /// How many groups the pattern has.
+    pub fn groups(&self) -> u32 {
+        self.code().map_or(0, Code::groups)
+    }
+
+    #[inline]
+    fn code(&self) -> Option<&Code> {
+        let compile = || Code::compile(&self.pattern, self.options).ok().map(Code::speed_up);
+        self.ready.get_or_init(compile).as_ref()
     }
 
     /// First match at or behind `start`, as [begin, end) in `subject`. Limits reached count as no match.
@@ -121,21 +159,17 @@ impl Regex {
         if start > subject.len() {
             return None;
         }
-        self.jit.get_or_init(|| {
-            // SAFETY: `code` is a compiled pattern; nobody else uses it now (see Sync).
-            let result = unsafe { sys::pcre2_jit_compile_8(self.code, sys::PCRE2_JIT_COMPLETE) };
-            result == 0
-        });
+        let code = self.code()?;
         SCRATCH.with_borrow_mut(|scratch| {
             let scratch = scratch.get_or_insert_with(Scratch::new);
             if scratch.data.is_null() {
                 return None;
             }
-            let context = if self.no_limits { scratch.unlimited } else { scratch.limited };
+            let context = if self.options.no_limits { scratch.unlimited } else { scratch.limited };
             // SAFETY: code, data and context are valid; subject pointer and length belong together; start is within.
             let found = unsafe {
                 sys::pcre2_match_8(
-                    self.code,
+                    code.0.as_ptr(),
                     subject.as_ptr(),
                     subject.len(),
                     start,

@@ -1,7 +1,9 @@
 //! One Hyperscan database of fast patterns and the rules each pattern leads to.
 
-use super::hs::{Database, Literal, Scratch};
+use super::databases::{Compiled, Databases, Ticket};
+use super::hs::{Database, Scratch};
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 /// A rule behind a pattern.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +16,7 @@ struct Lead {
 /// Collects patterns; equal ones are shared.
 #[derive(Default)]
 pub struct PrefilterBuilder {
-    index: HashMap<(Vec<u8>, bool), usize>,
+    index: HashMap<(Box<[u8]>, bool), usize, ahash::RandomState>,
     leads: Vec<Vec<Lead>>,
 }
 
@@ -22,7 +24,7 @@ impl PrefilterBuilder {
     pub fn add(&mut self, bytes: &[u8], nocase: bool, rule: u32, max_end: Option<u32>) {
         let key = if nocase { bytes.to_ascii_lowercase() } else { bytes.to_vec() };
         let next = self.leads.len();
-        let at = *self.index.entry((key, nocase)).or_insert(next);
+        let at = *self.index.entry((key.into(), nocase)).or_insert(next);
         if at == next {
             self.leads.push(Vec::new());
         }
@@ -35,19 +37,12 @@ impl PrefilterBuilder {
         self.leads.is_empty()
     }
 
-    /// Compiles the database. Pattern ids follow the order of addition, so equal input gives equal output.
-    pub fn build(self) -> Result<Prefilter, String> {
-        let mut patterns: Vec<(&(Vec<u8>, bool), usize)> = self.index.iter().map(|(k, v)| (k, *v)).collect();
+    /// Asks for the database, with which the prefilter is then to `settle`. Pattern ids follow the order of addition, so
+    /// equal input gives equal output.
+    pub fn build(self, databases: &mut Databases) -> Prefilter {
+        let mut patterns: Vec<((Box<[u8]>, bool), usize)> = self.index.into_iter().collect();
         patterns.sort_unstable_by_key(|p| p.1);
-        let literals: Vec<Literal<'_>> = patterns
-            .iter()
-            .map(|((bytes, nocase), id)| Literal {
-                bytes,
-                nocase: *nocase,
-                id: u32::try_from(*id).unwrap_or(u32::MAX),
-            })
-            .collect();
-        let database = Database::compile(&literals)?;
+        let ticket = databases.add(patterns.into_iter().map(|(pattern, _)| pattern).collect());
         let mut leads = Vec::new();
         let mut starts = Vec::with_capacity(self.leads.len().saturating_add(1));
         for list in &self.leads {
@@ -55,21 +50,40 @@ impl PrefilterBuilder {
             leads.extend_from_slice(list);
         }
         starts.push(u32::try_from(leads.len()).unwrap_or(u32::MAX));
-        Ok(Prefilter { database, starts, leads })
+        Prefilter { database: OnceLock::new(), ticket, starts, leads }
+    }
+
+    /// Ready to scan.
+    #[cfg(test)]
+    pub fn compiled(self) -> Prefilter {
+        let mut databases = Databases::default();
+        let prefilter = self.build(&mut databases);
+        prefilter.settle(&databases.compile(&|_| None).unwrap());
+        prefilter
     }
 }
 
 /// A compiled set of fast patterns.
 pub struct Prefilter {
-    database: Database,
+    /// Set before the first scan.
+    database: OnceLock<Database>,
+    ticket: Ticket,
     starts: Vec<u32>,
     leads: Vec<Lead>,
 }
 
 impl Prefilter {
-    pub fn fit(&self, scratch: &mut Scratch) -> Result<(), String> {
-        scratch.fit(&self.database)
+    /// Takes its database out of those that were compiled.
+    pub fn settle(&self, databases: &Compiled) {
+        if let Some(database) = databases.get(self.ticket) {
+            let _ = self.database.set(database);
+        }
     }
+
+    pub fn fit(&self, scratch: &mut Scratch) -> Result<(), String> {
+        scratch.fit(self.database.get().ok_or("a prefilter has no database")?)
+    }
+
     pub fn patterns(&self) -> usize {
         self.starts.len().saturating_sub(1)
     }
@@ -82,7 +96,8 @@ impl Prefilter {
             return;
         }
         scan.hits.clear();
-        if !scan.scratch.scan(&self.database, data, &mut scan.hits) {
+        let scanned = self.database.get().is_some_and(|db| scan.scratch.scan(db, data, &mut scan.hits));
+        if !scanned {
             // Every rule is looked at rather than one be missed.
             scan.failures = scan.failures.saturating_add(1);
             candidates.extend(self.leads.iter().map(|lead| lead.rule));
@@ -128,7 +143,7 @@ mod tests {
         builder.add(b"abc", false, 2, Some(3));
         builder.add(b"ABC", true, 3, None);
         assert!(!builder.is_empty());
-        let prefilter = builder.build().unwrap();
+        let prefilter = builder.compiled();
         assert_eq!(prefilter.patterns(), 2);
         let mut scan = ScanState::default();
         prefilter.fit(&mut scan.scratch).unwrap();

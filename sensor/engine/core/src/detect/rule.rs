@@ -3,6 +3,7 @@
 use super::cx::{EvalCx, PacketCx};
 use super::lua::{ScriptTest, Scripts};
 use super::program::Program;
+use super::texts::RuleTexts;
 use crate::app::file::File;
 use crate::app::{ProtocolId, Transaction};
 use crate::direction::{Dir, PerDir};
@@ -266,9 +267,9 @@ pub enum TagUnit {
     Seconds,
 }
 
-/// Addresses of a rule header: sorted, disjoint inclusive ranges of `Addr` values; None = any.
+/// Addresses of a rule header: sorted, disjoint inclusive ranges of `Addr` values; None = any. Thousands of rules share one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct AddrSet(pub Option<Vec<(u128, u128)>>);
+pub struct AddrSet(pub Option<Arc<[(u128, u128)]>>);
 
 impl AddrSet {
     #[inline]
@@ -318,9 +319,8 @@ pub struct Rule {
     pub gid: u32,
     pub sid: u32,
     pub rev: u32,
-    pub msg: String,
-    pub class: String,
-    pub class_description: String,
+    pub texts: RuleTexts,
+    pub class_description: Arc<str>,
     pub priority: u8,
     pub action: Action,
     pub noalert: bool,
@@ -356,10 +356,6 @@ pub struct Rule {
     pub bits_set: Vec<u32>,
     pub bits_read: Vec<u32>,
     pub fast_pattern: Option<FastPattern>,
-    /// (type, value), e.g. ("cve", "2021-44228").
-    pub references: Vec<String>,
-    /// In the order written: ("created_at", "2024_01_01").
-    pub metadata: Vec<(String, String)>,
     /// `target:src_ip|dest_ip`: Some(true) = the source is the target.
     pub target_src: Option<bool>,
     /// Names of the variables the evaluation numbers (byte_extract ...).
@@ -369,22 +365,18 @@ pub struct Rule {
     pub rate_filter: Option<RateFilter>,
     /// Variables shown in the alert's context.
     pub context: Vec<u32>,
-    /// Where it was written.
-    pub file: String,
-    pub line: u32,
 }
 
 impl Rule {
     /// A rule that asks nothing yet.
-    pub fn empty(file: String, line: u32) -> Self {
+    pub fn empty(texts: RuleTexts) -> Self {
         Rule {
             number: 0,
             gid: 1,
             sid: 0,
             rev: 0,
-            msg: String::new(),
-            class: String::new(),
-            class_description: String::new(),
+            texts,
+            class_description: Arc::default(),
             priority: Self::PRIORITY_DEFAULT,
             action: Action::Alert,
             noalert: false,
@@ -412,16 +404,12 @@ impl Rule {
             bits_set: Vec::new(),
             bits_read: Vec::new(),
             fast_pattern: None,
-            references: Vec::new(),
-            metadata: Vec::new(),
             target_src: None,
             variables: Vec::new(),
             tags: Vec::new(),
             suppress: Vec::new(),
             rate_filter: None,
             context: Vec::new(),
-            file,
-            line,
         }
     }
 

@@ -4,23 +4,24 @@
 //! transactions in `tx_groups`, those for frames in `frame_groups`.
 
 use super::buffers;
+use super::databases::{Compiled, Databases, Known};
 use super::dataset::Dataset;
 use super::frame_groups::FrameGroups;
 use super::names::Names;
 use super::packet_groups::PacketGroups;
-use super::prefilter::ScanState;
+use super::prefilter::{Prefilter, ScanState};
 use super::rule::{Action, Rule, Target};
 use super::tx_groups::TxGroups;
 use crate::app::digest::FileWants;
 use crate::json::JsonWriter;
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Rules with their prefilters.
 pub struct Ruleset {
     pub rules: Vec<Rule>,
-    /// Members of EVE's `alert` object that never change, by rule number.
-    pub alert_json: Vec<Box<[u8]>>,
+    /// See `alert_json`, by rule number; written when the rule first alerts.
+    alert_json: Vec<OnceLock<Box<[u8]>>>,
     pub packet: PacketGroups,
     pub tx: TxGroups,
     pub frame: FrameGroups,
@@ -32,14 +33,20 @@ pub struct Ruleset {
 }
 
 impl Ruleset {
-    /// Orders and groups rules. Errors come from libhs alone (out of memory, an impossible pattern) and name the group.
-    pub fn build(mut rules: Vec<Rule>, names: Names, datasets: Vec<Arc<Dataset>>) -> Result<Ruleset, String> {
+    /// Orders and groups rules; beside the ruleset come its databases. Errors come from libhs alone.
+    pub fn build(
+        mut rules: Vec<Rule>,
+        names: Names,
+        datasets: Vec<Arc<Dataset>>,
+        known: Known<'_>,
+    ) -> Result<(Ruleset, Compiled), String> {
         order(&mut rules);
-        let packet = PacketGroups::build(&rules)?;
-        let tx = TxGroups::build(&rules)?;
-        let frame = FrameGroups::build(&rules)?;
-        let alert_json = rules.iter().map(alert_json).collect();
-        Ok(Ruleset {
+        let mut databases = Databases::default();
+        let packet = PacketGroups::build(&rules, &mut databases);
+        let tx = TxGroups::build(&rules, &mut databases);
+        let frame = FrameGroups::build(&rules, &mut databases);
+        let alert_json = rules.iter().map(|_| OnceLock::new()).collect();
+        let ruleset = Ruleset {
             rules,
             alert_json,
             packet,
@@ -48,12 +55,19 @@ impl Ruleset {
             files: FileWants::default(),
             names: Arc::new(names),
             datasets,
-        })
+        };
+        let compiled = databases.compile(known)?;
+        ruleset.prefilters().for_each(|prefilter| prefilter.settle(&compiled));
+        Ok((ruleset, compiled))
+    }
+
+    fn prefilters(&self) -> impl Iterator<Item = &Prefilter> {
+        self.packet.prefilters().chain(self.tx.prefilters()).chain(self.frame.prefilters())
     }
 
     /// Makes a worker's scan memory fit every prefilter.
     pub fn fit(&self, scan: &mut ScanState) -> Result<(), String> {
-        for prefilter in self.packet.prefilters().chain(self.tx.prefilters()).chain(self.frame.prefilters()) {
+        for prefilter in self.prefilters() {
             prefilter.fit(&mut scan.scratch)?;
         }
         Ok(())
@@ -77,6 +91,13 @@ impl Ruleset {
     pub fn rule(&self, number: u32) -> Option<&Rule> {
         self.rules.get(number as usize)
     }
+
+    /// Members of EVE's `alert` object that never change.
+    pub fn alert_json(&self, number: u32) -> Option<&[u8]> {
+        let slot = self.alert_json.get(number as usize)?;
+        let rule = self.rule(number)?;
+        Some(slot.get_or_init(|| alert_json(rule)))
+    }
 }
 
 /// Evaluation order (Suricata manual, "Action-order" and rule ordering): pass, drop, reject, alert; rules that set flowbits
@@ -94,7 +115,22 @@ fn order(rules: &mut [Rule]) {
         (true, false) => 2,
         (true, true) => 3,
     };
-    rules.sort_by_key(|r| (action(r.action), bits(r), r.priority));
+    let mut keys: Vec<_> =
+        rules.iter().enumerate().map(|(at, r)| (action(r.action), bits(r), r.priority, at)).collect();
+    keys.sort_unstable();
+    let mut came_from: Vec<usize> = keys.into_iter().map(|(.., at)| at).collect();
+    // Rules are large: each is moved once, along the cycles of the permutation.
+    for start in 0..came_from.len() {
+        let mut here = start;
+        while let Some(slot) = came_from.get_mut(here) {
+            let from = std::mem::replace(slot, here);
+            if from == start || from == here {
+                break;
+            }
+            rules.swap(here, from);
+            here = from;
+        }
+    }
     for (number, rule) in (0u32..).zip(rules.iter_mut()) {
         rule.number = number;
     }
@@ -107,19 +143,20 @@ fn alert_json(rule: &Rule) -> Box<[u8]> {
     out.uint("gid", u64::from(rule.gid));
     out.uint("signature_id", u64::from(rule.sid));
     out.uint("rev", u64::from(rule.rev));
-    out.str("signature", &rule.msg);
+    out.str("signature", &rule.texts.msg());
     out.str("category", &rule.class_description);
     out.uint("severity", u64::from(rule.priority));
-    if !rule.metadata.is_empty() {
+    let metadata = rule.texts.metadata();
+    if !metadata.is_empty() {
         out.open_object("metadata");
         let mut done: Vec<&str> = Vec::new();
-        for (key, _) in &rule.metadata {
+        for (key, _) in &metadata {
             if done.contains(&key.as_str()) {
                 continue;
             }
             done.push(key);
             out.open_array(key);
-            for (_, value) in rule.metadata.iter().filter(|(k, _)| k == key) {
+            for (_, value) in metadata.iter().filter(|(k, _)| k == key) {
                 out.item_str(value);
             }
             out.close_array();
@@ -127,4 +164,44 @@ fn alert_json(rule: &Rule) -> Box<[u8]> {
         out.close();
     }
     out.take().into_boxed_slice()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn rules_of_one_kind_keep_their_order(kinds in proptest::collection::vec((0u8..4, any::<[bool; 2]>(), 1u8..4), 0..60)) {
+            let mut rules: Vec<Rule> = (0u32..)
+                .zip(&kinds)
+                .map(|(sid, (action, [set, read], priority))| {
+                    let mut rule = Rule::empty(Default::default());
+                    rule.action = [Action::Alert, Action::Pass, Action::Drop, Action::Reject][usize::from(*action)];
+                    (rule.sid, rule.priority) = (sid, *priority);
+                    rule.bits_set = if *set { vec![1] } else { Vec::new() };
+                    rule.bits_read = if *read { vec![1] } else { Vec::new() };
+                    rule
+                })
+                .collect();
+            let rank = |r: &Rule| {
+                let action = [Action::Pass, Action::Drop, Action::Reject, Action::Alert];
+                let bits = [(true, false), (true, true), (false, true), (false, false)];
+                let has = (!r.bits_set.is_empty(), !r.bits_read.is_empty());
+                let place = |found: Option<usize>| found.unwrap();
+                (
+                    place(action.iter().position(|a| *a == r.action)),
+                    place(bits.iter().position(|b| *b == has)),
+                    r.priority,
+                    r.sid,
+                )
+            };
+            let mut expected: Vec<_> = rules.iter().map(rank).collect();
+            expected.sort_unstable();
+            order(&mut rules);
+            prop_assert_eq!(rules.iter().map(rank).collect::<Vec<_>>(), expected);
+            prop_assert!((0u32..).zip(&rules).all(|(number, rule)| rule.number == number));
+        }
+    }
 }

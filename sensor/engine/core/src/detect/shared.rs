@@ -5,10 +5,12 @@ use super::diagnostic::Diagnostic;
 use super::geoip::GeoIp;
 use super::header;
 use super::lua;
+use super::pcre::{self, Regex};
 use super::reputation::Reputation;
 use super::rule::{AddrSet, PortSet};
 use super::xbits::XbitTable;
 use crate::app::digest::FileWants;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +33,14 @@ impl Interner {
         number
     }
 
+    fn of(names: &[String]) -> Interner {
+        let mut interner = Interner::default();
+        names.iter().for_each(|name| {
+            interner.number(name);
+        });
+        interner
+    }
+
     /// In the order of their numbers.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
@@ -41,10 +51,19 @@ impl Interner {
     }
 }
 
+/// The names of all interners, in the order of their numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interned {
+    flowbits: Vec<String>,
+    flowints: Vec<String>,
+    flowvars: Vec<String>,
+    xbits: Vec<String>,
+}
+
 /// A line of classification.config.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Class {
-    pub description: String,
+    pub description: Arc<str>,
     pub priority: u8,
 }
 
@@ -57,6 +76,24 @@ pub struct Shared {
     pub xbits: Interner,
     /// xbits and hostbits at run time.
     pub xbit_table: Arc<XbitTable>,
+    /// classification.config by class name; empty = not given, every class is accepted.
+    pub classes: Arc<HashMap<String, Class>>,
+    /// What rules ask of files.
+    pub files: FileWants,
+    /// Warnings of rules that loaded; the caller takes them.
+    pub warnings: Vec<Diagnostic>,
+    addresses: HashMap<String, Result<AddrSet, String>>,
+    ports: HashMap<String, Result<PortSet, String>>,
+    outside: Outside,
+    looked_outside: bool,
+    /// The rules are known to load.
+    known: bool,
+}
+
+/// What the meaning of a rule can hang on besides its text and the tables of the configuration: files, and how much there is
+/// of something already.
+#[derive(Default)]
+pub struct Outside {
     pub datasets: Datasets,
     /// What `iprep` looks up.
     pub reputation: Arc<Reputation>,
@@ -65,21 +102,67 @@ pub struct Shared {
     /// What scripts may do, and how many there are.
     pub lua: Arc<lua::Settings>,
     pub scripts: u32,
-    /// classification.config by class name; empty = not given, every class is accepted.
-    pub classes: HashMap<String, Class>,
-    /// reference.config: prefix of each reference type; empty = not given.
-    pub references: HashMap<String, String>,
-    /// What rules ask of files.
-    pub files: FileWants,
     /// `default-rule-path`: where lists that rules name are; empty = not given.
     pub rule_path: PathBuf,
-    /// Warnings of rules that loaded; the caller takes them.
-    pub warnings: Vec<Diagnostic>,
-    addresses: HashMap<String, Result<AddrSet, String>>,
-    ports: HashMap<String, Result<PortSet, String>>,
+}
+
+impl Outside {
+    /// Whether this machine has libmagic.
+    pub fn has_magic(&self) -> bool {
+        crate::files::magic_is_available()
+    }
 }
 
 impl Shared {
+    pub fn new(outside: Outside) -> Shared {
+        Shared { outside, ..Shared::default() }
+    }
+
+    /// For rules of which it is known that they load and do not look outside: their names get the numbers they had.
+    pub fn known(classes: Arc<HashMap<String, Class>>, interned: &Interned) -> Shared {
+        Shared {
+            flowbits: Interner::of(&interned.flowbits),
+            flowints: Interner::of(&interned.flowints),
+            flowvars: Interner::of(&interned.flowvars),
+            xbits: Interner::of(&interned.xbits),
+            classes,
+            known: true,
+            ..Shared::default()
+        }
+    }
+
+    pub fn interned(&self) -> Interned {
+        Interned {
+            flowbits: self.flowbits.names.clone(),
+            flowints: self.flowints.names.clone(),
+            flowvars: self.flowvars.names.clone(),
+            xbits: self.xbits.names.clone(),
+        }
+    }
+
+    /// An expression of a rule.
+    pub fn regex(&self, pattern: &[u8], options: pcre::Options) -> Result<Regex, String> {
+        if self.known {
+            return Ok(Regex::known(pattern, options));
+        }
+        Regex::new(pattern, options)
+    }
+
+    /// The way to all that. Rules that took it are built anew at every start (see `cache`).
+    pub fn outside(&mut self) -> &mut Outside {
+        self.looked_outside = true;
+        &mut self.outside
+    }
+
+    /// Whether some rule did.
+    pub fn looked_outside(&self) -> bool {
+        self.looked_outside
+    }
+
+    pub fn datasets(&self) -> &Datasets {
+        &self.outside.datasets
+    }
+
     /// Addresses by text; the same few lists stand in front of thousands of rules.
     pub fn addresses(&mut self, text: &str) -> Result<AddrSet, String> {
         if let Some(known) = self.addresses.get(text) {

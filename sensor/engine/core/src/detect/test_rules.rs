@@ -1,15 +1,18 @@
 //! For tests: splits a rule line as the toolchain does, and evaluates programs on plain bytes.
 
-use super::builder::{build, Diagnostic, RawOption, RawRule};
+use super::builder::{build, Diagnostic};
 use super::cx::{EvalCx, VARIABLES_MAX};
 use super::lua::Scripts;
 use super::program::Program;
+use super::raw::{RawOption, RawRules, RawRulesBuilder};
 use super::rule::Rule;
 use super::shared::Shared;
+use super::texts::{RuleTexts, Texts};
 use crate::app::View;
 use crate::decode::Packet;
 use crate::direction::Dir;
 use crate::time::Timestamp;
+use std::sync::Arc;
 
 const HOME: &str = "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]";
 
@@ -35,8 +38,8 @@ fn variable(text: &str) -> String {
     out
 }
 
-/// None: a comment, or no rule.
-pub fn split(line: &str) -> Option<RawRule> {
+/// The line's rule. None: a comment, or no rule.
+pub fn split(line: &str) -> Option<RawRules> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
         return None;
@@ -60,15 +63,17 @@ pub fn split(line: &str) -> Option<RawRule> {
         }
     }
     let [action, protocol, src, sport, arrow, dst, dport] = <[String; 7]>::try_from(words).ok()?;
-    let mut options = Vec::new();
+    let mut raw = RawRulesBuilder::default();
+    let (src, sport, dst, dport) = (variable(&src), variable(&sport), variable(&dst), variable(&dport));
+    raw.begin("test.rules", 1, [&action, &protocol, &src, &sport, &arrow, &dst, &dport]);
     let (mut start, mut escaped) = (0, false);
     for (at, c) in body.char_indices() {
         if c == ';' && !escaped {
             let option = body[start..at].trim();
             let (keyword, value) = option.split_once(':').map_or((option, None), |(k, v)| (k, Some(v)));
-            options.push(RawOption {
-                keyword: keyword.trim().to_owned(),
-                value: value.map(|v| v.trim().to_owned()),
+            raw.option(RawOption {
+                keyword: keyword.trim(),
+                value: value.map(str::trim),
                 line: 1,
                 column: u32::try_from(head.len() + 2 + start).unwrap(),
             });
@@ -76,23 +81,17 @@ pub fn split(line: &str) -> Option<RawRule> {
         }
         escaped = c == '\\' && !escaped;
     }
-    Some(RawRule {
-        file: "test.rules".to_owned(),
-        line: 1,
-        action,
-        protocol,
-        src: variable(&src),
-        sport: variable(&sport),
-        arrow,
-        dst: variable(&dst),
-        dport: variable(&dport),
-        options,
-        raw: line.to_owned(),
-    })
+    Some(raw.finish())
 }
 
 pub fn rule(line: &str) -> Result<Rule, Vec<Diagnostic>> {
-    build(&split(line).unwrap_or_else(|| panic!("not a rule: {line}")), &mut Shared::default())
+    rule_with(line, &mut Shared::default())
+}
+
+pub fn rule_with(line: &str, shared: &mut Shared) -> Result<Rule, Vec<Diagnostic>> {
+    let rules = split(line).unwrap_or_else(|| panic!("not a rule: {line}"));
+    let texts = Arc::new(Texts { rules, ..Texts::default() });
+    build(&texts.rules.rule(0).unwrap(), &RuleTexts::new(&texts, 0), shared)
 }
 
 /// A rule of these options for any IP packet.

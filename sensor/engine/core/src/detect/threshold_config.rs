@@ -161,7 +161,7 @@ mod tests {
     fn rules() -> Vec<Rule> {
         (1..=3)
             .map(|sid| {
-                let mut rule = Rule::empty("a.rules".into(), sid);
+                let mut rule = Rule::empty(Default::default());
                 (rule.gid, rule.sid) = (1, sid);
                 rule
             })

@@ -1,6 +1,7 @@
 //! Groups of the rules that are about transactions: per protocol and direction, one prefilter per sticky buffer.
 
 use super::buffers;
+use super::databases::Databases;
 use super::prefilter::{Prefilter, PrefilterBuilder};
 use super::rule::{Arrow, BufferTest, Rule, Target, Transport};
 use crate::app::{ProtocolId, PROTOCOLS};
@@ -53,8 +54,8 @@ pub struct TxGroups {
 type Key = (u8, usize, String);
 
 impl TxGroups {
-    pub fn build(rules: &[Rule]) -> Result<TxGroups, String> {
-        // One database per distinct pattern set: file.data of http and of smtp is compiled once.
+    pub fn build(rules: &[Rule], databases: &mut Databases) -> TxGroups {
+        // One prefilter per distinct set of rules: file.data of http and of smtp share it.
         let mut compiled: BTreeMap<Vec<(u32, usize)>, Arc<Prefilter>> = BTreeMap::new();
         let mut groups = Vec::new();
         for id in 0..u8::try_from(PROTOCOLS.len()).unwrap_or(u8::MAX) {
@@ -90,8 +91,7 @@ impl TxGroups {
                                     builder.add(&fast.bytes, fast.nocase, *number, fast.max_end);
                                 }
                             }
-                            let built =
-                                Arc::new(builder.build().map_err(|e| format!("{}: {e}", buffer.name))?);
+                            let built = Arc::new(builder.build(databases));
                             compiled.insert(members.clone(), Arc::clone(&built));
                             built
                         }
@@ -114,7 +114,7 @@ impl TxGroups {
             }
             groups.push(pair);
         }
-        Ok(TxGroups { groups })
+        TxGroups { groups }
     }
 
     #[inline]

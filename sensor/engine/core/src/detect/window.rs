@@ -74,7 +74,7 @@ mod tests {
     fn bytes_are_scanned_once_and_lead_while_they_stand() {
         let mut builder = PrefilterBuilder::default();
         builder.add(b"needle", false, 7, None);
-        let prefilter = builder.build().unwrap();
+        let prefilter = builder.compiled();
         let mut scan = ScanState::default();
         prefilter.fit(&mut scan.scratch).unwrap();
         let mut windows = Windows::default();

@@ -33,10 +33,7 @@ impl Events {
         if !self.config.alert {
             return;
         }
-        let (Some(rule), Some(fixed)) = (rules.rule(hit.rule), rules.alert_json.get(hit.rule as usize))
-        else {
-            return;
-        };
+        let (Some(rule), Some(fixed)) = (rules.rule(hit.rule), rules.alert_json(hit.rule)) else { return };
         let ends = Endpoints::of_packet(packet);
         let known = hit.tx.or_else(|| datagram_tx(rule, flow));
         let guessed = known.is_none().then(|| only_tx(flow).filter(|_| self.config.guess_tx)).flatten();
@@ -52,9 +49,10 @@ impl Events {
         }
         out.open_object("alert");
         out.raw_members(fixed);
-        if self.config.references && !rule.references.is_empty() {
+        let references = if self.config.references { rule.texts.references() } else { Vec::new() };
+        if !references.is_empty() {
             out.open_array("references");
-            rule.references.iter().for_each(|reference| out.item_str(reference));
+            references.iter().for_each(|reference| out.item_str(reference));
             out.close_array();
         }
         if let Some(flow) = flow.filter(|_| !rule.context.is_empty()) {

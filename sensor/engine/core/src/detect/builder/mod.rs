@@ -8,18 +8,23 @@ mod selection;
 
 pub use draft::{ContentDraft, Item, List, Place};
 
-pub use super::diagnostic::{Diagnostic, RawOption, RawRule, Refusal, Severity};
+pub use super::diagnostic::{Diagnostic, Refusal, Severity};
 use super::header;
 use super::keywords::{self, Entry};
 use super::program::Amount;
+use super::raw::RawRule;
 use super::rule::*;
 use super::shared::Shared;
+use super::texts::{RuleTexts, Texts};
 use crate::app::ProtocolId;
 use crate::direction::Dir;
+use std::borrow::Cow;
 
 /// A rule being built. Keywords write into it.
 pub struct RuleBuilder<'a> {
     pub shared: &'a mut Shared,
+    pub raw: &'a RawRule<'a>,
+    pub texts: &'a Texts,
     pub rule: Rule,
     pub lists: Vec<List>,
     /// List the next content goes to; 0 = payload.
@@ -49,17 +54,17 @@ pub struct RuleBuilder<'a> {
     pub option: usize,
 }
 
-/// Builds one rule. Warnings of rules that load go to `shared.warnings`.
-pub fn build(raw: &RawRule, shared: &mut Shared) -> Result<Rule, Vec<Diagnostic>> {
+/// Builds one rule, which keeps `texts`. Warnings of rules that load go to `shared.warnings`.
+pub fn build(raw: &RawRule<'_>, texts: &RuleTexts, shared: &mut Shared) -> Result<Rule, Vec<Diagnostic>> {
     let mut found: Vec<(Option<usize>, Refusal)> = Vec::new();
-    let mut builder = RuleBuilder::new(raw, shared);
+    let mut builder = RuleBuilder::new(raw, texts, shared);
     if let Err(refusal) = builder.header(raw) {
         found.push((None, refusal));
     }
     for (at, option) in raw.options.iter().enumerate() {
         builder.option = at;
-        let name = option.keyword.trim().to_ascii_lowercase();
-        if let Err(refusal) = builder.take(&name, option.value.as_deref()) {
+        let name = lower_case(option.keyword.trim());
+        if let Err(refusal) = builder.take(&name, option.value) {
             found.push((Some(at), refusal));
         }
     }
@@ -82,10 +87,12 @@ pub fn build(raw: &RawRule, shared: &mut Shared) -> Result<Rule, Vec<Diagnostic>
 }
 
 impl<'a> RuleBuilder<'a> {
-    fn new(raw: &RawRule, shared: &'a mut Shared) -> Self {
+    fn new(raw: &'a RawRule<'a>, texts: &'a RuleTexts, shared: &'a mut Shared) -> Self {
         RuleBuilder {
             shared,
-            rule: Rule::empty(raw.file.clone(), raw.line),
+            raw,
+            texts: texts.all(),
+            rule: Rule::empty(texts.clone()),
             lists: vec![List::new(Place::Payload, 0)],
             current: 0,
             reselected: false,
@@ -106,16 +113,16 @@ impl<'a> RuleBuilder<'a> {
         }
     }
 
-    fn header(&mut self, raw: &RawRule) -> Result<(), Refusal> {
+    fn header(&mut self, raw: &RawRule<'_>) -> Result<(), Refusal> {
         let rule = &mut self.rule;
-        rule.action = header::action(&raw.action).ok_or_else(|| {
+        rule.action = header::action(raw.action).ok_or_else(|| {
             Refusal::error(
                 format!("unknown action `{}`", raw.action),
                 "use alert, pass, drop, reject or config",
             )
         })?;
         rule.noalert = raw.action == "config";
-        rule.arrow = header::arrow(&raw.arrow).ok_or_else(|| {
+        rule.arrow = header::arrow(raw.arrow).ok_or_else(|| {
             Refusal::error(
                 format!("unknown direction `{}`", raw.arrow),
                 "use ->, <> or => (there is no <-: turn source and destination round)",
@@ -123,7 +130,7 @@ impl<'a> RuleBuilder<'a> {
         })?;
         let (protocol, hook) = match raw.protocol.split_once(':') {
             Some((protocol, hook)) => (protocol, Some(hook)),
-            None => (raw.protocol.as_str(), None),
+            None => (raw.protocol, None),
         };
         let protocol = protocol.to_ascii_lowercase();
         if let Some(transport) = header::transport(&protocol) {
@@ -132,12 +139,12 @@ impl<'a> RuleBuilder<'a> {
             rule.transport = Transport::App;
             rule.protocols = keywords::app::protocols(&protocol)?;
         }
-        for (text, slot) in [(&raw.src, &mut rule.src), (&raw.dst, &mut rule.dst)] {
+        for (text, slot) in [(raw.src, &mut rule.src), (raw.dst, &mut rule.dst)] {
             *slot = self.shared.addresses(text).map_err(|reason| {
                 Refusal::error(reason, "write an address, a network, any, or a list of them in [ ]")
             })?;
         }
-        for (text, slot) in [(&raw.sport, &mut rule.src_ports), (&raw.dport, &mut rule.dst_ports)] {
+        for (text, slot) in [(raw.sport, &mut rule.src_ports), (raw.dport, &mut rule.dst_ports)] {
             *slot = self.shared.ports(text).map_err(|reason| {
                 Refusal::error(reason, "write a port, a range (1024:2048), any, or a list of them in [ ]")
             })?;
@@ -217,6 +224,15 @@ impl<'a> RuleBuilder<'a> {
             return Err(wrong(format!("more than {} variables", super::cx::VARIABLES_MAX)));
         }
         u8::try_from(at).map_err(|_| wrong("too many variables".to_owned()))
+    }
+}
+
+/// Keywords are nearly always in lower case already.
+fn lower_case(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|b| b.is_ascii_uppercase()) {
+        name.to_ascii_lowercase().into()
+    } else {
+        name.into()
     }
 }
 

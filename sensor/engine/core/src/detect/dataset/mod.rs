@@ -196,8 +196,14 @@ impl Config {
 }
 
 impl Datasets {
-    /// Makes the sets that the configuration defines. The error names the one that cannot be made.
-    pub fn define(&mut self, document: &Value) -> Result<(), String> {
+    /// With the sets that the configuration defines. The error names the one that cannot be made.
+    pub fn new(document: &Value) -> Result<Datasets, String> {
+        let mut datasets = Datasets { config: Config::new(document), ..Datasets::default() };
+        datasets.define(document)?;
+        Ok(datasets)
+    }
+
+    fn define(&mut self, document: &Value) -> Result<(), String> {
         let sets = document["datasets"].as_object().into_iter().flatten();
         for (name, node) in sets.filter(|(_, node)| node["type"].is_string()) {
             let place = |key: &str| {
@@ -222,6 +228,7 @@ impl Datasets {
         }
         Ok(())
     }
+
     /// The set of this name, made by `plan` when there is none yet. Error: it exists and differs, or its file is wrong.
     pub fn open(&mut self, plan: Plan) -> Result<Arc<Dataset>, String> {
         if let Some((known, made)) = self.by_name.get(&plan.name) {

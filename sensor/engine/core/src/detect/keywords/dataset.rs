@@ -226,7 +226,7 @@ fn open(
             format!("write {keyword}:isset,NAME,type string;"),
         ));
     }
-    let known = rule.shared.datasets.find(name);
+    let known = rule.shared.outside().datasets.find(name);
     let kind = match (options.kind, &known) {
         (Some(kind), _) => kind,
         (None, Some(known)) => known.kind,
@@ -237,8 +237,8 @@ fn open(
             ));
         }
     };
-    let config = rule.shared.datasets.config.clone();
-    let beside_rules = Path::new(&rule.rule.file).parent().map(Path::to_owned).unwrap_or_default();
+    let config = rule.shared.outside().datasets.config.clone();
+    let beside_rules = Path::new(rule.raw.file).parent().map(Path::to_owned).unwrap_or_default();
     let data = config.data_folder.clone().unwrap_or_default();
     let place = |text: &Option<String>, folder: &Path| -> Result<Option<PathBuf>, Refusal> {
         let Some(text) = text else { return Ok(None) };
@@ -270,7 +270,7 @@ fn open(
         memcap: options.memcap.or(config.memcap).unwrap_or(dataset::MEMCAP_BYTES),
         form: options.form.clone(),
     };
-    rule.shared.datasets.open(plan).map_err(|reason| {
+    rule.shared.outside().datasets.open(plan).map_err(|reason| {
         Refusal::error(reason, "mend the file, or name it from the folder of the rules file")
     })
 }

@@ -55,14 +55,15 @@ fn digest<const N: usize>(hex: &str) -> Option<[u8; N]> {
 }
 
 /// Where a list may be: as named, below default-rule-path, beside the rule's own file.
-pub(super) fn places(rule: &RuleBuilder<'_>, name: &str) -> Vec<PathBuf> {
+pub(super) fn places(rule: &mut RuleBuilder<'_>, name: &str) -> Vec<PathBuf> {
     let mut places = Vec::new();
     let named = Path::new(name);
     if named.is_relative() {
-        if !rule.shared.rule_path.as_os_str().is_empty() {
-            places.push(rule.shared.rule_path.join(named));
+        let rule_path = &rule.shared.outside().rule_path;
+        if !rule_path.as_os_str().is_empty() {
+            places.push(rule_path.join(named));
         }
-        if let Some(folder) = Path::new(&rule.rule.file).parent() {
+        if let Some(folder) = Path::new(rule.raw.file).parent() {
             places.push(folder.join(named));
         }
     }

@@ -51,7 +51,7 @@ fn parse(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal>
         negated |= bare.is_some();
         listed.push(code(bare.unwrap_or(part).trim()).ok_or_else(|| wrong(part))?);
     }
-    let countries = match rule.shared.geoip.countries() {
+    let countries = match rule.shared.outside().geoip.countries() {
         Some(Ok(countries)) => countries,
         Some(Err(reason)) => {
             return Err(Refusal::error(

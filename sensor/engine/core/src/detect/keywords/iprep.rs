@@ -44,7 +44,7 @@ fn parse(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal>
         _ => return Err(wrong()),
     };
     let side = Side::read(side).ok_or_else(wrong)?;
-    let table = Arc::clone(&rule.shared.reputation);
+    let table = Arc::clone(&rule.shared.outside().reputation);
     if !table.is_configured() {
         return Err(Refusal::skip("`iprep` needs `reputation-categories-file` in the configuration"));
     }
@@ -69,21 +69,20 @@ fn parse(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal>
 #[cfg(test)]
 mod tests {
     use crate::decode::{Addr, Packet};
-    use crate::detect::builder::build;
     use crate::detect::cx::PacketCx;
     use crate::detect::diagnostic::Severity;
     use crate::detect::reputation::tests::example;
     use crate::detect::shared::Shared;
-    use crate::detect::test_rules::split;
+    use crate::detect::test_rules::rule_with;
     use crate::direction::Dir;
     use crate::time::Timestamp;
     use std::sync::Arc;
 
     fn matches(option: &str) -> Option<bool> {
         let mut shared = Shared::default();
-        shared.reputation = Arc::new(example());
-        let rule = split(&format!("alert ip any any -> any any ({option} sid:1;)")).unwrap();
-        let rule = build(&rule, &mut shared).ok()?;
+        shared.outside().reputation = Arc::new(example());
+        let rule =
+            rule_with(&format!("alert ip any any -> any any ({option} sid:1;)"), &mut shared).ok()?;
         let mut packet = Packet::new(&[], Timestamp::default(), 1, 0, 1);
         packet.ip_version = 4;
         (packet.src, packet.dst) = (Addr::v4([10, 1, 2, 3]), Addr::v4([192, 0, 2, 1]));

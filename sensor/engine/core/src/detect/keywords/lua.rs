@@ -65,7 +65,7 @@ fn load(rule: &mut RuleBuilder<'_>, keyword: &str, name: &str, entry: Entry) -> 
             format!("write {keyword}:script.lua;"),
         ));
     }
-    if !rule.shared.lua.allowed {
+    if !rule.shared.outside().lua.allowed {
         return Err(Refusal {
             severity: Severity::Skip,
             reason: format!("`{keyword}` needs `security.lua.allow-rules: yes` in the configuration"),
@@ -83,9 +83,10 @@ fn load(rule: &mut RuleBuilder<'_>, keyword: &str, name: &str, entry: Entry) -> 
         return Err(unreadable(format!("{size} bytes are no script; {SCRIPT_BYTES_MAX} are the most")));
     }
     let source = std::fs::read(path).map_err(|e| unreadable(e.to_string()))?;
-    let number = rule.shared.scripts;
-    rule.shared.scripts = number.saturating_add(1);
-    let settings = Arc::clone(&rule.shared.lua);
+    let outside = rule.shared.outside();
+    let number = outside.scripts;
+    outside.scripts = number.saturating_add(1);
+    let settings = Arc::clone(&outside.lua);
     let script = Script::load(number, name, source, &settings, &rule.rule.variables, entry);
     let script =
         script.map_err(|why| Refusal::error(format!("script `{name}`: {why}"), "mend the script"))?;

@@ -4,6 +4,7 @@ use super::{text, Keyword, Kind};
 use crate::detect::builder::{no_value, some_value, RuleBuilder};
 use crate::detect::diagnostic::Refusal;
 use crate::detect::rule::{Action, Tag, TagUnit};
+use std::collections::HashMap;
 
 /// The Suricata version whose rule language this build speaks, for `requires`.
 const COMPATIBLE: (u32, u32, u32) = (8, 0, 0);
@@ -77,11 +78,16 @@ pub static MSG: Keyword = Keyword {
     refuses: &["msg;", "msg:bare;"],
     parse: |rule, value| {
         let value = some_value("msg", value, "\"...\"")?;
-        rule.rule.msg = text::plain(text::quoted("msg", value)?);
+        text::quoted("msg", value)?;
         once(&mut rule.has_msg, "msg")
     },
     ..Keyword::EMPTY
 };
+
+/// The text of the alert, from the value of `msg`.
+pub fn message(value: &str) -> Result<String, Refusal> {
+    text::quoted("msg", value).map(text::plain)
+}
 
 pub static CLASSTYPE: Keyword = Keyword {
     name: "classtype",
@@ -105,7 +111,6 @@ pub static CLASSTYPE: Keyword = Keyword {
                 "class `{value}` is not in classification.config: the default priority applies"
             )),
         }
-        rule.rule.class = value.to_owned();
         Ok(())
     },
     ..Keyword::EMPTY
@@ -137,23 +142,46 @@ pub static REFERENCE: Keyword = Keyword {
     refuses: &["reference;", "reference:cve;"],
     parse: |rule, value| {
         let value = some_value("reference", value, "cve,2021-44228")?;
-        let (kind, target) = value
-            .split_once(',')
-            .ok_or_else(|| Refusal::error("the reference has no value", "write reference:type,value;"))?;
-        let (kind, target) = (kind.trim(), text::plain(target.trim().trim_matches('"')));
-        let mut known = rule.shared.references.iter();
-        let prefix = known.find(|(k, _)| k.eq_ignore_ascii_case(kind)).map(|(_, prefix)| prefix.clone());
-        if prefix.is_none() && !rule.shared.references.is_empty() {
-            rule.warn(format!("reference type `{kind}` is not in reference.config"));
+        let known = &rule.texts.references;
+        let found = reference(value, known)?;
+        if found.prefix.is_none() && !known.is_empty() {
+            rule.warn(format!("reference type `{}` is not in reference.config", found.kind));
         }
-        // A value that names its scheme is whole.
-        let prefix = prefix.filter(|_| !target.contains("://"));
-        let full = format!("{}{target}", prefix.unwrap_or_default());
-        rule.rule.references.push(full);
         Ok(())
     },
     ..Keyword::EMPTY
 };
+
+/// The value of `reference`.
+pub struct Reference<'a> {
+    kind: &'a str,
+    target: &'a str,
+    prefix: Option<&'a str>,
+}
+
+pub fn reference<'a>(
+    value: &'a str,
+    prefixes: &'a HashMap<String, String>,
+) -> Result<Reference<'a>, Refusal> {
+    let (kind, target) = value
+        .split_once(',')
+        .ok_or_else(|| Refusal::error("the reference has no value", "write reference:type,value;"))?;
+    let kind = kind.trim();
+    let prefix = prefixes.get(kind).or_else(|| {
+        prefixes.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind)).map(|(_, prefix)| prefix)
+    });
+    let target = target.trim().trim_matches('"');
+    Ok(Reference { kind, target, prefix: prefix.map(String::as_str) })
+}
+
+impl Reference<'_> {
+    /// With the prefix of its type; a value that names its scheme is whole.
+    pub fn full(&self) -> String {
+        let target = text::plain(self.target);
+        let prefix = self.prefix.filter(|_| !target.contains("://"));
+        format!("{}{target}", prefix.unwrap_or_default())
+    }
+}
 
 pub static METADATA: Keyword = Keyword {
     name: "metadata",
@@ -162,16 +190,21 @@ pub static METADATA: Keyword = Keyword {
     example: "metadata:created_at 2024_01_01, severity Major;",
     accepts: &["metadata:a b, c d e;", "metadata:lonely;"],
     refuses: &["metadata;"],
-    parse: |rule, value| {
-        let value = some_value("metadata", value, "key value")?;
-        for pair in value.trim_matches('"').split(',').map(str::trim).filter(|p| !p.is_empty()) {
-            let (key, value) = pair.split_once(char::is_whitespace).unwrap_or((pair, ""));
-            rule.rule.metadata.push((key.to_owned(), value.trim().to_owned()));
-        }
+    parse: |_rule, value| {
+        some_value("metadata", value, "key value")?;
         Ok(())
     },
     ..Keyword::EMPTY
 };
+
+/// Keys and values of a value of `metadata`.
+pub fn pairs(value: &str) -> impl Iterator<Item = (&str, &str)> {
+    let parts = value.trim_matches('"').split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| {
+        let (key, value) = part.split_once(char::is_whitespace).unwrap_or((part, ""));
+        (key, value.trim())
+    })
+}
 
 pub static TARGET: Keyword = Keyword {
     name: "target",
@@ -288,7 +321,7 @@ pub static REQUIRES: Keyword = Keyword {
     ..Keyword::EMPTY
 };
 
-fn requires(_rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal> {
+fn requires(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal> {
     let value = some_value("requires", value, "version >= 7.0.4")?;
     let wrong = |part: &str| {
         Refusal::error(
@@ -312,7 +345,7 @@ fn requires(_rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refu
                         | super::Entry::Modifier(_)
                 )
             ),
-            "feature" => has_feature(rest.trim()),
+            "feature" => has_feature(rule, rest.trim()),
             _ => return Err(wrong(part)),
         };
         if !met {
@@ -323,10 +356,10 @@ fn requires(_rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refu
 }
 
 /// Features as `requires:feature` names them: some hang on the machine.
-fn has_feature(name: &str) -> bool {
+fn has_feature(rule: &mut RuleBuilder<'_>, name: &str) -> bool {
     match name {
         "pcre2" | "hyperscan" | "ja3" | "ja4" | "output::file-store" => true,
-        "magic" | "libmagic" => crate::files::magic_is_available(),
+        "magic" | "libmagic" => rule.shared.outside().has_magic(),
         _ => false,
     }
 }

@@ -33,7 +33,7 @@ mod later;
 mod ldap;
 mod lua;
 mod manual;
-mod meta;
+pub mod meta;
 mod modbus;
 mod nfs;
 pub mod number;

@@ -100,7 +100,7 @@ fn pcre(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal> 
             "write the pattern in lower case or add the i modifier",
         ));
     }
-    let regex = Regex::new(pattern.as_bytes(), options).map_err(|reason| {
+    let regex = rule.shared.regex(pattern.as_bytes(), options).map_err(|reason| {
         Refusal::error(
             format!("the expression does not compile: {reason}"),
             "mend the pattern (it is PCRE2's syntax)",

@@ -2,10 +2,9 @@
 
 use super::{find, nearest, Entry, Severity, KEYWORDS, LATER, LATER_PROTOCOLS};
 use crate::app::{ProtocolId, PROTOCOLS};
-use crate::detect::builder::build;
 use crate::detect::header;
 use crate::detect::shared::Shared;
-use crate::detect::test_rules::{options, split};
+use crate::detect::test_rules::{options, rule_with, split};
 use std::collections::{BTreeMap, HashSet};
 
 #[test]
@@ -104,13 +103,13 @@ fn real_rule_files_load() {
             continue;
         }
         let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).replace("\\\n", "");
-        let raw: Vec<_> = text.lines().filter_map(split).collect();
+        let raw: Vec<_> = text.lines().filter(|line| split(line).is_some()).collect();
         let mut shared = Shared::default();
         let begin = std::time::Instant::now();
         let mut reasons: BTreeMap<(String, String), (usize, u32)> = BTreeMap::new();
         let (mut loaded, mut without_pattern, mut errors) = (0usize, 0usize, 0usize);
         for rule in &raw {
-            match build(rule, &mut shared) {
+            match rule_with(rule, &mut shared) {
                 Ok(rule) => {
                     loaded += 1;
                     without_pattern += usize::from(rule.fast_pattern.is_none());

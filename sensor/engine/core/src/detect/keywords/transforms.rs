@@ -4,7 +4,7 @@ use super::{number, text, Keyword, Kind};
 use crate::base64::Mode;
 use crate::detect::builder::{no_value, some_value, RuleBuilder};
 use crate::detect::diagnostic::Refusal;
-use crate::detect::pcre::{Options, Regex};
+use crate::detect::pcre::Options;
 use crate::detect::transforms::{FromBase64, PcreXform, Plain, UrlDecode, Xor};
 
 /// A transform without options.
@@ -123,7 +123,7 @@ pub static PCREXFORM: Keyword = Keyword {
     ],
     parse: |rule, value| {
         let pattern = text::quoted("pcrexform", some_value("pcrexform", value, "\"a(b+)c\"")?)?;
-        let regex = Regex::new(pattern.as_bytes(), Options::default()).map_err(|reason| {
+        let regex = rule.shared.regex(pattern.as_bytes(), Options::default()).map_err(|reason| {
             Refusal::error(
                 format!("the expression does not compile: {reason}"),
                 "mend the pattern (it is PCRE2's syntax)",

@@ -268,9 +268,9 @@ fn rule_facts(lua: &Lua, rule: &Rule, what: &str) -> Result<MultiValue> {
         "sid" => rule.sid.into_lua_multi(lua),
         "gid" => rule.gid.into_lua_multi(lua),
         "rev" => rule.rev.into_lua_multi(lua),
-        "msg" => rule.msg.as_str().into_lua_multi(lua),
-        "class" => (rule.class_description.as_str(), rule.priority).into_lua_multi(lua),
-        "class_description" => rule.class_description.as_str().into_lua_multi(lua),
+        "msg" => rule.texts.msg().into_lua_multi(lua),
+        "class" => (&*rule.class_description, rule.priority).into_lua_multi(lua),
+        "class_description" => (&*rule.class_description).into_lua_multi(lua),
         "priority" => rule.priority.into_lua_multi(lua),
         "action" => {
             let name = match rule.action {

@@ -1,0 +1,155 @@
+//! The Hyperscan databases of one ruleset. Groups first say what they will search for; then every set of patterns, each
+//! once however many groups share it, is taken from an earlier run or compiled, on several threads.
+
+use super::hs::{Database, Literal};
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::OnceLock;
+
+/// Names a set of patterns: SHA-256 over what is compiled.
+pub type Digest = [u8; 32];
+
+/// Compiling takes up to some 40 MB a thread, and past a few threads the largest set decides.
+const THREADS_MAX: usize = 4;
+
+/// As many threads as work at start-up is worth.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get().min(THREADS_MAX))
+}
+
+/// Where an earlier run's databases are found.
+pub type Known<'a> = &'a (dyn Fn(&Digest) -> Option<Database> + Sync);
+
+/// A database that was asked for: what `Databases::add` gives and `Compiled` is asked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(usize);
+
+struct Set {
+    digest: Digest,
+    /// (bytes, whatever the case); the place in the list is what a hit reports.
+    patterns: Vec<(Box<[u8]>, bool)>,
+}
+
+/// Sets of patterns, not compiled yet.
+#[derive(Default)]
+pub struct Databases {
+    sets: Vec<Set>,
+    known: HashMap<Digest, usize>,
+}
+
+impl Databases {
+    pub fn add(&mut self, patterns: Vec<(Box<[u8]>, bool)>) -> Ticket {
+        let mut hash = Sha256::new();
+        for (bytes, nocase) in &patterns {
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update([u8::from(*nocase)]);
+            hash.update(bytes);
+        }
+        let digest = hash.finalize().into();
+        let next = self.sets.len();
+        let at = *self.known.entry(digest).or_insert(next);
+        if at == next {
+            self.sets.push(Set { digest, patterns });
+        }
+        Ticket(at)
+    }
+
+    /// Errors come from libhs alone (out of memory, an impossible pattern) and name a pattern.
+    pub fn compile(self, known: Known<'_>) -> Result<Compiled, String> {
+        let slots: Vec<OnceLock<Result<(Database, bool), String>>> =
+            self.sets.iter().map(|_| OnceLock::new()).collect();
+        // The largest first, so that no thread is left alone with one in the end.
+        let mut order: Vec<(&Set, &OnceLock<_>)> = self.sets.iter().zip(&slots).collect();
+        order.sort_by_key(|(set, _)| std::cmp::Reverse(set.patterns.len()));
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some((set, slot)) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let made = match known(&set.digest) {
+                    Some(database) => Ok((database, true)),
+                    None => set.compile().map(|database| (database, false)),
+                };
+                let _ = slot.set(made);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads().min(self.sets.len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let mut compiled = Compiled { list: Vec::with_capacity(self.sets.len()), reused: 0 };
+        for (set, slot) in self.sets.iter().zip(slots) {
+            let (database, reused) =
+                slot.into_inner().unwrap_or_else(|| Err("compiling was given up".to_owned()))?;
+            compiled.reused = compiled.reused.saturating_add(usize::from(reused));
+            compiled.list.push((set.digest, database));
+        }
+        Ok(compiled)
+    }
+}
+
+impl Set {
+    fn compile(&self) -> Result<Database, String> {
+        let literals: Vec<Literal<'_>> = (0u32..)
+            .zip(&self.patterns)
+            .map(|(id, (bytes, nocase))| Literal { bytes, nocase: *nocase, id })
+            .collect();
+        Database::compile(&literals).map_err(|error| {
+            let first = self.patterns.first().map_or(&b""[..], |(bytes, _)| bytes);
+            format!("the patterns from {:?} on: {error}", String::from_utf8_lossy(first))
+        })
+    }
+}
+
+/// The databases, in the order of their tickets.
+#[derive(Default)]
+pub struct Compiled {
+    pub list: Vec<(Digest, Database)>,
+    /// How many of them were not compiled anew.
+    pub reused: usize,
+}
+
+impl Compiled {
+    pub fn get(&self, ticket: Ticket) -> Option<Database> {
+        self.list.get(ticket.0).map(|(_, database)| database.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patterns(texts: &[&str]) -> Vec<(Box<[u8]>, bool)> {
+        texts.iter().map(|text| (text.as_bytes().into(), false)).collect()
+    }
+
+    #[test]
+    fn equal_sets_are_compiled_once_and_known_ones_never() {
+        let gather = || {
+            let mut databases = Databases::default();
+            let tickets = [&["abc", "def"][..], &["def", "abc"], &["abc", "def"], &["abcd", "ef"]]
+                .map(|texts| databases.add(patterns(texts)));
+            (databases, tickets)
+        };
+        let (databases, tickets) = gather();
+        assert_eq!(tickets, [0, 1, 0, 2].map(Ticket));
+        let first = databases.compile(&|_| None).unwrap();
+        assert_eq!((first.list.len(), first.reused), (3, 0));
+        let known = |digest: &Digest| {
+            let (_, database) = first.list.iter().skip(1).find(|(known, _)| known == digest)?;
+            Some(database.clone())
+        };
+        let second = gather().0.compile(&known).unwrap();
+        assert_eq!((second.list.len(), second.reused), (3, 2));
+        assert!(second.get(Ticket(2)).is_some() && second.get(Ticket(3)).is_none());
+    }
+
+    #[test]
+    fn what_libhs_refuses_is_named() {
+        let mut databases = Databases::default();
+        databases.add(patterns(&["fine"]));
+        databases.add(patterns(&["impossible", ""]));
+        assert!(databases.compile(&|_| None).err().unwrap().contains("impossible"));
+    }
+}
