@@ -45,9 +45,9 @@ impl Clock {
     }
 }
 
-/// Turns the clock on or off, for all threads.
-pub fn set(on: bool) {
-    ON.store(on, Ordering::Relaxed);
+/// Turns the clock on, for all threads.
+pub fn start() {
+    ON.store(true, Ordering::Relaxed);
 }
 
 /// What passed since the last lap was `stage`.
@@ -119,14 +119,13 @@ mod tests {
     #[test]
     fn laps_belong_to_the_stage_they_name() {
         assert!(take().is_empty(), "off");
-        set(true);
+        start();
         take();
         work(Duration::from_millis(4));
         lap(Stage::Flow);
         work(Duration::from_millis(16));
         lap(Stage::Event);
         let counters = take();
-        set(false);
         let of = |name: &str| counters.iter().find(|c| c.0.ends_with(name)).map_or(0, |c| c.1);
         assert!(of(".flow") > 0 && of(".event") > of(".flow"), "{counters:?}");
         assert!(of(".flow") + of(".event") >= 15_000_000, "{counters:?}");

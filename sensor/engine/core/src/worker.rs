@@ -58,7 +58,9 @@ struct Stages {
 impl Worker {
     /// `document` is the engine's configuration document.
     pub fn new(document: &serde_json::Value, rules: Arc<Ruleset>) -> Result<Worker, String> {
-        stage_clock::set(setting::switch(&document["haidang"]["stage-times"]) == Some(true));
+        if setting::switch(&document["haidang"]["stage-times"]) == Some(true) {
+            stage_clock::start();
+        }
         let config = crate::config::Config::new(document)?;
         let files = FileStage::new(document, rules.files);
         let mut events = Events::new(EveConfig::new(document), Arc::clone(&rules.names));
