@@ -9,6 +9,7 @@ use crate::detect::ruleset::Ruleset;
 use crate::dispatch::{self, FrameBatch};
 use crate::event::Batch;
 use crate::quarantine;
+use crate::stage_clock;
 use crate::time::Timestamp;
 use crate::worker::Worker;
 use serde_json::Value;
@@ -308,6 +309,7 @@ impl Runner {
             }
         });
         self.shared.add_counters(self.worker.counters());
+        self.shared.add_counters(stage_clock::take());
         if let (Some(path), false) = (&self.quarantine, self.worker.quarantine.is_empty()) {
             match quarantine::write(path, &self.worker.quarantine) {
                 Ok(()) => self.shared.warn(format!(

@@ -1,6 +1,7 @@
 //! One Hyperscan database of fast patterns and the rules each pattern leads to.
 
 use super::hs::{Database, Literal, Scratch};
+use crate::stage_clock::{lap, Stage};
 use std::collections::HashMap;
 
 /// A rule behind a pattern.
@@ -81,6 +82,7 @@ impl Prefilter {
         if data.is_empty() {
             return;
         }
+        lap(Stage::Evaluation);
         scan.hits.clear();
         if !scan.scratch.scan(&self.database, data, &mut scan.hits) {
             // Every rule is looked at rather than one be missed.
@@ -88,6 +90,7 @@ impl Prefilter {
             candidates.extend(self.leads.iter().map(|lead| lead.rule));
             return;
         }
+        lap(Stage::Prefilter);
         scan.scans = scan.scans.saturating_add(1);
         scan.scanned_bytes = scan.scanned_bytes.saturating_add(data.len() as u64);
         for &(pattern, end) in &scan.hits {
