@@ -29,7 +29,7 @@ __all__ = ["Config", "load", "shipped_rules_folder"]
 DEFAULTS = Path(__file__).parent.parent / "defaults.yaml"
 CHECKSUM_MODES = {"yes": "all", "no": "none", "auto": "auto"}
 
-_NOT_FOR_THE_ENGINE = frozenset({"haidang", "af-packet", "rule-files"})
+_NOT_FOR_THE_ENGINE = frozenset({"af-packet", "rule-files"})
 
 
 @dataclass

@@ -352,6 +352,7 @@ KEYS: tuple[Key, ...] = (
         "What to do in distress; to a passive sensor drop-* and reject are `ignore`.",
     ),
     _sensor("af-packet", ROWS, "The interfaces of live capture."),
+    _engine("haidang.stage-times", BOOL, "Measure the stages of the line: counters stage_ns; off."),
     _sensor("haidang.**", GUESS, "What Suricata has no name for: the sensor's bus and centre."),
     *(
         _none(f"{section}.**", "how Suricata runs itself")

@@ -19,6 +19,7 @@ pub mod listing;
 pub mod quarantine;
 pub mod replay;
 mod setting;
+pub mod stage_clock;
 pub mod stream;
 pub mod time;
 pub mod worker;

@@ -10,6 +10,8 @@ use crate::direction::Dir;
 use crate::event::{Batch, EveConfig, Events};
 use crate::files::FileStage;
 use crate::flow::{Flow, FlowIndex, FlowState, FlowTable};
+use crate::setting;
+use crate::stage_clock::{self, lap, Stage};
 use crate::stream::{self, Streams};
 use crate::time::Timestamp;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -56,6 +58,9 @@ struct Stages {
 impl Worker {
     /// `document` is the engine's configuration document.
     pub fn new(document: &serde_json::Value, rules: Arc<Ruleset>) -> Result<Worker, String> {
+        if setting::switch(&document["haidang"]["stage-times"]) == Some(true) {
+            stage_clock::start();
+        }
         let config = crate::config::Config::new(document)?;
         let files = FileStage::new(document, rules.files);
         let mut events = Events::new(EveConfig::new(document), Arc::clone(&rules.names));
@@ -90,19 +95,24 @@ impl Worker {
     }
 
     fn line(&mut self, frame: &Frame<'_>, number: u64) {
+        lap(Stage::Capture);
         self.first.get_or_insert(frame.ts);
         self.now = self.now.max(frame.ts);
         self.flows.expire(self.now);
+        lap(Stage::Flow);
         self.reap();
         self.decoder.frame(frame, number, |packet| {
+            lap(Stage::Decode);
             self.in_hand = None;
             match self.flows.find_or_create(packet) {
                 Some((index, dir, _)) => {
                     self.in_hand = Some(index);
                     if let Some(flow) = self.flows.get_mut(index) {
+                        lap(Stage::Flow);
                         self.stages.packet(flow, packet, dir);
                     }
                     self.flows.packet_done(index);
+                    lap(Stage::Flow);
                 }
                 None => self.stages.lone_packet(packet),
             }
@@ -110,25 +120,34 @@ impl Worker {
     }
 
     /// Finishes flows that have ended.
+    #[inline]
     fn reap(&mut self) {
         while let Some(index) = self.flows.next_ended() {
-            self.in_hand = Some(index);
-            if let Some(flow) = self.flows.get_mut(index) {
-                self.stages.end(flow);
-            }
-            self.flows.release(index);
+            self.reap_one(index);
         }
-        self.in_hand = None;
     }
 
-    /// Ends every flow: nothing more will come.
-    pub fn finish(&mut self) {
+    fn reap_one(&mut self, index: FlowIndex) {
+        self.in_hand = Some(index);
+        if let Some(flow) = self.flows.get_mut(index) {
+            self.stages.end(flow);
+        }
+        self.flows.release(index);
+        self.in_hand = None;
+        lap(Stage::Flow);
+    }
+
+    /// Ends every flow: nothing more will come. `written` is called after each, so that events need not pile up.
+    pub fn finish(&mut self, mut written: impl FnMut(&mut Worker)) {
         self.flows.drain();
-        while catch_unwind(AssertUnwindSafe(|| self.reap())).is_err() {
-            self.panics = self.panics.saturating_add(1);
-            if let Some(index) = self.in_hand.take() {
-                self.flows.forget(index);
+        while let Some(index) = self.flows.next_ended() {
+            if catch_unwind(AssertUnwindSafe(|| self.reap_one(index))).is_err() {
+                self.panics = self.panics.saturating_add(1);
+                if let Some(index) = self.in_hand.take() {
+                    self.flows.forget(index);
+                }
             }
+            written(self);
         }
     }
 
@@ -242,16 +261,19 @@ impl Stages {
         let established = flow.state != FlowState::New;
         if packet.tcp().is_some() {
             let (turned, update) = stream::packet(&mut self.streams, flow, packet, dir);
+            lap(Stage::Stream);
             dir = turned;
             for side in update.iter() {
                 if self.driver.stream(flow, side, packet) {
                     dir = dir.opposite();
                 }
             }
+            lap(Stage::App);
             packet.established = established;
             if let Some(session) = flow.tcp.as_mut() {
                 session.packet_done(&mut self.streams, packet);
             }
+            lap(Stage::Stream);
         } else {
             packet.established = Dir::BOTH.iter().all(|d| flow.packets[*d] > 0);
             // An ICMP error belongs to the flow it quotes, but is none of its data.
@@ -259,6 +281,7 @@ impl Stages {
             if own && packet.payload_len > 0 && self.driver.datagram(flow, dir, packet) {
                 dir = dir.opposite();
             }
+            lap(Stage::App);
         }
         self.inspect(flow, packet, dir, false);
     }
@@ -273,11 +296,14 @@ impl Stages {
         }
         if flow.app.touched {
             self.files.begin(flow);
+            lap(Stage::App);
         }
         let hits = self.detector.packet(&self.rules, packet, Some(flow), dir);
+        lap(Stage::Evaluation);
         let ended = packet.origin == Origin::FlowEnd;
         if flow.app.touched || ended {
             self.files.end(flow, at_end);
+            lap(Stage::App);
         }
         for hit in hits {
             self.events.alert(&self.rules, hit, packet, Some(flow), dir);
@@ -294,12 +320,13 @@ impl Stages {
         }
         if let Some(parser) = flow.app.parser.as_mut() {
             if flow.app.touched {
-                for id in &flow.app.live.turn {
+                for id in flow.app.live.turn() {
                     parser.inspected(*id, dir);
                 }
             }
         }
         self.log_app(flow, packet, Some(dir).filter(|_| !at_end));
+        lap(Stage::Event);
     }
 
     /// `dir` None: the flow is over.
@@ -313,6 +340,7 @@ impl Stages {
     /// A packet without a flow.
     fn lone_packet(&mut self, packet: &Packet<'_>) {
         let hits = self.detector.packet(&self.rules, packet, None, Dir::ToServer);
+        lap(Stage::Evaluation);
         for hit in hits {
             self.events.alert(&self.rules, hit, packet, None, Dir::ToServer);
         }
@@ -321,6 +349,7 @@ impl Stages {
         }
         self.events.packet_anomalies(packet, None);
         self.events.arp(packet);
+        lap(Stage::Event);
     }
 
     /// The flow is over: what the streams still hold is parsed and inspected, everything is logged.
@@ -331,6 +360,7 @@ impl Stages {
                 session.side_mut(dir).keep_all();
                 packet.established = session.is_established();
                 self.driver.stream(flow, dir, &packet);
+                lap(Stage::App);
             }
             packet.established |= flow.tcp.is_none() && Dir::BOTH.iter().all(|d| flow.packets[*d] > 0);
             for _ in 0..LAST_STRETCHES_MAX {
@@ -343,9 +373,11 @@ impl Stages {
         let packet = end_packet(flow, Dir::ToServer);
         flow.app.live.begin_last();
         self.files.end(flow, true);
+        lap(Stage::App);
         self.log_app(flow, &packet, None);
         self.events.netflow(flow, flow.last);
         self.events.flow(flow, flow.last);
+        lap(Stage::Event);
     }
 }
 
