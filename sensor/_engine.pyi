@@ -53,11 +53,20 @@ class Ruleset:
     """Compiled rules, immutable, shared by every worker."""
 
     @staticmethod
-    def compile(config: str, rules: RawRules, validate_only: bool = False) -> Ruleset:
+    def compile(
+        config: str,
+        rules: RawRules,
+        validate_only: bool = False,
+        cache: RulesetCache | None = None,
+        findings: str = "",
+    ) -> Ruleset:
         """Compile; rules that cannot be loaded become diagnostics. config: the engine's JSON document. The
-        rules are taken out of `rules`, which is empty afterwards.
+        rules are taken out of `rules`, which is empty afterwards. cache: takes databases from it and keeps
+        the result in it, with `findings`, which are the caller's own.
         """
 
+    @property
+    def findings(self) -> str: ...
     @property
     def loaded(self) -> int: ...
     @property
@@ -65,6 +74,22 @@ class Ruleset:
         """Hex digest of the rules and the engine version."""
     @property
     def diagnostics(self) -> list[Diagnostic]: ...
+
+class RulesetCache:
+    """Compiled rulesets in a folder, for one set of inputs: the configuration, further `parts`, files."""
+
+    def __init__(self, folder: str, owner: int, config: str, parts: Sequence[bytes]) -> None:
+        """owner: the user whose files are trusted besides root's."""
+    def load(self, config: str, paths: Sequence[str], file_bytes_max: int) -> Ruleset | None:
+        """The ruleset of these files as they are now; None when they have to be compiled."""
+    def add(self, path: str, data: bytes) -> None:
+        """A file as it was read, for what `compile` will keep."""
+    @property
+    def warnings(self) -> list[str]:
+        """Why `load` did not trust what is there."""
+    @property
+    def not_kept(self) -> str | None:
+        """Why `compile` kept nothing."""
 
 class Batch:
     """Events in the order they were made, one JSON object a line (NDJSON)."""

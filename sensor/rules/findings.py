@@ -4,8 +4,9 @@ counts.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, Literal, TypedDict, cast
 
 if TYPE_CHECKING:
@@ -70,6 +71,16 @@ def from_engine(diagnostics: Iterable[Diagnostic]) -> list[Finding]:
         Finding(d.file, d.line, d.column, cast(Severity, d.severity), d.sid, d.keyword, d.reason, d.fix)
         for d in diagnostics
     ]
+
+
+def to_text(findings: Iterable[Finding]) -> str:
+    """For `from_text`."""
+    return json.dumps([astuple(finding) for finding in findings])
+
+
+def from_text(text: str) -> list[Finding]:
+    """The findings that `to_text` wrote."""
+    return [Finding(*fields) for fields in json.loads(text)]
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Rules from files to a compiled ruleset, with a report of what became of every one.
 
-The order of things: find the files, read and cut their text, compile in the engine. What a rule does is not
-known here.
+The order of things: find the files, read and cut their text, compile in the engine; or take what an earlier
+run made of the same files. What a rule does is not known here.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from sensor.config import Config
 from sensor.errors import UserError
-from sensor.rules import sources, text
-from sensor.rules.findings import RuleReport, from_engine
+from sensor.rules import cache, sources, text
+from sensor.rules.findings import RuleReport, from_engine, from_text, to_text
 
 if TYPE_CHECKING:
-    from sensor._engine import RawRules, Ruleset
+    from sensor._engine import RawRules, Ruleset, RulesetCache
 
 
 def load(
@@ -36,8 +36,23 @@ def load(
     files = sources.find(only) if only else sources.find(config.rule_patterns(), report.warnings)
     named = sources.find(extra)
     required = set(named) | (set(files) if only else set())
-    rules = read_files(dict.fromkeys([*files, *named]), config, report, required)
-    ruleset = Ruleset.compile(config.engine_json(), rules, validate_only)
+    files = list(dict.fromkeys([*files, *named]))
+    kept = None if validate_only else cache.of(config, files)
+    ruleset = None
+    if kept is not None:
+        ruleset = kept.load(config.engine_json(), [str(path) for path in files], sources.MAX_FILE_BYTES)
+        report.warnings += kept.warnings
+    if ruleset is not None:
+        report.files = len(files)
+        report.findings += from_text(ruleset.findings)
+    else:
+        rules = read_files(files, config, report, required, kept)
+        if report.files < len(files):
+            kept = None  # a file may be back at the next start
+        found = to_text(report.findings) if kept is not None else ""
+        ruleset = Ruleset.compile(config.engine_json(), rules, validate_only, kept, found)
+        if kept is not None and kept.not_kept and cache.is_asked_for(config):
+            report.warnings.append(f"haidang.rule-cache.directory: nothing is kept: {kept.not_kept}")
     for finding in from_engine(ruleset.diagnostics):
         if finding.severity == "warning" and not finding.sid:  # about a line of threshold.config, no rule
             where = f"{finding.file}:{finding.line}"
@@ -49,12 +64,18 @@ def load(
     return ruleset, report
 
 
-def read_files(files: dict[Path, None], config: Config, report: RuleReport, required: set[Path]) -> RawRules:
+def read_files(
+    files: Sequence[Path],
+    config: Config,
+    report: RuleReport,
+    required: set[Path],
+    kept: RulesetCache | None = None,
+) -> RawRules:
     """The rules of the files in order. An unreadable file is a UserError if required, else a warning."""
     from sensor._engine import RawRules
 
     variables = config.variables
-    rules = RawRules(sum(sources.size(path) for path in files))
+    rules = RawRules(sum(map(sources.size, files)))
     with _no_cycles_made():
         for path in files:
             try:
@@ -64,6 +85,8 @@ def read_files(files: dict[Path, None], config: Config, report: RuleReport, requ
                     raise
                 report.warnings.append(str(error))
                 continue
+            if kept is not None:
+                kept.add(str(path), data)
             found = text.parse(data, str(path), variables, report.findings)
             del data  # now held by the parser alone
             rules.add(found)

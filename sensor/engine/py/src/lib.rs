@@ -63,6 +63,7 @@ fn _engine(py: Python<'_>, m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<ruleset::Diagnostic>()?;
     m.add_class::<ruleset::RawRules>()?;
     m.add_class::<ruleset::Ruleset>()?;
+    m.add_class::<ruleset::RulesetCache>()?;
     m.add_class::<replay::Batch>()?;
     m.add_class::<replay::Replay>()?;
     m.add_function(wrap_pyfunction!(keywords, m)?)?;

@@ -1,10 +1,14 @@
 //! Rules in, a compiled ruleset and diagnostics out.
 
 use crate::{document, guarded};
+use haidang_core::detect::cache::folder::Folder;
+use haidang_core::detect::cache::Cache;
 use haidang_core::detect::raw::{RawOption, RawRulesBuilder};
 use haidang_core::detect::{compile, diagnostic};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyString, PyTuple};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// One finding about one rule.
@@ -77,6 +81,57 @@ impl RawRules {
     }
 }
 
+/// Compiled rulesets on disk, for one set of inputs.
+#[pyclass(frozen)]
+pub struct RulesetCache {
+    inner: Mutex<Cache>,
+}
+
+impl RulesetCache {
+    fn lock(&self) -> MutexGuard<'_, Cache> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl RulesetCache {
+    #[new]
+    fn new(folder: PathBuf, owner: u32, config: &str, parts: Vec<PyBackedBytes>) -> PyResult<RulesetCache> {
+        let parts: Vec<&[u8]> = parts.iter().map(|part| &**part).collect();
+        let inner = guarded(|| Ok(Cache::new(Folder { path: folder, owner }, &document(config)?, &parts)))?;
+        Ok(RulesetCache { inner: Mutex::new(inner) })
+    }
+
+    fn add(&self, py: Python<'_>, path: &str, data: PyBackedBytes) {
+        py.detach(|| self.lock().add(path, &data));
+    }
+
+    fn load(
+        &self,
+        py: Python<'_>,
+        config: &str,
+        paths: Vec<String>,
+        file_bytes_max: u64,
+    ) -> PyResult<Option<Ruleset>> {
+        py.detach(|| {
+            guarded(|| {
+                let found = self.lock().load(&document(config)?, &paths, file_bytes_max)?;
+                Ok(found.map(|(compiled, findings)| Ruleset::new(compiled, findings)))
+            })
+        })
+    }
+
+    #[getter]
+    fn not_kept(&self) -> Option<String> {
+        self.lock().not_kept.clone()
+    }
+
+    #[getter]
+    fn warnings(&self) -> Vec<String> {
+        self.lock().warnings.clone()
+    }
+}
+
 /// Compiled rules, shared by every worker.
 #[pyclass(frozen)]
 pub struct Ruleset {
@@ -84,25 +139,53 @@ pub struct Ruleset {
     id: String,
     loaded: usize,
     diagnostics: Vec<Diagnostic>,
+    findings: String,
+}
+
+impl Ruleset {
+    fn new(compiled: compile::Compiled, findings: String) -> Ruleset {
+        Ruleset {
+            inner: Arc::new(compiled.ruleset),
+            id: compiled.id,
+            loaded: compiled.loaded,
+            diagnostics: compiled.diagnostics.into_iter().map(Diagnostic::from).collect(),
+            findings,
+        }
+    }
 }
 
 #[pymethods]
 impl Ruleset {
     #[staticmethod]
-    #[pyo3(signature = (config, rules, validate_only = false))]
-    fn compile(py: Python<'_>, config: &str, rules: &RawRules, validate_only: bool) -> PyResult<Ruleset> {
+    #[pyo3(signature = (config, rules, validate_only = false, cache = None, findings = String::new()))]
+    fn compile(
+        py: Python<'_>,
+        config: &str,
+        rules: &RawRules,
+        validate_only: bool,
+        cache: Option<&RulesetCache>,
+        findings: String,
+    ) -> PyResult<Ruleset> {
         let raw = std::mem::take(&mut *rules.lock()).finish();
         py.detach(move || {
             guarded(|| {
-                let compiled = compile::compile(&document(config)?, raw, validate_only, &|_| None)?;
-                Ok(Ruleset {
-                    inner: Arc::new(compiled.ruleset),
-                    id: compiled.id,
-                    loaded: compiled.loaded,
-                    diagnostics: compiled.diagnostics.into_iter().map(Diagnostic::from).collect(),
-                })
+                let document = document(config)?;
+                let Some(cache) = cache else {
+                    let (compiled, _) = compile::compile(&document, raw, validate_only, &|_| None)?;
+                    return Ok(Ruleset::new(compiled, findings));
+                };
+                let stock = cache.lock().stock();
+                let (compiled, outcome) =
+                    compile::compile(&document, raw, validate_only, &|digest| stock.get(digest))?;
+                cache.lock().store(&compiled.id, &outcome, findings.clone());
+                Ok(Ruleset::new(compiled, findings))
             })
         })
+    }
+
+    #[getter]
+    fn findings(&self) -> &str {
+        &self.findings
     }
 
     #[getter]

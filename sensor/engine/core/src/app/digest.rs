@@ -30,6 +30,18 @@ impl FileWants {
     pub fn any(&self) -> bool {
         *self != FileWants::default()
     }
+
+    /// What either wants.
+    pub fn and(self, other: FileWants) -> FileWants {
+        FileWants {
+            md5: self.md5 || other.md5,
+            sha1: self.sha1 || other.sha1,
+            sha256: self.sha256 || other.sha256,
+            magic: self.magic || other.magic,
+            may_store: self.may_store || other.may_store,
+            store_all: self.store_all || other.store_all,
+        }
+    }
 }
 
 /// Says what the first bytes of a file are, as libmagic does. It is asked when somebody wants to know, and once per file.

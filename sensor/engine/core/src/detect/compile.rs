@@ -8,6 +8,7 @@ use super::duplicates;
 use super::geoip::GeoIp;
 use super::lua;
 use super::names::Names;
+use super::parallel;
 use super::raw::{RawRule, RawRules};
 use super::reputation::Reputation;
 use super::rule::Rule;
@@ -18,7 +19,8 @@ use super::threshold_config;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What compiling gave.
 pub struct Compiled {
@@ -27,7 +29,6 @@ pub struct Compiled {
     pub id: String,
     pub loaded: usize,
     pub diagnostics: Vec<Diagnostic>,
-    pub outcome: Outcome,
 }
 
 /// What a later start can make use of.
@@ -49,9 +50,8 @@ pub fn compile(
     raw: RawRules,
     validate_only: bool,
     known: Known<'_>,
-) -> Result<Compiled, String> {
-    let mut shared = Shared::new(outside(document)?);
-    shared.classes = Arc::new(classes(document));
+) -> Result<(Compiled, Outcome), String> {
+    let mut shared = Shared::new(classes(document), outside(document)?);
     let texts = Arc::new(Texts { rules: raw, references: references(document) });
     let mut rules: Vec<Rule> = Vec::with_capacity(texts.rules.len());
     let mut good = Vec::with_capacity(texts.rules.len());
@@ -87,11 +87,65 @@ pub fn compile(
         databases,
     };
     diagnostics.extend(thresholds);
-    Ok(Compiled { ruleset, id, loaded, diagnostics, outcome })
+    Ok((Compiled { ruleset, id, loaded, diagnostics }, outcome))
+}
+
+/// Builds rules all of which loaded before and looked at nothing outside, on several threads; their names have the numbers
+/// of `interned`. Beside the ruleset comes what is said of threshold.config. Outer error: as for `compile`. Inner: it is not
+/// as was said of the rules.
+pub fn rebuild(
+    document: &Value,
+    raw: RawRules,
+    interned: &Interned,
+    known: Known<'_>,
+) -> Result<Result<(Ruleset, Vec<Diagnostic>), String>, String> {
+    let mut shared = Shared::known(classes(document), interned, outside(document)?);
+    let texts = Arc::new(Texts { rules: raw, references: references(document) });
+    let Some(rules) = rebuild_rules(&texts, &mut shared) else {
+        return Ok(Err("its rules do not load".to_owned()));
+    };
+    let (ruleset, thresholds, _) = finish(document, rules, &shared, known)?;
+    Ok(Ok((ruleset, thresholds)))
+}
+
+fn rebuild_rules(texts: &Arc<Texts>, shared: &mut Shared) -> Option<Vec<Rule>> {
+    /// Rules a thread takes at a time: few enough that all end together.
+    const STRIDE: usize = 256;
+    let count = texts.rules.len();
+    let next = AtomicUsize::new(0);
+    let parts: Mutex<Vec<(Vec<Rule>, Shared)>> = Mutex::default();
+    let base: &Shared = shared;
+    parallel::everywhere(count.div_ceil(STRIDE), || {
+        let mut own = base.sibling();
+        let mut rules = Vec::with_capacity(count); // untouched memory costs nothing, growing does
+        loop {
+            let start = next.fetch_add(STRIDE, Ordering::Relaxed);
+            for number in (start..count).take(STRIDE) {
+                let Some(rule) = texts.rules.rule(number) else { return };
+                let Ok(built) = build(&rule, &RuleTexts::new(texts, number), &mut own) else { return };
+                rules.push(built);
+            }
+            if start >= count {
+                break;
+            }
+        }
+        parts.lock().unwrap_or_else(PoisonError::into_inner).push((rules, own));
+    });
+    let mut rules = Vec::new();
+    for (mut part, own) in parts.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        if !shared.join(own) {
+            return None;
+        }
+        if part.len() > rules.len() {
+            std::mem::swap(&mut part, &mut rules);
+        }
+        rules.append(&mut part);
+    }
+    (rules.len() == count).then_some(rules)
 }
 
 /// Lays threshold.config over the rules and groups them.
-pub(super) fn finish(
+fn finish(
     document: &Value,
     mut rules: Vec<Rule>,
     shared: &Shared,
@@ -118,7 +172,7 @@ fn add_to_id(rule: &RawRule<'_>, hash: &mut Sha256, space: &mut Vec<u8>) {
 }
 
 /// The classes of the configuration.
-pub(super) fn classes(document: &Value) -> HashMap<String, Class> {
+fn classes(document: &Value) -> HashMap<String, Class> {
     let mut classes = HashMap::new();
     for class in document["classification"].as_array().into_iter().flatten() {
         if let Some(name) = class["name"].as_str() {
@@ -133,13 +187,13 @@ pub(super) fn classes(document: &Value) -> HashMap<String, Class> {
 }
 
 /// The types of references of the configuration.
-pub(super) fn references(document: &Value) -> HashMap<String, String> {
+fn references(document: &Value) -> HashMap<String, String> {
     let types = document["references"].as_object().into_iter().flatten();
     types.map(|(name, prefix)| (name.clone(), prefix.as_str().unwrap_or_default().to_owned())).collect()
 }
 
 /// What the configuration names besides them.
-pub(super) fn outside(document: &Value) -> Result<Outside, String> {
+fn outside(document: &Value) -> Result<Outside, String> {
     Ok(Outside {
         datasets: Datasets::new(document)?,
         reputation: Arc::new(Reputation::read(document)?),

@@ -2,21 +2,12 @@
 //! once however many groups share it, is taken from an earlier run or compiled, on several threads.
 
 use super::hs::{Database, Literal};
+use super::parallel;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::OnceLock;
 
 /// Names a set of patterns: SHA-256 over what is compiled.
 pub type Digest = [u8; 32];
-
-/// Compiling takes up to some 40 MB a thread, and past a few threads the largest set decides.
-const THREADS_MAX: usize = 4;
-
-/// As many threads as work at start-up is worth.
-pub fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |n| n.get().min(THREADS_MAX))
-}
 
 /// Where an earlier run's databases are found.
 pub type Known<'a> = &'a (dyn Fn(&Digest) -> Option<Database> + Sync);
@@ -57,33 +48,21 @@ impl Databases {
 
     /// Errors come from libhs alone (out of memory, an impossible pattern) and name a pattern.
     pub fn compile(self, known: Known<'_>) -> Result<Compiled, String> {
-        let slots: Vec<OnceLock<Result<(Database, bool), String>>> =
-            self.sets.iter().map(|_| OnceLock::new()).collect();
         // The largest first, so that no thread is left alone with one in the end.
-        let mut order: Vec<(&Set, &OnceLock<_>)> = self.sets.iter().zip(&slots).collect();
-        order.sort_by_key(|(set, _)| std::cmp::Reverse(set.patterns.len()));
-        let next = AtomicUsize::new(0);
-        let work = || {
-            while let Some((set, slot)) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let made = match known(&set.digest) {
-                    Some(database) => Ok((database, true)),
-                    None => set.compile().map(|database| (database, false)),
-                };
-                let _ = slot.set(made);
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..threads().min(self.sets.len()) {
-                scope.spawn(work);
-            }
-            work();
+        let mut order: Vec<usize> = (0..self.sets.len()).collect();
+        order.sort_by_key(|at| std::cmp::Reverse(self.sets.get(*at).map_or(0, |set| set.patterns.len())));
+        let made = parallel::map(&order, |at| {
+            let set = self.sets.get(*at)?;
+            let reused = known(&set.digest);
+            let is_reused = reused.is_some();
+            Some((*at, set.digest, reused.map_or_else(|| set.compile(), Ok), is_reused))
         });
-        let mut compiled = Compiled { list: Vec::with_capacity(self.sets.len()), reused: 0 };
-        for (set, slot) in self.sets.iter().zip(slots) {
-            let (database, reused) =
-                slot.into_inner().unwrap_or_else(|| Err("compiling was given up".to_owned()))?;
-            compiled.reused = compiled.reused.saturating_add(usize::from(reused));
-            compiled.list.push((set.digest, database));
+        let mut made: Vec<_> = made.into_iter().flatten().collect();
+        made.sort_unstable_by_key(|(at, ..)| *at);
+        let mut compiled = Compiled { list: Vec::with_capacity(made.len()), reused: 0 };
+        for (_, digest, database, is_reused) in made {
+            compiled.list.push((digest, database?));
+            compiled.reused = compiled.reused.saturating_add(usize::from(is_reused));
         }
         Ok(compiled)
     }

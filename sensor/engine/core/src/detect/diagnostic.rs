@@ -1,8 +1,9 @@
 //! What is said of rules, above all of those that do not load. Data only.
 
 use super::raw::{RawOption, RawRule};
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Severity {
     /// The rule is wrong and is not loaded.
     Error,
@@ -13,7 +14,7 @@ pub enum Severity {
 }
 
 /// One finding about one rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
     pub file: String,
     pub line: u32,

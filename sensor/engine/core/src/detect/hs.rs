@@ -114,6 +114,10 @@ unsafe impl Sync for Owner {}
 impl Database {
     /// Compiles literals; the error text is libhs's own with the failing literal's index.
     pub fn compile(literals: &[Literal<'_>]) -> Result<Database, String> {
+        // libhs would read beyond it.
+        if literals.iter().any(|literal| literal.bytes.is_empty()) {
+            return Err("a pattern is empty".to_owned());
+        }
         let pointers: Vec<*const c_char> = literals.iter().map(|l| l.bytes.as_ptr().cast()).collect();
         let lens: Vec<usize> = literals.iter().map(|l| l.bytes.len()).collect();
         let ids: Vec<c_uint> = literals.iter().map(|l| l.id).collect();

@@ -41,16 +41,15 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps the file, which may be closed afterwards. Its pages are brought in at once: all of them are about to be read.
-    pub fn new(file: &File) -> io::Result<Mapping> {
+    /// Maps the file, which may be closed afterwards. `at_once`: its pages are brought in, for all of them are about to be read.
+    pub fn new(file: &File, at_once: bool) -> io::Result<Mapping> {
+        let flags = MAP_PRIVATE | if at_once { MAP_POPULATE } else { 0 };
         let len = usize::try_from(file.metadata()?.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
         if len == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         // SAFETY: a new mapping at an address of the kernel's choice; the descriptor is open.
-        let at = unsafe {
-            mmap(ptr::null_mut(), len, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file.as_raw_fd(), 0)
-        };
+        let at = unsafe { mmap(ptr::null_mut(), len, PROT_READ, flags, file.as_raw_fd(), 0) };
         // MAP_FAILED is -1.
         if at.addr() == usize::MAX {
             return Err(io::Error::last_os_error());
@@ -120,7 +119,7 @@ mod tests {
     fn a_mapping_holds_the_files_bytes() {
         let path = std::env::temp_dir().join(format!("haidang-mapped-{}", std::process::id()));
         std::fs::write(&path, b"some bytes").unwrap();
-        let mapping = Arc::new(Mapping::new(&File::open(&path).unwrap()).unwrap());
+        let mapping = Arc::new(Mapping::new(&File::open(&path).unwrap(), true).unwrap());
         std::fs::remove_file(&path).unwrap();
         assert_eq!(&**mapping, b"some bytes");
         mapping.release_pages();
@@ -132,7 +131,7 @@ mod tests {
     fn an_empty_file_is_refused() {
         let path = std::env::temp_dir().join(format!("haidang-mapped-empty-{}", std::process::id()));
         std::fs::write(&path, b"").unwrap();
-        assert!(Mapping::new(&File::open(&path).unwrap()).is_err());
+        assert!(Mapping::new(&File::open(&path).unwrap(), false).is_err());
         std::fs::remove_file(&path).unwrap();
     }
 }

@@ -257,6 +257,15 @@ thread_local! {
     static SCRATCH: RefCell<Option<Scratch>> = const { RefCell::new(None) };
 }
 
+/// Version text of the library in use.
+pub fn version() -> String {
+    let mut buffer = [0u8; 64];
+    // SAFETY: PCRE2_CONFIG_VERSION writes a text of fewer than 64 bytes, as the library's manual promises.
+    let len = unsafe { sys::pcre2_config_8(sys::PCRE2_CONFIG_VERSION, buffer.as_mut_ptr().cast()) };
+    let text = usize::try_from(len).ok().and_then(|n| buffer.get(..n));
+    String::from_utf8_lossy(text.unwrap_or_default()).trim_end_matches('\0').to_owned()
+}
+
 fn message(code: i32) -> String {
     let mut buffer = [0u8; 160];
     // SAFETY: buffer pointer and length belong together.

@@ -38,11 +38,11 @@ pub struct RawRule<'a> {
 #[derive(Default)]
 pub struct RawRules {
     /// Where each rule begins in `rules`: 64 bits, little-endian.
-    pub(super) starts: Bytes,
-    pub(super) rules: Bytes,
+    starts: Bytes,
+    rules: Bytes,
     /// Where each string ends in `strings`: 64 bits, little-endian.
-    pub(super) ends: Bytes,
-    pub(super) strings: Bytes,
+    ends: Bytes,
+    strings: Bytes,
 }
 
 impl RawRules {
@@ -88,6 +88,21 @@ impl RawRules {
             ends: self.ends.to_vec().into(),
             strings: self.strings.to_vec().into(),
         }
+    }
+
+    /// The block in parts, by name.
+    pub fn sections(&self) -> [(&'static str, &[u8]); 4] {
+        [("starts", &self.starts), ("rules", &self.rules), ("ends", &self.ends), ("strings", &self.strings)]
+    }
+
+    /// The block that these are the parts of.
+    pub fn of_sections(part: impl Fn(&str) -> Option<Bytes>) -> Option<RawRules> {
+        Some(RawRules {
+            starts: part("starts")?,
+            rules: part("rules")?,
+            ends: part("ends")?,
+            strings: part("strings")?,
+        })
     }
 
     fn record(&self, number: usize) -> Option<&[u8]> {

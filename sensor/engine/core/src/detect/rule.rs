@@ -329,7 +329,7 @@ pub enum Arrow {
 
 /// A compiled rule.
 pub struct Rule {
-    /// Position after ordering (action, flowbit dependencies, priority); index in the ruleset.
+    /// Its place among the rules as read; after ordering (action, flowbit dependencies, priority) its index in the ruleset.
     pub number: u32,
     pub gid: u32,
     pub sid: u32,
@@ -386,7 +386,7 @@ impl Rule {
     /// A rule that asks nothing yet.
     pub fn empty(texts: RuleTexts) -> Self {
         Rule {
-            number: 0,
+            number: texts.number(),
             gid: 1,
             sid: 0,
             rev: 0,

@@ -116,7 +116,7 @@ fn order(rules: &mut [Rule]) {
         (true, true) => 3,
     };
     let mut keys: Vec<_> =
-        rules.iter().enumerate().map(|(at, r)| (action(r.action), bits(r), r.priority, at)).collect();
+        rules.iter().zip(0..).map(|(r, at)| (action(r.action), bits(r), r.priority, r.number, at)).collect();
     keys.sort_unstable();
     let mut came_from: Vec<usize> = keys.into_iter().map(|(.., at)| at).collect();
     // Rules are large: each is moved once, along the cycles of the permutation.

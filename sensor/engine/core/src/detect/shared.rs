@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Names numbered in the order they come.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Interner {
     numbers: HashMap<String, u32>,
     names: Vec<String>,
@@ -114,21 +114,44 @@ impl Outside {
 }
 
 impl Shared {
-    pub fn new(outside: Outside) -> Shared {
-        Shared { outside, ..Shared::default() }
+    pub fn new(classes: HashMap<String, Class>, outside: Outside) -> Shared {
+        Shared { classes: Arc::new(classes), outside, ..Shared::default() }
     }
 
     /// For rules of which it is known that they load and do not look outside: their names get the numbers they had.
-    pub fn known(classes: Arc<HashMap<String, Class>>, interned: &Interned) -> Shared {
+    pub fn known(classes: HashMap<String, Class>, interned: &Interned, outside: Outside) -> Shared {
         Shared {
             flowbits: Interner::of(&interned.flowbits),
             flowints: Interner::of(&interned.flowints),
             flowvars: Interner::of(&interned.flowvars),
             xbits: Interner::of(&interned.xbits),
-            classes,
             known: true,
+            ..Shared::new(classes, outside)
+        }
+    }
+
+    /// For a thread of its own that builds such rules too.
+    pub fn sibling(&self) -> Shared {
+        Shared {
+            flowbits: self.flowbits.clone(),
+            flowints: self.flowints.clone(),
+            flowvars: self.flowvars.clone(),
+            xbits: self.xbits.clone(),
+            xbit_table: Arc::clone(&self.xbit_table),
+            classes: Arc::clone(&self.classes),
+            known: self.known,
             ..Shared::default()
         }
+    }
+
+    /// Takes in what a sibling's rules ask for. False: they looked outside, or had names that were not known.
+    #[must_use]
+    pub fn join(&mut self, sibling: Shared) -> bool {
+        self.files = self.files.and(sibling.files);
+        let counts = |shared: &Shared| {
+            [&shared.flowbits, &shared.flowints, &shared.flowvars, &shared.xbits].map(|i| i.names.len())
+        };
+        !sibling.looked_outside && counts(self) == counts(&sibling)
     }
 
     pub fn interned(&self) -> Interned {

@@ -30,6 +30,10 @@ impl RuleTexts {
         &self.all
     }
 
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
     fn rule(&self) -> Option<RawRule<'_>> {
         self.all.rules.rule(usize::try_from(self.number).ok()?)
     }

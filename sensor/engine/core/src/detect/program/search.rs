@@ -1,12 +1,19 @@
 //! Finding one literal in a buffer: case-sensitive by memchr's substring finder, otherwise by its rarest byte.
 
 use memchr::memmem;
+use std::sync::OnceLock;
 
-/// A prebuilt search for one literal. Never allocates when searching.
+/// A prebuilt search for one literal. Allocates at the first search alone.
 pub enum Literal {
-    /// Boxed: a finder is ten times the size of everything else in a test.
-    Exact(Box<memmem::Finder<'static>>),
+    Exact(ExactLiteral),
     Nocase(NocaseLiteral),
+}
+
+pub struct ExactLiteral {
+    bytes: Box<[u8]>,
+    /// Made at the first search, for most rules are never tried; boxed, for it is ten times the size of everything else in a
+    /// test.
+    finder: OnceLock<Box<memmem::Finder<'static>>>,
 }
 
 /// Case-insensitive (ASCII) literal, held in lower case.
@@ -36,7 +43,7 @@ impl Literal {
     pub fn new(bytes: &[u8], nocase: bool) -> Self {
         // A literal without letters has one case only.
         if !nocase || !bytes.iter().any(u8::is_ascii_alphabetic) {
-            return Literal::Exact(Box::new(memmem::Finder::new(bytes).into_owned()));
+            return Literal::Exact(ExactLiteral { bytes: bytes.into(), finder: OnceLock::new() });
         }
         let lower: Box<[u8]> = bytes.to_ascii_lowercase().into();
         let (rare_at, byte) =
@@ -46,7 +53,7 @@ impl Literal {
 
     pub fn len(&self) -> usize {
         match self {
-            Literal::Exact(finder) => finder.needle().len(),
+            Literal::Exact(literal) => literal.bytes.len(),
             Literal::Nocase(literal) => literal.lower.len(),
         }
     }
@@ -59,7 +66,7 @@ impl Literal {
     #[inline]
     pub fn find(&self, hay: &[u8]) -> Option<usize> {
         match self {
-            Literal::Exact(finder) => finder.find(hay),
+            Literal::Exact(literal) => literal.finder().find(hay),
             Literal::Nocase(literal) => literal.find(hay),
         }
     }
@@ -68,9 +75,16 @@ impl Literal {
     #[inline]
     pub fn equals(&self, hay: &[u8]) -> bool {
         match self {
-            Literal::Exact(finder) => finder.needle() == hay,
+            Literal::Exact(literal) => *literal.bytes == *hay,
             Literal::Nocase(literal) => hay.eq_ignore_ascii_case(&literal.lower),
         }
+    }
+}
+
+impl ExactLiteral {
+    #[inline]
+    fn finder(&self) -> &memmem::Finder<'static> {
+        self.finder.get_or_init(|| Box::new(memmem::Finder::new(&self.bytes).into_owned()))
     }
 }
 

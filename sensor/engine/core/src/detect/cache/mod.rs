@@ -1,0 +1,235 @@
+//! Compiled rulesets on disk, so that the same rules start in a tenth of the time (docs/spec/cache.md).
+//!
+//! An entry holds the rules as they were cut, what was said of them, and the Hyperscan databases. It is found by a digest over
+//! everything it was made from: this build, its libraries, the CPU, what the configuration says of the meaning of rules, and
+//! the files. What hangs on more than that (data sets, scripts, lists) is never kept: rule sets with such rules are built as
+//! if there were no entry, without cutting their text and compiling their databases again.
+//!
+//! Whatever is wrong with an entry, there is a word of warning and the rules are compiled anew.
+
+pub mod digest;
+pub mod entry;
+pub mod folder;
+
+use super::compile::{self, Compiled, Outcome};
+use super::databases::Digest;
+use super::diagnostic::Diagnostic;
+use super::hs::{self, Database};
+use super::mapped::{Bytes, Mapping};
+use super::pcre;
+use super::raw::RawRules;
+use super::shared::Interned;
+use entry::Section;
+use folder::{Absence, Folder};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Parts of the configuration that the meaning of a rule hangs on by itself. Others are read by rules that look outside alone
+/// (`shared::Outside`), or laid over the rules at every start (threshold.config).
+const CONFIGURATION: [&str; 2] = ["classification", "references"];
+
+/// What stands in an entry besides rules and databases.
+#[derive(Serialize, Deserialize)]
+struct Facts {
+    key: String,
+    /// The ruleset's.
+    id: String,
+    /// What the reader of files found, in its own form.
+    findings: String,
+    /// Only rules that load are kept, and their names have the numbers they had; otherwise all rules are.
+    settled: bool,
+    diagnostics: Vec<Diagnostic>,
+    interned: Interned,
+}
+
+/// The cache, for one set of inputs.
+pub struct Cache {
+    folder: Folder,
+    /// Over everything but the files.
+    base: Sha256,
+    /// The files as they were read.
+    files: Vec<(String, Digest)>,
+    pub warnings: Vec<String>,
+    /// Why `store` kept nothing.
+    pub not_kept: Option<String>,
+}
+
+impl Cache {
+    /// `parts`: whatever else decides what is made of the files' text.
+    pub fn new(folder: Folder, document: &Value, parts: &[&[u8]]) -> Cache {
+        let mut base = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            base.update((bytes.len() as u64).to_le_bytes());
+            base.update(bytes);
+        };
+        add(env!("HAIDANG_SOURCES").as_bytes());
+        add(hs::platform().as_bytes());
+        add(pcre::version().as_bytes());
+        for name in CONFIGURATION {
+            add(document[name].to_string().as_bytes());
+        }
+        parts.iter().for_each(|part| add(part));
+        Cache { folder, base, files: Vec::new(), warnings: Vec::new(), not_kept: None }
+    }
+
+    fn key(&self) -> String {
+        let mut hash = self.base.clone();
+        for (path, digest) in &self.files {
+            hash.update((path.len() as u64).to_le_bytes());
+            hash.update(path);
+            hash.update(digest);
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// A file as it was read.
+    pub fn add(&mut self, path: &str, bytes: &[u8]) {
+        self.files.push((path.to_owned(), digest::of(bytes)));
+    }
+
+    /// The ruleset of these files and the findings of their reader; None when it has to be compiled.
+    pub fn load(
+        &mut self,
+        document: &Value,
+        paths: &[String],
+        file_bytes_max: u64,
+    ) -> Result<Option<(Compiled, String)>, String> {
+        self.files.clear();
+        // Opening a pipe would take from it what the reader of files is to get.
+        let open = |path: &String| Path::new(path).is_file().then(|| File::open(path).ok()).flatten();
+        let files: Option<Vec<File>> = paths.iter().map(open).collect();
+        let Some(digests) = files.and_then(|files| digest::files(&files, file_bytes_max)) else {
+            return Ok(None);
+        };
+        self.files = paths.iter().cloned().zip(digests).collect();
+        let key = self.key();
+        self.files.clear();
+        let mapping = match self.folder.open(&key) {
+            Ok(mapping) => Arc::new(mapping),
+            Err(Absence::Missing) => return Ok(None),
+            Err(Absence::Doubt(reason)) => {
+                self.warn(reason);
+                return Ok(None);
+            }
+        };
+        match restore(&mapping, &key, document)? {
+            Ok(restored) => {
+                mapping.release_pages();
+                Ok(Some(restored))
+            }
+            Err(reason) => {
+                self.warn(format!("{}: {reason}", self.folder.place(&key).display()));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Databases of earlier entries, of whatever rules.
+    pub fn stock(&self) -> Stock {
+        let mut stock = Stock::default();
+        for mapping in self.folder.all() {
+            let mapping = Arc::new(mapping);
+            for section in entry::table(&mapping).into_iter().flatten() {
+                stock.sections.entry(section.name).or_insert_with(|| (Arc::clone(&mapping), section));
+            }
+        }
+        stock
+    }
+
+    /// Keeps what compiling the files gave. Where that cannot be, the next start is slow again, and nothing is wrong.
+    pub fn store(&mut self, id: &str, outcome: &Outcome, findings: String) {
+        let key = self.key();
+        let settled = !outcome.looked_outside;
+        let facts = Facts {
+            key: key.clone(),
+            id: id.to_owned(),
+            findings,
+            settled,
+            diagnostics: if settled { outcome.diagnostics.clone() } else { Vec::new() },
+            interned: if settled { outcome.interned.clone() } else { Interned::default() },
+        };
+        let all = &outcome.texts.rules;
+        let good = if settled { Some(all.only(outcome.good.iter().copied())) } else { None };
+        let rules = good.as_ref().unwrap_or(all);
+        let written = self.folder.publish(&key, |file| {
+            let mut writer = entry::Writer::new(BufWriter::new(file))?;
+            writer.section(entry::name("facts"), &serde_json::to_vec(&facts)?)?;
+            for (name, bytes) in rules.sections() {
+                writer.section(entry::name(name), bytes)?;
+            }
+            for (digest, database) in &outcome.databases.list {
+                let bytes = database.serialize().map_err(io::Error::other)?;
+                writer.section(stock_name(digest), &bytes)?;
+            }
+            writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)
+        });
+        if let Err(error) = written {
+            self.not_kept = Some(format!("{}: {error}", self.folder.path.display()));
+        }
+    }
+
+    fn warn(&mut self, reason: String) {
+        self.warnings.push(format!("kept rules are not used: {reason}; the rules are compiled anew"));
+    }
+}
+
+/// Databases by what is in them.
+#[derive(Default)]
+pub struct Stock {
+    sections: HashMap<entry::Name, (Arc<Mapping>, Section)>,
+}
+
+impl Stock {
+    /// The database of these patterns, if it is there, whole, and made for this library and CPU.
+    pub fn get(&self, digest: &Digest) -> Option<Database> {
+        let (mapping, section) = self.sections.get(&stock_name(digest))?;
+        Database::deserialize(section.checked(mapping)?).ok()
+    }
+}
+
+/// The name of a database's section: its patterns, and what their form hangs on.
+fn stock_name(patterns: &Digest) -> entry::Name {
+    Sha256::new().chain_update(patterns).chain_update(hs::platform()).finalize().into()
+}
+
+type Restored = (Compiled, String);
+
+/// Outer error: the configuration's, as compiling would give it. Inner: what is wrong with the entry.
+fn restore(mapping: &Arc<Mapping>, key: &str, document: &Value) -> Result<Result<Restored, String>, String> {
+    let damaged = || "it is damaged, or of another version".to_owned();
+    let Some(table) = entry::table(mapping) else { return Ok(Err(damaged())) };
+    if !entry::are_whole(&table.iter().collect::<Vec<_>>(), mapping) {
+        return Ok(Err(damaged()));
+    }
+    let sections: HashMap<entry::Name, &Section> = table.iter().map(|s| (s.name, s)).collect();
+    let bytes = |name: &str| {
+        let section = sections.get(&entry::name(name))?;
+        Some(Bytes::Mapped(Arc::clone(mapping), section.range.clone()))
+    };
+    let facts = bytes("facts").and_then(|bytes| serde_json::from_slice::<Facts>(&bytes).ok());
+    let (Some(facts), Some(rules)) = (facts, RawRules::of_sections(bytes)) else { return Ok(Err(damaged())) };
+    if facts.key != key {
+        return Ok(Err("it is of other rules".to_owned()));
+    }
+    let known = |digest: &Digest| {
+        let section = sections.get(&stock_name(digest))?;
+        Database::deserialize(mapping.get(section.range.clone())?).ok()
+    };
+    if !facts.settled {
+        let (compiled, _) = compile::compile(document, rules, false, &known)?;
+        return Ok(Ok((compiled, facts.findings)));
+    }
+    let rebuilt = compile::rebuild(document, rules, &facts.interned, &known)?;
+    Ok(rebuilt.map(|(ruleset, thresholds)| {
+        let mut diagnostics = facts.diagnostics;
+        diagnostics.extend(thresholds);
+        let loaded = ruleset.rules.len();
+        (Compiled { ruleset, id: facts.id, loaded, diagnostics }, facts.findings)
+    }))
+}
