@@ -11,6 +11,7 @@ Exit codes: 0 fine; 1 the command worked and found something bad (rules that do 
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -31,6 +32,11 @@ from sensor.errors import (
 
 COMMANDS = ("replay", "rules", "sensor", "centre", "keywords", "protocols")
 """The commands, in the order of the help: each is the module of that name in this folder."""
+
+GARBAGE_THRESHOLD = 50_000
+"""New objects between looks for unreachable cycles: a start makes many objects and no cycles, and looking for
+some would be a tenth of it.
+"""
 
 _EPILOG = (
     "Exit codes: 0 fine, 1 something bad was found, 2 usage or input error. More: `haidang COMMAND --help`.",
@@ -113,6 +119,7 @@ def build_parser(names: Sequence[str] = COMMANDS) -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code. Raises nothing unless HAIDANG_TRACEBACK is set."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    gc.set_threshold(GARBAGE_THRESHOLD)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

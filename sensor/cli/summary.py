@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from sensor.cli.language import say
 from sensor.errors import one_line
 from sensor.output.fast import ALERT_LANE
@@ -49,20 +47,6 @@ LOSSES: Mapping[str, tuple[str, str]] = {
 """
 
 
-class _Signature(msgspec.Struct):
-    signature_id: int = 0
-    gid: int = 1
-    rev: int = 0
-    signature: str = ""
-
-
-class _Alert(msgspec.Struct):
-    alert: _Signature
-
-
-_decoder = msgspec.json.Decoder(_Alert)
-
-
 class Tally:
     """Counts alerts by signature as the batches pass."""
 
@@ -75,8 +59,10 @@ class Tally:
         self.events += batch.events
         count, lines = batch.lane(ALERT_LANE)
         if count:
+            from sensor.output.alert_lines import decode
+
             for line in lines.splitlines():
-                alert = _decoder.decode(line).alert
+                alert = decode(line).alert
                 self.signatures[(alert.gid, alert.signature_id, alert.rev, alert.signature)] += 1
 
 

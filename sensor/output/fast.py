@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from sensor.config.values import Json
 from sensor.errors import one_line
 from sensor.output.file import LogFile
@@ -18,35 +16,6 @@ if TYPE_CHECKING:
     from sensor._engine import Batch
 
 ALERT_LANE = 0
-
-
-class _Signature(msgspec.Struct):
-    signature_id: int = 0
-    gid: int = 1
-    rev: int = 0
-    signature: str = ""
-    category: str = ""
-    severity: int = 3
-
-
-class _Extra(msgspec.Struct):
-    rule_action: str = ""
-
-
-class _Alert(msgspec.Struct):
-    timestamp: str
-    alert: _Signature
-    src_ip: str = ""
-    dest_ip: str = ""
-    src_port: int = 0
-    dest_port: int = 0
-    icmp_type: int | None = None
-    icmp_code: int | None = None
-    proto: str = ""
-    haidang: _Extra = msgspec.field(default_factory=_Extra)
-
-
-_decoder = msgspec.json.Decoder(_Alert)
 
 
 class FastSink:
@@ -76,7 +45,9 @@ def fast_line(event: bytes) -> str:
     """One alert event as one line, e.g. `05/01/2024-10:00:00.000000 [**] [1:2:3] text [**] [Classification:
     ...`.
     """
-    found = _decoder.decode(event)
+    from sensor.output.alert_lines import decode
+
+    found = decode(event)
     alert = found.alert
     date = found.timestamp
     when = f"{date[5:7]}/{date[8:10]}/{date[0:4]}-{date[11:26]}"

@@ -1,7 +1,9 @@
 //! From a port to the group of rules that name it, so that a payload meets only patterns of rules that can match it.
 
 use super::rule::PortSet;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+
+const PORTS: usize = 1 << 16;
 
 /// A port set that covers more ports than this is treated as `any` when rules are grouped (the header test still decides):
 /// a negated list would otherwise be a member of nearly every group.
@@ -28,30 +30,42 @@ pub struct PortTable {
 impl PortTable {
     /// `members`: (member, its ports). Ports with the same members share a group.
     pub fn build(members: &[(u32, &PortSet)]) -> Self {
-        let mut by_port: Vec<Vec<u32>> = vec![Vec::new(); 65_536];
-        for (member, set) in members {
+        // Where members begin and end, in the order of the ports: between two such places the members are the same.
+        let mut edges: Vec<(u32, bool, usize)> = Vec::new();
+        for (at, (_, set)) in members.iter().enumerate() {
             for (from, to) in set.0.iter().flatten() {
-                for slot in by_port.iter_mut().take(usize::from(*to) + 1).skip(usize::from(*from)) {
-                    slot.push(*member);
-                }
+                edges.push((u32::from(*from), true, at));
+                edges.push((u32::from(*to).saturating_add(1), false, at));
             }
         }
+        edges.sort_unstable();
         let mut known: HashMap<Vec<u32>, u16> = HashMap::new();
         let mut groups = Vec::new();
-        let group_of = by_port
-            .into_iter()
-            .map(|mut list| {
-                if list.is_empty() {
-                    return 0;
-                }
-                list.dedup();
-                *known.entry(list).or_insert_with_key(|list| {
-                    groups.push(list.clone());
-                    u16::try_from(groups.len()).unwrap_or(u16::MAX)
-                })
-            })
-            .collect();
-        PortTable { group_of, groups }
+        let mut group_of = vec![0; PORTS];
+        // By place in `members`, whose order the groups keep; a member with two ranges here is open twice.
+        let mut open: BTreeMap<usize, u32> = BTreeMap::new();
+        let mut edges = edges.into_iter().peekable();
+        while let Some((port, opens, at)) = edges.next() {
+            let count = open.entry(at).or_default();
+            *count = if opens { count.saturating_add(1) } else { count.saturating_sub(1) };
+            if *count == 0 {
+                open.remove(&at);
+            }
+            let Some((next, ..)) = edges.peek().filter(|(next, ..)| *next != port) else { continue };
+            if open.is_empty() {
+                continue;
+            }
+            let mut list: Vec<u32> = open.keys().filter_map(|at| Some(members.get(*at)?.0)).collect();
+            list.dedup();
+            let group = *known.entry(list).or_insert_with_key(|list| {
+                groups.push(list.clone());
+                u16::try_from(groups.len()).unwrap_or(u16::MAX)
+            });
+            if let Some(slots) = group_of.get_mut(port as usize..*next as usize) {
+                slots.fill(group);
+            }
+        }
+        PortTable { group_of: group_of.into(), groups }
     }
 
     /// Index into `groups` for a port.
@@ -64,6 +78,33 @@ impl PortTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_ports_group_has_the_members_that_name_it(
+            sets in proptest::collection::vec(proptest::collection::vec((0u16..40, 0u16..6), 1..4), 0..6),
+            high: bool,
+        ) {
+            let base = if high { u16::MAX - 45 } else { 0 };
+            let range = |(from, more): &(u16, u16)| (base + from, base + from + more);
+            let sets: Vec<PortSet> =
+                sets.iter().map(|set| PortSet(Some(set.iter().map(range).collect()))).collect();
+            let members: Vec<(u32, &PortSet)> = (100u32..).zip(&sets).collect();
+            let table = PortTable::build(&members);
+            for port in (0..50).chain(u16::MAX - 50..=u16::MAX) {
+                let named: Vec<u32> =
+                    members.iter().filter(|(_, set)| any_range(set, port)).map(|(member, _)| *member).collect();
+                let found = table.group(port).map_or(&[][..], |group| &table.groups[group]);
+                prop_assert_eq!(found, named, "port {}", port);
+            }
+        }
+    }
+
+    /// The ranges may overlap here.
+    fn any_range(set: &PortSet, port: u16) -> bool {
+        set.0.iter().flatten().any(|(from, to)| (*from..=*to).contains(&port))
+    }
 
     #[test]
     fn ports_with_equal_members_share_a_group() {

@@ -5,6 +5,9 @@
 use super::mapped::Bytes;
 use std::collections::HashMap;
 
+/// As many options as most rules have.
+const OPTIONS: usize = 24;
+
 /// One option as written: escapes are still in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawOption<'a> {
@@ -62,7 +65,7 @@ impl RawRules {
         let mut word = || self.string(input.number()?);
         let [action, protocol, src] = [word()?, word()?, word()?];
         let [sport, arrow, dst, dport] = [word()?, word()?, word()?, word()?];
-        let mut options = Vec::new();
+        let mut options = Vec::with_capacity(OPTIONS);
         while !input.0.is_empty() {
             let keyword = self.string(input.number()?)?;
             let value = match input.number()?.checked_sub(1) {

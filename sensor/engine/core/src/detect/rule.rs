@@ -8,6 +8,7 @@ use crate::app::file::File;
 use crate::app::{ProtocolId, Transaction};
 use crate::direction::{Dir, PerDir};
 use crate::flow::Flow;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -358,6 +359,14 @@ pub struct Rule {
     pub tx_tests: Vec<Box<dyn TxTest>>,
     /// Tests that one and the same file of the transaction has to pass.
     pub file_tests: Arc<[FileTest]>,
+    pub on_match: Vec<Box<dyn OnMatch>>,
+    pub fast_pattern: Option<FastPattern>,
+    seldom: Option<Box<Seldom>>,
+}
+
+/// What few rules have: kept apart, so that the others are half the size. It is read and written as if it were of the rule.
+#[derive(Default)]
+pub struct Seldom {
     pub filestore: Option<Filestore>,
     /// Scripts that have the last word, once everything else holds.
     pub scripts: Vec<ScriptTest>,
@@ -365,12 +374,10 @@ pub struct Rule {
     pub asked: Vec<&'static str>,
     /// What the log leaves out once the rule matched.
     pub unlogged: Option<Unlogged>,
-    pub on_match: Vec<Box<dyn OnMatch>>,
     pub threshold: Option<Threshold>,
     /// `flowbits` this rule sets and reads, for ordering: ids of the shared interner.
     pub bits_set: Vec<u32>,
     pub bits_read: Vec<u32>,
-    pub fast_pattern: Option<FastPattern>,
     /// `target:src_ip|dest_ip`: Some(true) = the source is the target.
     pub target_src: Option<bool>,
     /// Names of the variables the evaluation numbers (byte_extract ...).
@@ -380,6 +387,37 @@ pub struct Rule {
     pub rate_filter: Option<RateFilter>,
     /// Variables shown in the alert's context.
     pub context: Vec<u32>,
+}
+
+static NOTHING: Seldom = Seldom {
+    filestore: None,
+    scripts: Vec::new(),
+    asked: Vec::new(),
+    unlogged: None,
+    threshold: None,
+    bits_set: Vec::new(),
+    bits_read: Vec::new(),
+    target_src: None,
+    variables: Vec::new(),
+    tags: Vec::new(),
+    suppress: Vec::new(),
+    rate_filter: None,
+    context: Vec::new(),
+};
+
+impl Deref for Rule {
+    type Target = Seldom;
+
+    #[inline]
+    fn deref(&self) -> &Seldom {
+        self.seldom.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for Rule {
+    fn deref_mut(&mut self) -> &mut Seldom {
+        self.seldom.get_or_insert_default()
+    }
 }
 
 impl Rule {
@@ -403,28 +441,16 @@ impl Rule {
             dst_ports: PortSet(None),
             arrow: Arrow::Right,
             flow: FlowCondition::default(),
+            seldom: None,
             packet_tests: Vec::new(),
             payload: None,
             payload_on_packet: false,
             payload_on_stream: false,
             buffers: Vec::new(),
             tx_tests: Vec::new(),
-            file_tests: Arc::new([]),
-            filestore: None,
-            scripts: Vec::new(),
-            asked: Vec::new(),
-            unlogged: None,
+            file_tests: Arc::default(),
             on_match: Vec::new(),
-            threshold: None,
-            bits_set: Vec::new(),
-            bits_read: Vec::new(),
             fast_pattern: None,
-            target_src: None,
-            variables: Vec::new(),
-            tags: Vec::new(),
-            suppress: Vec::new(),
-            rate_filter: None,
-            context: Vec::new(),
         }
     }
 

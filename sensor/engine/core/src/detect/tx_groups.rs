@@ -58,13 +58,13 @@ impl TxGroups {
         // One prefilter per distinct set of rules: file.data of http and of smtp share it.
         let mut compiled: BTreeMap<Vec<(u32, usize)>, Arc<Prefilter>> = BTreeMap::new();
         let mut groups = Vec::new();
-        for id in 0..u8::try_from(PROTOCOLS.len()).unwrap_or(u8::MAX) {
+        for (id, candidates) in (0u8..).zip(by_protocol(rules)) {
             let protocol = ProtocolId(id);
             let mut pair: PerDir<TxGroup> = Default::default();
             for dir in Dir::BOTH {
                 let mut by_buffer: BTreeMap<Key, Vec<(u32, usize)>> = BTreeMap::new();
                 let group = &mut pair[dir];
-                for rule in rules.iter().filter(|r| r.is_app() && applies(r, protocol, dir)) {
+                for rule in candidates.iter().filter(|r| applies(r, protocol, dir)) {
                     match lead(rule, protocol, dir) {
                         Lead::Buffer(key, at) => by_buffer.entry(key).or_default().push((rule.number, at)),
                         Lead::OtherDirection => {}
@@ -133,6 +133,22 @@ enum Lead {
     /// The pattern is in a buffer of the other direction.
     OtherDirection,
     None,
+}
+
+/// The rules about transactions, by the protocols they may be for.
+fn by_protocol(rules: &[Rule]) -> Vec<Vec<&Rule>> {
+    let mut lists = vec![Vec::new(); PROTOCOLS.len()];
+    for rule in rules.iter().filter(|rule| rule.is_app()) {
+        if rule.protocols.is_empty() {
+            lists.iter_mut().for_each(|list| list.push(rule));
+        }
+        for protocol in &rule.protocols {
+            if let Some(list) = lists.get_mut(usize::from(protocol.0)) {
+                list.push(rule);
+            }
+        }
+    }
+    lists
 }
 
 /// Whether the rule can match transactions of this protocol in this direction.

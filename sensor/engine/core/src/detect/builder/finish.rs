@@ -54,6 +54,7 @@ impl RuleBuilder<'_> {
                 _ => built.push((at, list, ops, found)),
             }
         }
+        self.rule.buffers.reserve_exact(built.len());
         for (at, list, mut ops, found) in built {
             if let Some(inner) = base64.iter().position(|(parent, _)| *parent == at) {
                 attach(&mut ops, base64.swap_remove(inner).1);
