@@ -68,6 +68,9 @@ class Ruleset:
     @property
     def findings(self) -> str: ...
     @property
+    def databases(self) -> tuple[int, int]:
+        """How many pattern databases it has, and how many of them were compiled before."""
+    @property
     def loaded(self) -> int: ...
     @property
     def id(self) -> str:

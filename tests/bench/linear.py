@@ -147,7 +147,7 @@ def prepare(folder: Path) -> Path:
     protocols = loaded.tree["app-layer"]["protocols"]
     protocols.setdefault("http", {})["libhtp"] = {"default-config": {"max-tx": 65_536}}
     protocols.setdefault("http2", {})["max-streams"] = 512  # usually 4096, which takes long to pass
-    rules = text.parse(RULES.encode(), "linear.rules", loaded.variables).rules
+    rules = list(text.parse(RULES.encode(), "linear.rules", loaded.variables, []))
     made = folder / "engine.json"
     made.write_text(json.dumps({"config": loaded.engine_json(), "rules": rules}))
     return made
@@ -157,11 +157,12 @@ class Engine:
     """The engine with the rules, loaded once for several captures."""
 
     def __init__(self, settings: Path) -> None:
-        from sensor._engine import Ruleset
+        from sensor._engine import RawRules, Ruleset
 
         made: dict[str, Any] = json.loads(settings.read_text())
         self.config: str = made["config"]
-        rules = [(*rule[:9], [tuple(option) for option in rule[9]], rule[10]) for rule in made["rules"]]
+        rules = RawRules()
+        rules.add((*rule[:9], [tuple(option) for option in rule[9]]) for rule in made["rules"])
         self.ruleset = Ruleset.compile(self.config, rules)
         faults = (d for d in self.ruleset.diagnostics if d.severity != "warning")
         self.rule_faults = [f"{fault.line}: {fault.reason}" for fault in faults]

@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
         "stream": {"midstream": input.u8() & 1 == 0, "reassembly": {"depth": 65536}},
     });
     let rules =
-        Arc::new(Ruleset::build(Vec::new(), Default::default(), Vec::new()).expect("no rules compile"));
+        Arc::new(Ruleset::build(Vec::new(), Default::default(), Vec::new(), &|_| None).expect("no rules compile").0);
     let mut worker = Worker::new(&document, rules).expect("the document is fine");
     let mut number = 0;
     while let Some(packet) = segments::next(&mut input) {

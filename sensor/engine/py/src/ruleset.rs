@@ -139,6 +139,7 @@ pub struct Ruleset {
     id: String,
     loaded: usize,
     diagnostics: Vec<Diagnostic>,
+    databases: (usize, usize),
     findings: String,
 }
 
@@ -149,6 +150,7 @@ impl Ruleset {
             id: compiled.id,
             loaded: compiled.loaded,
             diagnostics: compiled.diagnostics.into_iter().map(Diagnostic::from).collect(),
+            databases: compiled.databases,
             findings,
         }
     }
@@ -181,6 +183,11 @@ impl Ruleset {
                 Ok(Ruleset::new(compiled, findings))
             })
         })
+    }
+
+    #[getter]
+    fn databases(&self) -> (usize, usize) {
+        self.databases
     }
 
     #[getter]

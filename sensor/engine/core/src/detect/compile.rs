@@ -29,6 +29,8 @@ pub struct Compiled {
     pub id: String,
     pub loaded: usize,
     pub diagnostics: Vec<Diagnostic>,
+    /// How many databases there are, and how many of them an earlier run had compiled.
+    pub databases: (usize, usize),
 }
 
 /// What a later start can make use of.
@@ -78,6 +80,7 @@ pub fn compile(
         rules = Vec::new();
     }
     let (ruleset, thresholds, databases) = finish(document, rules, &shared, known)?;
+    let counts = databases.counts();
     let outcome = Outcome {
         texts,
         good,
@@ -87,25 +90,33 @@ pub fn compile(
         databases,
     };
     diagnostics.extend(thresholds);
-    Ok((Compiled { ruleset, id, loaded, diagnostics }, outcome))
+    Ok((Compiled { ruleset, id, loaded, diagnostics, databases: counts }, outcome))
+}
+
+/// What rebuilding gave.
+pub struct Rebuilt {
+    pub ruleset: Ruleset,
+    /// What is said of threshold.config.
+    pub thresholds: Vec<Diagnostic>,
+    pub databases: (usize, usize),
 }
 
 /// Builds rules all of which loaded before and looked at nothing outside, on several threads; their names have the numbers
-/// of `interned`. Beside the ruleset comes what is said of threshold.config. Outer error: as for `compile`. Inner: it is not
+/// of `interned`. Outer error: as for `compile`. Inner: it is not
 /// as was said of the rules.
 pub fn rebuild(
     document: &Value,
     raw: RawRules,
     interned: &Interned,
     known: Known<'_>,
-) -> Result<Result<(Ruleset, Vec<Diagnostic>), String>, String> {
+) -> Result<Result<Rebuilt, String>, String> {
     let mut shared = Shared::known(classes(document), interned, outside(document)?);
     let texts = Arc::new(Texts { rules: raw, references: references(document) });
     let Some(rules) = rebuild_rules(&texts, &mut shared) else {
         return Ok(Err("its rules do not load".to_owned()));
     };
-    let (ruleset, thresholds, _) = finish(document, rules, &shared, known)?;
-    Ok(Ok((ruleset, thresholds)))
+    let (ruleset, thresholds, databases) = finish(document, rules, &shared, known)?;
+    Ok(Ok(Rebuilt { ruleset, thresholds, databases: databases.counts() }))
 }
 
 fn rebuild_rules(texts: &Arc<Texts>, shared: &mut Shared) -> Option<Vec<Rule>> {

@@ -85,11 +85,15 @@ impl Set {
 #[derive(Default)]
 pub struct Compiled {
     pub list: Vec<(Digest, Database)>,
-    /// How many of them were not compiled anew.
-    pub reused: usize,
+    reused: usize,
 }
 
 impl Compiled {
+    /// How many there are, and how many were not compiled anew.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.list.len(), self.reused)
+    }
+
     pub fn get(&self, ticket: Ticket) -> Option<Database> {
         self.list.get(ticket.0).map(|(_, database)| database.clone())
     }
@@ -114,13 +118,13 @@ mod tests {
         let (databases, tickets) = gather();
         assert_eq!(tickets, [0, 1, 0, 2].map(Ticket));
         let first = databases.compile(&|_| None).unwrap();
-        assert_eq!((first.list.len(), first.reused), (3, 0));
+        assert_eq!(first.counts(), (3, 0));
         let known = |digest: &Digest| {
             let (_, database) = first.list.iter().skip(1).find(|(known, _)| known == digest)?;
             Some(database.clone())
         };
         let second = gather().0.compile(&known).unwrap();
-        assert_eq!((second.list.len(), second.reused), (3, 2));
+        assert_eq!(second.counts(), (3, 2));
         assert!(second.get(Ticket(2)).is_some() && second.get(Ticket(3)).is_none());
     }
 

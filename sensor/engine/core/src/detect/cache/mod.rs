@@ -10,8 +10,10 @@
 pub mod digest;
 pub mod entry;
 pub mod folder;
+#[cfg(test)]
+mod tests;
 
-use super::compile::{self, Compiled, Outcome};
+use super::compile::{self, Compiled, Outcome, Rebuilt};
 use super::databases::Digest;
 use super::diagnostic::Diagnostic;
 use super::hs::{self, Database};
@@ -99,7 +101,7 @@ impl Cache {
         document: &Value,
         paths: &[String],
         file_bytes_max: u64,
-    ) -> Result<Option<(Compiled, String)>, String> {
+    ) -> Result<Option<Restored>, String> {
         self.files.clear();
         // Opening a pipe would take from it what the reader of files is to get.
         let open = |path: &String| Path::new(path).is_file().then(|| File::open(path).ok()).flatten();
@@ -198,10 +200,11 @@ fn stock_name(patterns: &Digest) -> entry::Name {
     Sha256::new().chain_update(patterns).chain_update(hs::platform()).finalize().into()
 }
 
-type Restored = (Compiled, String);
+/// A ruleset, and the findings of the reader of files.
+pub type Restored = (Compiled, String);
 
-/// Outer error: the configuration's, as compiling would give it. Inner: what is wrong with the entry.
-fn restore(mapping: &Arc<Mapping>, key: &str, document: &Value) -> Result<Result<Restored, String>, String> {
+/// What an entry holds. Outer error: the configuration's, as compiling would give it. Inner: what is wrong with the entry.
+pub fn restore(mapping: &Arc<Mapping>, key: &str, document: &Value) -> Result<Result<Restored, String>, String> {
     let damaged = || "it is damaged, or of another version".to_owned();
     let Some(table) = entry::table(mapping) else { return Ok(Err(damaged())) };
     if !entry::are_whole(&table.iter().collect::<Vec<_>>(), mapping) {
@@ -226,10 +229,11 @@ fn restore(mapping: &Arc<Mapping>, key: &str, document: &Value) -> Result<Result
         return Ok(Ok((compiled, facts.findings)));
     }
     let rebuilt = compile::rebuild(document, rules, &facts.interned, &known)?;
-    Ok(rebuilt.map(|(ruleset, thresholds)| {
+    Ok(rebuilt.map(|rebuilt| {
+        let Rebuilt { ruleset, thresholds, databases } = rebuilt;
         let mut diagnostics = facts.diagnostics;
         diagnostics.extend(thresholds);
         let loaded = ruleset.rules.len();
-        (Compiled { ruleset, id: facts.id, loaded, diagnostics }, facts.findings)
+        (Compiled { ruleset, id: facts.id, loaded, diagnostics, databases }, facts.findings)
     }))
 }
