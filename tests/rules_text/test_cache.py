@@ -360,7 +360,7 @@ def test_a_published_collection_starts_in_a_tenth_of_the_time(tmp_path: Path) ->
     assert warm < cold / 3, (warm, cold)  # about a tenth; the machine may be busy with other things
     data = copy.read_bytes()
     pattern = b'tls.sni; content:"'
-    assert data.count(pattern) > 1000
+    assert data.count(pattern) > 500
     copy.write_bytes(data.replace(pattern, pattern + b"qz", 1))
     _, changed = seconds()
     total, reused = changed.databases
