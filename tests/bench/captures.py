@@ -60,7 +60,9 @@ def _classic(data: bytes) -> Iterator[Record]:
 
 def _next_generation(data: bytes) -> Iterator[Record]:
     order, at = "<", 0
-    interfaces: list[tuple[int, int, int, int]] = []  # link type, units a second, offset in seconds, snap length
+    interfaces: list[
+        tuple[int, int, int, int]
+    ] = []  # link type, units a second, offset in seconds, snap length
     last_ns = 0
     while at + 12 <= len(data):
         if data[at : at + 4] == _SECTION:

@@ -1,7 +1,7 @@
 """A chart as SVG, written by hand: bars with whiskers, stacked bars and lines over axes with units.
 
-Knows shapes and scales; what the figures mean is for those who draw with it. Sizes are in pixels at a width of
-800, where the smallest text is still read with ease.
+Knows shapes and scales; what the figures mean is for those who draw with it. Sizes are in pixels at a width
+of 800, where the smallest text is still read with ease.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ class Chart:
     def svg(self) -> str:
         head = (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.height}" width="{WIDTH}" '
-            f'height="{self.height}" font-family="sans-serif" role="img">\n<title>{escape(self.title)}</title>\n'
+            f'height="{self.height}" font-family="sans-serif" role="img">\n'
+            f"<title>{escape(self.title)}</title>\n"
             f'<rect width="{WIDTH}" height="{self.height}" fill="#ffffff"/>'
         )
         return "\n".join([head, *self.shapes, "</svg>"]) + "\n"
@@ -109,15 +110,18 @@ def tick_name(value: float) -> str:
 
 
 def bars(chart: Chart, box: Box, title: str, unit: str, figures: Sequence[Bar]) -> None:
-    """Upright bars, each with its value above and its name below."""
+    """Upright bars, each with its value above and the words of its name below, one a line."""
     scale = _upright_axis(chart, box, title, unit, max(bar.high for bar in figures))
     pitch = box.width / len(figures)
     for at, bar in enumerate(figures):
         middle = box.left + pitch * (at + 0.5)
-        chart.rect(middle - pitch * 0.3, scale(bar.value), pitch * 0.6, box.bottom - scale(bar.value), bar.colour)
+        chart.rect(
+            middle - pitch * 0.3, scale(bar.value), pitch * 0.6, box.bottom - scale(bar.value), bar.colour
+        )
         chart.line([(middle, scale(bar.low)), (middle, scale(bar.high))])
         chart.text(middle, scale(bar.high) - 4, number(bar.value), "middle", SMALL)
-        chart.text(middle, box.bottom + 15, bar.label, "middle", SMALL)
+        for line, word in enumerate(bar.label.split()):
+            chart.text(middle, box.bottom + 15 + 13 * line, word, "middle", SMALL)
     chart.line([(box.left, box.bottom), (box.left + box.width, box.bottom)])
 
 
@@ -144,7 +148,12 @@ def stacks(chart: Chart, box: Box, title: str, unit: str, figures: Sequence[Stac
 
 
 def lines(
-    chart: Chart, box: Box, title: str, unit: str, x_unit: str, series: dict[str, Sequence[tuple[float, float]]]
+    chart: Chart,
+    box: Box,
+    title: str,
+    unit: str,
+    x_unit: str,
+    series: dict[str, Sequence[tuple[float, float]]],
 ) -> float:
     """Lines over a common axis, named by a legend below; returns where the legend ends."""
     points = [point for line in series.values() for point in line]

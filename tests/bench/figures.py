@@ -1,4 +1,4 @@
-"""What the benchmark found, and what follows from it: costs per packet, ratios, shares. No text, no running."""
+"""What the benchmark found, and what follows from it: costs per packet, ratios. No text, no running."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class Sensor:
     @property
     def packet_seconds(self) -> list[float]:
         """CPU seconds of the packets alone, pair by pair."""
-        return [full.cpu_seconds - start.cpu_seconds for full, start in zip(self.full, self.start, strict=True)]
+        return [
+            full.cpu_seconds - start.cpu_seconds for full, start in zip(self.full, self.start, strict=True)
+        ]
 
     @property
     def us_per_packet(self) -> Spread:

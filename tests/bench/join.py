@@ -8,8 +8,9 @@ neighbours, which often show the same hosts, do not meet. `--together 1` lets th
 whole is repeated --laps times.
 
 Within a capture the packets keep their order and their distance in time, with two exceptions: time does not
-run backwards, and a pause longer than the one between waves is shortened to it. Captures that are not Ethernet
-throughout (and files that are no captures) are left out and named; a truncated one counts up to its damage.
+run backwards, and a pause longer than the one between waves is shortened to it. Captures that are not
+Ethernet throughout (and files that are no captures) are left out and named; a truncated one counts up to its
+damage.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
 import captures
 from captures import ETHERNET, Record
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
 
 TOGETHER = 64
 PAUSE_NS = 3_601 * 10**9  # longer than any flow timeout, and than the seconds of most thresholds

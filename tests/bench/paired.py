@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import shutil
 import sys
@@ -28,9 +27,6 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
 
 import captures
 import join
@@ -40,6 +36,9 @@ import tables
 from figures import Sensor, Stages, ratios
 from parity import Alerts, Comparison, alerts_of
 from runs import HAIDANG, RunError, environment, execute, write_json
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
 
 CONFIGURATION = Path(__file__).with_name("paired.yaml")
 OURS = f"{HAIDANG} replay -c {{conf}} -r {{pcap}} -S {{rules}} -l {{out}} --data-dir {{data}}"
@@ -128,7 +127,9 @@ def bench(args: argparse.Namespace, folder: Path) -> int:
     print(f"\n{tables.stage_table(found)}")
     title = f"{_names(args.pcap)}, {packets:,} packets, {_names(args.rules)}, {args.runs} pairs"
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / f"{args.name}.svg").write_text(paired_chart.draw(ours, theirs, found, title), encoding="utf-8")
+    (args.out / f"{args.name}.svg").write_text(
+        paired_chart.draw(ours, theirs, found, title), encoding="utf-8"
+    )
     write_json(args.out / f"{args.name}.json", record | whole_record(args, ours, theirs, found, comparison))
     print(f"\n{args.out / args.name}.svg and .json have the figures")
     return 0 if ratios(ours, theirs)[0].spread.median >= args.at_least else EXIT_BELOW

@@ -45,7 +45,9 @@ def execute(command: Sequence[str], console: Path) -> Run:
     Raises RunError when it fails."""
     with console.open("wb") as out:
         started = time.monotonic()
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=ROOT)
+        process = subprocess.Popen(
+            command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=ROOT
+        )
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -86,7 +88,8 @@ def environment() -> dict[str, Any]:
         },
         "versions": {
             "python": platform.python_version(),
-            "haidang": _said("git", "-C", str(ROOT), "describe", "--always", "--dirty") or "not in a repository",
+            "haidang": _said("git", "-C", str(ROOT), "describe", "--always", "--dirty")
+            or "not in a repository",
             "suricata": _said("suricata", "-V"),
         },
     }

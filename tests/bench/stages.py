@@ -17,11 +17,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
 from figures import FLOOR, STAGE_COUNTER, STAGES, Stages
 from runs import RunError
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
 
 BATCH_WAIT_SECONDS = 1.0
 TIMED = "haidang.stage-times=yes"
@@ -92,7 +92,7 @@ def main() -> int:
     parser.add_argument("--pcap", type=Path, required=True)
     parser.add_argument("--rules", type=Path, required=True)
     parser.add_argument("--conf", type=Path, default=Path(__file__).with_name("paired.yaml"))
-    parser.add_argument("--data", type=Path, default=Path("."), help="data directory (default: here)")
+    parser.add_argument("--data", type=Path, default=Path(), help="data directory (default: here)")
     parser.add_argument("--runs", type=int, default=3, help="passes of each kind (default 3)")
     parser.add_argument("--checksums", default="none", choices=("none", "all"))
     parser.add_argument("--json", action="store_true", help="figures for the program that started this one")

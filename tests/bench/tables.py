@@ -27,7 +27,9 @@ def sensor_table(sensors: Sequence[Sensor]) -> str:
     row("start-up warm, wall s", [_warm(s, s.start_wall(cold=False)) for s in sensors])
     row("start-up warm, CPU s", [_warm(s, s.start_cpu(cold=False)) for s in sensors])
     lines = [f"{name:24}" + "".join(f"{cell:>26}" for cell in cells) for name, cells in rows]
-    lines += [f"warning: {s.name}: too few packets to tell them from start-up" for s in sensors if s.is_too_short]
+    lines += [
+        f"warning: {s.name}: too few packets to tell them from start-up" for s in sensors if s.is_too_short
+    ]
     return "\n".join(lines)
 
 
@@ -40,7 +42,9 @@ def ratio_table(ours: Sensor, theirs: Sensor) -> str:
 
 def event_table(ours: Sensor, theirs: Sensor) -> str:
     """Events by type, the most frequent first; a mark where the two differ."""
-    kinds = sorted(ours.events | theirs.events, key=lambda kind: (-max(ours.events[kind], theirs.events[kind]), kind))
+    kinds = sorted(
+        ours.events | theirs.events, key=lambda kind: (-max(ours.events[kind], theirs.events[kind]), kind)
+    )
     lines = [f"{'events written':20}{ours.name:>12}{theirs.name:>12}"]
     for kind in kinds:
         mine, others = ours.events[kind], theirs.events[kind]
