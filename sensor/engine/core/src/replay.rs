@@ -301,7 +301,13 @@ impl Runner {
 
     /// Ends all flows and writes the stats event; with several workers (`running`: how many are left) the last one does.
     fn finish(&mut self, running: Option<&Mutex<usize>>) {
-        self.worker.finish();
+        let sender = &self.sender;
+        self.worker.finish(|worker| {
+            if worker.pending_bytes() >= BATCH_BYTES {
+                // The receiver is gone only when the replay is being dropped.
+                worker.take_events().into_iter().for_each(|batch| drop(sender.send(batch)));
+            }
+        });
         self.shared.add_counters(self.worker.counters());
         self.shared.add_counters(stage_clock::take());
         if let (Some(path), false) = (&self.quarantine, self.worker.quarantine.is_empty()) {

@@ -58,7 +58,9 @@ struct Stages {
 impl Worker {
     /// `document` is the engine's configuration document.
     pub fn new(document: &serde_json::Value, rules: Arc<Ruleset>) -> Result<Worker, String> {
-        stage_clock::set(setting::switch(&document["haidang"]["stage-times"]) == Some(true));
+        if setting::switch(&document["haidang"]["stage-times"]) == Some(true) {
+            stage_clock::start();
+        }
         let config = crate::config::Config::new(document)?;
         let files = FileStage::new(document, rules.files);
         let mut events = Events::new(EveConfig::new(document), Arc::clone(&rules.names));
@@ -118,26 +120,34 @@ impl Worker {
     }
 
     /// Finishes flows that have ended.
+    #[inline]
     fn reap(&mut self) {
         while let Some(index) = self.flows.next_ended() {
-            self.in_hand = Some(index);
-            if let Some(flow) = self.flows.get_mut(index) {
-                self.stages.end(flow);
-            }
-            self.flows.release(index);
-            lap(Stage::Flow);
+            self.reap_one(index);
         }
-        self.in_hand = None;
     }
 
-    /// Ends every flow: nothing more will come.
-    pub fn finish(&mut self) {
+    fn reap_one(&mut self, index: FlowIndex) {
+        self.in_hand = Some(index);
+        if let Some(flow) = self.flows.get_mut(index) {
+            self.stages.end(flow);
+        }
+        self.flows.release(index);
+        self.in_hand = None;
+        lap(Stage::Flow);
+    }
+
+    /// Ends every flow: nothing more will come. `written` is called after each, so that events need not pile up.
+    pub fn finish(&mut self, mut written: impl FnMut(&mut Worker)) {
         self.flows.drain();
-        while catch_unwind(AssertUnwindSafe(|| self.reap())).is_err() {
-            self.panics = self.panics.saturating_add(1);
-            if let Some(index) = self.in_hand.take() {
-                self.flows.forget(index);
+        while let Some(index) = self.flows.next_ended() {
+            if catch_unwind(AssertUnwindSafe(|| self.reap_one(index))).is_err() {
+                self.panics = self.panics.saturating_add(1);
+                if let Some(index) = self.in_hand.take() {
+                    self.flows.forget(index);
+                }
             }
+            written(self);
         }
     }
 
@@ -310,7 +320,7 @@ impl Stages {
         }
         if let Some(parser) = flow.app.parser.as_mut() {
             if flow.app.touched {
-                for id in &flow.app.live.turn {
+                for id in flow.app.live.turn() {
                     parser.inspected(*id, dir);
                 }
             }

@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
             Frame { data: &packet, ts: Timestamp::from_parts(number, 0), wire_len, link_type: RAW_IP };
         worker.packet(&frame, number);
     }
-    worker.finish();
+    worker.finish(|_| {});
     while let Some(batch) = worker.take_events() {
         for line in batch.data.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let event: Result<serde_json::Value, _> = serde_json::from_slice(line);

@@ -4,8 +4,12 @@
 use super::Parser;
 use crate::direction::{Dir, PerDir};
 
+/// None until a parser was given something: most flows have no transactions.
 #[derive(Default)]
-pub struct Live {
+pub struct Live(Option<Box<Lists>>);
+
+#[derive(Default)]
+struct Lists {
     /// All that may still be held, oldest first.
     held: Vec<u64>,
     /// One past the newest that was seen.
@@ -16,60 +20,82 @@ pub struct Live {
     changed: PerDir<Vec<u64>>,
     all: PerDir<bool>,
     /// What the packet in hand has to look at, oldest first.
-    pub turn: Vec<u64>,
+    turn: Vec<u64>,
 }
 
 impl Live {
     /// The parser was given something.
     pub fn parsed(&mut self, parser: &mut dyn Parser) {
+        let lists = &mut **self.0.get_or_insert_default();
         let ids = parser.tx_ids();
-        self.held.extend(self.end.max(ids.start)..ids.end);
-        self.end = self.end.max(ids.end);
+        lists.held.extend(lists.end.max(ids.start)..ids.end);
+        lists.end = lists.end.max(ids.end);
         match parser.take_changed() {
             Some(changed) => {
-                for dir in Dir::BOTH.into_iter().filter(|d| !self.all[*d]) {
-                    self.changed[dir].extend_from_slice(&changed);
+                for dir in Dir::BOTH.into_iter().filter(|d| !lists.all[*d]) {
+                    lists.changed[dir].extend_from_slice(&changed);
                 }
             }
-            None => self.all = PerDir::new(true, true),
+            None => lists.all = PerDir::new(true, true),
         }
         for dir in Dir::BOTH {
-            if self.changed[dir].len() > self.held.len().saturating_mul(2).saturating_add(16) {
+            if lists.changed[dir].len() > lists.held.len().saturating_mul(2).saturating_add(16) {
                 // A direction without packets: its turn may as well be everything.
-                self.changed[dir] = Vec::new();
-                self.all[dir] = true;
+                lists.changed[dir] = Vec::new();
+                lists.all[dir] = true;
             }
         }
     }
 
     /// A packet of this direction has its turn.
     pub fn begin(&mut self, dir: Dir) {
-        self.turn.clear();
-        if std::mem::take(&mut self.all[dir]) {
-            self.turn.extend_from_slice(&self.held);
-            self.changed[dir].clear();
+        let Some(lists) = self.0.as_deref_mut() else { return };
+        lists.turn.clear();
+        if std::mem::take(&mut lists.all[dir]) {
+            lists.turn.extend_from_slice(&lists.held);
+            lists.changed[dir].clear();
         } else {
-            std::mem::swap(&mut self.turn, &mut self.changed[dir]);
-            self.turn.sort_unstable();
-            self.turn.dedup();
+            std::mem::swap(&mut lists.turn, &mut lists.changed[dir]);
+            lists.turn.sort_unstable();
+            lists.turn.dedup();
         }
     }
 
     /// The flow is over: everything is looked at.
     pub fn begin_last(&mut self) {
-        self.turn.clone_from(&self.held);
+        if let Some(lists) = self.0.as_deref_mut() {
+            lists.turn.clone_from(&lists.held);
+        }
+    }
+
+    /// What the packet in hand has to look at, oldest first.
+    #[inline]
+    pub fn turn(&self) -> &[u64] {
+        self.0.as_deref().map_or(&[], |lists| &lists.turn)
+    }
+
+    /// The same, taken so that the flow may change while it is worked on; `give_turn_back` when done.
+    pub fn take_turn(&mut self) -> Vec<u64> {
+        self.0.as_deref_mut().map(|lists| std::mem::take(&mut lists.turn)).unwrap_or_default()
+    }
+
+    pub fn give_turn_back(&mut self, turn: Vec<u64>) {
+        if let Some(lists) = self.0.as_deref_mut() {
+            lists.turn = turn;
+        }
     }
 
     /// The packet's turn is over; `freed` of its transactions are gone.
     pub fn done(&mut self, freed: usize, parser: &dyn Parser) {
-        self.turn.clear();
-        self.freed = self.freed.saturating_add(freed);
+        let Some(lists) = self.0.as_deref_mut() else { return };
+        lists.turn.clear();
+        lists.freed = lists.freed.saturating_add(freed);
         // The parser gave up some of its own accord, from the front.
         let oldest = parser.tx_ids().start;
-        let given_up = self.held.partition_point(|id| *id < oldest);
-        if self.freed.max(given_up) > self.held.len() / 2 {
-            self.held.retain(|id| parser.tx(*id).is_some());
-            self.freed = 0;
+        let given_up = lists.held.partition_point(|id| *id < oldest);
+        if lists.freed.max(given_up) > lists.held.len() / 2 {
+            lists.held.retain(|id| parser.tx(*id).is_some());
+            lists.freed = 0;
         }
     }
 }
@@ -89,6 +115,10 @@ mod tests {
         (publish, [b"\x40\x02".as_slice(), &id].concat())
     }
 
+    fn lists(live: &Live) -> &Lists {
+        live.0.as_ref().unwrap()
+    }
+
     fn give(parser: &mut dyn Parser, live: &mut Live, dir: Dir, data: &[u8]) {
         parser.parse(dir, data, &mut ParseCx::default());
         live.parsed(parser);
@@ -103,8 +133,8 @@ mod tests {
                 let tx = parser.tx(*id)?;
                 Dir::BOTH.iter().all(|d| tx.progress(*d) >= protocol.complete[*d]).then_some(*id)
             };
-            seen.extend_from_slice(&live.turn);
-            let freed: Vec<u64> = live.turn.iter().filter_map(over).collect();
+            seen.extend_from_slice(live.turn());
+            let freed: Vec<u64> = live.turn().iter().filter_map(over).collect();
             freed.iter().for_each(|id| parser.drop_tx(*id));
             live.done(freed.len(), parser);
         }
@@ -129,10 +159,10 @@ mod tests {
             assert_eq!(begun.len(), 1);
             give(parser, &mut live, Dir::ToClient, &answer);
             assert_eq!(turns(parser, &mut live, &MQTT), begun);
-            assert!(live.held.len() < 8);
+            assert!(lists(&live).held.len() < 8);
         }
         live.begin_last();
-        assert!(open.iter().all(|id| live.turn.contains(id)));
+        assert!(open.iter().all(|id| live.turn().contains(id)));
     }
 
     #[test]
@@ -146,8 +176,9 @@ mod tests {
             live.done(0, parser);
             // Twice what the parser holds at most, and twice that.
             let held = parser.tx_ids().count();
-            assert!(live.held.len() <= held * 2 + 2, "{} of {held}", live.held.len());
-            assert!(live.changed[Dir::ToClient].len() <= held * 4 + 20);
+            let lists = lists(&live);
+            assert!(lists.held.len() <= held * 2 + 2, "{} of {held}", lists.held.len());
+            assert!(lists.changed[Dir::ToClient].len() <= held * 4 + 20);
         }
     }
 }

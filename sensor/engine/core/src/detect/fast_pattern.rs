@@ -1,7 +1,7 @@
 //! Choice of the literal by which the prefilter finds a rule: the one asked for, else the strongest content of its
 //! app-layer buffers, else of its payload. Negated contents never serve.
 
-use super::rule::FastPattern;
+use super::rule::{Bounds, FastPattern};
 
 /// What `fast_pattern` said of a content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Candidate {
     pub bytes: Vec<u8>,
     pub nocase: bool,
     pub ask: Ask,
-    pub max_end: Option<u32>,
+    pub bounds: Bounds,
     /// A buffer whose values are few and common (methods, status codes): taken when nothing better is there.
     pub weak_buffer: bool,
 }
@@ -76,18 +76,21 @@ pub fn choose(candidates: Vec<Candidate>) -> Option<FastPattern> {
         let asked = c.ask != Ask::No;
         (asked, c.buffer.is_some(), !c.weak_buffer, strength(&c.bytes))
     })?;
-    let (bytes, whole) = match best.ask {
-        Ask::Chop(offset, length) => {
-            let part = best.bytes.get(offset..offset.saturating_add(length));
-            (part.map(<[u8]>::to_vec)?, false)
-        }
-        _ => (best.bytes, true),
+    let (skip, length) = match best.ask {
+        Ask::Chop(offset, length) => (offset, length),
+        _ => (0, best.bytes.len()),
     };
-    let whole = whole && bytes.len() <= PATTERN_MAX_BYTES;
-    let bytes = bytes.get(..PATTERN_MAX_BYTES).map_or_else(|| bytes.clone(), <[u8]>::to_vec);
-    // A part of the content stands elsewhere than the content: its bounds are not known here.
-    let max_end = best.max_end.filter(|_| whole);
-    Some(FastPattern { buffer: best.buffer, bytes, nocase: best.nocase, max_end })
+    let end = skip.saturating_add(length.min(PATTERN_MAX_BYTES));
+    let bytes = best.bytes.get(skip..end)?.to_vec();
+    let behind = u32::try_from(best.bytes.len().saturating_sub(end)).unwrap_or(u32::MAX);
+    let bounds = Bounds {
+        start: best.bounds.start.saturating_add(u32::try_from(skip).unwrap_or(u32::MAX)),
+        end: match best.bounds.end {
+            u32::MAX => u32::MAX,
+            end => end.saturating_sub(behind),
+        },
+    };
+    Some(FastPattern { buffer: best.buffer, bytes, nocase: best.nocase, bounds, longest: None })
 }
 
 #[cfg(test)]
@@ -100,7 +103,7 @@ mod tests {
             bytes: bytes.as_bytes().to_vec(),
             nocase: false,
             ask,
-            max_end: None,
+            bounds: Bounds::ANYWHERE,
             weak_buffer: false,
         }
     }
@@ -122,8 +125,13 @@ mod tests {
 
     #[test]
     fn a_long_content_is_found_by_its_start() {
-        let chosen = choose(vec![candidate(None, &"ab".repeat(40), Ask::No)]).unwrap();
-        assert_eq!((chosen.bytes.len(), chosen.max_end), (PATTERN_MAX_BYTES, None));
+        let mut long = candidate(None, &"ab".repeat(40), Ask::No);
+        long.bounds = Bounds { start: 2, end: 82 };
+        let chosen = choose(vec![long]).unwrap();
+        assert_eq!((chosen.bytes.len(), chosen.bounds), (PATTERN_MAX_BYTES, Bounds { start: 2, end: 66 }));
+        let mut part = candidate(None, "abcdef", Ask::Chop(2, 3));
+        part.bounds = Bounds { start: 1, end: 9 };
+        assert_eq!(choose(vec![part]).unwrap().bounds, Bounds { start: 3, end: 8 });
         let chosen = choose(vec![candidate(None, &"ab".repeat(32), Ask::No)]).unwrap();
         assert_eq!(chosen.bytes.len(), 64);
     }

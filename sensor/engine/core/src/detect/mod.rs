@@ -16,6 +16,7 @@
 )]
 
 pub mod address_index;
+mod anchors;
 pub mod buffers;
 pub mod builder;
 pub mod compile;

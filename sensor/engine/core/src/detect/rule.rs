@@ -189,8 +189,23 @@ pub struct FastPattern {
     pub buffer: Option<usize>,
     pub bytes: Vec<u8>,
     pub nocase: bool,
-    /// Where it ends at the latest, when the rule's content says so (absolute only).
-    pub max_end: Option<u32>,
+    /// Where in the buffer it may stand.
+    pub bounds: Bounds,
+    /// Longer data cannot match the rule.
+    pub longest: Option<u32>,
+}
+
+/// The stretch of a buffer in which a literal must lie whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Bounds {
+    /// Its first byte stands here or behind.
+    pub start: u32,
+    /// Its last byte stands before this offset.
+    pub end: u32,
+}
+
+impl Bounds {
+    pub const ANYWHERE: Bounds = Bounds { start: 0, end: u32::MAX };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

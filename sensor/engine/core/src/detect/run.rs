@@ -93,7 +93,7 @@ impl Detector {
     ) -> &[Hit] {
         self.hits.clear();
         if let Some(flow) = flow.as_deref_mut() {
-            flow.detect.pktvars.clear();
+            flow.detect.if_left().into_iter().for_each(|left| left.pktvars.clear());
         }
         self.tagged = false;
         if flow.as_ref().is_some_and(|f| f.detect.passed) {

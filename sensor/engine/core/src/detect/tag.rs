@@ -72,7 +72,8 @@ impl Hosts {
         if packet.origin == Origin::FlowEnd {
             return false;
         }
-        let mut tagged = flow.is_some_and(|f| !f.detect.tags.is_empty() && count(&mut f.detect.tags, packet));
+        let left = flow.and_then(|f| f.detect.if_left());
+        let mut tagged = left.is_some_and(|left| !left.tags.is_empty() && count(&mut left.tags, packet));
         if !self.by_address.is_empty() && packet.ip_version != 0 {
             for address in [packet.src, packet.dst] {
                 let Some(tags) = self.by_address.get_mut(&address) else { continue };
@@ -92,7 +93,7 @@ impl Hosts {
         match tag.host_src {
             None => {
                 if let Some(flow) = flow {
-                    add(&mut flow.detect.tags, tagged);
+                    add(&mut flow.detect.left_mut().tags, tagged);
                 }
             }
             Some(of_source) => {

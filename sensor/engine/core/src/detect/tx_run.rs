@@ -44,11 +44,11 @@ impl Detector {
         flow.app.touched = true;
         let Some(protocol) = flow.app.parser_protocol else { return };
         let Some(group) = rules.tx.group(protocol, dir) else { return };
-        let turn = std::mem::take(&mut flow.app.live.turn);
+        let turn = flow.app.live.take_turn();
         for id in &turn {
             self.transaction(rules, group, packet, flow, protocol, dir, *id);
         }
-        flow.app.live.turn = turn;
+        flow.app.live.give_turn_back(turn);
     }
 
     /// Inspects what a parser that an upgrade replaced still holds: the request and answer that agreed on it came in the very
@@ -223,7 +223,7 @@ fn another_file(rules: &Ruleset, partial: &mut [PartialMatch]) {
 fn filestore(flow: &mut Flow, id: u64, dir: Dir, rule: &Rule, asked: &Filestore) {
     for d in Dir::BOTH.into_iter().filter(|d| asked.dirs.map_or(*d == dir, |dirs| dirs[*d])) {
         if asked.scope == StoreScope::Flow {
-            flow.detect.store[d].get_or_insert(rule.sid);
+            flow.detect.left_mut().store[d].get_or_insert(rule.sid);
         }
         let Some(tx) = flow.app.parser.as_mut().and_then(|p| p.tx_mut(id)) else { return };
         if asked.scope == StoreScope::Tx {

@@ -19,7 +19,7 @@ pub(super) fn flow_place(flow: &Flow, now: Timestamp) -> Place<'_> {
     Place {
         ts: now,
         flow_id: Some(flow.id),
-        parent_id: flow.parent,
+        parent_id: flow.parent_id(),
         packet_number: None,
         vlan: flow.vlan.get(..usize::from(flow.vlan_count)).unwrap_or(&[]),
         pkt_src: None,
@@ -77,16 +77,16 @@ impl Events {
         timestamp(out, "end", flow.last);
         out.uint("age", flow.last.seconds().saturating_sub(flow.start.seconds()));
         out.str("state", if flow.bypassed { "bypassed" } else { flow.state.eve_name() });
-        out.str("reason", flow.reason);
+        out.str("reason", flow.reason.eve_name());
         out.bool("alerted", flow.alerted);
         if flow.detect.passed {
             out.str("action", "pass");
         } else if flow.detect.dropped {
             out.str("action", "drop");
         }
-        if !flow.exceptions.is_empty() {
+        if let Some(exceptions) = &flow.exceptions {
             out.open_array("exception_policy");
-            for (target, policy) in &flow.exceptions {
+            for (target, policy) in exceptions.iter() {
                 out.open();
                 out.str("target", target);
                 out.str("policy", policy.eve_name());

@@ -92,7 +92,7 @@ impl<'a> Place<'a> {
         Place {
             ts: packet.ts,
             flow_id: flow.map(|f| f.id),
-            parent_id: flow.and_then(|f| f.parent),
+            parent_id: flow.and_then(Flow::parent_id),
             packet_number: (packet.number != 0).then_some(packet.number),
             vlan: packet.vlan.get(..usize::from(packet.vlan_count)).unwrap_or(&[]),
             pkt_src: Some(packet.origin.eve_name()),

@@ -27,7 +27,7 @@ impl Events {
         // The parser is taken out so that records may look at the flow while transactions are marked.
         if let (Some(protocol), Some(mut parser)) = (flow.app.parser_protocol, flow.app.parser.take()) {
             let mut freed = 0usize;
-            for id in &flow.app.live.turn {
+            for id in flow.app.live.turn() {
                 if !self.one(flow, packet, protocol, &mut *parser, *id, dir) {
                     freed = freed.saturating_add(1);
                 }

@@ -10,6 +10,7 @@ pub(super) fn write(out: &mut JsonWriter, names: &Names, state: &FlowDetect) {
     if state.is_empty() {
         return;
     }
+    let state = state.left();
     let bits = || state.flowbits.iter().filter_map(|id| names.flowbit(*id));
     let ids = bits().filter_map(|b| match b {
         BitName::TrafficId(text) => Some(text.as_str()),
@@ -77,7 +78,7 @@ fn variables(out: &mut JsonWriter, key: &str, names: &Names, values: &[(u32, Vec
 
 /// Writes `context` of an alert: what its rule captured for it, and what data sets know of the values.
 pub(super) fn context(out: &mut JsonWriter, names: &Names, wanted: &[u32], state: &FlowDetect) {
-    let mut held = state.context.iter().filter(|(id, _)| wanted.contains(id)).peekable();
+    let mut held = state.left().context.iter().filter(|(id, _)| wanted.contains(id)).peekable();
     if held.peek().is_none() {
         return;
     }

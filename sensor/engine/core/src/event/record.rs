@@ -133,7 +133,7 @@ pub(super) fn place<'a>(flow: &'a Flow, packet: &Packet<'_>) -> Place<'a> {
     Place {
         ts: packet.ts,
         flow_id: Some(flow.id),
-        parent_id: flow.parent,
+        parent_id: flow.parent_id(),
         packet_number: (packet.number != 0).then_some(packet.number),
         vlan: flow.vlan.get(..usize::from(flow.vlan_count)).unwrap_or(&[]),
         pkt_src: Some(packet.origin.eve_name()),

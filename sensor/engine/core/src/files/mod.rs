@@ -107,7 +107,7 @@ impl FileStage {
     fn assemble(&mut self, flow: &mut Flow) {
         let (ends, now) = (Ends::of(flow), flow.last);
         let Some(parser) = flow.app.parser.as_mut() else { return };
-        for id in &flow.app.live.turn {
+        for id in flow.app.live.turn() {
             let Some(tx) = parser.tx_mut(*id) else { continue };
             let files = tx.files_mut(Dir::ToClient);
             let whole: Vec<File> = files.iter_mut().filter_map(|f| self.extend(f, ends, now)).collect();
@@ -231,10 +231,10 @@ impl FileStage {
                 continue;
             }
             let replaced = if retired { parser.tx_ids() } else { 0..0 };
-            let turn: &[u64] = if retired { &[] } else { &app.live.turn };
+            let turn: &[u64] = if retired { &[] } else { app.live.turn() };
             for id in turn.iter().copied().chain(replaced) {
                 let Some(tx) = parser.tx_mut(id) else { continue };
-                let asked = tx.meta().store[dir].or(flow.detect.store[dir]);
+                let asked = tx.meta().store[dir].or(flow.detect.left().store[dir]);
                 for file in tx.files_mut(dir) {
                     act(self, file, asked, retired);
                 }

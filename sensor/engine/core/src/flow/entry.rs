@@ -7,6 +7,7 @@ use crate::detect::FlowDetect;
 use crate::direction::PerDir;
 use crate::stream::TcpSession;
 use crate::time::Timestamp;
+use std::num::NonZeroU64;
 
 /// EVE `flow.state`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,31 @@ impl FlowState {
             FlowState::New => "new",
             FlowState::Established => "established",
             FlowState::Closed => "closed",
+        }
+    }
+}
+
+/// Why a flow ended: EVE `flow.reason`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EndReason {
+    Timeout,
+    /// Evicted: the table was full, or its state could no longer be trusted.
+    Forced,
+    /// Another connection began on the same ports.
+    TcpReuse,
+    /// Nothing more comes.
+    #[default]
+    Shutdown,
+}
+
+impl EndReason {
+    /// EVE's text.
+    pub fn eve_name(self) -> &'static str {
+        match self {
+            EndReason::Timeout => "timeout",
+            EndReason::Forced => "forced",
+            EndReason::TcpReuse => "tcp_reuse",
+            EndReason::Shutdown => "shutdown",
         }
     }
 }
@@ -71,7 +97,7 @@ pub struct Flow {
     /// EVE `flow_id`: the same for the same flow on every machine and in every run.
     pub id: u64,
     /// The flow whose parser announced this one (EVE `parent_id`).
-    pub parent: Option<u64>,
+    pub parent: Option<NonZeroU64>,
     pub src: Addr,
     pub dst: Addr,
     pub src_port: u16,
@@ -96,11 +122,12 @@ pub struct Flow {
     pub packets: PerDir<u64>,
     pub bytes: PerDir<u64>,
     pub state: FlowState,
-    /// EVE `flow.reason` once it ended: "timeout", "forced", "tcp_reuse" or "shutdown".
-    pub reason: &'static str,
+    /// Of its end, once it has ended.
+    pub reason: EndReason,
     pub alerted: bool,
     /// Exceptions that befell it, each target once, with the policy that was followed.
-    pub exceptions: Vec<(&'static str, ExceptionPolicy)>,
+    #[allow(clippy::box_collection)] // rare: a pointer keeps flows small
+    pub exceptions: Option<Box<Vec<(&'static str, ExceptionPolicy)>>>,
     /// Counted and nothing else, as a policy wants it.
     pub bypassed: bool,
     /// `dir` was turned round after the fact (midstream).
@@ -111,6 +138,11 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// EVE `parent_id`.
+    pub fn parent_id(&self) -> Option<u64> {
+        self.parent.map(NonZeroU64::get)
+    }
+
     /// Turns the flow round: the packet that opened it came from the server. A session that stands on the flow is turned
     /// too; one that was taken off it is its holder's to turn (`TcpSession::swap`).
     pub fn swap(&mut self) {

@@ -61,8 +61,9 @@ impl Flow {
     /// An exception befell the flow: remembers it once for the flow's event, and applies the policy.
     pub fn except(&mut self, target: &'static str, policy: Option<ExceptionPolicy>) {
         let Some(policy) = policy else { return };
-        if self.exceptions.iter().all(|(known, _)| *known != target) {
-            self.exceptions.push((target, policy));
+        let known = self.exceptions.get_or_insert_default();
+        if known.iter().all(|(known, _)| *known != target) {
+            known.push((target, policy));
         }
         match policy {
             ExceptionPolicy::Ignore | ExceptionPolicy::PassPacket => {}

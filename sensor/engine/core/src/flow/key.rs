@@ -6,7 +6,7 @@ use crate::direction::Dir;
 use crate::time::Timestamp;
 
 /// Equal for both directions of a flow: the endpoint with the smaller (address, port) stands first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FlowKey {
     low: Addr,
     high: Addr,

@@ -5,6 +5,8 @@ pub mod counters;
 pub mod entry;
 mod exception;
 mod key;
+#[cfg(test)]
+mod sizes;
 mod slab;
 pub mod table;
 #[cfg(test)]
@@ -13,6 +15,6 @@ mod wheel;
 
 pub use config::FlowConfig;
 pub use counters::FlowCounters;
-pub use entry::{Flow, FlowState, MacSet};
+pub use entry::{EndReason, Flow, FlowState, MacSet};
 pub use exception::ExceptionPolicy;
 pub use table::{FlowIndex, FlowTable};

@@ -1,6 +1,7 @@
 //! Where flows live: numbered slots that never move. It must not know how flows are found or when they end.
 
 use super::entry::Flow;
+use super::key::FlowKey;
 
 /// Slots per chunk: the slab grows without moving what it holds.
 const CHUNK: usize = 128;
@@ -8,6 +9,8 @@ const CHUNK: usize = 128;
 #[derive(Default)]
 pub(super) struct Slot {
     pub flow: Option<Flow>,
+    /// What lookups find it by, and its hash.
+    pub key: FlowKey,
     pub hash: u64,
     /// Order of creation; `drain` follows it.
     pub born: u64,

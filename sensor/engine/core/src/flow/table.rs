@@ -4,7 +4,7 @@
 
 use super::config::FlowConfig;
 use super::counters::FlowCounters;
-use super::entry::{Flow, FlowState};
+use super::entry::{EndReason, Flow, FlowState};
 use super::key::{direction, FlowKey};
 use super::slab::{Slab, Slot};
 use super::wheel::{Entry, Wheel};
@@ -22,16 +22,12 @@ pub struct FlowIndex(u32);
 /// IP protocol number of ICMPv4.
 const ICMP: u8 = 1;
 
-struct Link {
-    key: FlowKey,
-    index: u32,
-}
-
 pub struct FlowTable {
     config: FlowConfig,
     hasher: ahash::RandomState,
     id_seed: u64,
-    links: HashTable<Link>,
+    /// Slots by the hash of their keys.
+    links: HashTable<u32>,
     slab: Slab,
     wheel: Wheel,
     due: Vec<Entry>,
@@ -41,7 +37,7 @@ pub struct FlowTable {
 }
 
 /// Bytes one flow costs in the table: its slot and its hash entry (at the map's load factor).
-const FLOW_BYTES: u64 = (std::mem::size_of::<Slot>() + std::mem::size_of::<Link>() * 8 / 7 + 1) as u64;
+const FLOW_BYTES: u64 = (std::mem::size_of::<Slot>() + std::mem::size_of::<u32>() * 8 / 7 + 1) as u64;
 
 impl FlowTable {
     /// `keys` seed the hash (take them from the system's randomness when live); `id_seed` seeds flow ids and must be the same
@@ -91,16 +87,15 @@ impl FlowTable {
         }
         let key = FlowKey::of(pkt, self.config.tracking())?;
         let hash = self.hasher.hash_one(key);
-        if let Some(link) = self.links.find(hash, |link| link.key == key) {
-            let index = link.index;
+        if let Some(index) = self.linked(hash, &key) {
             let timeouts = *self.config.timeouts.of(pkt.proto);
             let flow = self.slab.get_mut(index)?.flow.as_mut()?;
             let dir = direction(pkt, flow.src, flow.dst, flow.src_port, flow.icmp);
             let idle = pkt.ts.seconds_since(flow.last);
             let reason = if idle >= timeouts.seconds(flow.state).max(1) {
-                Some("timeout")
+                Some(EndReason::Timeout)
             } else if is_new_connection(flow, pkt, dir) {
-                Some("tcp_reuse")
+                Some(EndReason::TcpReuse)
             } else {
                 None
             };
@@ -119,7 +114,7 @@ impl FlowTable {
     fn find_quoted(&mut self, pkt: &Packet) -> Option<(FlowIndex, Dir)> {
         let (key, src, src_port) = FlowKey::quoted(pkt, self.config.tracking())?;
         let hash = self.hasher.hash_one(key);
-        let index = self.links.find(hash, |link| link.key == key)?.index;
+        let index = self.linked(hash, &key)?;
         let timeout = *self.config.timeouts.of(key.proto());
         let flow = self.slab.get_mut(index)?.flow.as_mut()?;
         if pkt.ts.seconds_since(flow.last) >= timeout.seconds(flow.state).max(1) {
@@ -129,6 +124,12 @@ impl FlowTable {
         let dir = if from_client { Dir::ToClient } else { Dir::ToServer };
         account(flow, pkt, dir);
         Some((FlowIndex(index), dir))
+    }
+
+    /// The slot of a live flow.
+    #[inline]
+    fn linked(&self, hash: u64, key: &FlowKey) -> Option<u32> {
+        self.links.find(hash, |index| self.slab.get(*index).is_some_and(|slot| slot.key == *key)).copied()
     }
 
     fn create(&mut self, pkt: &Packet, key: FlowKey, hash: u64) -> Option<u32> {
@@ -160,9 +161,9 @@ impl FlowTable {
             packets: PerDir::default(),
             bytes: PerDir::default(),
             state: FlowState::New,
-            reason: "",
+            reason: EndReason::default(),
             alerted: false,
-            exceptions: Vec::new(),
+            exceptions: None,
             bypassed: false,
             swapped: false,
             tcp: None,
@@ -176,10 +177,10 @@ impl FlowTable {
         let visit_at = deadline(&self.config, &flow);
         let slot = self.slab.get_mut(index)?;
         let ticket = slot.ticket.wrapping_add(1);
-        *slot = Slot { flow: Some(flow), hash, born, visit_at, ticket, linked: true };
+        *slot = Slot { flow: Some(flow), key, hash, born, visit_at, ticket, linked: true };
         self.wheel.insert(visit_at, Entry { index, ticket });
-        let hasher = &self.hasher;
-        self.links.insert_unique(hash, Link { key, index }, |link| hasher.hash_one(link.key));
+        let slab = &self.slab;
+        self.links.insert_unique(hash, index, |index| slab.get(*index).map_or(0, |slot| slot.hash));
         self.counters.opened(pkt.proto);
         self.count_held();
         Some(index)
@@ -231,7 +232,7 @@ impl FlowTable {
             };
             let at = deadline(&self.config, flow);
             if at < now {
-                self.end(entry.index, "timeout");
+                self.end(entry.index, EndReason::Timeout);
             } else {
                 if let Some(slot) = self.slab.get_mut(entry.index) {
                     slot.visit_at = at;
@@ -258,7 +259,7 @@ impl FlowTable {
             };
             let at = deadline(&self.config, flow);
             if at <= visit_at {
-                self.end(entry.index, "forced");
+                self.end(entry.index, EndReason::Forced);
                 return;
             }
             if let Some(slot) = self.slab.get_mut(entry.index) {
@@ -269,7 +270,7 @@ impl FlowTable {
     }
 
     /// Unlinks the flow and queues it as ended.
-    fn end(&mut self, index: u32, reason: &'static str) {
+    fn end(&mut self, index: u32, reason: EndReason) {
         let Some(slot) = self.slab.get_mut(index) else {
             return;
         };
@@ -283,16 +284,16 @@ impl FlowTable {
         };
         flow.reason = reason;
         let state = flow.state;
-        if let Ok(link) = self.links.find_entry(hash, |link| link.index == index) {
+        if let Ok(link) = self.links.find_entry(hash, |linked| *linked == index) {
             link.remove();
         }
         self.ended.push_back(index);
         let counters = &mut self.counters;
         let by_reason = match reason {
-            "timeout" => &mut counters.end_timeout,
-            "forced" => &mut counters.end_evicted,
-            "tcp_reuse" => &mut counters.tcp_reuse,
-            _ => &mut counters.end_shutdown,
+            EndReason::Timeout => &mut counters.end_timeout,
+            EndReason::Forced => &mut counters.end_evicted,
+            EndReason::TcpReuse => &mut counters.tcp_reuse,
+            EndReason::Shutdown => &mut counters.end_shutdown,
         };
         *by_reason = by_reason.saturating_add(1);
         let by_state = match state {
@@ -306,14 +307,11 @@ impl FlowTable {
 
     /// Ends every flow, in order of creation.
     pub fn drain(&mut self) {
-        let mut all: Vec<(u64, u32)> = self
-            .links
-            .iter()
-            .filter_map(|link| Some((self.slab.get(link.index)?.born, link.index)))
-            .collect();
+        let mut all: Vec<(u64, u32)> =
+            self.links.iter().filter_map(|index| Some((self.slab.get(*index)?.born, *index))).collect();
         all.sort_unstable();
         for (_, index) in all {
-            self.end(index, "shutdown");
+            self.end(index, EndReason::Shutdown);
         }
     }
 
@@ -325,7 +323,7 @@ impl FlowTable {
 
     /// Drops a flow without finishing it: its state can no longer be trusted.
     pub fn forget(&mut self, index: FlowIndex) {
-        self.end(index.0, "forced");
+        self.end(index.0, EndReason::Forced);
         self.ended.retain(|ended| *ended != index.0);
         self.release(index);
     }

@@ -29,7 +29,7 @@ fn table() -> FlowTable {
     FlowTable::new(FlowConfig::default(), [1, 2, 3, 4], 5)
 }
 
-fn ended(table: &mut FlowTable) -> Vec<(u16, &'static str)> {
+fn ended(table: &mut FlowTable) -> Vec<(u16, EndReason)> {
     let mut out = Vec::new();
     while let Some(index) = table.next_ended() {
         out.extend(table.get(index).map(|flow| (flow.src_port, flow.reason)));
@@ -100,13 +100,13 @@ fn timeouts_follow_packet_time_and_state() {
     t.expire(Timestamp::from_parts(130, 0));
     assert_eq!(ended(&mut t), []);
     t.expire(Timestamp::from_parts(131, 0));
-    assert_eq!(ended(&mut t), [(5, "timeout")]);
+    assert_eq!(ended(&mut t), [(5, EndReason::Timeout)]);
     // A packet on a flow whose time is over begins a new one, whether or not the table was swept.
     let (_, _, new) = t.find_or_create(&udp(401, (1, 6), (2, 53))).unwrap();
     assert!(new);
-    assert_eq!(ended(&mut t), [(6, "timeout")]);
+    assert_eq!(ended(&mut t), [(6, EndReason::Timeout)]);
     t.expire(Timestamp::from_parts(1_000_000, 0));
-    assert_eq!(ended(&mut t), [(6, "timeout")]);
+    assert_eq!(ended(&mut t), [(6, EndReason::Timeout)]);
     assert!(t.is_empty());
 }
 
@@ -120,7 +120,7 @@ fn the_cap_evicts_the_flow_nearest_to_its_timeout() {
     assert!(t.counters.memcap > 800 && t.counters.memuse <= 64 * 1024);
     assert_eq!(t.counters.end_evicted, t.counters.memcap);
     let gone = ended(&mut t);
-    assert!(gone.iter().take(90).all(|(port, reason)| *port < 100 && *reason == "forced"));
+    assert!(gone.iter().take(90).all(|(port, reason)| *port < 100 && *reason == EndReason::Forced));
 }
 
 #[test]
@@ -142,11 +142,11 @@ fn a_syn_on_a_closed_connection_begins_a_flow() {
     assert!(!send(&mut t, false, TcpHeader::RST | TcpHeader::ACK, 0, 101));
     assert!(!send(&mut t, true, TcpHeader::SYN, 100, 0));
     assert!(send(&mut t, true, TcpHeader::SYN, 7777, 0));
-    assert_eq!(ended(&mut t), [(999, "tcp_reuse")]);
+    assert_eq!(ended(&mut t), [(999, EndReason::TcpReuse)]);
     // A closed state's shorter timeout takes effect at once.
     assert!(!send(&mut t, false, TcpHeader::RST | TcpHeader::ACK, 0, 7778));
     t.expire(Timestamp::from_parts(62, 0));
-    assert_eq!(ended(&mut t), [(999, "timeout")]);
+    assert_eq!(ended(&mut t), [(999, EndReason::Timeout)]);
 }
 
 proptest! {

@@ -45,7 +45,7 @@ impl Block {
         self.data.extend_from_slice(bytes);
     }
 
-    /// Moves the live bytes to memory of their own size.
+    /// Moves the live bytes to memory of their own size; without any nothing stays allocated.
     pub fn shrink(&mut self) {
         self.data = self.bytes().to_vec();
         self.head = 0;

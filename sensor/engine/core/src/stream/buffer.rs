@@ -15,7 +15,7 @@ const SEGMENT_MAX: u64 = 65_535;
 /// Bytes compared per byte of a new segment: older segments that overlap one another this often are an attack on the
 /// comparison; the rest of them then loses.
 const COMPARE_FACTOR: usize = 32;
-/// Window memory beyond this is given back when everything in it is used up.
+/// Window memory beyond this is given back when everything in it is used up but what stays for frames.
 const IDLE_BYTES: usize = 1024;
 
 /// What became of an insertion.
@@ -40,31 +40,57 @@ pub enum At<'a> {
     End,
 }
 
+/// Idle it holds no memory of its own: millions of idle flows stand in a busy sensor.
 #[derive(Debug, Default)]
 pub struct Buffer {
     first: Block,
-    later: VecDeque<Block>,
-    later_bytes: u64,
+    /// None until there is a hole.
+    beyond: Option<Box<Beyond>>,
     /// Extents [start, end) of the segments that came, by start; those wholly below `floor` are dropped.
     extents: Vec<(u64, u64)>,
     /// Extents at the front that are known to lie below `floor`.
-    dead: usize,
+    dead: u32,
     /// Bytes below are used up: they no longer change.
     floor: u64,
-    /// Most blocks beyond holes that there were at a time.
-    most_later: usize,
 }
 
+/// What stands beyond holes.
+#[derive(Debug, Default)]
+struct Beyond {
+    blocks: VecDeque<Block>,
+    bytes: u64,
+    /// Most blocks that there were at a time.
+    most: usize,
+}
+
+static NO_BLOCKS: VecDeque<Block> = VecDeque::new();
+
 impl Buffer {
+    /// The blocks beyond holes.
+    #[inline]
+    fn later(&self) -> &VecDeque<Block> {
+        self.beyond.as_deref().map_or(&NO_BLOCKS, |beyond| &beyond.blocks)
+    }
+
+    /// Takes the first block beyond a hole if `wanted` says so.
+    fn pop_later(&mut self, wanted: impl Fn(&Block, &Block) -> bool) -> Option<Block> {
+        let beyond = self.beyond.as_deref_mut()?;
+        let first = &self.first;
+        beyond.blocks.front().filter(|next| wanted(first, next))?;
+        let next = beyond.blocks.pop_front()?;
+        beyond.bytes = beyond.bytes.saturating_sub(next.len());
+        Some(next)
+    }
+
     /// Most separate stretches of bytes held at a time, the one in order included.
     pub fn regions_max(&self) -> usize {
-        self.most_later.saturating_add(1)
+        self.beyond.as_ref().map_or(0, |beyond| beyond.most).saturating_add(1)
     }
 
     /// Stores a segment's bytes at stream offset `offset`. Bytes below the used-up floor are ignored.
     #[inline]
     pub fn insert(&mut self, offset: u64, bytes: &[u8], policy: OsPolicy) -> Inserted {
-        if self.later.is_empty() && offset == self.first.end() && offset >= self.floor {
+        if self.later().is_empty() && offset == self.first.end() && offset >= self.floor {
             self.first.extend(bytes);
             self.push_extent((offset, offset.saturating_add(bytes.len() as u64)));
             return Inserted::default();
@@ -79,7 +105,7 @@ impl Buffer {
             return Inserted::default();
         };
         let mut inserted = Inserted::default();
-        if self.later.len() >= BLOCKS_MAX && start > self.first.end() {
+        if self.later().len() >= BLOCKS_MAX && start > self.first.end() {
             inserted.refused = true;
             return inserted;
         }
@@ -89,7 +115,9 @@ impl Buffer {
             None => self.store(start, bytes),
         }
         self.push_extent(extent);
-        self.most_later = self.most_later.max(self.later.len());
+        if let Some(beyond) = self.beyond.as_deref_mut() {
+            beyond.most = beyond.blocks.len().max(beyond.most);
+        }
         inserted
     }
 
@@ -117,8 +145,8 @@ impl Buffer {
             inserted.overlap = true;
             let out = resolved.get_or_insert_with(|| bytes.to_vec());
             let keep_old = !policy.new_wins(old, extent);
-            let index = self.later.partition_point(|block| block.end() <= lo);
-            for block in std::iter::once(&self.first).chain(self.later.range(index..)) {
+            let index = self.later().partition_point(|block| block.end() <= lo);
+            for block in std::iter::once(&self.first).chain(self.later().range(index..)) {
                 if block.offset >= hi {
                     break;
                 }
@@ -153,16 +181,26 @@ impl Buffer {
         if at <= self.first.end() {
             at = at.max(self.first.end());
             // Grow the window up to the next block; what lies beyond goes on below.
-            let stop = self.later.front().map_or(end, |next| next.offset.min(end));
+            let stop = self.later().front().map_or(end, |next| next.offset.min(end));
             if at < stop {
                 self.first.extend(slice_of(bytes, start, at, stop));
                 at = stop;
             }
         }
-        let mut index = self.later.partition_point(|block| block.end() < at);
+        if at < end {
+            self.store_beyond(start, bytes, at);
+        }
+        self.absorb();
+    }
+
+    /// Writes what of the bytes lies at `at` and behind, beyond a hole.
+    fn store_beyond(&mut self, start: u64, bytes: &[u8], mut at: u64) {
+        let end = start.saturating_add(bytes.len() as u64);
+        let Beyond { blocks, bytes: held, .. } = &mut **self.beyond.get_or_insert_default();
+        let mut index = blocks.partition_point(|block| block.end() < at);
         while at < end {
-            let tail = index.saturating_add(1) == self.later.len();
-            match self.later.get_mut(index) {
+            let tail = index.saturating_add(1) == blocks.len();
+            match blocks.get_mut(index) {
                 Some(block) if block.offset <= at && at < block.end() => {
                     block.overwrite(start, bytes);
                     at = block.end();
@@ -172,7 +210,7 @@ impl Buffer {
                     if tail && block.end() == at {
                         let piece = slice_of(bytes, start, at, end);
                         block.extend(piece);
-                        self.later_bytes = self.later_bytes.saturating_add(piece.len() as u64);
+                        *held = held.saturating_add(piece.len() as u64);
                         at = end;
                     } else {
                         index = index.saturating_add(1);
@@ -181,23 +219,18 @@ impl Buffer {
                 next => {
                     let stop = next.map_or(end, |block| block.offset.min(end));
                     let piece = slice_of(bytes, start, at, stop);
-                    self.later_bytes = self.later_bytes.saturating_add(piece.len() as u64);
-                    self.later.insert(index, Block::new(at, piece));
+                    *held = held.saturating_add(piece.len() as u64);
+                    blocks.insert(index, Block::new(at, piece));
                     at = stop;
                     index = index.saturating_add(1);
                 }
             }
         }
-        self.absorb();
     }
 
     /// Joins the blocks that the window has reached. Each byte is moved at most once.
     fn absorb(&mut self) {
-        while self.later.front().is_some_and(|next| next.offset <= self.first.end()) {
-            let Some(next) = self.later.pop_front() else {
-                break;
-            };
-            self.later_bytes = self.later_bytes.saturating_sub(next.len());
+        while let Some(next) = self.pop_later(|first, next| next.offset <= first.end()) {
             if self.first.len() == 0 {
                 self.first = next;
             } else {
@@ -225,7 +258,7 @@ impl Buffer {
                 let before = at.checked_sub(1).and_then(|i| self.extents.get(i));
                 if before != Some(&extent) {
                     self.extents.insert(at, extent);
-                    self.dead = self.dead.min(at);
+                    self.dead = self.dead.min(at as u32);
                 }
             }
             Some(last) if *last == extent => {}
@@ -245,11 +278,12 @@ impl Buffer {
             let from = distance(self.first.offset, offset);
             return At::Bytes(self.first.bytes().get(from..).unwrap_or(&[]));
         }
-        if self.later.is_empty() {
+        let later = self.later();
+        if later.is_empty() {
             return At::End;
         }
-        let index = self.later.partition_point(|block| block.end() <= offset);
-        match self.later.get(index) {
+        let index = later.partition_point(|block| block.end() <= offset);
+        match later.get(index) {
             None => At::End,
             Some(block) if block.offset <= offset => {
                 let from = distance(block.offset, offset);
@@ -262,7 +296,7 @@ impl Buffer {
     /// Up to `back` bytes that stand directly before `offset`, in the same block.
     pub fn before(&self, offset: u64, back: u64) -> u64 {
         std::iter::once(&self.first)
-            .chain(&self.later)
+            .chain(self.later())
             .find(|block| block.offset <= offset && offset < block.end())
             .map_or(0, |block| offset.saturating_sub(block.offset).min(back))
     }
@@ -270,7 +304,7 @@ impl Buffer {
     /// One past the last byte that came.
     #[inline]
     pub fn end(&self) -> u64 {
-        self.later.back().map_or_else(|| self.first.end(), Block::end)
+        self.later().back().map_or_else(|| self.first.end(), Block::end)
     }
 
     /// One past the last byte before the first hole.
@@ -282,28 +316,23 @@ impl Buffer {
     #[inline]
     pub fn slide(&mut self, floor: u64, keep: u64) {
         self.floor = self.floor.max(floor);
-        while self.first.end() <= self.floor {
-            let Some(next) = self.later.pop_front() else {
-                break;
-            };
-            if next.offset > self.floor {
-                // The hole is not given up yet: the window stands empty before it.
-                self.later.push_front(next);
-                break;
-            }
-            self.later_bytes = self.later_bytes.saturating_sub(next.len());
+        let floor = self.floor;
+        // Where the hole is not given up yet, the window stands empty before it.
+        while let Some(next) = self.pop_later(|first, next| first.end() <= floor && next.offset <= floor) {
             self.first = next;
             self.absorb();
         }
         self.first.forget(keep);
-        if self.first.end() < self.floor {
-            let floor = self.floor;
+        if self.first.end() < floor {
             self.restart(floor);
         }
-        if self.first.end() <= self.floor {
-            let live = self.first.len() as usize;
-            if self.first.capacity() > IDLE_BYTES && live < IDLE_BYTES / 2 {
+        if self.first.end() <= floor {
+            let (live, held) = (self.first.len() as usize, self.first.capacity());
+            if live == 0 && held > 0 || held > IDLE_BYTES && live < IDLE_BYTES / 2 {
                 self.first.shrink();
+            }
+            if let Some(beyond) = self.beyond.as_deref_mut().filter(|beyond| beyond.blocks.is_empty()) {
+                beyond.blocks = VecDeque::new();
             }
         }
         self.drop_extents();
@@ -316,19 +345,17 @@ impl Buffer {
 
     fn drop_extents(&mut self) {
         if self.end() <= self.floor {
-            self.extents.clear();
+            self.extents = Vec::new();
             self.dead = 0;
-            if self.extents.capacity() > 8 {
-                self.extents = Vec::new();
-            }
             return;
         }
-        while self.extents.get(self.dead).is_some_and(|extent| extent.1 <= self.floor) {
+        while self.extents.get(self.dead as usize).is_some_and(|extent| extent.1 <= self.floor) {
             self.dead = self.dead.saturating_add(1);
         }
         // Moving the rest only when at least half is dead keeps this linear.
-        if self.dead > 0 && self.dead >= self.extents.len() / 2 {
-            self.extents.drain(..self.dead.min(self.extents.len()));
+        let dead = self.dead as usize;
+        if dead > 0 && dead >= self.extents.len() / 2 {
+            self.extents.drain(..dead.min(self.extents.len()));
             self.dead = 0;
         }
     }
@@ -343,11 +370,12 @@ impl Buffer {
     /// Bytes of memory held.
     #[inline]
     pub fn memory(&self) -> u64 {
-        let blocks = self.later.capacity().saturating_mul(size_of::<Block>());
         let extents = self.extents.capacity().saturating_mul(size_of::<(u64, u64)>());
-        (self.first.capacity() as u64)
-            .saturating_add(self.later_bytes)
-            .saturating_add(blocks.saturating_add(extents) as u64)
+        let beyond = self.beyond.as_deref().map_or(0, |beyond| {
+            let blocks = beyond.blocks.capacity().saturating_mul(size_of::<Block>());
+            beyond.bytes.saturating_add(blocks.saturating_add(size_of::<Beyond>()) as u64)
+        });
+        (self.first.capacity().saturating_add(extents) as u64).saturating_add(beyond)
     }
 }
 

@@ -8,6 +8,9 @@ use super::policy::OsPolicy;
 /// Used-up bytes that may stay for frames: a frame's inspection window and the largest chunk in front of it.
 const HELD_MAX: u64 = 64 << 10;
 
+/// `StreamSide::held` when nothing is: no stream is that long.
+const NOTHING_HELD: u64 = u64::MAX;
+
 /// What stands next in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chunk<'a> {
@@ -79,8 +82,8 @@ pub struct StreamSide {
     /// Offset at which raw inspection ends; 0 is none. What stood before it when it was set is still inspected.
     raw_limit: u64,
     raw_now: bool,
-    /// Bytes from here on stay for frames that are still to be inspected.
-    held: Option<u64>,
+    /// Bytes from here on stay for frames that are still to be inspected; `NOTHING_HELD`: none.
+    held: u64,
     pub(super) depth_reached: bool,
     /// FIN acknowledged or connection closed: no byte comes any more.
     pub(super) ended: bool,
@@ -96,7 +99,14 @@ pub struct StreamSide {
 
 impl StreamSide {
     pub(super) fn new(gauge: &MemoryGauge, depth: u64, raw_chunk_size: u32, raw: bool) -> Self {
-        StreamSide { share: Share::new(gauge), depth, raw_chunk_size, raw_off: !raw, ..StreamSide::default() }
+        StreamSide {
+            share: Share::new(gauge),
+            depth,
+            raw_chunk_size,
+            raw_off: !raw,
+            held: NOTHING_HELD,
+            ..StreamSide::default()
+        }
     }
 
     /// Stream offset of sequence number `seq`, which may lie before the stream's start (negative).
@@ -192,11 +202,11 @@ impl StreamSide {
         if self.kept {
             return;
         }
-        if !self.reassembles() && self.held.is_none() {
+        if !self.reassembles() && self.held == NOTHING_HELD {
             self.buffer.clear();
         } else {
             let floor = self.floor().min(self.buffer.end());
-            let held = self.held.map_or(floor, |at| at.max(floor.saturating_sub(HELD_MAX)));
+            let held = self.held.max(floor.saturating_sub(HELD_MAX));
             // A hole that was given up on would take the held bytes before it along.
             let floor = if held < floor && self.buffer.window_end() < floor { held } else { floor };
             self.buffer.slide(floor, floor.min(held));
@@ -322,6 +332,7 @@ impl StreamSide {
 
     /// Bytes from `from` on are to stay (as far as they still stand, and within `HELD_MAX`); None: nothing more.
     pub fn hold(&mut self, from: Option<u64>) {
+        let from = from.unwrap_or(NOTHING_HELD);
         if self.held != from {
             self.held = from;
             self.slide();

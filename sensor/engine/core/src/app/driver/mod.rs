@@ -17,6 +17,7 @@ use crate::stream::{Chunk, StreamSide};
 pub use counters::AppCounters;
 use serde_json::Value;
 use std::collections::HashSet;
+use std::num::NonZeroU64;
 
 /// Flow-level app events, `app-layer-event:` without a protocol; code = index (bit in `AppState::events`).
 pub const EVENTS: &[&str] = &[
@@ -339,7 +340,7 @@ impl Driver {
     /// A flow that another one announced needs no recognition.
     fn expected(&mut self, flow: &mut Flow, tcp: bool, dir: Dir) -> bool {
         let Some(expected) = self.expectations.take(flow) else { return false };
-        flow.parent = Some(expected.parent);
+        flow.parent = NonZeroU64::new(expected.parent);
         flow.app.first_dir = Some(dir);
         flow.app.recognition = PerDir::new(Recognition::Known, Recognition::Known);
         self.start(flow, tcp, dir, expected.protocol);

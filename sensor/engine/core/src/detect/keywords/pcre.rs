@@ -262,10 +262,11 @@ impl OnMatch for KeepVariables {
         captures: &[(u32, Vec<u8>)],
     ) {
         let Some(flow) = flow else { return };
+        let left = flow.detect.left_mut();
         let variables = match self.0 {
-            Scope::Flow => &mut flow.detect.flowvars,
-            Scope::Packet => &mut flow.detect.pktvars,
-            Scope::Alert => &mut flow.detect.context,
+            Scope::Flow => &mut left.flowvars,
+            Scope::Packet => &mut left.pktvars,
+            Scope::Alert => &mut left.context,
         };
         if let Scope::Alert = self.0 {
             variables.retain(|(id, _)| !self.1.contains(id));

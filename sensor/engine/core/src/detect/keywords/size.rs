@@ -88,6 +88,7 @@ pub static DSIZE: Keyword = Keyword {
         let value = some_value("dsize", value, ">100")?;
         let test = number::test("dsize", value, 65_534)?;
         rule.needs_packet = true;
+        rule.payload_max = test.max();
         rule.dsize_max = test.max().filter(|_| matches!(test, NumberTest::Equal(_)));
         rule.packet_test(move |cx| test.holds(u64::from(cx.packet.payload_len)));
         Ok(())

@@ -15,7 +15,7 @@ pub static FLOWVAR: Keyword = Keyword {
     example: "flowvar:who,\"admin\";",
     accepts: &["flowvar:who,\"admin\";", "flowvar:who,!\"|61 62|\";"],
     refuses: &["flowvar;", "flowvar:who;", "flowvar:who,\"\";", "flowvar:,\"a\";", "flowvar:who,\"|6|\";"],
-    parse: |rule, value| variable(rule, "flowvar", "flow", value, |flow| &flow.detect.flowvars),
+    parse: |rule, value| variable(rule, "flowvar", "flow", value, |flow| &flow.detect.left().flowvars),
     ..Keyword::EMPTY
 };
 
@@ -26,7 +26,7 @@ pub static PKTVAR: Keyword = Keyword {
     example: "pktvar:who,\"admin\";",
     accepts: &["pktvar:who,\"admin\";", "pktvar:who,!\"|61 62|\";"],
     refuses: &["pktvar;", "pktvar:who;", "pktvar:who,\"\";", "pktvar:,\"a\";"],
-    parse: |rule, value| variable(rule, "pktvar", "pkt", value, |flow| &flow.detect.pktvars),
+    parse: |rule, value| variable(rule, "pktvar", "pkt", value, |flow| &flow.detect.left().pktvars),
     ..Keyword::EMPTY
 };
 

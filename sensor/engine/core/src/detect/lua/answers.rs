@@ -142,7 +142,7 @@ impl Asked<'_> {
             _ => None,
         });
         let held = || {
-            let vars = &self.cx.flow?.detect.flowvars;
+            let vars = &self.cx.flow?.detect.left().flowvars;
             vars.iter().rev().find(|(known, _)| *known == id).map(|(_, value)| value.clone())
         };
         set.or_else(held)

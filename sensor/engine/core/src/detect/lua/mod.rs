@@ -221,7 +221,7 @@ impl Scripts {
         for effect in effects {
             match effect {
                 Effect::Int(id, value) => flow.detect.set_int(id, value),
-                Effect::Var(id, value) => set_var(&mut flow.detect.flowvars, id, value),
+                Effect::Var(id, value) => set_var(&mut flow.detect.left_mut().flowvars, id, value),
             }
         }
     }
