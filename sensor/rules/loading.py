@@ -22,12 +22,18 @@ if TYPE_CHECKING:
 
 
 def load(
-    config: Config, *, only: Sequence[str] = (), extra: Sequence[str] = (), validate_only: bool = False
+    config: Config,
+    *,
+    only: Sequence[str] = (),
+    extra: Sequence[str] = (),
+    validate_only: bool = False,
+    read: list[RawRule] | None = None,
 ) -> tuple[Ruleset, RuleReport]:
     """The ruleset of the configured rules; `only` replaces them (-S), `extra` comes on top (-s); both are
     file patterns.
 
-    validate_only: check each rule, and leave out what only detection needs. Raises UserError for files of
+    validate_only: check each rule, and leave out what only detection needs. read: gets the rules as they were
+    given to the engine. Raises UserError for files of
     `only` and `extra` that cannot be read; configured ones are warnings.
     """
     from sensor._engine import Ruleset
@@ -38,6 +44,8 @@ def load(
     required = set(named) | (set(files) if only else set())
     rules = read_files(dict.fromkeys([*files, *named]), config, report, required)
     rules = without_duplicates(rules, report.findings)
+    if read is not None:
+        read += rules
     ruleset = Ruleset.compile(config.engine_json(), rules, validate_only)
     for finding in from_engine(ruleset.diagnostics):
         if finding.severity == "warning" and not finding.sid:  # about a line of threshold.config, no rule
@@ -68,7 +76,7 @@ def read_files(
             found = text.parse(data, str(path), variables)
             rules += found.rules
             report.findings += found.findings
-            report.files += 1
+            report.names.append(str(path))
     return rules
 
 
