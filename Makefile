@@ -57,8 +57,8 @@ bench: setup ## Suricata and Hải Đăng in turn on BENCH_PCAP and BENCH_RULES;
 parity: setup ## the same alerts? Suricata and Hải Đăng on PARITY_PCAP (files, folders) and PARITY_RULES
 	$(PY) tests/bench/parity.py --pcap $(PARITY_PCAP) --rules $(PARITY_RULES)
 
-docs: setup ## docs/configuration.md, keywords.md and protocols.md anew from their tables
-	$(PY) -m sensor.config.manual > docs/configuration.md
+docs: setup ## docs/configuration.md, keywords.md, protocols.md and lint.md anew from their tables
+	$(PY) -m sensor.config.manual > docs/configuration.md && $(PY) -m sensor.rules.lint.manual > docs/lint.md
 	$(PY) -m sensor.cli keywords --docs > docs/keywords.md && $(PY) -m sensor.cli protocols --docs > docs/protocols.md
 
 check: ## what CI runs

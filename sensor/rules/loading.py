@@ -64,7 +64,7 @@ def read_files(
     """The rules of the files in order. An unreadable file is a UserError if required, else a warning."""
     variables = config.variables
     rules: list[RawRule] = []
-    with _no_cycles_made():
+    with no_cycles_made():
         for path in files:
             try:
                 data = sources.read(path)
@@ -122,7 +122,7 @@ def _whole(value: str) -> int:
 
 
 @contextmanager
-def _no_cycles_made() -> Iterator[None]:
+def no_cycles_made() -> Iterator[None]:
     """Millions of tuples, none in a cycle: the cyclic collector would walk them again and again for a third
     of the time.
     """

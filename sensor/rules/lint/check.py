@@ -18,8 +18,10 @@ Place = tuple[int, str]
 
 WHOLE_RULE = -1
 
+Look = Callable[[Rule], Iterable[Place]]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)  # one of a kind; compared and hashed by identity
 class Check:
     """One check.
 
@@ -37,6 +39,6 @@ class Check:
     bad: str
     good: str
     on: tuple[str, ...] = ()
-    look: Callable[[Rule], Iterable[Place]] | None = None
+    look: Look | None = None
     look_at_all: Callable[[Sequence[Rule]], Iterable[tuple[Rule, int, str]]] | None = None
     needs: str = ""  # a package beyond the usual ones; such a check runs only when it is selected by its code

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from sensor.errors import UserError
 from sensor.rules.findings import Finding
-from sensor.rules.lint.check import WHOLE_RULE, Check
+from sensor.rules.lint.check import WHOLE_RULE, Check, Look
 from sensor.rules.lint.checks import CHECKS
 from sensor.rules.lint.rule import Rule
 from sensor.rules.lint.tables import keywords
+from sensor.rules.loading import no_cycles_made
 
 if TYPE_CHECKING:
     from sensor._engine import RawRule
@@ -38,33 +39,50 @@ def lint(
     raw_rules: Iterable[RawRule], checks: Sequence[Check], *, without: Collection[tuple[str, int]] = ()
 ) -> list[Finding]:
     """What the checks find. without: (file, line) of rules that do not load; they are left out."""
-    canonical = keywords().canonical
-    rules = [Rule(raw) for raw in raw_rules if (raw[0], raw[1]) not in without]
-    always = [check for check in checks if check.look and not check.on]
-    on: dict[str, list[Check]] = {}
-    spellings: dict[str, list[str]] = {}
-    for alias, name in canonical.items():
-        spellings.setdefault(name, []).append(alias)
-    for check in checks:
-        if check.look:
+    findings: list[Finding] = []
+    with no_cycles_made():
+        rules = [Rule(raw) for raw in raw_rules if (raw[0], raw[1]) not in without]
+        asked = _Asked(checks)
+        for rule in rules:
+            for check, look in asked.about(rule):
+                for index, detail in look(rule):
+                    _add(findings, check, rule, index, detail)
+        for check in checks:
+            if check.look_at_all:
+                for rule, index, detail in check.look_at_all(rules):
+                    _add(findings, check, rule, index, detail)
+        findings.sort(key=lambda finding: (finding.file, finding.line, finding.column, finding.code))
+    return findings
+
+
+class _Asked:
+    """Which checks look at a rule. Sets of checks are bits of a number: rules have few different ones."""
+
+    def __init__(self, checks: Sequence[Check]) -> None:
+        self._lookers = [(check, check.look) for check in checks if check.look]
+        spellings: dict[str, list[str]] = {}
+        for alias, name in keywords().canonical.items():
+            spellings.setdefault(name, []).append(alias)
+        self._always = 0
+        self._by_keyword: dict[str, int] = {}
+        for number, (check, _) in enumerate(self._lookers):
+            if not check.on:
+                self._always |= 1 << number
             for word in check.on:
                 for spelling in (word, *spellings.get(word, ())):
-                    on.setdefault(spelling, []).append(check)
-    findings: list[Finding] = []
-    for rule in rules:
-        asked = dict.fromkeys(always)
+                    self._by_keyword[spelling] = self._by_keyword.get(spelling, 0) | 1 << number
+        self._made: dict[int, list[tuple[Check, Look]]] = {}
+
+    def about(self, rule: Rule) -> list[tuple[Check, Look]]:
+        bits = self._always
         for name in rule.spelled:
-            if name in on:
-                asked.update(dict.fromkeys(on[name]))
-        for check in asked:
-            for index, detail in check.look(rule):  # type: ignore[misc]  # the lists hold those with look
-                _add(findings, check, rule, index, detail)
-    for check in checks:
-        if check.look_at_all:
-            for rule, index, detail in check.look_at_all(rules):
-                _add(findings, check, rule, index, detail)
-    findings.sort(key=lambda finding: (finding.file, finding.line, finding.column, finding.code))
-    return findings
+            bits |= self._by_keyword.get(name, 0)
+        found = self._made.get(bits)
+        if found is None:
+            found = self._made[bits] = [
+                looker for number, looker in enumerate(self._lookers) if bits >> number & 1
+            ]
+        return found
 
 
 def _add(findings: list[Finding], check: Check, rule: Rule, index: int, detail: str) -> None:

@@ -20,7 +20,7 @@ class Keywords:
     def __init__(self, table: list[dict[str, Any]], protocols: list[dict[str, Any]]) -> None:
         self.kind: dict[str, str] = {row["name"]: row["kind"] for row in table}
         self.protocols: dict[str, frozenset[str]] = {
-            row["name"]: frozenset(row.get("protocols", ())) for row in table
+            row["name"]: frozenset(row["protocols"]) for row in table if row.get("protocols")
         }
         self.canonical: dict[str, str] = {}
         for row in table:

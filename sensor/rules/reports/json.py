@@ -1,4 +1,4 @@
-"""Findings as one JSON object."""
+"""Findings as one JSON object; one finding a line, since there may be a hundred thousand."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from sensor.rules.reports import Checked
 
 
 def write(out: TextIO, checked: Checked) -> None:
-    document = {
+    counts = {
         "loaded": checked.report.loaded,
         "quarantined": checked.report.quarantined,
         "skipped": checked.report.skipped,
         "lint": checked.counts,
-        "findings": [finding.json() for finding in checked.findings],
     }
-    json.dump(document, out, ensure_ascii=False, indent=2)
-    out.write("\n")
+    out.write(json.dumps(counts)[:-1] + ', "findings": [')
+    between = "\n  "
+    for finding in checked.findings:
+        out.write(between + json.dumps(finding.json(), ensure_ascii=False))
+        between = ",\n  "
+    out.write("\n]}\n")

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from sensor.rules.lint.check import WHOLE_RULE, Check, Place
 from sensor.rules.lint.rule import Rule
 
-_FORM = re.compile(r"""[;\s]\s*[\w.-]+\s+:""")
+_FORM = re.compile(r"(?:\A|;) *[\w.-]+ +:")
 
 
 def look(rule: Rule) -> Iterable[Place]:
-    return ((WHOLE_RULE, ""),) if _FORM.search(rule.bare) else ()
+    return ((WHOLE_RULE, ""),) if " :" in rule.bare and _FORM.search(rule.bare) else ()
 
 
 CHECK = Check(

@@ -1,16 +1,13 @@
 """Blanks: a blank before the closing parenthesis."""
 
-import re
 from collections.abc import Iterable
 
 from sensor.rules.lint.check import WHOLE_RULE, Check, Place
 from sensor.rules.lint.rule import Rule
 
-_FORM = re.compile(r"""\s\Z""")
-
 
 def look(rule: Rule) -> Iterable[Place]:
-    return ((WHOLE_RULE, ""),) if _FORM.search(rule.bare) else ()
+    return ((WHOLE_RULE, ""),) if rule.bare.endswith(" ") else ()
 
 
 CHECK = Check(

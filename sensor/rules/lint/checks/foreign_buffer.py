@@ -12,9 +12,9 @@ def look(rule: Rule) -> Iterable[Place]:
     base = rule.protocol.split(":")[0]
     common: frozenset[str] | None = frozenset({base}) if base in table.app_protocols else None
     owners = [
-        (indexes[0], name, owned)
+        (indexes[0], name, table.protocols[name])
         for name, indexes in rule.named.items()
-        if (owned := table.protocols.get(table.buffer_of_modifier.get(name, name)))
+        if name in table.protocols
     ]
     if common is not None:
         for index, name, owned in owners:

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from sensor.rules.lint.check import Check, Place
 from sensor.rules.lint.rule import Rule
 
-_OTHER = re.compile(r"\b(?:C2|C&C|C\|?26\|?C|CNC|Command and Control|Command & Control)\b", re.IGNORECASE)
+_OTHER = re.compile(r"\b(?:C2|C&C|CNC|Command (?:and|&) Control)\b", re.IGNORECASE)
 
 
 def look(rule: Rule) -> Iterable[Place]:
-    found = _OTHER.search(rule.msg)
-    if found and found[0] != "CnC":
-        yield rule.first("msg"), found[0]
+    if rule.msg_words & {"c2", "c", "cnc", "command"}:
+        found = _OTHER.search(rule.msg)
+        if found and found[0] != "CnC":
+            yield rule.first("msg"), found[0]
 
 
 CHECK = Check(

@@ -12,7 +12,7 @@ _DOMAIN = re.compile(
 
 
 def look(rule: Rule) -> Iterable[Place]:
-    found = _DOMAIN.search(rule.msg)
+    found = "." in rule.msg and _DOMAIN.search(rule.msg)
     if found:
         yield rule.first("msg"), found[0]
 

@@ -10,7 +10,7 @@ _OTHER = re.compile(r"\w(?:\[\.\]|\(\.\)|\[dot\]|\{\.\})\w", re.IGNORECASE)
 
 
 def look(rule: Rule) -> Iterable[Place]:
-    found = _OTHER.search(rule.msg)
+    found = any(sign in rule.msg for sign in "[({") and _OTHER.search(rule.msg)
     if found:
         yield rule.first("msg"), found[0]
 

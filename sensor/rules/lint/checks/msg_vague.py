@@ -1,20 +1,19 @@
 """The message: a vague word in msg."""
 
-import re
 from collections.abc import Iterable
 
 from sensor.rules.lint.check import Check, Place
 from sensor.rules.lint.rule import Rule
 
-_VAGUE = re.compile(
-    r"\b(?:possible|possibly|probable|potential|potentially|unknown|maybe|likely)\b", re.IGNORECASE
+_VAGUE = frozenset(
+    {"possible", "possibly", "probable", "potential", "potentially", "unknown", "maybe", "likely"}
 )
 
 
 def look(rule: Rule) -> Iterable[Place]:
-    found = _VAGUE.search(rule.msg)
+    found = rule.msg_words & _VAGUE
     if found:
-        yield rule.first("msg"), found[0]
+        yield rule.first("msg"), ", ".join(sorted(found))
 
 
 CHECK = Check(

@@ -1,16 +1,15 @@
 """Blanks: no blank between options."""
 
-import re
 from collections.abc import Iterable
 
 from sensor.rules.lint.check import WHOLE_RULE, Check, Place
 from sensor.rules.lint.rule import Rule
 
-_FORM = re.compile(r""";[^\s;]""")
-
 
 def look(rule: Rule) -> Iterable[Place]:
-    return ((WHOLE_RULE, ""),) if _FORM.search(rule.bare) else ()
+    return (
+        ((WHOLE_RULE, ""),) if rule.bare.count(";") - rule.bare.count("; ") > rule.bare.endswith(";") else ()
+    )
 
 
 CHECK = Check(
