@@ -11,10 +11,10 @@ from typing import Protocol, cast
 from sensor.cli.language import say
 
 NAME = "rules"
-HELP = "check and lint rules offline"
-HELP_VI = "kiểm tra luật ngoại tuyến"
+HELP = "check, lint, update and ship rules"
+HELP_VI = "kiểm tra, soát, cập nhật và phát hành luật"
 
-ACTIONS = ("check",)
+ACTIONS = ("check", "update", "verify", "rollback")
 """The actions, in the order of the help: each is the module of that name in rule_actions/."""
 
 
