@@ -352,6 +352,11 @@ KEYS: tuple[Key, ...] = (
         "What to do in distress; to a passive sensor drop-* and reject are `ignore`.",
     ),
     _sensor("af-packet", ROWS, "The interfaces of live capture."),
+    _sensor(
+        "haidang.rules-publisher",
+        TEXT,
+        "A publisher's public key (publisher.pub): only its bundles are loaded, each file as it was signed.",
+    ),
     _sensor("haidang.**", GUESS, "What Suricata has no name for: the sensor's bus and centre."),
     *(
         _none(f"{section}.**", "how Suricata runs itself")

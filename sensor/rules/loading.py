@@ -7,9 +7,11 @@ rule does is not known here.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sensor.config import Config
@@ -39,10 +41,17 @@ def load(
     from sensor._engine import Ruleset
 
     report = RuleReport()
-    files = sources.find(only) if only else sources.find(config.rule_patterns(), report.warnings)
+    signed: dict[Path, str] = {}
+    if only:
+        files = sources.find(only)
+    elif publisher := config.text("haidang.rules-publisher"):
+        signed = _signed(config.rule_patterns(), Path(publisher))
+        files = list(signed)
+    else:
+        files = sources.find(config.rule_patterns(), report.warnings)
     named = sources.find(extra)
-    required = set(named) | (set(files) if only else set())
-    rules = read_files(dict.fromkeys([*files, *named]), config, report, required)
+    required = set(named) | (set(files) if only or signed else set())
+    rules = read_files(dict.fromkeys([*files, *named]), config, report, required, signed)
     rules = without_duplicates(rules, report.findings)
     if read is not None:
         read += rules
@@ -58,10 +67,31 @@ def load(
     return ruleset, report
 
 
+def _signed(folders: Sequence[str], publisher: Path) -> dict[Path, str]:
+    """The rule files of bundles whose signatures hold, each with the SHA-256 that was signed. Raises
+    UserError for anything else that `rule-files` names: with a publisher nothing unsigned is loaded.
+    """
+    from sensor.rules.update import bundle  # brings the cryptography, which others need not wait for
+
+    public = bundle.load_public(publisher)
+    found: dict[Path, str] = {}
+    for folder in map(Path, folders):
+        manifest = bundle.verify(folder, public)
+        found |= {folder / file.name: file.sha256 for file in manifest.files if file.name.endswith(".rules")}
+    return found
+
+
 def read_files(
-    files: dict[Path, None], config: Config, report: RuleReport, required: set[Path]
+    files: dict[Path, None],
+    config: Config,
+    report: RuleReport,
+    required: set[Path],
+    signed: Mapping[Path, str] = MappingProxyType({}),
 ) -> list[RawRule]:
-    """The rules of the files in order. An unreadable file is a UserError if required, else a warning."""
+    """The rules of the files in order. An unreadable file is a UserError if required, else a warning.
+
+    signed: the SHA-256 that these files must have at the moment they are read.
+    """
     variables = config.variables
     rules: list[RawRule] = []
     with no_cycles_made():
@@ -73,6 +103,8 @@ def read_files(
                     raise
                 report.warnings.append(str(error))
                 continue
+            if path in signed and hashlib.sha256(data).hexdigest() != signed[path]:
+                raise UserError("is not what was signed", where=path, fix="fetch the bundle again")
             found = text.parse(data, str(path), variables)
             rules += found.rules
             report.findings += found.findings

@@ -1,8 +1,8 @@
 """The same sources and the same four files give the same rules as suricata-update: by gid and sid, action and
 whether each is enabled; threshold.in gives the same lines.
 
-suricata-update is found by SURICATA_UPDATE or on the path; the rule sets by CORPORA_DIR. A part of each large set
-is taken, all of it with HAIDANG_UPDATE_FULL=1.
+suricata-update is found by SURICATA_UPDATE or on the path; the rule sets by CORPORA_DIR. A part of each large
+set is taken, all of it with HAIDANG_UPDATE_FULL=1.
 """
 
 from __future__ import annotations
@@ -65,11 +65,13 @@ CONFIGURATIONS: dict[str, dict[str, str]] = {
         "drop": "re:flowbits\n",
     },
     "metadata-add": {
-        "modify": 'metadata-add re:"SURICATA STREAM" "evebox-action" "archive"\nmetadata-add 2010646 "a" "b"\n'
+        "modify": 'metadata-add re:"SURICATA STREAM" "evebox-action" "archive"\n'
+        'metadata-add 2010646 "a" "b"\n'
         're:"evebox-action archive" ^alert drop\n',
     },
     "modify that spoils or disables": {
-        "modify": '* "^alert http" "alert"\nre:DNS "^alert" "# alert"\nre:trojan "^# " ""\nre:tcp "^alert" "nonsense"\n',
+        "modify": '* "^alert http" "alert"\nre:DNS "^alert" "# alert"\n'
+        're:trojan "^# " ""\nre:tcp "^alert" "nonsense"\n',
     },
     "all four": {
         "disable": "group:emerging-all\nre:.\n",

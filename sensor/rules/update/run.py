@@ -81,7 +81,7 @@ def update(request: Request, config: Config) -> Outcome:
     good, bad = _tried(outcome.merged.rules.values(), config, outcome.quarantined)
     files = {bundle.RULES: _written(good)}
     if request.threshold is not None:
-        lines = thresholds.expand(request.threshold, good)
+        lines = thresholds.expand(request.threshold, outcome.merged.rules.values())
         files[THRESHOLDS] = "".join(f"{line}\n" for line in lines).encode()
     if bad:
         files[QUARANTINE] = "".join(f"{reason}\n" for reason in outcome.quarantined).encode()
