@@ -4,7 +4,7 @@
 
 For each sensor and run: CPU seconds (user + sys) of the process until it opens the capture (start-up), and
 from there to its end (the packets alone, output included). Sensors alternate, so that a drift of the machine
-hits both. At the end the alert sets are compared by (signature, flow), the difference by rule.
+hits both. At the end the alert sets are compared as `sensor.desk.alerts` does, the difference by rule.
 
 Exit code: 0 when the ratio of medians (ours / Suricata, CPU seconds per packet) is at most --limit, 1 when it
 is above, 2 when something could not be run.
@@ -23,9 +23,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from sensor.desk.alerts import Alerts, Comparison, alerts_of
 
 ROOT = Path(__file__).resolve().parents[2]
 POLL_SECONDS = 0.002
@@ -172,36 +173,10 @@ def packets_in(paths: list[Path]) -> int:
     return count
 
 
-def alert_set(eve: Path) -> Counter[tuple[int, str]]:
-    """Alerts by (signature id, flow written the same way round)."""
-    alerts: Counter[tuple[int, str]] = Counter()
+def alert_set(eve: Path) -> Alerts:
+    """The alerts of one eve file."""
     with eve.open(encoding="utf-8") as lines:
-        for line in lines:
-            if '"event_type":"alert"' not in line:
-                continue
-            event = json.loads(line)
-            ends = sorted(
-                f"{event.get(side + '_ip')}:{event.get(side + '_port', '')}" for side in ("src", "dest")
-            )
-            alerts[(event["alert"]["signature_id"], f"{ends[0]}-{ends[1]}/{event.get('proto')}")] += 1
-    return alerts
-
-
-def compare(ours: Counter[tuple[int, str]], theirs: Counter[tuple[int, str]]) -> tuple[str, dict[str, float]]:
-    """A report of the difference by rule, and recall and precision over alerts."""
-    both = sum((ours & theirs).values())
-    recall = both / sum(theirs.values()) if theirs else 1.0
-    precision = both / sum(ours.values()) if ours else 1.0
-    lines = [f"alerts: ours {sum(ours.values())}, Suricata {sum(theirs.values())}, in both {both}"]
-    lines.append(f"recall {recall:.4f}, precision {precision:.4f}")
-    for title, rest in (("only Suricata", theirs - ours), ("only ours", ours - theirs)):
-        by_rule: Counter[int] = Counter()
-        for (sid, _), number in rest.items():
-            by_rule[sid] += number
-        for sid, number in by_rule.most_common(40):
-            example = next(flow for (s, flow) in rest if s == sid)
-            lines.append(f"  {title}: sid {sid} x{number}, e.g. {example}")
-    return "\n".join(lines), {"recall": recall, "precision": precision, "in_both": both}
+        return alerts_of((line for line in lines if '"event_type":"alert"' in line), "")
 
 
 def fill(command: str, pcap: Path, rules: Path, out: Path, conf: Path) -> list[str]:
@@ -307,15 +282,19 @@ def bench(args: argparse.Namespace, folder: Path) -> int:
     print(
         f"\nratio ours / Suricata, CPU per packet: {ratio:.3f} (pairs {min(pairs):.3f} .. {max(pairs):.3f})"
     )
-    report, sets = compare(*(alert_set(outputs[s.name] / "eve.json") for s in sensors))
-    print(report)
+    alerts = Comparison(*(alert_set(outputs[s.name] / "eve.json") for s in sensors))
+    print(alerts.report(worst=40))
     if args.json:
         figures = {
             "pcap": args.pcap.name,
             "rules": args.rules.name,
             "packets": packets,
             "ratio": ratio,
-            "alerts": sets,
+            "alerts": {
+                "recall": alerts.recall,
+                "precision": alerts.precision,
+                "in_both": alerts.in_both,
+            },
             "sensors": [asdict(s) for s in sensors],
         }
         args.json.write_text(json.dumps(figures, indent=1))
