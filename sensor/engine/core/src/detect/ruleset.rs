@@ -29,6 +29,8 @@ pub struct Ruleset {
     /// What events call flowbits and variables.
     pub names: Arc<Names>,
     pub datasets: Vec<Arc<Dataset>>,
+    /// Some rule tags hosts.
+    pub tags_hosts: bool,
 }
 
 impl Ruleset {
@@ -39,6 +41,7 @@ impl Ruleset {
         let tx = TxGroups::build(&rules)?;
         let frame = FrameGroups::build(&rules)?;
         let alert_json = rules.iter().map(alert_json).collect();
+        let tags_hosts = rules.iter().flat_map(|rule| &rule.tags).any(|tag| tag.host_src.is_some());
         Ok(Ruleset {
             rules,
             alert_json,
@@ -48,6 +51,7 @@ impl Ruleset {
             files: FileWants::default(),
             names: Arc::new(names),
             datasets,
+            tags_hosts,
         })
     }
 
