@@ -73,7 +73,9 @@ impl Worker {
         rules: Arc<Ruleset>,
         member: &Member,
     ) -> Result<Worker, String> {
-        stage_clock::set(setting::switch(&document["haidang"]["stage-times"]) == Some(true));
+        if setting::switch(&document["haidang"]["stage-times"]) == Some(true) {
+            stage_clock::start();
+        }
         let config = crate::config::Config::new(document)?;
         let files = FileStage::new(document, rules.files);
         let mut events = Events::new(EveConfig::new(document), Arc::clone(&rules.names));

@@ -3,8 +3,10 @@
 //! Data comes from the registry (`Protocol::recognise`) and the configuration (`app-layer.protocols.<name>`).
 
 use super::{Pattern, Probe, ProtocolId, PROTOCOLS};
-use crate::direction::Dir;
+use crate::direction::{Dir, PerDir};
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// A direction that showed this many bytes and is still nothing known is given up.
 pub const RECOGNISE_MAX_BYTES: usize = 4096;
@@ -36,11 +38,30 @@ struct Candidate {
     ports: [Vec<u16>; 2],
 }
 
+/// A set of candidates: bit n is the nth of `Recogniser::candidates`.
+type Candidates = u64;
+
+/// Patterns of one transport and direction that begin in the same stretch of the data.
+struct Patterns {
+    /// Offsets at which they may begin.
+    begin: Range<usize>,
+    /// Patterns whose first byte, in lower case, is n: patterns[starts[n]..starts[n + 1]].
+    starts: Box<[u16]>,
+    patterns: Box<[(&'static Pattern, Candidates)]>,
+}
+
+/// What speaks over one transport.
+struct Transport {
+    patterns: PerDir<Vec<Patterns>>,
+    /// Sorted by port.
+    ports: Box<[(u16, Candidates)]>,
+}
+
 /// The recogniser, built once from registry and configuration.
 pub struct Recogniser {
     candidates: Vec<Candidate>,
-    /// Enabled candidates by transport: TCP, UDP.
-    by_transport: [Vec<usize>; 2],
+    tcp: Transport,
+    udp: Transport,
 }
 
 impl Recogniser {
@@ -65,12 +86,8 @@ impl Recogniser {
                 ],
             });
         }
-        let speaking = |tcp: bool| {
-            let enabled = candidates.iter().enumerate().filter(|(_, c)| c.enabled != Enabled::No);
-            let speaks = |c: &Candidate| if tcp { c.id.get().tcp } else { c.id.get().udp };
-            enabled.filter(|(_, c)| speaks(c)).map(|(at, _)| at).collect()
-        };
-        Recogniser { by_transport: [speaking(true), speaking(false)], candidates }
+        let (tcp, udp) = (Transport::new(&candidates, true), Transport::new(&candidates, false));
+        Recogniser { candidates, tcp, udp }
     }
 
     pub fn enabled(&self, id: ProtocolId) -> Enabled {
@@ -87,35 +104,34 @@ impl Recogniser {
         (server_port, client_port): (u16, u16),
         either_way: bool,
     ) -> Guess {
+        let transport = if tcp { &self.tcp } else { &self.udp };
+        let pattern_hits = transport.hits(dir, data);
+        let at_server = transport.on_port(server_port);
+        let at_client = transport.on_port(client_port);
+        let back = dir.opposite();
+        let back_hits = if either_way { transport.hits(back, data) } else { 0 };
         let mut unsure = false;
-        let [tcp_order, udp_order] = &self.by_transport;
-        let order = if tcp { tcp_order } else { udp_order };
-        for candidate in order.iter().filter_map(|at| self.candidates.get(*at)) {
+        let mut left = pattern_hits | back_hits | at_server | at_client;
+        while left != 0 {
+            let (at, bit) = (left.trailing_zeros(), left & left.wrapping_neg());
+            left &= !bit;
+            let Some(candidate) = self.candidates.get(at as usize) else { break };
             let recognise = &candidate.id.get().recognise;
-            let pattern_hit = recognise.patterns.iter().any(|p| p.dir == dir && hits(p, data));
-            let [tcp_ports, udp_ports] = &candidate.ports;
-            let ports = if tcp { tcp_ports } else { udp_ports };
-            let on_port = ports.contains(&server_port) || ports.contains(&client_port);
-            unsure |= tcp && recognise.patterns.iter().any(|p| p.dir == dir && may_hit(p, data));
-            if !pattern_hit && !on_port {
-                let back = dir.opposite();
-                if either_way
-                    && recognise.patterns.iter().any(|p| p.dir == back && hits(p, data))
-                    && recognise.probe.is_none_or(|probe| probe(back, data) == Probe::Yes)
-                {
+            if (pattern_hits | at_server | at_client) & bit == 0 {
+                if recognise.probe.is_none_or(|probe| probe(back, data) == Probe::Yes) {
                     return Guess::Reversed(candidate.id);
                 }
                 continue;
             }
             match recognise.probe {
-                None if pattern_hit => return Guess::Is(candidate.id),
+                None if pattern_hits & bit != 0 => return Guess::Is(candidate.id),
                 None => {}
                 Some(probe) => match probe(dir, data) {
                     // What both sides may say goes by the ports, where the flow's direction is in doubt.
                     Probe::Yes
                         if either_way
-                            && !ports.contains(&server_port)
-                            && ports.contains(&client_port)
+                            && at_server & bit == 0
+                            && at_client & bit != 0
                             && probe(dir.opposite(), data) == Probe::Yes =>
                     {
                         return Guess::Reversed(candidate.id)
@@ -127,7 +143,7 @@ impl Recogniser {
                 },
             }
         }
-        if unsure && data.len() < RECOGNISE_MAX_BYTES {
+        if data.len() < RECOGNISE_MAX_BYTES && (unsure || (tcp && transport.may_hit(dir, data))) {
             Guess::Unsure
         } else {
             Guess::Unknown
@@ -135,16 +151,88 @@ impl Recogniser {
     }
 }
 
-fn hits(pattern: &Pattern, data: &[u8]) -> bool {
-    let end = usize::from(pattern.depth).min(data.len());
-    let Some(window) = data.get(usize::from(pattern.offset)..end) else { return false };
-    let len = pattern.bytes.len();
-    if pattern.nocase {
-        window.windows(len).any(|w| w.eq_ignore_ascii_case(pattern.bytes))
-    } else if window.len() <= len {
-        window == pattern.bytes
-    } else {
-        memchr::memmem::find(window, pattern.bytes).is_some()
+impl Transport {
+    fn new(candidates: &[Candidate], tcp: bool) -> Transport {
+        let mut transport = Transport { patterns: PerDir::default(), ports: Box::default() };
+        let mut by_port: BTreeMap<u16, Candidates> = BTreeMap::new();
+        let mut stretches: PerDir<BTreeMap<(usize, usize), Vec<(&'static Pattern, Candidates)>>> =
+            PerDir::default();
+        for (at, candidate) in (0u32..).zip(candidates) {
+            let protocol = candidate.id.get();
+            let speaks = if tcp { protocol.tcp } else { protocol.udp };
+            let Some(bit) = 1u64.checked_shl(at).filter(|_| speaks && candidate.enabled != Enabled::No)
+            else {
+                continue;
+            };
+            let [tcp_ports, udp_ports] = &candidate.ports;
+            for port in if tcp { tcp_ports } else { udp_ports } {
+                *by_port.entry(*port).or_default() |= bit;
+            }
+            for pattern in protocol.recognise.patterns {
+                let last = usize::from(pattern.depth).saturating_sub(pattern.bytes.len());
+                let begin = (usize::from(pattern.offset), last.saturating_add(1));
+                stretches[pattern.dir].entry(begin).or_default().push((pattern, bit));
+            }
+        }
+        for dir in Dir::BOTH {
+            let made = std::mem::take(&mut stretches[dir]).into_iter();
+            transport.patterns[dir] = made.map(|((from, to), list)| Patterns::new(from..to, list)).collect();
+        }
+        transport.ports = by_port.into_iter().collect();
+        transport
+    }
+
+    fn on_port(&self, port: u16) -> Candidates {
+        let at = self.ports.binary_search_by_key(&port, |(port, _)| *port);
+        at.ok().and_then(|at| self.ports.get(at)).map_or(0, |(_, candidates)| *candidates)
+    }
+
+    /// Whose pattern is in the data.
+    fn hits(&self, dir: Dir, data: &[u8]) -> Candidates {
+        self.patterns[dir].iter().fold(0, |found, patterns| found | patterns.hits(data))
+    }
+
+    /// Whether more data could make a pattern hit.
+    fn may_hit(&self, dir: Dir, data: &[u8]) -> bool {
+        self.patterns[dir]
+            .iter()
+            .flat_map(|stretch| &stretch.patterns)
+            .any(|(pattern, _)| may_hit(pattern, data))
+    }
+}
+
+impl Patterns {
+    fn new(begin: Range<usize>, mut list: Vec<(&'static Pattern, Candidates)>) -> Patterns {
+        let first = |pattern: &Pattern| pattern.bytes.first().map_or(0, u8::to_ascii_lowercase);
+        list.sort_by_key(|(pattern, _)| first(pattern));
+        let starts = (0..=256u16)
+            .map(|byte| list.partition_point(|(pattern, _)| u16::from(first(pattern)) < byte))
+            .map(|start| u16::try_from(start).unwrap_or(u16::MAX))
+            .collect();
+        Patterns { begin, starts, patterns: list.into_boxed_slice() }
+    }
+
+    fn hits(&self, data: &[u8]) -> Candidates {
+        let mut found = 0;
+        let end = self.begin.end.min(data.len());
+        for at in self.begin.start..end {
+            let Some((byte, here)) = data.get(at..).and_then(|rest| Some((rest.first()?, rest))) else {
+                break;
+            };
+            let bucket = usize::from(byte.to_ascii_lowercase());
+            let Some([from, to]) = self.starts.get(bucket..bucket.saturating_add(2)) else { break };
+            for (pattern, bit) in self.patterns.get(usize::from(*from)..usize::from(*to)).unwrap_or_default()
+            {
+                let Some(bytes) = here.get(..pattern.bytes.len()) else { continue };
+                let same = if pattern.nocase {
+                    bytes.eq_ignore_ascii_case(pattern.bytes)
+                } else {
+                    bytes == pattern.bytes
+                };
+                found |= if same { *bit } else { 0 };
+            }
+        }
+        found
     }
 }
 
@@ -175,5 +263,57 @@ fn ports(node: &Value, transport: &str, default: &[u16]) -> Vec<u16> {
             .filter_map(|n| u16::try_from(n).ok())
             .collect(),
         _ => default.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Looks for the pattern at every place.
+    fn stands(pattern: &Pattern, data: &[u8]) -> bool {
+        let end = usize::from(pattern.depth).min(data.len());
+        let window = data.get(usize::from(pattern.offset)..end).unwrap_or(&[]);
+        let same = |bytes: &[u8]| {
+            if pattern.nocase {
+                bytes.eq_ignore_ascii_case(pattern.bytes)
+            } else {
+                bytes == pattern.bytes
+            }
+        };
+        window.windows(pattern.bytes.len()).any(same)
+    }
+
+    #[test]
+    fn a_candidate_has_a_bit() {
+        assert!(PROTOCOLS.len() <= Candidates::BITS as usize);
+    }
+
+    proptest! {
+        #[test]
+        fn patterns_are_found_where_they_may_stand(
+            before in prop::collection::vec(any::<u8>(), 0..70),
+            behind in prop::collection::vec(any::<u8>(), 0..70),
+            which in any::<prop::sample::Index>(),
+            upper in any::<bool>(),
+            tcp in any::<bool>(),
+        ) {
+            let recogniser = Recogniser::new(&Value::Null);
+            let all: Vec<&Pattern> = PROTOCOLS.iter().flat_map(|p| p.recognise.patterns).collect();
+            let pattern = which.get(&all);
+            let bytes = if upper { pattern.bytes.to_ascii_uppercase() } else { pattern.bytes.to_vec() };
+            let data = [before, bytes, behind].concat();
+            for dir in Dir::BOTH {
+                let speaks = |c: &Candidate| if tcp { c.id.get().tcp } else { c.id.get().udp };
+                let mut expected = 0;
+                for (at, candidate) in recogniser.candidates.iter().enumerate().filter(|(_, c)| speaks(c)) {
+                    let mut own = candidate.id.get().recognise.patterns.iter().filter(|p| p.dir == dir);
+                    expected |= u64::from(own.any(|p| stands(p, &data))) << at;
+                }
+                let transport = if tcp { &recogniser.tcp } else { &recogniser.udp };
+                prop_assert_eq!(transport.hits(dir, &data), expected);
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Choice of the literal by which the prefilter finds a rule: the one asked for, else the strongest content of its
 //! app-layer buffers, else of its payload. Negated contents never serve.
 
-use super::rule::FastPattern;
+use super::rule::{Bounds, FastPattern};
 
 /// What `fast_pattern` said of a content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Candidate {
     pub bytes: Vec<u8>,
     pub nocase: bool,
     pub ask: Ask,
-    pub max_end: Option<u32>,
+    pub bounds: Bounds,
     /// A buffer whose values are few and common (methods, status codes): taken when nothing better is there.
     pub weak_buffer: bool,
 }
@@ -44,6 +44,7 @@ pub const WEAK_BUFFERS: &[&str] = &[
 pub const PATTERN_MAX_BYTES: usize = 64;
 
 /// A single byte is in nearly everything: finding it costs more than trying the rule, and slows the search for the others.
+/// At one place it may serve: to look there costs nothing.
 const PATTERN_MIN_BYTES: usize = 2;
 
 /// How selective a pattern is: rare bytes count more, repeated bytes hardly at all.
@@ -71,23 +72,28 @@ pub fn strength(bytes: &[u8]) -> u32 {
 
 /// The best of `candidates`.
 pub fn choose(candidates: Vec<Candidate>) -> Option<FastPattern> {
-    let serving = candidates.into_iter().filter(|c| c.bytes.len() >= PATTERN_MIN_BYTES);
+    let anchored =
+        |c: &Candidate| c.bounds.end.checked_sub(c.bounds.start) == u32::try_from(c.bytes.len()).ok();
+    let serving = candidates.into_iter().filter(|c| c.bytes.len() >= PATTERN_MIN_BYTES || anchored(c));
     let best = serving.max_by_key(|c| {
         let asked = c.ask != Ask::No;
         (asked, c.buffer.is_some(), !c.weak_buffer, strength(&c.bytes))
     })?;
-    let (bytes, whole) = match best.ask {
-        Ask::Chop(offset, length) => {
-            let part = best.bytes.get(offset..offset.saturating_add(length));
-            (part.map(<[u8]>::to_vec)?, false)
-        }
-        _ => (best.bytes, true),
+    let (skip, length) = match best.ask {
+        Ask::Chop(offset, length) => (offset, length),
+        _ => (0, best.bytes.len()),
     };
-    let whole = whole && bytes.len() <= PATTERN_MAX_BYTES;
-    let bytes = bytes.get(..PATTERN_MAX_BYTES).map_or_else(|| bytes.clone(), <[u8]>::to_vec);
-    // A part of the content stands elsewhere than the content: its bounds are not known here.
-    let max_end = best.max_end.filter(|_| whole);
-    Some(FastPattern { buffer: best.buffer, bytes, nocase: best.nocase, max_end })
+    let end = skip.saturating_add(length.min(PATTERN_MAX_BYTES));
+    let bytes = best.bytes.get(skip..end)?.to_vec();
+    let behind = u32::try_from(best.bytes.len().saturating_sub(end)).unwrap_or(u32::MAX);
+    let bounds = Bounds {
+        start: best.bounds.start.saturating_add(u32::try_from(skip).unwrap_or(u32::MAX)),
+        end: match best.bounds.end {
+            u32::MAX => u32::MAX,
+            end => end.saturating_sub(behind),
+        },
+    };
+    Some(FastPattern { buffer: best.buffer, bytes, nocase: best.nocase, bounds, longest: None })
 }
 
 #[cfg(test)]
@@ -100,7 +106,7 @@ mod tests {
             bytes: bytes.as_bytes().to_vec(),
             nocase: false,
             ask,
-            max_end: None,
+            bounds: Bounds::ANYWHERE,
             weak_buffer: false,
         }
     }
@@ -122,8 +128,13 @@ mod tests {
 
     #[test]
     fn a_long_content_is_found_by_its_start() {
-        let chosen = choose(vec![candidate(None, &"ab".repeat(40), Ask::No)]).unwrap();
-        assert_eq!((chosen.bytes.len(), chosen.max_end), (PATTERN_MAX_BYTES, None));
+        let mut long = candidate(None, &"ab".repeat(40), Ask::No);
+        long.bounds = Bounds { start: 2, end: 82 };
+        let chosen = choose(vec![long]).unwrap();
+        assert_eq!((chosen.bytes.len(), chosen.bounds), (PATTERN_MAX_BYTES, Bounds { start: 2, end: 66 }));
+        let mut part = candidate(None, "abcdef", Ask::Chop(2, 3));
+        part.bounds = Bounds { start: 1, end: 9 };
+        assert_eq!(choose(vec![part]).unwrap().bounds, Bounds { start: 3, end: 8 });
         let chosen = choose(vec![candidate(None, &"ab".repeat(32), Ask::No)]).unwrap();
         assert_eq!(chosen.bytes.len(), 64);
     }

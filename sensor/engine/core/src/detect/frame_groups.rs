@@ -43,7 +43,7 @@ impl FrameGroups {
                     let (builder, ..) = forms
                         .entry((protocol, kind, shape.join("|")))
                         .or_insert_with(|| (PrefilterBuilder::default(), rule.number, at));
-                    builder.add(&fast.bytes, fast.nocase, rule.number, fast.max_end);
+                    builder.add(fast, rule.number);
                 }
                 None => group.always.push(rule.number),
             }

@@ -16,6 +16,7 @@
 )]
 
 pub mod address_index;
+mod anchors;
 pub mod buffers;
 pub mod builder;
 pub mod compile;
@@ -27,6 +28,7 @@ pub mod eval;
 pub mod fast_pattern;
 pub mod frame_groups;
 pub mod frame_run;
+mod gate;
 pub mod geoip;
 pub mod header;
 pub mod hs;

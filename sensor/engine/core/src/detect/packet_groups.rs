@@ -168,7 +168,7 @@ impl PlainGroups {
 
 fn add(builder: &mut PrefilterBuilder, rule: &Rule) {
     if let Some(fast) = &rule.fast_pattern {
-        builder.add(&fast.bytes, fast.nocase, rule.number, fast.max_end);
+        builder.add(fast, rule.number);
     }
 }
 

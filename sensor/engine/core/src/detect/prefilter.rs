@@ -1,8 +1,23 @@
-//! One Hyperscan database of fast patterns and the rules each pattern leads to.
+//! The fast patterns over one kind of bytes, and the rules each pattern leads to.
+//!
+//! Most patterns are searched for by Hyperscan. Those that rules tie to a place are kept apart, so that only the bytes are
+//! searched in which they may stand, and the search for the others stays fast: literals at one place are looked up there,
+//! those near the start are searched for in the start, and those of rules about short data in short data.
 
+use super::anchors::{Anchored, Anchors};
 use super::hs::{Database, Literal, Scratch};
+use super::rule::{Bounds, FastPattern};
 use crate::stage_clock::{lap, Stage};
 use std::collections::HashMap;
+
+/// Patterns that end before this offset are searched for in the start of the data.
+const NEAR_BYTES: u32 = 128;
+
+/// Data up to this length is searched for the patterns of rules about short data.
+const SHORT_BYTES: u32 = 512;
+
+/// Fewer patterns than this are not worth a search of their own where there is one over all the data.
+const APART_MIN: usize = 12;
 
 /// A rule behind a pattern.
 #[derive(Clone, Copy, Debug)]
@@ -12,65 +27,208 @@ struct Lead {
     max_end: u32,
 }
 
+/// A pattern of a rule.
+struct Wanted {
+    bytes: Vec<u8>,
+    nocase: bool,
+    bounds: Bounds,
+    longest: Option<u32>,
+    rule: u32,
+}
+
+/// How a pattern is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Way {
+    /// Stands at this offset.
+    Anchored(u32),
+    Near,
+    Short,
+    Anywhere,
+}
+
+impl Wanted {
+    fn way(&self) -> Way {
+        let last_start = u64::from(self.bounds.end).checked_sub(self.bytes.len() as u64);
+        if last_start == Some(u64::from(self.bounds.start)) {
+            Way::Anchored(self.bounds.start)
+        } else if self.bounds.end <= NEAR_BYTES {
+            Way::Near
+        } else if self.longest.is_some_and(|longest| longest <= SHORT_BYTES) {
+            Way::Short
+        } else {
+            Way::Anywhere
+        }
+    }
+}
+
 /// Collects patterns; equal ones are shared.
 #[derive(Default)]
 pub struct PrefilterBuilder {
-    index: HashMap<(Vec<u8>, bool), usize>,
-    leads: Vec<Vec<Lead>>,
+    wanted: Vec<Wanted>,
 }
 
 impl PrefilterBuilder {
-    pub fn add(&mut self, bytes: &[u8], nocase: bool, rule: u32, max_end: Option<u32>) {
-        let key = if nocase { bytes.to_ascii_lowercase() } else { bytes.to_vec() };
-        let next = self.leads.len();
-        let at = *self.index.entry((key, nocase)).or_insert(next);
-        if at == next {
-            self.leads.push(Vec::new());
-        }
-        if let Some(leads) = self.leads.get_mut(at) {
-            leads.push(Lead { rule, max_end: max_end.unwrap_or(u32::MAX) });
-        }
+    pub fn add(&mut self, fast: &FastPattern, rule: u32) {
+        let bytes = if fast.nocase { fast.bytes.to_ascii_lowercase() } else { fast.bytes.clone() };
+        let FastPattern { nocase, bounds, longest, .. } = *fast;
+        self.wanted.push(Wanted { bytes, nocase, bounds, longest, rule });
     }
 
     pub fn is_empty(&self) -> bool {
-        self.leads.is_empty()
+        self.wanted.is_empty()
     }
 
-    /// Compiles the database. Pattern ids follow the order of addition, so equal input gives equal output.
+    /// Compiles the searches. Pattern ids follow the order of addition, so equal input gives equal output.
     pub fn build(self) -> Result<Prefilter, String> {
-        let mut patterns: Vec<(&(Vec<u8>, bool), usize)> = self.index.iter().map(|(k, v)| (k, *v)).collect();
-        patterns.sort_unstable_by_key(|p| p.1);
-        let literals: Vec<Literal<'_>> = patterns
-            .iter()
-            .map(|((bytes, nocase), id)| Literal {
-                bytes,
-                nocase: *nocase,
-                id: u32::try_from(*id).unwrap_or(u32::MAX),
-            })
-            .collect();
-        let database = Database::compile(&literals)?;
+        let ways = self.ways();
+        let mut index: HashMap<(Way, &[u8], bool), usize> = HashMap::new();
+        let mut patterns: Vec<Pattern<'_>> = Vec::new();
+        for (wanted, way) in self.wanted.iter().zip(ways) {
+            let at = *index.entry((way, &wanted.bytes, wanted.nocase)).or_insert(patterns.len());
+            if at == patterns.len() {
+                patterns.push(Pattern {
+                    way,
+                    bytes: &wanted.bytes,
+                    nocase: wanted.nocase,
+                    ..Pattern::default()
+                });
+            }
+            if let Some(pattern) = patterns.get_mut(at) {
+                pattern.end = pattern.end.max(wanted.bounds.end);
+                pattern.longest = pattern.longest.max(wanted.longest.unwrap_or(u32::MAX));
+                pattern.leads.push(Lead { rule: wanted.rule, max_end: wanted.bounds.end });
+            }
+        }
         let mut leads = Vec::new();
-        let mut starts = Vec::with_capacity(self.leads.len().saturating_add(1));
-        for list in &self.leads {
+        let mut starts = Vec::with_capacity(patterns.len().saturating_add(1));
+        for pattern in &patterns {
             starts.push(u32::try_from(leads.len()).unwrap_or(u32::MAX));
-            leads.extend_from_slice(list);
+            leads.extend_from_slice(&pattern.leads);
         }
         starts.push(u32::try_from(leads.len()).unwrap_or(u32::MAX));
-        Ok(Prefilter { database, starts, leads })
+        let numbered = || (0u32..).zip(&patterns);
+        let anchored = numbered().filter_map(|(id, p)| p.anchored(id)).collect();
+        let (anchors, _) = Anchors::build(anchored);
+        let mut searches = Vec::new();
+        for way in [Way::Near, Way::Short, Way::Anywhere] {
+            let mine: Vec<(u32, &Pattern<'_>)> = numbered().filter(|(_, p)| p.way == way).collect();
+            if !mine.is_empty() {
+                searches.push(Search::compile(way, &mine)?);
+            }
+        }
+        Ok(Prefilter { anchors, searches, starts, leads })
+    }
+
+    /// How each wanted pattern is found: what is not worth a way of its own goes with the rest.
+    fn ways(&self) -> Vec<Way> {
+        let mut ways: Vec<Way> = self.wanted.iter().map(Wanted::way).collect();
+        let anchored =
+            self.wanted.iter().zip(&ways).zip(0u32..).filter_map(|((wanted, way), id)| match way {
+                Way::Anchored(at) => Some(Anchored {
+                    at: *at,
+                    bytes: wanted.bytes.clone().into_boxed_slice(),
+                    nocase: wanted.nocase,
+                    id,
+                }),
+                _ => None,
+            });
+        let (_, rest) = Anchors::build(anchored.collect());
+        for literal in rest {
+            let near = literal.at.saturating_add(literal.bytes.len() as u32) <= NEAR_BYTES;
+            if let Some(way) = ways.get_mut(literal.id as usize) {
+                *way = if near { Way::Near } else { Way::Anywhere };
+            }
+        }
+        for few in [Way::Near, Way::Short] {
+            let count = ways.iter().filter(|way| **way == few).count();
+            if count < APART_MIN && ways.contains(&Way::Anywhere) {
+                ways.iter_mut().filter(|way| **way == few).for_each(|way| *way = Way::Anywhere);
+            }
+        }
+        ways
+    }
+}
+
+/// A pattern with the rules it leads to.
+struct Pattern<'a> {
+    way: Way,
+    bytes: &'a [u8],
+    nocase: bool,
+    leads: Vec<Lead>,
+    /// The latest that any rule lets it end.
+    end: u32,
+    /// The longest data that any rule wants it in.
+    longest: u32,
+}
+
+impl Default for Pattern<'_> {
+    fn default() -> Self {
+        Pattern { way: Way::Anywhere, bytes: &[], nocase: false, leads: Vec::new(), end: 0, longest: 0 }
+    }
+}
+
+impl Pattern<'_> {
+    fn anchored(&self, id: u32) -> Option<Anchored> {
+        match self.way {
+            Way::Anchored(at) => Some(Anchored { at, bytes: self.bytes.into(), nocase: self.nocase, id }),
+            _ => None,
+        }
+    }
+}
+
+/// One Hyperscan database and the data it is for.
+struct Search {
+    database: Database,
+    /// Shorter data holds none of the patterns.
+    shortest: usize,
+    /// The patterns lie before this offset.
+    reach: u64,
+    /// Longer data is not searched.
+    longest: u64,
+}
+
+impl Search {
+    fn compile(way: Way, patterns: &[(u32, &Pattern<'_>)]) -> Result<Search, String> {
+        let literals: Vec<Literal<'_>> =
+            patterns.iter().map(|(id, p)| Literal { bytes: p.bytes, nocase: p.nocase, id: *id }).collect();
+        let all = || patterns.iter().map(|(_, p)| p);
+        Ok(Search {
+            database: Database::compile(&literals)?,
+            shortest: all().map(|p| p.bytes.len()).min().unwrap_or(0),
+            reach: match way {
+                Way::Near => all().map(|p| u64::from(p.end)).max().unwrap_or(0),
+                _ => u64::MAX,
+            },
+            longest: match way {
+                Way::Short => all().map(|p| u64::from(p.longest)).max().unwrap_or(0),
+                _ => u64::MAX,
+            },
+        })
+    }
+
+    /// The part of `data` worth searching.
+    #[inline]
+    fn part<'d>(&self, data: &'d [u8], offset: u64) -> Option<&'d [u8]> {
+        let room = usize::try_from(self.reach.checked_sub(offset)?).unwrap_or(usize::MAX);
+        let part = data.get(..room).unwrap_or(data);
+        let fits = offset.saturating_add(data.len() as u64) <= self.longest && part.len() >= self.shortest;
+        fits.then_some(part)
     }
 }
 
 /// A compiled set of fast patterns.
 pub struct Prefilter {
-    database: Database,
+    anchors: Anchors,
+    searches: Vec<Search>,
     starts: Vec<u32>,
     leads: Vec<Lead>,
 }
 
 impl Prefilter {
     pub fn fit(&self, scratch: &mut Scratch) -> Result<(), String> {
-        scratch.fit(&self.database)
+        self.searches.iter().try_for_each(|search| scratch.fit(&search.database))
     }
+
     pub fn patterns(&self) -> usize {
         self.starts.len().saturating_sub(1)
     }
@@ -83,27 +241,33 @@ impl Prefilter {
             return;
         }
         lap(Stage::Evaluation);
-        scan.hits.clear();
-        if !scan.scratch.scan(&self.database, data, &mut scan.hits) {
-            // Every rule is looked at rather than one be missed.
-            scan.failures = scan.failures.saturating_add(1);
-            candidates.extend(self.leads.iter().map(|lead| lead.rule));
-            return;
+        self.anchors.find(data, offset, |id| self.lead(id, 0, candidates));
+        for search in &self.searches {
+            let Some(part) = search.part(data, offset) else { continue };
+            scan.hits.clear();
+            if !scan.scratch.scan(&search.database, part, &mut scan.hits) {
+                // Every rule is looked at rather than one be missed.
+                scan.failures = scan.failures.saturating_add(1);
+                candidates.extend(self.leads.iter().map(|lead| lead.rule));
+                break;
+            }
+            scan.scans = scan.scans.saturating_add(1);
+            scan.scanned_bytes = scan.scanned_bytes.saturating_add(part.len() as u64);
+            for &(pattern, end) in &scan.hits {
+                self.lead(pattern, offset.saturating_add(u64::from(end)), candidates);
+            }
         }
         lap(Stage::Prefilter);
-        scan.scans = scan.scans.saturating_add(1);
-        scan.scanned_bytes = scan.scanned_bytes.saturating_add(data.len() as u64);
-        for &(pattern, end) in &scan.hits {
-            let at = pattern as usize;
-            let (Some(&from), Some(&to)) = (self.starts.get(at), self.starts.get(at.saturating_add(1)))
-            else {
-                continue;
-            };
-            let end = offset.saturating_add(u64::from(end));
-            for lead in self.leads.get(from as usize..to as usize).unwrap_or(&[]) {
-                if end <= u64::from(lead.max_end) {
-                    candidates.push(lead.rule);
-                }
+    }
+
+    /// Appends the rules behind a pattern that was found to end at `end`.
+    #[inline]
+    fn lead(&self, pattern: u32, end: u64, candidates: &mut Vec<u32>) {
+        let at = pattern as usize;
+        let Some([from, to]) = self.starts.get(at..at.saturating_add(2)) else { return };
+        for lead in self.leads.get(*from as usize..*to as usize).unwrap_or_default() {
+            if end <= u64::from(lead.max_end) {
+                candidates.push(lead.rule);
             }
         }
     }
@@ -124,24 +288,70 @@ pub struct ScanState {
 mod tests {
     use super::*;
 
-    #[test]
-    fn leads_to_rules_within_their_depth() {
-        let mut builder = PrefilterBuilder::default();
-        builder.add(b"abc", false, 1, None);
-        builder.add(b"abc", false, 2, Some(3));
-        builder.add(b"ABC", true, 3, None);
-        assert!(!builder.is_empty());
-        let prefilter = builder.build().unwrap();
-        assert_eq!(prefilter.patterns(), 2);
+    fn fast(bytes: &[u8], nocase: bool, bounds: Bounds) -> FastPattern {
+        FastPattern { buffer: None, bytes: bytes.to_vec(), nocase, bounds, longest: None }
+    }
+
+    fn up_to(end: u32) -> Bounds {
+        Bounds { start: 0, end }
+    }
+
+    fn candidates(prefilter: &Prefilter, data: &[u8], offset: u64) -> Vec<u32> {
         let mut scan = ScanState::default();
         prefilter.fit(&mut scan.scratch).unwrap();
         let mut candidates = Vec::new();
-        prefilter.scan(b"abc", 0, &mut scan, &mut candidates);
+        prefilter.scan(data, offset, &mut scan, &mut candidates);
         candidates.sort_unstable();
-        assert_eq!(candidates, [1, 2, 3]);
-        candidates.clear();
-        prefilter.scan(b"xabc", 0, &mut scan, &mut candidates);
-        candidates.sort_unstable();
-        assert_eq!(candidates, [1, 3]);
+        candidates.dedup();
+        candidates
+    }
+
+    #[test]
+    fn leads_to_rules_within_their_depth() {
+        let mut builder = PrefilterBuilder::default();
+        builder.add(&fast(b"abc", false, Bounds::ANYWHERE), 1);
+        builder.add(&fast(b"abc", false, up_to(3)), 2);
+        builder.add(&fast(b"ABC", true, Bounds::ANYWHERE), 3);
+        builder.add(&fast(b"abc", false, up_to(4)), 4);
+        assert!(!builder.is_empty());
+        let prefilter = builder.build().unwrap();
+        assert_eq!(candidates(&prefilter, b"abc", 0), [1, 2, 3, 4]);
+        assert_eq!(candidates(&prefilter, b"xabc", 0), [1, 3, 4]);
+        assert_eq!(candidates(&prefilter, b"abc", 1), [1, 3, 4], "data[0] is the buffer's second byte");
+        assert_eq!(candidates(&prefilter, b"xxABC", 0), [3]);
+    }
+
+    #[test]
+    fn every_way_finds_what_a_plain_search_finds() {
+        // Enough of each kind that none goes with the rest.
+        let mut builder = PrefilterBuilder::default();
+        let mut wanted = Vec::new();
+        for n in 0..56u32 {
+            let bytes = format!("pat{n:02}x");
+            let (bounds, longest) = match n % 4 {
+                0 => (Bounds { start: 2, end: 8 }, None),
+                1 => (Bounds { start: 0, end: 30 + n }, None),
+                2 => (Bounds::ANYWHERE, Some(100 + n)),
+                _ => (Bounds::ANYWHERE, None),
+            };
+            builder.add(&FastPattern { longest, ..fast(bytes.as_bytes(), n % 8 < 4, bounds) }, n);
+            wanted.push((bytes, bounds, longest));
+        }
+        let prefilter = builder.build().unwrap();
+        assert_eq!(prefilter.searches.len(), 3);
+        for at in [0usize, 2, 30, 60, 90, 300] {
+            for (n, (bytes, bounds, longest)) in (0u32..).zip(&wanted) {
+                let mut data = vec![b'.'; 400];
+                data[at..at + bytes.len()].copy_from_slice(bytes.as_bytes());
+                data.truncate(at + bytes.len() + 3);
+                let found = candidates(&prefilter, &data, 0);
+                let inside = at as u32 >= bounds.start && (at + bytes.len()) as u32 <= bounds.end;
+                if inside && longest.is_none_or(|longest| data.len() as u32 <= longest) {
+                    assert_eq!(found, [n], "{bytes} at {at}");
+                } else if let Some(other) = found.first() {
+                    assert_eq!(*other, n, "led by a bound less strict than the rule's");
+                }
+            }
+        }
     }
 }

@@ -189,8 +189,23 @@ pub struct FastPattern {
     pub buffer: Option<usize>,
     pub bytes: Vec<u8>,
     pub nocase: bool,
-    /// Where it ends at the latest, when the rule's content says so (absolute only).
-    pub max_end: Option<u32>,
+    /// Where in the buffer it may stand.
+    pub bounds: Bounds,
+    /// Longer data cannot match the rule.
+    pub longest: Option<u32>,
+}
+
+/// The stretch of a buffer in which a literal must lie whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Bounds {
+    /// Its first byte stands here or behind.
+    pub start: u32,
+    /// Its last byte stands before this offset.
+    pub end: u32,
+}
+
+impl Bounds {
+    pub const ANYWHERE: Bounds = Bounds { start: 0, end: u32::MAX };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -337,6 +352,8 @@ pub struct Rule {
     /// Contents and friends without a sticky buffer.
     pub payload: Option<Program>,
     /// The payload program is tried on single packets / on the reassembled stream (Suricata manual, "tcp" rules).
+    /// The least and greatest payload that dsize allows.
+    pub payload_len: (u32, u32),
     pub payload_on_packet: bool,
     pub payload_on_stream: bool,
     pub buffers: Vec<BufferTest>,
@@ -398,6 +415,7 @@ impl Rule {
             flow: FlowCondition::default(),
             packet_tests: Vec::new(),
             payload: None,
+            payload_len: (0, u32::MAX),
             payload_on_packet: false,
             payload_on_stream: false,
             buffers: Vec::new(),

@@ -87,7 +87,7 @@ impl TxGroups {
                             for (number, _) in &members {
                                 let rule = rules.get(*number as usize);
                                 if let Some(fast) = rule.and_then(|r| r.fast_pattern.as_ref()) {
-                                    builder.add(&fast.bytes, fast.nocase, *number, fast.max_end);
+                                    builder.add(fast, *number);
                                 }
                             }
                             let built =

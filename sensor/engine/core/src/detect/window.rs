@@ -68,12 +68,14 @@ impl Windows {
 #[cfg(test)]
 mod tests {
     use super::super::prefilter::PrefilterBuilder;
+    use super::super::rule::{Bounds, FastPattern};
     use super::*;
 
     #[test]
     fn bytes_are_scanned_once_and_lead_while_they_stand() {
         let mut builder = PrefilterBuilder::default();
-        builder.add(b"needle", false, 7, None);
+        let (bytes, bounds) = (b"needle".to_vec(), Bounds::ANYWHERE);
+        builder.add(&FastPattern { buffer: None, bytes, nocase: false, bounds, longest: None }, 7);
         let prefilter = builder.build().unwrap();
         let mut scan = ScanState::default();
         prefilter.fit(&mut scan.scratch).unwrap();

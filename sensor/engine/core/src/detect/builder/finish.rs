@@ -6,6 +6,7 @@ use crate::detect::buffers;
 use crate::detect::diagnostic::Refusal;
 use crate::detect::fast_pattern::{self, Ask, Candidate};
 use crate::detect::keywords;
+use crate::detect::program::number::NumberTest;
 use crate::detect::program::search::Literal;
 use crate::detect::program::{Amount, Content, Op, Program};
 use crate::detect::rule::*;
@@ -34,7 +35,15 @@ impl RuleBuilder<'_> {
             if let Err(refusal) = check_contents(&list, &items, self.dsize_max) {
                 return Err(vec![(Some(list.option), refusal)]);
             }
-            let (ops, found) = compile(items);
+            let (ops, mut found) = compile(items);
+            // A buffer of a fixed length that is the content's own holds nothing else.
+            let exact = ops.iter().find_map(|op| match op {
+                Op::Size(NumberTest::Equal(size)) => u32::try_from(*size).ok(),
+                _ => None,
+            });
+            for candidate in found.iter_mut().filter(|_| exact.is_some()) {
+                candidate.bounds.end = candidate.bounds.end.min(exact.unwrap_or(u32::MAX));
+            }
             if ops.len() > OPS_MAX {
                 let refusal =
                     Refusal::error(format!("more than {OPS_MAX} tests on one buffer"), "split the rule");
@@ -94,6 +103,9 @@ impl RuleBuilder<'_> {
         }
         self.place_payload(has_absolute);
         self.rule.fast_pattern = fast_pattern::choose(candidates);
+        if let Some(fast) = self.rule.fast_pattern.as_mut().filter(|f| f.buffer.is_none()) {
+            fast.longest = Some(self.rule.payload_len.1).filter(|longest| *longest != u32::MAX);
+        }
         Ok((self.rule, self.warnings))
     }
 
@@ -187,18 +199,19 @@ fn candidate(draft: &ContentDraft) -> Candidate {
         _ => None,
     };
     let relative = draft.is_relative();
-    let min_start = if relative { None } else { fixed(draft.offset) };
-    let max_end = if relative || matches!(draft.offset, Some(Amount::Variable(_))) {
-        None
+    let bounds = if relative || matches!(draft.offset, Some(Amount::Variable(_))) {
+        Bounds::ANYWHERE
     } else {
-        fixed(draft.depth).map(|depth| depth.saturating_add(min_start.unwrap_or(0)))
+        let start = fixed(draft.offset).unwrap_or(0);
+        let end = fixed(draft.depth).map_or(u32::MAX, |depth| start.saturating_add(depth));
+        Bounds { start, end }
     };
     Candidate {
         buffer: None,
         bytes: draft.bytes.clone(),
         nocase: draft.nocase,
         ask: draft.ask,
-        max_end,
+        bounds,
         weak_buffer: false,
     }
 }

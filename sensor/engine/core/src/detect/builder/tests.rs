@@ -54,7 +54,7 @@ fn the_prefilter_gets_the_best_literal() {
     assert_eq!((fast.buffer, fast.bytes.as_slice()), (Some(1), &b"payload"[..]));
     let r = ok("alert tcp any any -> any any (content:\"abc\"; offset:4; depth:8; content:!\"longer than it\"; sid:1;)");
     let fast = r.fast_pattern.unwrap();
-    assert_eq!(fast.max_end, Some(12));
+    assert_eq!(fast.bounds.end, 12);
     assert!(ok("alert tcp any any -> any any (content:!\"abc\"; sid:1;)").fast_pattern.is_none());
 }
 
