@@ -49,9 +49,7 @@ pub struct XbitTable {
 
 impl XbitTable {
     fn shard<T>(&self, key: &(Bit, Subject), work: impl FnOnce(&mut Shard) -> T) -> Option<T> {
-        let mut hasher = self.hasher.build_hasher();
-        key.hash(&mut hasher);
-        let shard = self.shards.get(hasher.finish() as usize % SHARDS)?;
+        let shard = self.shards.get(self.hasher.hash_one(key) as usize % SHARDS)?;
         let mut guard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         Some(work(&mut guard))
     }
