@@ -4,7 +4,7 @@
 use crate::decode::Addr;
 use crate::time::Timestamp;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
 /// What a bit hangs on.
