@@ -81,8 +81,8 @@ flow-memory: setup ## bytes of memory per idle TCP flow
 parity: setup ## the same alerts? Suricata and Hải Đăng on PARITY_PCAP (files, folders) and PARITY_RULES
 	$(PY) tests/bench/parity.py --pcap $(PARITY_PCAP) --rules $(PARITY_RULES)
 
-docs: setup ## docs/configuration.md, keywords.md and protocols.md anew from their tables
-	$(PY) -m sensor.config.manual > docs/configuration.md
+docs: setup ## docs/configuration.md, keywords.md, protocols.md and lint.md anew from their tables
+	$(PY) -m sensor.config.manual > docs/configuration.md && $(PY) -m sensor.rules.lint.manual > docs/lint.md
 	$(PY) -m sensor.cli keywords --docs > docs/keywords.md && $(PY) -m sensor.cli protocols --docs > docs/protocols.md
 
 check: ## what CI runs

@@ -99,3 +99,9 @@ def protocols() -> str:
 
 def lint_buffers() -> str:
     """The sticky buffers as JSON: [{name, protocol, direction, doc}]."""
+
+def floor(config: str, ruleset: Ruleset, path: str) -> dict[str, int]:
+    """What a capture costs at least, for the benchmark: {packets, bytes, read_ns, decode_ns, scan_ns, scans,
+    scanned_bytes}. Nanoseconds of this thread's processor time: reading alone, reading and decoding, and both with
+    one search of each payload.
+    """

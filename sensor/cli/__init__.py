@@ -29,7 +29,7 @@ from sensor.errors import (
     one_line,
 )
 
-COMMANDS = ("replay", "rules", "sensor", "centre", "keywords", "protocols")
+COMMANDS = ("replay", "compare", "rules", "sensor", "centre", "keywords", "protocols")
 """The commands, in the order of the help: each is the module of that name in this folder."""
 
 _EPILOG = (
@@ -45,7 +45,7 @@ class Command(Protocol):
     HELP: str
     HELP_VI: str
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...  # may set parser.epilog
     def run(self, args: argparse.Namespace) -> int: ...
 
 

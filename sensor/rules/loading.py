@@ -7,9 +7,11 @@ rule does is not known here.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sensor.config import Config
@@ -22,22 +24,37 @@ if TYPE_CHECKING:
 
 
 def load(
-    config: Config, *, only: Sequence[str] = (), extra: Sequence[str] = (), validate_only: bool = False
+    config: Config,
+    *,
+    only: Sequence[str] = (),
+    extra: Sequence[str] = (),
+    validate_only: bool = False,
+    read: list[RawRule] | None = None,
 ) -> tuple[Ruleset, RuleReport]:
     """The ruleset of the configured rules; `only` replaces them (-S), `extra` comes on top (-s); both are
     file patterns.
 
-    validate_only: check each rule, and leave out what only detection needs. Raises UserError for files of
+    validate_only: check each rule, and leave out what only detection needs. read: gets the rules as they were
+    given to the engine. Raises UserError for files of
     `only` and `extra` that cannot be read; configured ones are warnings.
     """
     from sensor._engine import Ruleset
 
     report = RuleReport()
-    files = sources.find(only) if only else sources.find(config.rule_patterns(), report.warnings)
+    signed: dict[Path, str] = {}
+    if only:
+        files = sources.find(only)
+    elif publisher := config.text("haidang.rules-publisher"):
+        signed = _signed(config.rule_patterns(), Path(publisher))
+        files = list(signed)
+    else:
+        files = sources.find(config.rule_patterns(), report.warnings)
     named = sources.find(extra)
-    required = set(named) | (set(files) if only else set())
-    rules = read_files(dict.fromkeys([*files, *named]), config, report, required)
+    required = set(named) | (set(files) if only or signed else set())
+    rules = read_files(dict.fromkeys([*files, *named]), config, report, required, signed)
     rules = without_duplicates(rules, report.findings)
+    if read is not None:
+        read += rules
     ruleset = Ruleset.compile(config.engine_json(), rules, validate_only)
     for finding in from_engine(ruleset.diagnostics):
         if finding.severity == "warning" and not finding.sid:  # about a line of threshold.config, no rule
@@ -50,13 +67,34 @@ def load(
     return ruleset, report
 
 
+def _signed(folders: Sequence[str], publisher: Path) -> dict[Path, str]:
+    """The rule files of bundles whose signatures hold, each with the SHA-256 that was signed. Raises
+    UserError for anything else that `rule-files` names: with a publisher nothing unsigned is loaded.
+    """
+    from sensor.rules.update import bundle  # brings the cryptography, which others need not wait for
+
+    public = bundle.load_public(publisher)
+    found: dict[Path, str] = {}
+    for folder in map(Path, folders):
+        manifest = bundle.verify(folder, public)
+        found |= {folder / file.name: file.sha256 for file in manifest.files if file.name.endswith(".rules")}
+    return found
+
+
 def read_files(
-    files: dict[Path, None], config: Config, report: RuleReport, required: set[Path]
+    files: dict[Path, None],
+    config: Config,
+    report: RuleReport,
+    required: set[Path],
+    signed: Mapping[Path, str] = MappingProxyType({}),
 ) -> list[RawRule]:
-    """The rules of the files in order. An unreadable file is a UserError if required, else a warning."""
+    """The rules of the files in order. An unreadable file is a UserError if required, else a warning.
+
+    signed: the SHA-256 that these files must have at the moment they are read.
+    """
     variables = config.variables
     rules: list[RawRule] = []
-    with _no_cycles_made():
+    with no_cycles_made():
         for path in files:
             try:
                 data = sources.read(path)
@@ -65,10 +103,12 @@ def read_files(
                     raise
                 report.warnings.append(str(error))
                 continue
+            if path in signed and hashlib.sha256(data).hexdigest() != signed[path]:
+                raise UserError("is not what was signed", where=path, fix="fetch the bundle again")
             found = text.parse(data, str(path), variables)
             rules += found.rules
             report.findings += found.findings
-            report.files += 1
+            report.names.append(str(path))
     return rules
 
 
@@ -114,7 +154,7 @@ def _whole(value: str) -> int:
 
 
 @contextmanager
-def _no_cycles_made() -> Iterator[None]:
+def no_cycles_made() -> Iterator[None]:
     """Millions of tuples, none in a cycle: the cyclic collector would walk them again and again for a third
     of the time.
     """

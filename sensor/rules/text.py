@@ -149,6 +149,11 @@ def _rule(line: _Line, name: str, variables: Variables, findings: list[Finding])
     )  # fmt: skip
 
 
+def header_words(text: str) -> list[str]:
+    """The seven words of a header that was read before, as they are written."""
+    return _header(text, text.find("("))
+
+
 def _header(text: str, end: int) -> list[str]:
     words = text[:end].split()
     if len(words) != 7 and ("[" in text[:end] or "!" in words):

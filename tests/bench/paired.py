@@ -34,8 +34,9 @@ import paired_chart
 import stages
 import tables
 from figures import Sensor, Stages, ratios
-from parity import Alerts, Comparison, alerts_of
 from runs import HAIDANG, RunError, environment, execute, write_json
+
+from sensor.desk.alerts import Alerts, Comparison, alerts_of
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))

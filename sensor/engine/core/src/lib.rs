@@ -13,6 +13,7 @@ pub mod direction;
 pub mod dispatch;
 pub mod event;
 pub mod files;
+pub mod floor;
 pub mod flow;
 pub mod json;
 pub mod listing;

@@ -44,6 +44,7 @@ pub const WEAK_BUFFERS: &[&str] = &[
 pub const PATTERN_MAX_BYTES: usize = 64;
 
 /// A single byte is in nearly everything: finding it costs more than trying the rule, and slows the search for the others.
+/// At one place it may serve: to look there costs nothing.
 const PATTERN_MIN_BYTES: usize = 2;
 
 /// How selective a pattern is: rare bytes count more, repeated bytes hardly at all.
@@ -71,7 +72,9 @@ pub fn strength(bytes: &[u8]) -> u32 {
 
 /// The best of `candidates`.
 pub fn choose(candidates: Vec<Candidate>) -> Option<FastPattern> {
-    let serving = candidates.into_iter().filter(|c| c.bytes.len() >= PATTERN_MIN_BYTES);
+    let anchored =
+        |c: &Candidate| c.bounds.end.checked_sub(c.bounds.start) == u32::try_from(c.bytes.len()).ok();
+    let serving = candidates.into_iter().filter(|c| c.bytes.len() >= PATTERN_MIN_BYTES || anchored(c));
     let best = serving.max_by_key(|c| {
         let asked = c.ask != Ask::No;
         (asked, c.buffer.is_some(), !c.weak_buffer, strength(&c.bytes))

@@ -352,6 +352,8 @@ pub struct Rule {
     /// Contents and friends without a sticky buffer.
     pub payload: Option<Program>,
     /// The payload program is tried on single packets / on the reassembled stream (Suricata manual, "tcp" rules).
+    /// The least and greatest payload that dsize allows.
+    pub payload_len: (u32, u32),
     pub payload_on_packet: bool,
     pub payload_on_stream: bool,
     pub buffers: Vec<BufferTest>,
@@ -413,6 +415,7 @@ impl Rule {
             flow: FlowCondition::default(),
             packet_tests: Vec::new(),
             payload: None,
+            payload_len: (0, u32::MAX),
             payload_on_packet: false,
             payload_on_stream: false,
             buffers: Vec::new(),

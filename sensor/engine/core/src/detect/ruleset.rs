@@ -6,6 +6,7 @@
 use super::buffers;
 use super::dataset::Dataset;
 use super::frame_groups::FrameGroups;
+use super::gate::Gate;
 use super::names::Names;
 use super::packet_groups::PacketGroups;
 use super::prefilter::ScanState;
@@ -19,6 +20,8 @@ use std::sync::Arc;
 /// Rules with their prefilters.
 pub struct Ruleset {
     pub rules: Vec<Rule>,
+    /// By rule number.
+    pub gates: Vec<Gate>,
     /// Members of EVE's `alert` object that never change, by rule number.
     pub alert_json: Vec<Box<[u8]>>,
     pub packet: PacketGroups,
@@ -38,9 +41,11 @@ impl Ruleset {
         let packet = PacketGroups::build(&rules)?;
         let tx = TxGroups::build(&rules)?;
         let frame = FrameGroups::build(&rules)?;
+        let gates = rules.iter().map(Gate::new).collect();
         let alert_json = rules.iter().map(alert_json).collect();
         Ok(Ruleset {
             rules,
+            gates,
             alert_json,
             packet,
             tx,

@@ -1,6 +1,7 @@
 //! One packet meets the ruleset: prefilter, evaluation, transactions, then thresholds and the order of alerts.
 
 use super::eval::{Match, Scene};
+use super::gate::Outside;
 use super::lua::{LuaCounters, Scripts};
 use super::packet_groups::Class;
 use super::prefilter::{Prefilter, ScanState};
@@ -160,12 +161,14 @@ impl Detector {
         self.candidates.dedup();
         self.payload_led.clear();
         let led = &mut self.payload_led;
+        let outside = Outside::new(packet, flow.is_some(), dir);
         self.candidates.retain(|number| {
-            let led_here = rules.rule(*number).is_some_and(Rule::is_app);
-            if led_here {
+            let Some(gate) = rules.gates.get(*number as usize) else { return false };
+            if gate.is_app() {
                 led.push(*number);
+                return false;
             }
-            !led_here
+            outside.passes(gate)
         });
         self.counters.candidates = self.counters.candidates.saturating_add(self.candidates.len() as u64);
     }

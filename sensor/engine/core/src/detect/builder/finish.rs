@@ -104,7 +104,7 @@ impl RuleBuilder<'_> {
         self.place_payload(has_absolute);
         self.rule.fast_pattern = fast_pattern::choose(candidates);
         if let Some(fast) = self.rule.fast_pattern.as_mut().filter(|f| f.buffer.is_none()) {
-            fast.longest = self.payload_max.and_then(|max| u32::try_from(max).ok());
+            fast.longest = Some(self.rule.payload_len.1).filter(|longest| *longest != u32::MAX);
         }
         Ok((self.rule, self.warnings))
     }
