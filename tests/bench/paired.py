@@ -120,7 +120,9 @@ def bench(args: argparse.Namespace, folder: Path) -> int:
                 f"packets {full.cpu_seconds - start.cpu_seconds:6.2f} s CPU",
                 flush=True,
             )
-    alerts = [written(outputs[sensor.name] / "eve.json", sensor.events) for sensor in (ours, theirs)]
+    alerts = [
+        written(outputs[sensor.name] / "eve.json", sensor.events, pcap.name) for sensor in (ours, theirs)
+    ]
     found = stages.measure(pcap, rules, conf, data, args.runs, args.checksums)
     comparison = Comparison(*alerts)
     print(f"\n{tables.sensor_table([ours, theirs])}\n\n{tables.ratio_table(ours, theirs)}")
@@ -168,12 +170,12 @@ def run(into: list[Any], command: str, places: dict[str, Path], fresh: tuple[Pat
     into.append(execute(words, places["out"] / "console.txt"))
 
 
-def written(eve: Path, events: Counter[str]) -> Alerts:
+def written(eve: Path, events: Counter[str], capture: str) -> Alerts:
     """Counts the events of a file by type, and returns its alerts."""
     with eve.open(encoding="utf-8") as lines:
         events.update(json.loads(line)["event_type"] for line in lines)
     with eve.open(encoding="utf-8") as lines:
-        return alerts_of((line for line in lines if '"event_type":"alert"' in line), "")
+        return alerts_of((line for line in lines if '"event_type":"alert"' in line), capture)
 
 
 def one_capture(args: argparse.Namespace) -> Path:
