@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ def write_json(path: Path, record: object) -> None:
 
     def plain(value: object) -> object:
         if is_dataclass(value) and not isinstance(value, type):
-            return vars(value)
+            return {field.name: getattr(value, field.name) for field in fields(value)}
         return str(value)
 
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,5 +22,6 @@ pub mod replay;
 mod setting;
 pub mod stage_clock;
 pub mod stream;
+pub mod team;
 pub mod time;
 pub mod worker;

@@ -44,6 +44,10 @@ pub fn compile(document: &Value, raw: &[RawRule], validate_only: bool) -> Result
     }
     diagnostics.extend(threshold_config::apply(document, &mut rules));
     let loaded = rules.len();
+    if shared.scripts > 0 {
+        // Scripts may add to any.
+        shared.datasets.all().iter().for_each(|set| set.will_change());
+    }
     let mut ruleset = Ruleset::build(
         if validate_only { Vec::new() } else { rules },
         Names::new(&shared),

@@ -373,6 +373,8 @@ pub struct Rule {
     pub bits_set: Vec<u32>,
     pub bits_read: Vec<u32>,
     pub fast_pattern: Option<FastPattern>,
+    /// The literal by which it is found in single packets, where another serves better there.
+    pub packet_pattern: Option<FastPattern>,
     /// (type, value), e.g. ("cve", "2021-44228").
     pub references: Vec<String>,
     /// In the order written: ("created_at", "2024_01_01").
@@ -430,6 +432,7 @@ impl Rule {
             bits_set: Vec::new(),
             bits_read: Vec::new(),
             fast_pattern: None,
+            packet_pattern: None,
             references: Vec::new(),
             metadata: Vec::new(),
             target_src: None,
@@ -469,6 +472,11 @@ impl Rule {
         self.payload.is_some()
             && self.fast_pattern.as_ref().is_some_and(|fast| fast.buffer.is_none())
             && self.arrow != Arrow::Transaction
+    }
+
+    /// The pattern to look for in single packets. A rule about transactions that a payload pattern leads to has but one.
+    pub fn packet_lead(&self) -> Option<&FastPattern> {
+        self.packet_pattern.as_ref().filter(|_| !self.is_app()).or(self.fast_pattern.as_ref())
     }
 
     /// Whether the rule looks at transactions.

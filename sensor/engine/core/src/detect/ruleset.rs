@@ -32,6 +32,8 @@ pub struct Ruleset {
     /// What events call flowbits and variables.
     pub names: Arc<Names>,
     pub datasets: Vec<Arc<Dataset>>,
+    /// Some rule tags hosts.
+    pub tags_hosts: bool,
 }
 
 impl Ruleset {
@@ -43,6 +45,7 @@ impl Ruleset {
         let frame = FrameGroups::build(&rules)?;
         let gates = rules.iter().map(Gate::new).collect();
         let alert_json = rules.iter().map(alert_json).collect();
+        let tags_hosts = rules.iter().flat_map(|rule| &rule.tags).any(|tag| tag.host_src.is_some());
         Ok(Ruleset {
             rules,
             gates,
@@ -53,6 +56,7 @@ impl Ruleset {
             files: FileWants::default(),
             names: Arc::new(names),
             datasets,
+            tags_hosts,
         })
     }
 

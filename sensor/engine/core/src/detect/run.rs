@@ -7,7 +7,7 @@ use super::packet_groups::Class;
 use super::prefilter::{Prefilter, ScanState};
 use super::rule::{Action, Rule};
 use super::ruleset::Ruleset;
-use super::tag::Hosts;
+use super::tag;
 use super::threshold::{is_suppressed, Thresholds};
 use crate::app::frames::FrameFacts;
 use crate::decode::{Origin, Packet};
@@ -48,7 +48,6 @@ pub struct Detector {
     pub(super) hits: Vec<Hit>,
     pub(super) scripts: Scripts,
     thresholds: Thresholds,
-    tags: Hosts,
     /// The packet in hand belongs to a session or host that a rule tagged.
     pub tagged: bool,
     /// Suricata's `packet-alert-max`.
@@ -67,7 +66,6 @@ impl Detector {
             hits: Vec::new(),
             scripts: Scripts::new(&rules.names, &rules.datasets),
             thresholds: Thresholds::default(),
-            tags: Hosts::default(),
             tagged: false,
             alerts_per_packet,
             counters: DetectCounters::default(),
@@ -107,10 +105,10 @@ impl Detector {
             self.frames(rules, packet, flow, dir);
         }
         self.settle(rules, packet, flow.as_deref_mut());
-        self.tagged = self.tags.packet(packet, flow.as_deref_mut());
+        self.tagged = tag::packet(packet, flow.as_deref_mut(), rules.tags_hosts);
         for hit in &self.hits {
             for tag in rules.rule(hit.rule).map_or(&[][..], |r| &r.tags) {
-                self.tags.alerted(hit.rule, tag, packet, flow.as_deref_mut());
+                tag::alerted(hit.rule, tag, packet, flow.as_deref_mut());
             }
         }
         &self.hits

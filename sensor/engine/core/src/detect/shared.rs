@@ -7,7 +7,6 @@ use super::header;
 use super::lua;
 use super::reputation::Reputation;
 use super::rule::{AddrSet, PortSet};
-use super::xbits::XbitTable;
 use crate::app::digest::FileWants;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -54,9 +53,6 @@ pub struct Shared {
     pub flowints: Interner,
     /// Variables captured by pcre or read by flowvar.
     pub flowvars: Interner,
-    pub xbits: Interner,
-    /// xbits and hostbits at run time.
-    pub xbit_table: Arc<XbitTable>,
     pub datasets: Datasets,
     /// What `iprep` looks up.
     pub reputation: Arc<Reputation>,

@@ -102,6 +102,9 @@ impl RuleBuilder<'_> {
             return Err(vec![(None, refusal)]);
         }
         self.place_payload(has_absolute);
+        if self.rule.payload_on_packet && self.rule.payload_on_stream {
+            self.rule.packet_pattern = fast_pattern::choose_placed(&candidates);
+        }
         self.rule.fast_pattern = fast_pattern::choose(candidates);
         if let Some(fast) = self.rule.fast_pattern.as_mut().filter(|f| f.buffer.is_none()) {
             fast.longest = Some(self.rule.payload_len.1).filter(|longest| *longest != u32::MAX);
