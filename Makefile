@@ -70,7 +70,7 @@ bench-singles: setup ## the same on the captures of SINGLES joined to one
 	    --laps $(SINGLES_LAPS) --name bench-singles
 
 bench-workers: setup ## one worker and two on BENCH_PCAP: as fast by the clock as two should be, the same events
-	$(PY) tests/bench/workers.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --runs $(BENCH_PAIRS) --out $(BENCH_OUT)
+	$(PY) tests/bench/workers.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --out $(BENCH_OUT)
 
 soak: setup ## BENCH_PCAP again and again for SOAK_SECONDS: memory stays flat after the first minute
 	$(PY) tests/bench/soak.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --seconds $(SOAK_SECONDS) --out $(BENCH_OUT)

@@ -37,9 +37,10 @@ class Sensor:
         return Spread.of([seconds * 1e6 / self.packets for seconds in self.packet_seconds])
 
     @property
-    def packets_per_second(self) -> float:
-        """Packets per CPU second, by the median."""
-        return 1e6 / max(self.us_per_packet.median, 1e-6)
+    def packets_per_second(self) -> float | None:
+        """Packets per CPU second, by the median; None when they cost less than could be measured."""
+        cost = self.us_per_packet.median
+        return 1e6 / cost if cost > 0 else None
 
     @property
     def peak_bytes(self) -> Spread:
@@ -111,6 +112,6 @@ class Stages:
         return {name: after - before for name, before, after in zip(FLOOR, values, values[1:], strict=False)}
 
     @property
-    def times_floor(self) -> float:
-        """The replay without timing by the whole floor."""
-        return self.plain_total / max(self.floor["scan"], 1e-9)
+    def times_floor(self) -> float | None:
+        """The replay without timing by the whole floor; None when that took less than could be measured."""
+        return self.plain_total / self.floor["scan"] if self.floor["scan"] > 0 else None

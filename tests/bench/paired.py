@@ -26,7 +26,7 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import captures
 import join
@@ -36,10 +36,11 @@ import tables
 from figures import Sensor, Stages, ratios
 from runs import HAIDANG, RunError, environment, execute, write_json
 
-from sensor.desk.alerts import Alerts, Comparison, alerts_of
-
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
+
+if TYPE_CHECKING:
+    from sensor.desk.alerts import Alerts, Comparison
 
 CONFIGURATION = Path(__file__).with_name("paired.yaml")
 OURS = f"{HAIDANG} replay -c {{conf}} -r {{pcap}} -S {{rules}} -l {{out}} --data-dir {{data}}"
@@ -91,6 +92,8 @@ def main() -> int:
 
 def bench(args: argparse.Namespace, folder: Path) -> int:
     """Runs the pairs, prints the tables and writes the record."""
+    from sensor.desk.alerts import Comparison
+
     record: dict[str, Any] = environment()
     pcap, rules = one_capture(args), one_file(args.rules, folder)
     conf, one_frame = folder / "paired.yaml", folder / "one-frame.pcap"
@@ -120,7 +123,9 @@ def bench(args: argparse.Namespace, folder: Path) -> int:
                 f"packets {full.cpu_seconds - start.cpu_seconds:6.2f} s CPU",
                 flush=True,
             )
-    alerts = [written(outputs[sensor.name] / "eve.json", sensor.events) for sensor in (ours, theirs)]
+    alerts = [
+        written(outputs[sensor.name] / "eve.json", sensor.events, pcap.name) for sensor in (ours, theirs)
+    ]
     found = stages.measure(pcap, rules, conf, data, args.runs, args.checksums)
     comparison = Comparison(*alerts)
     print(f"\n{tables.sensor_table([ours, theirs])}\n\n{tables.ratio_table(ours, theirs)}")
@@ -168,12 +173,14 @@ def run(into: list[Any], command: str, places: dict[str, Path], fresh: tuple[Pat
     into.append(execute(words, places["out"] / "console.txt"))
 
 
-def written(eve: Path, events: Counter[str]) -> Alerts:
+def written(eve: Path, events: Counter[str], capture: str) -> Alerts:
     """Counts the events of a file by type, and returns its alerts."""
+    from sensor.desk.alerts import alerts_of
+
     with eve.open(encoding="utf-8") as lines:
         events.update(json.loads(line)["event_type"] for line in lines)
     with eve.open(encoding="utf-8") as lines:
-        return alerts_of((line for line in lines if '"event_type":"alert"' in line), "")
+        return alerts_of((line for line in lines if '"event_type":"alert"' in line), capture)
 
 
 def one_capture(args: argparse.Namespace) -> Path:

@@ -19,7 +19,7 @@ def sensor_table(sensors: Sequence[Sensor]) -> str:
 
     row("", [sensor.name for sensor in sensors])
     row("CPU µs per packet", [_spread(s.us_per_packet, 2) for s in sensors])
-    row("packets per CPU second", [f"{s.packets_per_second:,.0f}" for s in sensors])
+    row("packets per CPU second", [_number(s.packets_per_second, 0) for s in sensors])
     row("CPU s, packets alone", [_spread(Spread.of(s.packet_seconds), 2) for s in sensors])
     row("peak memory, MiB", [_spread(s.peak_bytes, 0, 1 / MIB) for s in sensors])
     row("start-up cold, wall s", [_spread(s.start_wall(cold=True), 2) for s in sensors])
@@ -67,8 +67,12 @@ def stage_table(found: Stages) -> str:
     lines += [f"  {name:26}{cost:8.0f}" for name, cost in found.floor_steps.items()]
     scans = f"{found.scans:,} scans of {found.scanned_bytes:,} bytes, {found.packets:,} packets"
     lines.append(f"{'floor, all':28}{found.floor['scan']:8.0f}  ({scans})")
-    lines.append(f"{'all by floor':28}{found.times_floor:7.2f}×")
+    lines.append(f"{'all by floor':28}{_number(found.times_floor, 2):>7}×")
     return "\n".join(lines)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "?" if value is None else f"{value:,.{digits}f}"
 
 
 def _warm(sensor: Sensor, spread: Spread) -> str:

@@ -2,9 +2,10 @@
 
     python tests/bench/workers.py --pcap FILE|FOLDER… --rules FILE… [--workers 1 2] [--runs N] [--out FOLDER]
 
-For each number of workers and each round: wall seconds of a capture less those of a capture with one frame
-(start-up, output files and all), by that packets a second. The reader is part of it. The first number of
-workers is what the others are compared with, round by round.
+The rules are loaded once. Then, round by round, the capture is replayed with each number of workers, and its
+events are written as `haidang replay` writes them. The clock runs from the start of the workers until the
+files are closed: reading and writing are in it, loading is not. The first number of workers is what the
+others are compared with.
 
 Every number of workers must write the same events, sorted; of the stats event only its counters count, as it
 tells when it was written.
@@ -18,38 +19,43 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import shutil
 import sys
 import tempfile
+import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import captures
-from paired import CONFIGURATION, OURS, one_capture, one_file, run
-from runs import Run, RunError, Spread, environment, write_json
+from paired import CONFIGURATION, one_capture
+from runs import Spread, environment, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+if TYPE_CHECKING:
+    from sensor._engine import Ruleset
+    from sensor.config import Config
+
+BATCH_WAIT_SECONDS = 0.2
 EXIT_BELOW, EXIT_CANNOT_RUN = 1, 2
 
 
 @dataclass
 class Workers:
-    """A number of workers and its runs, one of each kind a round."""
+    """A number of workers, and the seconds it took round by round."""
 
     number: int
     packets: int
-    start: list[Run] = field(default_factory=list)
-    full: list[Run] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
 
     @property
     def rates(self) -> list[float]:
-        """Packets a second by the clock, round by round."""
-        times = (
-            full.wall_seconds - start.wall_seconds for full, start in zip(self.full, self.start, strict=True)
-        )
-        return [self.packets / max(seconds, 1e-3) for seconds in times]
+        """Packets a second."""
+        return [self.packets / seconds for seconds in self.seconds]
 
 
 def speed_up(one: Workers, more: Workers) -> Spread:
@@ -88,7 +94,7 @@ def told(differences: list[str], file: Path) -> str:
     return f"{len(differences)} lines DIFFER ({dict(kinds.most_common())}), see {file}"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -97,56 +103,65 @@ def main() -> int:
     add("--pcap", type=Path, nargs="+", required=True, help="a capture; several, or folders, are joined")
     add("--rules", type=Path, nargs="+", required=True, help="the rule files")
     add("--workers", type=int, nargs="+", default=[1, 2], help="numbers of workers (default 1 2)")
-    add("--runs", type=int, default=3, help="rounds (default 3)")
+    add("--runs", type=int, default=9, help="rounds (default 9)")
     add("--laps", type=int, default=1, help="how often the capture is repeated, for longer runs")
     add("--at-least", type=float, default=1.7, help="the smallest ratio that passes (default 1.7)")
     add("--out", type=Path, default=Path("bench-out"), help="where figures go (default bench-out)")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     args.together = 1
     for path in (*args.pcap, *args.rules):
         if not path.exists():
             print(f"workers: {path} is not there", file=sys.stderr)
             return EXIT_CANNOT_RUN
     with tempfile.TemporaryDirectory(prefix="haidang-workers-") as folder:
-        try:
-            return bench(args, Path(folder))
-        except RunError as error:
-            print(f"workers: {error}", file=sys.stderr)
-            return EXIT_CANNOT_RUN
+        return bench(args, Path(folder))
+
+
+def replay(config: Config, ruleset: Ruleset, pcap: Path, workers: int, out: Path) -> float:
+    """Seconds of a replay that writes its events below `out`."""
+    from sensor._engine import Replay
+    from sensor.output import close_sinks, open_sinks
+
+    began = time.monotonic()
+    sinks = open_sinks(config, out)
+    run = Replay(config.engine_json(), ruleset, [str(pcap)], workers)
+    while not run.finished:
+        batch = run.next_batch(BATCH_WAIT_SECONDS)
+        if batch is not None:
+            for sink in sinks:
+                sink.write(batch)
+    close_sinks(sinks)
+    return time.monotonic() - began
 
 
 def bench(args: argparse.Namespace, folder: Path) -> int:
     """Runs the rounds, prints the figures and writes the record."""
+    from sensor.config import load
+    from sensor.rules.loading import load as load_rules
+
     record = environment()
-    pcap, rules, one_frame = one_capture(args), one_file(args.rules, folder), folder / "one-frame.pcap"
-    captures.write_one_frame(one_frame)
+    pcap = one_capture(args)
     packets = sum(1 for _ in captures.records(pcap))
+    config = load(CONFIGURATION, [f"default-data-dir={folder}"], checksums="none")
+    ruleset, _ = load_rules(config, only=[str(path) for path in args.rules])
     all_workers = [Workers(number, packets) for number in args.workers]
-    places = {"rules": rules, "conf": CONFIGURATION, "data": folder / "data", "pcap": one_frame}
     first: list[str] = []
     differences: list[str] = []
-    # Once for the cache of compiled rules, which all find filled then.
-    run([], command(1), places | {"out": folder / "out"}, fresh=(folder / "data", folder / "out"))
     print(f"{pcap.name}: {packets:,} packets; {args.runs} rounds", flush=True)
     for round_number in range(args.runs):
         for workers in all_workers:
-            out = folder / f"out-{workers.number}"
-            run(workers.start, command(workers.number), places | {"out": out}, fresh=(out,))
-            run(workers.full, command(workers.number), places | {"out": out, "pcap": pcap}, fresh=(out,))
-            print(
-                f"  round {round_number + 1}, {workers.number} workers: {workers.rates[-1]:,.0f} packets/s",
-                flush=True,
-            )
-            if round_number:
-                continue
+            out = folder / str(workers.number)
+            shutil.rmtree(out, ignore_errors=True)
+            workers.seconds.append(replay(config, ruleset, pcap, workers.number, out))
+            rate = f"{workers.number} workers: {workers.rates[-1]:,.0f} packets/s"
+            print(f"  round {round_number + 1}, {rate}", flush=True)
             events = sorted_events(out / "eve.json")
             first = first or events
             differences += difference(first, events)
     one, last = all_workers[0], all_workers[-1]
     ratio = speed_up(one, last)
     for workers in all_workers:
-        peak = max(full.peak_bytes for full in workers.full) >> 20
-        print(f"{workers.number} workers: {_spread(Spread.of(workers.rates), 0)} packets/s, {peak} MiB")
+        print(f"{workers.number} workers: {_spread(Spread.of(workers.rates), 0)} packets/s")
     print(f"{last.number} by {one.number}: ×{_spread(ratio, 2)}, at least {args.at_least}")
     print("sorted: " + told(differences, args.out / "workers.differences"))
     write_json(
@@ -165,10 +180,6 @@ def bench(args: argparse.Namespace, folder: Path) -> int:
 
 def _spread(spread: Spread, digits: int) -> str:
     return f"{spread.median:,.{digits}f} ({spread.low:,.{digits}f} .. {spread.high:,.{digits}f})"
-
-
-def command(workers: int) -> str:
-    return f"{OURS} -k none --workers {workers}"
 
 
 if __name__ == "__main__":
