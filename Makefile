@@ -5,13 +5,18 @@ BENCH_RULES ?= $(if $(CORPORA_DIR),$(CORPORA_DIR)/rules/etopen-composite.rules,$
 PARITY_PCAP ?= $(BENCH_PCAP)
 PARITY_RULES ?= $(BENCH_RULES)
 MUTANTS ?= 20000
+SINGLES ?= $(if $(CORPORA_DIR),$(CORPORA_DIR)/pcaps/captures,pcaps)
+SINGLES_LAPS ?= 8
+BENCH_PAIRS ?= 3
+BENCH_OUT ?= bench-out
+SOAK_SECONDS ?= 600
 RUST_FILES = $(shell find sensor/engine -name '*.rs' -not -path '*/target/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-kill lint types format rust-test fuzz-smoke mutants linear bench parity docs check clean
+.PHONY: help setup build demo test test-kill lint types format rust-test fuzz-smoke mutants linear gate bless bench bench-singles bench-workers soak flow-memory parity docs check clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## from a bare Debian 12 to a working build; seconds when nothing changed
 	@deploy/setup.sh
@@ -51,14 +56,33 @@ mutants: setup ## MUTANTS damaged captures (and the captures themselves) through
 linear: setup ## instructions by size of input for every known way to make an engine slow
 	$(PY) tests/bench/linear.py
 
-bench: setup ## Suricata and Hải Đăng in turn on BENCH_PCAP and BENCH_RULES; CPU seconds and ratio
-	$(PY) tests/bench/paired.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES)
+gate: setup ## instructions of a fixed replay against the baseline; 3 % more fails
+	$(PY) tests/bench/gate.py
+
+bless: setup ## make what `gate` counts now its baseline
+	$(PY) tests/bench/gate.py --bless
+
+bench: setup ## Suricata and Hải Đăng in turn on BENCH_PCAP and BENCH_RULES; costs, ratios, our stages (docs/speed.md)
+	$(PY) tests/bench/paired.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --runs $(BENCH_PAIRS) --out $(BENCH_OUT)
+
+bench-singles: setup ## the same on the captures of SINGLES joined to one
+	$(PY) tests/bench/paired.py --pcap $(SINGLES) --rules $(BENCH_RULES) --runs $(BENCH_PAIRS) --out $(BENCH_OUT) \
+	    --laps $(SINGLES_LAPS) --name bench-singles
+
+bench-workers: setup ## one worker and two on BENCH_PCAP: as fast by the clock as two should be, the same events
+	$(PY) tests/bench/workers.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --out $(BENCH_OUT)
+
+soak: setup ## BENCH_PCAP again and again for SOAK_SECONDS: memory stays flat after the first minute
+	$(PY) tests/bench/soak.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --seconds $(SOAK_SECONDS) --out $(BENCH_OUT)
+
+flow-memory: setup ## bytes of memory per idle TCP flow
+	$(PY) tests/bench/flow_memory.py --out $(BENCH_OUT)
 
 parity: setup ## the same alerts? Suricata and Hải Đăng on PARITY_PCAP (files, folders) and PARITY_RULES
 	$(PY) tests/bench/parity.py --pcap $(PARITY_PCAP) --rules $(PARITY_RULES)
 
-docs: setup ## docs/configuration.md, keywords.md and protocols.md anew from their tables
-	$(PY) -m sensor.config.manual > docs/configuration.md
+docs: setup ## docs/configuration.md, keywords.md, protocols.md and lint.md anew from their tables
+	$(PY) -m sensor.config.manual > docs/configuration.md && $(PY) -m sensor.rules.lint.manual > docs/lint.md
 	$(PY) -m sensor.cli keywords --docs > docs/keywords.md && $(PY) -m sensor.cli protocols --docs > docs/protocols.md
 
 check: ## what CI runs

@@ -12,10 +12,10 @@ SURICATA_COMPAT: str
 class EngineError(Exception):
     """The engine cannot do what was asked; the text says what, where and how to mend it."""
 
-# (file, line, action, protocol, source, source port, direction, destination, destination port, options)
+# (file, line, action, protocol, source, source port, direction, destination, destination port, options, text)
 # Variables ($HOME_NET ...) are already replaced; an option is (keyword, value or None, line, column from 1).
 RawOption = tuple[str, str | None, int, int]
-RawRule = tuple[str, int, str, str, str, str, str, str, str, Sequence[RawOption]]
+RawRule = tuple[str, int, str, str, str, str, str, str, str, Sequence[RawOption], str]
 
 class RawRules:
     """Rules on their way to be compiled, in a form much smaller than tuples."""
@@ -55,18 +55,21 @@ class Ruleset:
     @staticmethod
     def compile(
         config: str,
-        rules: RawRules,
+        rules: RawRules | Iterable[RawRule],
         validate_only: bool = False,
         cache: RulesetCache | None = None,
         findings: str = "",
     ) -> Ruleset:
-        """Compile; rules that cannot be loaded become diagnostics. config: the engine's JSON document. The
-        rules are taken out of `rules`, which is empty afterwards. cache: takes databases from it and keeps
-        the result in it, with `findings`, which are the caller's own.
+        """Compile; rules that cannot be loaded become diagnostics. config: the engine's JSON document. Of
+        rules with the same gid and sid only one is loaded. RawRules are empty afterwards. cache: databases
+        are taken from it and the result is kept in it, with `findings`, which are the caller's own.
         """
 
     @property
     def findings(self) -> str: ...
+    @property
+    def left_out(self) -> list[int]:
+        """The rules that gave way to others of the same sid, numbered from 0 as they were given."""
     @property
     def databases(self) -> tuple[int, int]:
         """How many pattern databases it has, and how many of them were compiled before."""
@@ -83,8 +86,10 @@ class RulesetCache:
 
     def __init__(self, folder: str, owner: int, config: str, parts: Sequence[bytes]) -> None:
         """owner: the user whose files are trusted besides root's."""
-    def load(self, config: str, paths: Sequence[str], file_bytes_max: int) -> Ruleset | None:
-        """The ruleset of these files as they are now; None when they have to be compiled."""
+    def load(self, config: str, paths: Sequence[str] | None, file_bytes_max: int) -> Ruleset | None:
+        """The ruleset of these files as they are now, or of those added; None when they have to be compiled.
+        What was added is forgotten.
+        """
     def add(self, path: str, data: bytes) -> None:
         """A file as it was read, for what `compile` will keep."""
     @property
@@ -138,3 +143,9 @@ def protocols() -> str:
 
 def lint_buffers() -> str:
     """The sticky buffers as JSON: [{name, protocol, direction, doc}]."""
+
+def floor(config: str, ruleset: Ruleset, path: str) -> dict[str, int]:
+    """What a capture costs at least, for the benchmark: {packets, bytes, read_ns, decode_ns, scan_ns, scans,
+    scanned_bytes}. Nanoseconds of this thread's processor time: reading alone, reading and decoding, and
+    both with one search of each payload.
+    """

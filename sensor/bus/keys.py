@@ -1,9 +1,10 @@
-"""Keys of sensors and centres: making, keeping and naming them. A secret never leaves the machine that made
-it.
+"""Keys of sensors, centres and publishers of rules: making, keeping and naming them. A secret never leaves
+the machine that made it.
 
 A sensor owns a CURVE key (its identity on the socket), an Ed25519 and an ML-DSA-65 key (both sign every
 batch). A centre owns a CURVE key and the two halves of the hybrid key that batches are sealed to: X25519 and
-ML-KEM-768. Private keys are kept as seeds in one JSON file of mode 0600.
+ML-KEM-768. A publisher owns an Ed25519 and an ML-DSA-65 key (both sign every bundle of rules). Private keys
+are kept as seeds in one JSON file of mode 0600.
 """
 
 from __future__ import annotations
@@ -150,10 +151,56 @@ class CentreKeys(msgspec.Struct, frozen=True, tag="centre"):
         )
 
 
-_Keys = TypeVar("_Keys", SensorKeys, CentreKeys)
+class PublisherPublic(msgspec.Struct, frozen=True):
+    """What sensors know of those who publish rules to them."""
+
+    ed25519: Bytes32
+    mldsa65: MlDsa65Public
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over both keys, in hex: what two people compare aloud."""
+        return _fingerprint(b"haidang publisher\0", self.ed25519, self.mldsa65)
+
+    def verifiers(self) -> tuple[Ed25519PublicKey, MLDSA65PublicKey]:
+        """The keys as objects; ValueError when the bytes are no keys."""
+        return Ed25519PublicKey.from_public_bytes(self.ed25519), MLDSA65PublicKey.from_public_bytes(
+            self.mldsa65
+        )
 
 
-def save_keys(path: Path, keys: SensorKeys | CentreKeys) -> None:
+class PublisherKeys(msgspec.Struct, frozen=True, tag="publisher"):
+    """The secrets of those who publish rules, as their key file holds them."""
+
+    created: int
+    ed25519_seed: Bytes32
+    mldsa65_seed: Bytes32
+
+    @classmethod
+    def generate(cls) -> PublisherKeys:
+        return cls(
+            created=int(time.time()),
+            ed25519_seed=Ed25519PrivateKey.generate().private_bytes_raw(),
+            mldsa65_seed=MLDSA65PrivateKey.generate().private_bytes_raw(),
+        )
+
+    def signers(self) -> tuple[Ed25519PrivateKey, MLDSA65PrivateKey]:
+        return (
+            Ed25519PrivateKey.from_private_bytes(self.ed25519_seed),
+            MLDSA65PrivateKey.from_seed_bytes(self.mldsa65_seed),
+        )
+
+    def public(self) -> PublisherPublic:
+        ed25519, mldsa65 = self.signers()
+        return PublisherPublic(
+            ed25519.public_key().public_bytes_raw(), mldsa65.public_key().public_bytes_raw()
+        )
+
+
+_Keys = TypeVar("_Keys", SensorKeys, CentreKeys, PublisherKeys)
+
+
+def save_keys(path: Path, keys: SensorKeys | CentreKeys | PublisherKeys) -> None:
     """Write a key file, mode 0600, whole or not at all."""
     write_whole(path, msgspec.json.format(msgspec.json.encode(keys)) + b"\n")
 

@@ -30,7 +30,7 @@ from sensor.errors import (
     one_line,
 )
 
-COMMANDS = ("replay", "rules", "sensor", "centre", "keywords", "protocols")
+COMMANDS = ("replay", "compare", "pcap", "rules", "sensor", "centre", "keywords", "protocols")
 """The commands, in the order of the help: each is the module of that name in this folder."""
 
 GARBAGE_THRESHOLD = 50_000
@@ -51,7 +51,7 @@ class Command(Protocol):
     HELP: str
     HELP_VI: str
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...  # may set parser.epilog
     def run(self, args: argparse.Namespace) -> int: ...
 
 

@@ -355,6 +355,11 @@ KEYS: tuple[Key, ...] = (
     _engine("haidang.stage-times", BOOL, "Measure the stages of the line: counters stage_ns; off."),
     _sensor("haidang.rule-cache.enabled", BOOL, "Keep compiled rules for the next start; on."),
     _sensor("haidang.rule-cache.directory", TEXT, "Where; without it: rule-cache in default-data-dir."),
+    _sensor(
+        "haidang.rules-publisher",
+        TEXT,
+        "A publisher's public key (publisher.pub): only its bundles are loaded, each file as it was signed.",
+    ),
     _sensor("haidang.**", GUESS, "What Suricata has no name for: the sensor's bus and centre."),
     *(
         _none(f"{section}.**", "how Suricata runs itself")

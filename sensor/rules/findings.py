@@ -1,5 +1,5 @@
-"""What is found about rules: one record per finding, from the text reader and from the engine alike, and the
-counts.
+"""What is found about rules: one record per finding, from the text reader, the engine and the linter alike,
+and the counts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, cast
 if TYPE_CHECKING:
     from sensor._engine import Diagnostic
 
-Severity = Literal["error", "skip", "warning"]
+Severity = Literal["error", "skip", "warning", "note"]
 
 
 class FindingJson(TypedDict):
@@ -26,14 +26,16 @@ class FindingJson(TypedDict):
     keyword: str
     reason: str
     fix: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One finding about one rule.
 
-    severity: "error" (the rule is quarantined), "skip" (this build lacks the keyword or protocol), "warning"
-    (it loads). line and column count from 1; sid is 0 and keyword "" when not known.
+    severity: "error" (the rule is quarantined, or cannot do what it says), "skip" (this build lacks the
+    keyword or protocol), "warning" and "note" (it loads). line and column count from 1; sid is 0 and keyword
+    "" when not known. code: of the lint check; "" for what was found while loading.
     """
 
     file: str
@@ -44,12 +46,14 @@ class Finding:
     keyword: str
     reason: str
     fix: str
+    code: str = ""
 
     def __str__(self) -> str:
         about = f"{self.keyword}: " if self.keyword else ""
         fix = f" (fix: {self.fix})" if self.fix else ""
         sid = f" [sid {self.sid}]" if self.sid else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.severity}: {about}{self.reason}{fix}{sid}"
+        code = f" {self.code}" if self.code else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.severity}{code}: {about}{self.reason}{fix}{sid}"
 
     def json(self) -> FindingJson:
         """The finding as plain data."""
@@ -62,6 +66,7 @@ class Finding:
             "keyword": self.keyword,
             "reason": self.reason,
             "fix": self.fix,
+            "code": self.code,
         }
 
 
@@ -87,15 +92,21 @@ def from_text(text: str) -> list[Finding]:
 class RuleReport:
     """What became of the rules: every one is loaded, quarantined or skipped.
 
-    loaded, quarantined, skipped: rules. warnings: about files, for which no rule can be named.
+    names: the files that were read. loaded, quarantined, skipped: rules. warnings: about files, for which no
+    rule can be named.
     """
 
-    files: int = 0
+    names: list[str] = field(default_factory=list)
     loaded: int = 0
     quarantined: int = 0
     skipped: int = 0
     findings: list[Finding] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def files(self) -> int:
+        """How many files were read."""
+        return len(self.names)
 
     def count(self) -> None:
         """Set quarantined and skipped from the findings; a rule with several counts once, by the worst."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from sensor.rules.findings import Finding
@@ -58,10 +58,23 @@ class _Line:
         return self.number + later, offset - (self.breaks[later - 1] if later else 0) + 1
 
 
-def parse(data: bytes, name: str, variables: Variables, findings: list[Finding]) -> Iterator[RawRule]:
-    """The rules of one file's bytes, one at a time: all of a large file would take eight times its size. What
-    cannot be read goes to the findings. Never raises.
-    """
+@dataclass(slots=True)
+class RuleText:
+    """What was read: rules as the engine takes them, and what could not be read."""
+
+    rules: list[RawRule] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def parse(data: bytes, name: str, variables: Variables) -> RuleText:
+    """The rules of one file's bytes. Never raises."""
+    result = RuleText()
+    result.rules += each(data, name, variables, result.findings)
+    return result
+
+
+def each(data: bytes, name: str, variables: Variables, findings: list[Finding]) -> Iterator[RawRule]:
+    """As `parse`, one rule at a time: all of a large file take eight times its size."""
     text = _decode(data, name, findings)
     del data
     for line in _logical_lines(text):
@@ -150,8 +163,13 @@ def _rule(line: _Line, name: str, variables: Variables, findings: list[Finding])
     options = _options(line, text, start + 1, end, name, findings)
     return (
         name, line.number, action, protocol, source, source_port, direction, destination, destination_port,
-        options,
+        options, text,
     )  # fmt: skip
+
+
+def header_words(text: str) -> list[str]:
+    """The seven words of a header that was read before, as they are written."""
+    return _header(text, text.find("("))
 
 
 def _header(text: str, end: int) -> list[str]:

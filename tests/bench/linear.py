@@ -17,8 +17,6 @@ import argparse
 import itertools
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import instructions
 from hostile import GENERATORS
 from mutation import write
 
@@ -44,9 +43,6 @@ RISE_MAX = 8.0
 NOISE_INSTRUCTIONS = 500_000  # keyed hashes and waiting differ from run to run
 MEMORY_MAX_BYTES = 512 << 20
 TOGETHER = 4  # generators measured in one process
-# The count of a replay begins and ends where the measured process calls this function of the C library, which
-# nothing else calls. It needs no symbols of the engine, which are stripped.
-MARK = "getppid"
 
 # One rule for each way a packet, a stream, a transaction, a file or a frame is inspected.
 RULES = r"""
@@ -127,15 +123,6 @@ class Figures:
         return None
 
 
-def missing() -> str | None:
-    """What keeps the measurement from being done, None: nothing."""
-    if shutil.which("valgrind") is None:
-        return "valgrind is not installed (apt-get install valgrind)"
-    if not list((ROOT / "sensor").glob("_engine*.so")):
-        return "the engine is not built (make setup)"
-    return None
-
-
 def prepare(folder: Path) -> Path:
     """Writes what the measured process needs: the engine's configuration and the rules, read and parsed."""
     from sensor import config as configuration
@@ -147,71 +134,21 @@ def prepare(folder: Path) -> Path:
     protocols = loaded.tree["app-layer"]["protocols"]
     protocols.setdefault("http", {})["libhtp"] = {"default-config": {"max-tx": 65_536}}
     protocols.setdefault("http2", {})["max-streams"] = 512  # usually 4096, which takes long to pass
-    rules = list(text.parse(RULES.encode(), "linear.rules", loaded.variables, []))
-    made = folder / "engine.json"
-    made.write_text(json.dumps({"config": loaded.engine_json(), "rules": rules}))
-    return made
-
-
-class Engine:
-    """The engine with the rules, loaded once for several captures."""
-
-    def __init__(self, settings: Path) -> None:
-        from sensor._engine import RawRules, Ruleset
-
-        made: dict[str, Any] = json.loads(settings.read_text())
-        self.config: str = made["config"]
-        rules = RawRules()
-        rules.add((*rule[:9], [tuple(option) for option in rule[9]]) for rule in made["rules"])
-        self.ruleset = Ruleset.compile(self.config, rules)
-        faults = (d for d in self.ruleset.diagnostics if d.severity != "warning")
-        self.rule_faults = [f"{fault.line}: {fault.reason}" for fault in faults]
-
-    def replay(self, capture: Path) -> dict[str, Any]:
-        """Number of events and the counters that are not 0."""
-        from sensor._engine import Replay
-
-        run = Replay(self.config, self.ruleset, [str(capture)], 1)
-        events = 0
-        while not run.finished:
-            batch = run.next_batch(1.0)
-            events += batch.events if batch is not None else 0
-        counters = {name: value for name, value in run.counters().items() if value}
-        return {"events": events, "counters": counters, "rule_faults": self.rule_faults}
+    rules = text.parse(RULES.encode(), "linear.rules", loaded.variables).rules
+    return instructions.prepare(folder / "engine.json", loaded.engine_json(), rules)
 
 
 def replay(settings: Path, captures: list[Path]) -> None:
     """The measured process: prints what the engine said of the last capture, and its peak memory."""
-    engine = Engine(settings)
+    engine = instructions.Engine(settings)
     said: dict[str, Any] = {}
     for capture in captures:
-        os.getppid()
+        instructions.mark()
         said = engine.replay(capture)
-    os.getppid()
+    instructions.mark()
     status = Path("/proc/self/status").read_text().splitlines()
     peak = next(line for line in status if line.startswith("VmHWM"))
     print(json.dumps(said | {"peak_bytes": int(peak.split()[1]) * 1024}))
-
-
-def count(command: list[str], captures: list[Path], folder: Path) -> list[int]:
-    """Instructions that the replay of each capture takes; OSError when valgrind did not see the marks."""
-    out, log = folder / "callgrind", folder / "valgrind.log"
-    subprocess.run(
-        [
-            "valgrind", "--tool=callgrind", f"--log-file={log}", f"--callgrind-out-file={out}",
-            f"--dump-before={MARK}", *command, *map(str, captures),
-        ],
-        capture_output=True, text=True, check=True, env=os.environ | {"PYTHONHASHSEED": "0"},
-    )  # fmt: skip
-    counts = []
-    for at in range(len(captures)):
-        dump = folder / f"callgrind.{at + 2}"  # the first is of what came before the first mark
-        text = dump.read_text(errors="replace") if dump.exists() else ""
-        found = re.search(r"^totals: (\d+)$", text, re.MULTILINE)
-        if found is None:
-            raise OSError(f"valgrind made no {dump.name}: {log.read_text()[-1000:]}")
-        counts.append(int(found[1]))
-    return counts
 
 
 def measure(
@@ -233,7 +170,7 @@ def measure(
                 write(capture, 1, [frames])
                 captures.append(capture)
             packets.append(len(frames))
-        counts = count(command, captures, folder)
+        counts = instructions.count([*command, *map(str, captures)], len(captures) + 1, folder)
         measured = []
         for at, name in enumerate(names):
             of = slice(at * len(SIZES), (at + 1) * len(SIZES))
@@ -262,7 +199,7 @@ def main() -> int:
         for name, (generator, _) in GENERATORS.items():
             print(f"{name:26} {generator.__doc__}")
         return 0
-    reason = missing()
+    reason = instructions.missing()
     if reason or not set(args.names) <= set(GENERATORS):
         print(f"linear: {reason or 'no such generator'}", file=sys.stderr)
         return 2

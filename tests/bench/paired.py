@@ -1,325 +1,206 @@
-"""Paired benchmark: Suricata and Hải Đăng in turn on the same captures and rules.
+"""Paired benchmark: Suricata and Hải Đăng in turn on the same capture, rules and configuration.
 
-    python tests/bench/paired.py --pcap FILE… --rules FILE… [--runs N] [--json FILE] [--ours "CMD"]
+    python tests/bench/paired.py --pcap FILE|FOLDER… --rules FILE [--runs N] [--out FOLDER] [--ours "CMD"]
 
-For each sensor and run: CPU seconds (user + sys) of the process until it opens the capture (start-up), and
-from there to its end (the packets alone, output included). Sensors alternate, so that a drift of the machine
-hits both. At the end the alert sets are compared by (signature, flow), the difference by rule.
+Several captures, or folders of them, are joined into one first (join.py), which is kept for the next time in
+the system's folder for temporary files. In each pair both sensors read a capture with one frame, which costs
+nothing but start-up, and then the capture; what the second costs more is the cost of the packets, output
+included. Hải Đăng first reads the one frame with nothing cached. Sensors alternate, so that a drift of the
+machine hits both. Alerts are compared by (signature, flow), events by their number of each type. A second
+table tells where our time goes, and the floor under it (stages.py).
 
-Exit code: 0 when the ratio of medians (ours / Suricata, CPU seconds per packet) is at most --limit, 1 when it
-is above, 2 when something could not be run.
+The figures go to standard output, and with those of every run, the machine and the commands to bench.json in
+--out; bench.svg there shows both tables. docs/speed.md says what each figure means.
+
+Exit code: 0 when the ratio of packets per CPU second (ours / Suricata's, median of pairs) is at least
+--at-least, 1 when it is below, 2 when something could not be run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import shutil
-import statistics
-import struct
-import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import captures
+import join
+import paired_chart
+import stages
+import tables
+from figures import Sensor, Stages, ratios
+from runs import HAIDANG, RunError, environment, execute, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
-POLL_SECONDS = 0.002
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+sys.path.insert(0, str(ROOT))
 
-# Suricata with every kind of event that its stock configuration writes, PostgreSQL too.
-SURICATA_YAML = """%YAML 1.1
----
-vars:
-  address-groups:
-    HOME_NET: "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]"
-    EXTERNAL_NET: "!$HOME_NET"
-    HTTP_SERVERS: "$HOME_NET"
-    SMTP_SERVERS: "$HOME_NET"
-    SQL_SERVERS: "$HOME_NET"
-    DNS_SERVERS: "$HOME_NET"
-    TELNET_SERVERS: "$HOME_NET"
-    AIM_SERVERS: "$EXTERNAL_NET"
-    DC_SERVERS: "$HOME_NET"
-    DNP3_SERVER: "$HOME_NET"
-    DNP3_CLIENT: "$HOME_NET"
-    MODBUS_CLIENT: "$HOME_NET"
-    MODBUS_SERVER: "$HOME_NET"
-    ENIP_CLIENT: "$HOME_NET"
-    ENIP_SERVER: "$HOME_NET"
-  port-groups:
-    HTTP_PORTS: "80"
-    SHELLCODE_PORTS: "!80"
-    ORACLE_PORTS: 1521
-    SSH_PORTS: 22
-    DNP3_PORTS: 20000
-    MODBUS_PORTS: 502
-    FILE_DATA_PORTS: "[$HTTP_PORTS,110,143]"
-    FTP_PORTS: 21
-    GENEVE_PORTS: 6081
-    VXLAN_PORTS: 4789
-    TEREDO_PORTS: 3544
-outputs:
-  - fast: {enabled: yes, filename: fast.log, append: yes}
-  - eve-log:
-      enabled: yes
-      filetype: regular
-      filename: eve.json
-      types:
-        - alert
-        - anomaly
-        - http: {extended: yes}
-        - dns
-        - tls: {extended: yes}
-        - files
-        - smtp
-        - ftp
-        - rdp
-        - nfs
-        - smb
-        - tftp
-        - ike
-        - dcerpc
-        - krb5
-        - bittorrent-dht
-        - snmp
-        - rfb
-        - sip
-        - quic
-        - dhcp
-        - ssh
-        - mqtt
-        - http2
-        - pgsql
-        - stats
-        - flow
-"""
+if TYPE_CHECKING:
+    from sensor.desk.alerts import Alerts, Comparison
+
+CONFIGURATION = Path(__file__).with_name("paired.yaml")
+OURS = f"{HAIDANG} replay -c {{conf}} -r {{pcap}} -S {{rules}} -l {{out}} --data-dir {{data}}"
+THEIRS = "suricata --runmode single -c {conf} -r {pcap} -S {rules} -l {out}"
+EXIT_BELOW, EXIT_CANNOT_RUN = 1, 2
+KEPT = Path(tempfile.gettempdir()) / "haidang-bench"
+WORST_RULES = 20
 
 
-@dataclass
-class Run:
-    """One process: CPU seconds of start-up and of the packets, wall seconds, peak memory in bytes."""
-
-    startup_seconds: float
-    packet_seconds: float
-    wall_seconds: float
-    peak_bytes: int
-
-
-@dataclass
-class Sensor:
-    """A sensor's command with {pcap}, {rules_args}, {out} and {conf}, and what was measured."""
-
-    name: str
-    command: str
-    runs: list[Run] = field(default_factory=list)
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a running process, all threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
-
-
-def has_open(pid: int, path: Path) -> bool:
-    """Whether the process has the file open."""
-    try:
-        return any(fd.resolve() == path for fd in Path(f"/proc/{pid}/fd").iterdir())
-    except OSError:
-        return False
-
-
-def measure(command: list[str], capture: Path, log: Path) -> Run:
-    """Runs a command to its end; raises RuntimeError with the tail of its output when it fails.
-
-    A sensor may look into the capture before it loads rules; what counts is the last time it opens it.
-    """
-    with log.open("wb") as out:
-        started = time.monotonic()
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-        startup, was_open = 0.0, False
-        while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-            now_open = has_open(process.pid, capture)
-            if now_open and not was_open:
-                startup = cpu_seconds(process.pid)
-            was_open = now_open
-            time.sleep(POLL_SECONDS)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.monotonic() - started
-    if process.returncode:
-        tail = log.read_text(errors="replace")[-2000:]
-        raise RuntimeError(f"{shlex.join(command)} ended with {process.returncode}:\n{tail}")
-    total = usage.ru_utime + usage.ru_stime
-    return Run(startup, total - startup, wall, usage.ru_maxrss * 1024)
-
-
-def packets_in(paths: list[Path]) -> int:
-    """Packets in classic pcap files (headers are walked, not dissected)."""
-    count = 0
-    for path in paths:
-        data = path.read_bytes()
-        order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
-        at = 24
-        while at + 16 <= len(data):
-            (length,) = struct.unpack_from(order + "I", data, at + 8)
-            at += 16 + length
-            count += 1
-    return count
-
-
-def alert_set(eve: Path) -> Counter[tuple[int, str]]:
-    """Alerts by (signature id, flow written the same way round)."""
-    alerts: Counter[tuple[int, str]] = Counter()
-    with eve.open(encoding="utf-8") as lines:
-        for line in lines:
-            if '"event_type":"alert"' not in line:
-                continue
-            event = json.loads(line)
-            ends = sorted(
-                f"{event.get(side + '_ip')}:{event.get(side + '_port', '')}" for side in ("src", "dest")
-            )
-            alerts[(event["alert"]["signature_id"], f"{ends[0]}-{ends[1]}/{event.get('proto')}")] += 1
-    return alerts
-
-
-def compare(ours: Counter[tuple[int, str]], theirs: Counter[tuple[int, str]]) -> tuple[str, dict[str, float]]:
-    """A report of the difference by rule, and recall and precision over alerts."""
-    both = sum((ours & theirs).values())
-    recall = both / sum(theirs.values()) if theirs else 1.0
-    precision = both / sum(ours.values()) if ours else 1.0
-    lines = [f"alerts: ours {sum(ours.values())}, Suricata {sum(theirs.values())}, in both {both}"]
-    lines.append(f"recall {recall:.4f}, precision {precision:.4f}")
-    for title, rest in (("only Suricata", theirs - ours), ("only ours", ours - theirs)):
-        by_rule: Counter[int] = Counter()
-        for (sid, _), number in rest.items():
-            by_rule[sid] += number
-        for sid, number in by_rule.most_common(40):
-            example = next(flow for (s, flow) in rest if s == sid)
-            lines.append(f"  {title}: sid {sid} x{number}, e.g. {example}")
-    return "\n".join(lines), {"recall": recall, "precision": precision, "in_both": both}
-
-
-def fill(command: str, pcap: Path, rules: Path, out: Path, conf: Path) -> list[str]:
-    """The command's words with its placeholders filled in."""
-    words: list[str] = []
-    for word in shlex.split(command):
-        if word == "{rules_args}":
-            words += ["-S", str(rules)]
-        else:
-            words.append(
-                word.replace("{out}", str(out)).replace("{conf}", str(conf)).replace("{pcap}", str(pcap))
-            )
-    return words
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--pcap", type=Path, nargs="+", required=True, help="a capture; several, or folders, are joined")
+    add("--rules", type=Path, nargs="+", required=True, help="the rule files")
+    add("--runs", type=int, default=3, help="pairs of runs (default 3)")
+    add("--at-least", type=float, default=1.0, help="the smallest ratio that passes (default 1.0)")
+    add("--out", type=Path, default=Path("bench-out"), help="where figures go (default bench-out)")
+    add("--name", default="bench", help="of the files with the figures (default bench)")
+    add("--keep", type=Path, help="keep both sensors' last output in this folder")
+    add("--checksums", default="none", choices=("none", "all"), help="-k of both sensors")
+    add("--together", type=int, default=join.TOGETHER, help="joined captures that run side by side")
+    add("--laps", type=int, default=1, help="how often joined captures are repeated")
+    add("--ours", default=OURS, help="our command, with {pcap} {rules} {out} {data} {conf}")
+    return parser.parse_args()
 
 
 def main() -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--pcap", type=Path, required=True, help="the capture (classic pcap)")
-    parser.add_argument("--rules", type=Path, required=True, help="the rule file")
-    parser.add_argument("--runs", type=int, default=3, help="pairs of runs (default 3)")
-    parser.add_argument(
-        "--limit", type=float, default=1.0, help="the largest ratio that passes (default 1.0)"
-    )
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    parser.add_argument("--keep", type=Path, help="keep both sensors' last output in this folder")
-    parser.add_argument("--checksums", default="none", choices=("none", "all"), help="-k of both sensors")
-    haidang = shutil.which("haidang", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
-    parser.add_argument("--ours", default=f"{haidang} replay {{pcap}} {{rules_args}} -l {{out}}")
-    args = parser.parse_args()
-    args.pcap = args.pcap.resolve()
-    for needed, what in (
-        (args.pcap.is_file(), args.pcap),
-        (args.rules.is_file(), args.rules),
-        (haidang, "haidang"),
-    ):
-        if not needed:
-            print(f"bench: {what} is not there", file=sys.stderr)
-            return 2
+    args = arguments()
+    for path in (*args.pcap, *args.rules):
+        if not path.exists():
+            print(f"bench: {path} is not there", file=sys.stderr)
+            return EXIT_CANNOT_RUN
     if not shutil.which("suricata"):
         print(
             "bench: suricata is not installed (apt-get install -t bookworm-backports suricata)",
             file=sys.stderr,
         )
-        return 2
+        return EXIT_CANNOT_RUN
     with tempfile.TemporaryDirectory(prefix="haidang-bench-") as folder:
-        return bench(args, Path(folder))
+        try:
+            return bench(args, Path(folder))
+        except RunError as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return EXIT_CANNOT_RUN
 
 
 def bench(args: argparse.Namespace, folder: Path) -> int:
-    """Runs the pairs and prints the report."""
-    conf = folder / "suricata.yaml"
-    classification = ROOT / "rules" / "classification.config"
-    reference = ROOT / "rules" / "reference.config"
+    """Runs the pairs, prints the tables and writes the record."""
+    from sensor.desk.alerts import Comparison
+
+    record: dict[str, Any] = environment()
+    pcap, rules = one_capture(args), one_file(args.rules, folder)
+    conf, one_frame = folder / "paired.yaml", folder / "one-frame.pcap"
     conf.write_text(
-        SURICATA_YAML + f"classification-file: {classification}\nreference-config-file: {reference}\n"
+        CONFIGURATION.read_text()
+        + f"classification-file: {ROOT / 'rules' / 'classification.config'}\n"
+        + f"reference-config-file: {ROOT / 'rules' / 'reference.config'}\n"
     )
-    sensors = [
-        Sensor("haidang", f"{args.ours} -k {args.checksums}"),
-        Sensor(
-            "suricata",
-            "suricata --runmode single -c {conf} -r {pcap} {rules_args} -l {out} " + f"-k {args.checksums}",
-        ),
+    captures.write_one_frame(one_frame)
+    packets = sum(1 for _ in captures.records(pcap))
+    ours = Sensor("haidang", f"{args.ours} -k {args.checksums}", packets)
+    theirs = Sensor("suricata", f"{THEIRS} -k {args.checksums}", packets)
+    print(f"{pcap.name}: {packets:,} packets; rules: {_names(args.rules)}; {args.runs} pairs", flush=True)
+    outputs = {sensor.name: (args.keep or folder).resolve() / sensor.name for sensor in (ours, theirs)}
+    data = folder / "data"
+    for number in range(args.runs):
+        for sensor in (ours, theirs):
+            out = outputs[sensor.name]
+            places = {"rules": rules, "out": out, "conf": conf, "data": data}
+            if sensor is ours:
+                run(sensor.cold, sensor.command, places | {"pcap": one_frame}, fresh=(out, data))
+            run(sensor.start, sensor.command, places | {"pcap": one_frame}, fresh=(out,))
+            run(sensor.full, sensor.command, places | {"pcap": pcap}, fresh=(out,))
+            start, full = sensor.start[-1], sensor.full[-1]
+            print(
+                f"  pair {number + 1} {sensor.name:9} start-up {start.cpu_seconds:6.2f} s, "
+                f"packets {full.cpu_seconds - start.cpu_seconds:6.2f} s CPU",
+                flush=True,
+            )
+    alerts = [
+        written(outputs[sensor.name] / "eve.json", sensor.events, pcap.name) for sensor in (ours, theirs)
     ]
-    packets = packets_in([args.pcap])
-    print(f"{args.pcap.name}: {packets} packets; rules: {args.rules.name}; {args.runs} pairs", flush=True)
-    outputs = {sensor.name: (args.keep or folder) / sensor.name for sensor in sensors}
-    try:
-        for number in range(args.runs):
-            for sensor in sensors:
-                out = outputs[sensor.name]
-                shutil.rmtree(out, ignore_errors=True)
-                out.mkdir(parents=True)
-                command = fill(sensor.command, args.pcap, args.rules, out, conf)
-                run = measure(command, args.pcap, out / "console.txt")
-                sensor.runs.append(run)
-                print(
-                    f"  pair {number + 1} {sensor.name:9} start-up {run.startup_seconds:7.2f} s, "
-                    f"packets {run.packet_seconds:7.2f} s CPU",
-                    flush=True,
-                )
-    except RuntimeError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 2
-    print(
-        f"\n{'':10} {'packets s':>10} {'us/packet':>10} {'packets/s':>10} {'start-up s':>10} {'peak MiB':>9}"
+    found = stages.measure(pcap, rules, conf, data, args.runs, args.checksums)
+    comparison = Comparison(*alerts)
+    print(f"\n{tables.sensor_table([ours, theirs])}\n\n{tables.ratio_table(ours, theirs)}")
+    print(f"\n{tables.event_table(ours, theirs)}\n\n{comparison.report(WORST_RULES)}")
+    print(f"\n{tables.stage_table(found)}")
+    title = f"{_names(args.pcap)}, {packets:,} packets, {_names(args.rules)}, {args.runs} pairs"
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / f"{args.name}.svg").write_text(
+        paired_chart.draw(ours, theirs, found, title), encoding="utf-8"
     )
-    medians: dict[str, float] = {}
-    for sensor in sensors:
-        cost = statistics.median(r.packet_seconds for r in sensor.runs)
-        medians[sensor.name] = cost
-        start = statistics.median(r.startup_seconds for r in sensor.runs)
-        peak = max(r.peak_bytes for r in sensor.runs) / 2**20
-        print(
-            f"{sensor.name:10} {cost:10.2f} {cost / packets * 1e6:10.2f} {packets / max(cost, 1e-9):10.0f} "
-            f"{start:10.2f} {peak:9.0f}"
-        )
-    costs = ([r.packet_seconds for r in s.runs] for s in sensors)
-    pairs = [ours / theirs for ours, theirs in zip(*costs, strict=True)]
-    ratio = medians["haidang"] / medians["suricata"]
-    print(
-        f"\nratio ours / Suricata, CPU per packet: {ratio:.3f} (pairs {min(pairs):.3f} .. {max(pairs):.3f})"
-    )
-    report, sets = compare(*(alert_set(outputs[s.name] / "eve.json") for s in sensors))
-    print(report)
-    if args.json:
-        figures = {
-            "pcap": args.pcap.name,
-            "rules": args.rules.name,
-            "packets": packets,
-            "ratio": ratio,
-            "alerts": sets,
-            "sensors": [asdict(s) for s in sensors],
-        }
-        args.json.write_text(json.dumps(figures, indent=1))
-    return 0 if ratio <= args.limit else 1
+    write_json(args.out / f"{args.name}.json", record | whole_record(args, ours, theirs, found, comparison))
+    print(f"\n{args.out / args.name}.svg and .json have the figures")
+    return 0 if ratios(ours, theirs)[0].spread.median >= args.at_least else EXIT_BELOW
+
+
+def whole_record(
+    args: argparse.Namespace, ours: Sensor, theirs: Sensor, found: Stages, comparison: Comparison
+) -> dict[str, Any]:
+    """What bench.json holds, apart from the machine."""
+    return {
+        "command": shlex.join(sys.argv),
+        "captures": [str(path) for path in args.pcap],
+        "rules": [str(path) for path in args.rules],
+        "sensors": [ours, theirs],
+        "ratios": ratios(ours, theirs),
+        "alerts": {
+            "ours": comparison.ours.total(),
+            "suricata": comparison.theirs.total(),
+            "in_both": comparison.in_both,
+            "recall": comparison.recall,
+            "precision": comparison.precision,
+        },
+        "stages": found,
+        "floor_steps": found.floor_steps,
+        "times_floor": found.times_floor,
+    }
+
+
+def run(into: list[Any], command: str, places: dict[str, Path], fresh: tuple[Path, ...]) -> None:
+    """One run of a command with its placeholders filled in and the folders `fresh` made empty."""
+    for folder in fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    words = [word.format(**places) for word in shlex.split(command)]
+    into.append(execute(words, places["out"] / "console.txt"))
+
+
+def written(eve: Path, events: Counter[str], capture: str) -> Alerts:
+    """Counts the events of a file by type, and returns its alerts."""
+    from sensor.desk.alerts import alerts_of
+
+    with eve.open(encoding="utf-8") as lines:
+        events.update(json.loads(line)["event_type"] for line in lines)
+    with eve.open(encoding="utf-8") as lines:
+        return alerts_of((line for line in lines if '"event_type":"alert"' in line), capture)
+
+
+def one_capture(args: argparse.Namespace) -> Path:
+    """The capture both read."""
+    if len(args.pcap) == 1 and args.pcap[0].is_file() and args.laps == 1:
+        return Path(args.pcap[0]).resolve()
+    return join.kept(join.find(args.pcap), KEPT, args.together, args.laps)
+
+
+def one_file(rules: list[Path], folder: Path) -> Path:
+    """The rules as one file: Suricata takes but one -S."""
+    if len(rules) == 1:
+        return rules[0].resolve()
+    joined = folder / "all.rules"
+    joined.write_bytes(b"\n".join(path.read_bytes() for path in rules))
+    return joined
+
+
+def _names(paths: list[Path]) -> str:
+    return paths[0].name if len(paths) == 1 else f"{paths[0].name} and {len(paths) - 1} more"
 
 
 if __name__ == "__main__":

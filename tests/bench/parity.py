@@ -19,16 +19,16 @@ Exit code: 0 when both are at least --floor, 1 when one is below, 2 when somethi
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from suricata_socket import CONSOLE, SuricataError, read_captures, running, unread
+
+from sensor.desk.alerts import Alerts, Comparison, alerts_of
 
 STOCK_CONFIGURATION = Path("/etc/suricata/suricata.yaml")
 BATCH_WAIT_SECONDS = 1.0
@@ -46,76 +46,6 @@ outputs:
 
 # Suricata varies the size of the pieces it inspects from run to run: a comparison needs it to hold still.
 HOLD_STILL = "stream.reassembly.randomize-chunk-size=no"
-
-
-@dataclass(frozen=True, order=True)
-class Alert:
-    """What makes two alerts the same one."""
-
-    signature_id: int
-    flow: str
-    capture: str
-
-
-Alerts = Counter[Alert]
-
-
-def alert_of(line: str | bytes, capture: str) -> Alert | None:
-    """The alert of one line of EVE; None when it is another event."""
-    event = json.loads(line)
-    if event.get("event_type") != "alert":
-        return None
-    ends = sorted(f"{event.get(f'{side}_ip')}:{event.get(f'{side}_port', '')}" for side in ("src", "dest"))
-    return Alert(
-        event["alert"]["signature_id"], f"{ends[0]}-{ends[1]}/{str(event.get('proto')).lower()}", capture
-    )
-
-
-def alerts_of(lines: Iterable[str | bytes], capture: str) -> Alerts:
-    """The alerts among lines of EVE."""
-    found = (alert_of(line, capture) for line in lines)
-    return Counter(alert for alert in found if alert is not None)
-
-
-@dataclass
-class Comparison:
-    """Two multisets of alerts side by side."""
-
-    ours: Alerts
-    theirs: Alerts
-
-    @property
-    def in_both(self) -> int:
-        return (self.ours & self.theirs).total()
-
-    @property
-    def recall(self) -> float:
-        """Share of theirs that ours has; 1 when they have none."""
-        return self.in_both / self.theirs.total() if self.theirs else 1.0
-
-    @property
-    def precision(self) -> float:
-        """Share of ours that theirs has; 1 when we have none."""
-        return self.in_both / self.ours.total() if self.ours else 1.0
-
-    def report(self, worst: int) -> str:
-        """The figures and the `worst` rules of each direction."""
-        lines = [
-            f"alerts: ours {self.ours.total()}, Suricata {self.theirs.total()}, in both {self.in_both}",
-            f"recall {self.recall:.4f}, precision {self.precision:.4f}",
-        ]
-        for title, rest in (
-            ("only Suricata", self.theirs - self.ours),
-            ("only ours", self.ours - self.theirs),
-        ):
-            by_rule: Counter[int] = Counter()
-            for alert, number in rest.items():
-                by_rule[alert.signature_id] += number
-            lines.append(f"{title}: {rest.total()} alerts of {len(by_rule)} rules")
-            for signature_id, number in by_rule.most_common(worst):
-                example = min(alert for alert in rest if alert.signature_id == signature_id)
-                lines.append(f"  {signature_id} x{number}, e.g. {example.flow} in {example.capture}")
-        return "\n".join(lines)
 
 
 def their_alerts(

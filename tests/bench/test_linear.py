@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+import instructions
 import linear
 from hostile import GENERATORS, decode, stream
 from mutation import write
@@ -48,7 +49,7 @@ def test_memory_has_a_cap() -> None:
 def test_generators_reach_the_parsers_they_are_for(tmp_path: Path) -> None:
     if not list((linear.ROOT / "sensor").glob("_engine*.so")):
         pytest.skip("the engine is not built (make setup)")
-    engine = linear.Engine(linear.prepare(tmp_path))
+    engine = instructions.Engine(linear.prepare(tmp_path))
     assert engine.rule_faults == []
     for name, (generator, smallest) in GENERATORS.items():
         if name in decode.GENERATORS or name in stream.GENERATORS:
@@ -59,7 +60,7 @@ def test_generators_reach_the_parsers_they_are_for(tmp_path: Path) -> None:
 
 
 def test_cost_is_linear(tmp_path: Path) -> None:
-    reason = linear.missing()
+    reason = instructions.missing()
     if reason:
         pytest.skip(reason)
     for figures, _ in linear.measure(ALWAYS, linear.prepare(tmp_path)):

@@ -9,7 +9,7 @@ from sensor.rules.findings import Finding, RuleReport
 
 
 def report() -> RuleReport:
-    made = RuleReport(files=1, loaded=7)
+    made = RuleReport(names=["a.rules"], loaded=7)
     made.findings = [
         Finding("b.rules", 9, 2, "skip", 5, "lua", "not built in", ""),
         Finding("a.rules", 3, 1, "error", 0, "", "not a rule", "write one"),

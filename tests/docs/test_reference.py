@@ -11,7 +11,6 @@ from mmdb import database
 from sensor.cli.manual import Entry, example_rule, keyword_pages, protocol_pages
 from sensor.config import load
 from sensor.rules import text
-from sensor.rules.findings import Finding
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -52,10 +51,8 @@ def test_every_example_is_a_rule_that_loads(keywords: list[Entry], tmp_path: Pat
     }
     for keyword in keywords:
         example = example_rule(keyword)
-        findings: list[Finding] = []
-        rules = engine.RawRules()
-        rules.add(text.parse(example.encode(), "examples.rules", config.variables, findings))
-        assert [finding for finding in findings if finding.severity != "warning"] == [], example
-        ruleset = engine.Ruleset.compile(json.dumps(document), rules, True)
+        rules = text.parse(example.encode(), "examples.rules", config.variables)
+        assert [finding for finding in rules.findings if finding.severity != "warning"] == [], example
+        ruleset = engine.Ruleset.compile(json.dumps(document), rules.rules, True)
         refused = [d.reason for d in ruleset.diagnostics if d.severity != "warning"]
         assert (refused, ruleset.loaded) == ([], 1), example

@@ -96,7 +96,7 @@ def no_reading(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     def refuse(*_: object) -> None:
         raise AssertionError("the text was read")
 
-    yield lambda: monkeypatch.setattr(text, "parse", refuse)
+    yield lambda: monkeypatch.setattr(text, "each", refuse)
 
 
 def everything(ruleset: Ruleset, report: RuleReport) -> object:

@@ -5,34 +5,23 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.config import load
-from sensor.rules.findings import Finding, RuleReport
+from sensor.rules.findings import RuleReport
 from sensor.rules.loading import read_files
-from sensor.rules.text import parse
+from sensor.rules.text import RuleText, parse
 from sensor.rules.variables import Variables
-
-if TYPE_CHECKING:
-    from sensor._engine import RawRule
 
 VARIABLES = Variables({"HOME_NET": "10.0.0.0/8"}, {"HTTP_PORTS": "80"})
 GOOD = 'alert tcp any any -> any any (msg:"x"; sid:1;)'
 
 
-class Read(NamedTuple):
-    rules: list[RawRule]
-    findings: list[Finding]
-
-
-def read(text: str | bytes) -> Read:
-    findings: list[Finding] = []
-    data = text if isinstance(text, bytes) else text.encode()
-    return Read(list(parse(data, "x.rules", VARIABLES, findings)), findings)
+def read(text: str | bytes) -> RuleText:
+    return parse(text if isinstance(text, bytes) else text.encode(), "x.rules", VARIABLES)
 
 
 def options(text: str) -> list[tuple[str, str | None]]:
@@ -46,7 +35,7 @@ def test_a_rule_with_its_places() -> None:
     (rule,) = read(text).rules
     assert rule == (
         "x.rules", 4, "alert", "tcp", "any", "any", "->", "any", "any",
-        [("msg", '"x"', 4, 32), ("sid", "1", 4, 41)],
+        [("msg", '"x"', 4, 32), ("sid", "1", 4, 41)], f" {GOOD}",
     )  # fmt: skip
 
 
@@ -176,6 +165,6 @@ def test_a_whole_published_collection_is_quick() -> None:
         pytest.skip("CORPORA_DIR does not name a folder with rules/etopen-composite.rules")
     config = load()
     before = time.process_time()
-    rules = read_files([path], config, RuleReport(), set())
+    rules = list(read_files([path], config, RuleReport(), set()))
     assert time.process_time() - before < 1.5
     assert len(rules) == 38_005

@@ -1,6 +1,7 @@
-//! Which worker gets a frame, and the batches in which frames travel there.
+//! Which worker takes a packet, and the batches in which frames travel to workers that cannot read them themselves.
 
 use crate::capture::Frame;
+use crate::decode::{self, Addr, Packet, Ports};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -62,80 +63,262 @@ impl FrameBatch {
     }
 }
 
-/// The worker for a frame: by its outermost address pair, whichever way it goes; frames without IP go to the first.
-pub fn worker_of(frame: &Frame<'_>, workers: usize) -> usize {
-    let hash = address_pair(frame).map_or(0, |(a, b)| {
-        let mixed = (a ^ b).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        mixed ^ (mixed >> 32)
-    });
-    usize::try_from(hash % (workers.max(1) as u64)).unwrap_or(0)
+/// Layers below which a frame that looks plain here may be refused by the decoder (`decoder.max-layers`).
+const LAYERS_PLAIN: u8 = 8;
+
+/// Who takes what. A packet belongs to the worker of its two addresses, whichever way it goes: so do both directions of a flow,
+/// all fragments of a datagram, and flows that announce one another. Packets without IP go to the first.
+pub struct Dispatch {
+    workers: u64,
+    /// UDP ports on which tunnels are looked for.
+    tunnels: [Ports; 3],
+    max_layers: u8,
 }
 
-/// Folds of the outermost source and destination address.
-fn address_pair(frame: &Frame<'_>) -> Option<(u64, u64)> {
-    let data = frame.data;
-    let at = match frame.link_type {
-        1 => ethernet(data)?,
-        113 => 16,
-        276 => 20,
-        0 | 108 => 4,
-        12 | 14 | 101 | 228 | 229 => 0,
-        _ => return None,
-    };
-    let ip = data.get(at..)?;
-    match ip.first()? >> 4 {
-        4 => Some((fold(ip.get(12..16)?), fold(ip.get(16..20)?))),
-        6 => Some((fold(ip.get(8..24)?), fold(ip.get(24..40)?))),
-        _ => None,
-    }
-}
-
-/// Offset of the IP header behind Ethernet and VLAN tags.
-fn ethernet(data: &[u8]) -> Option<usize> {
-    let mut at = 12usize;
-    for _ in 0..4 {
-        let kind = u16::from_be_bytes([*data.get(at)?, *data.get(at.checked_add(1)?)?]);
-        match kind {
-            0x8100 | 0x88a8 | 0x9100 => at = at.checked_add(4)?,
-            0x0800 | 0x86dd => return at.checked_add(2),
-            _ => return None,
+impl Dispatch {
+    pub fn new(workers: usize, config: &decode::Config) -> Dispatch {
+        Dispatch {
+            workers: workers.max(1) as u64,
+            tunnels: [config.teredo.clone(), config.vxlan.clone(), config.geneve.clone()],
+            max_layers: config.max_layers,
         }
     }
-    None
-}
 
-fn fold(bytes: &[u8]) -> u64 {
-    bytes.chunks(4).fold(0u64, |sum, chunk| {
-        let word = chunk.iter().fold(0u64, |n, b| n << 8 | u64::from(*b));
-        sum.rotate_left(13) ^ word
-    })
+    /// The worker whose packet this is.
+    #[inline]
+    pub fn of_packet(&self, packet: &Packet<'_>) -> usize {
+        self.of_pair(packet.src, packet.dst)
+    }
+
+    /// The worker of two addresses.
+    #[inline]
+    pub fn of_pair(&self, a: Addr, b: Addr) -> usize {
+        self.of(a.0 ^ b.0)
+    }
+
+    #[inline]
+    fn of(&self, pair: u128) -> usize {
+        // The finaliser of SplitMix64: neighbouring addresses spread.
+        let z = (pair as u64) ^ ((pair >> 64) as u64).rotate_left(32);
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let z = z ^ (z >> 31);
+        ((z >> 32).wrapping_mul(self.workers) >> 32) as usize
+    }
+
+    /// The worker of a frame, where its outermost headers leave no doubt: they are right, and the frame holds one packet, which
+    /// is no fragment and quotes no other. None: it has to be decoded, each packet in it goes its own way.
+    #[inline]
+    pub fn of_frame(&self, frame: &Frame<'_>) -> Option<usize> {
+        if self.max_layers < LAYERS_PLAIN {
+            return None;
+        }
+        let data = frame.data;
+        match frame.link_type {
+            1 => self.of_ethernet(data),
+            12 | 14 | 101 | 228 | 229 => match data.first()? >> 4 {
+                4 => self.of_ipv4(data),
+                _ => self.of_ipv6(data),
+            },
+            113 => self.of_ethertype(data.get(14..16)?, data.get(16..)?),
+            276 => self.of_ethertype(data.get(..2)?, data.get(20..)?),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn of_ethernet(&self, data: &[u8]) -> Option<usize> {
+        const TAGS_MAX: usize = 3;
+        let mut at = 12usize;
+        for _ in 0..=TAGS_MAX {
+            let (kind, behind) = (data.get(at..at + 2)?, data.get(at + 2..)?);
+            match kind {
+                [0x81, 0x00] | [0x88, 0xa8] | [0x91, 0x00] => at += 4,
+                _ => return self.of_ethertype(kind, behind),
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn of_ethertype(&self, kind: &[u8], behind: &[u8]) -> Option<usize> {
+        match kind {
+            [0x08, 0x00] => self.of_ipv4(behind),
+            [0x86, 0xdd] => self.of_ipv6(behind),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn of_ipv4(&self, ip: &[u8]) -> Option<usize> {
+        const FRAGMENT: u16 = 0x3fff;
+        const UNREACHABLE: u8 = 3;
+        let h: &[u8; 20] = ip.first_chunk()?;
+        let header_len = usize::from(h[0] & 0x0f) * 4;
+        let total_len = usize::from(u16::from_be_bytes([h[2], h[3]]));
+        let fragment = u16::from_be_bytes([h[6], h[7]]) & FRAGMENT;
+        if h[0] >> 4 != 4 || header_len < 20 || total_len < header_len || fragment != 0 {
+            return None;
+        }
+        let behind = ip.get(header_len..total_len)?;
+        match h[9] {
+            6 | 132 => {}
+            17 if self.holds_no_tunnel(behind) => {}
+            1 if behind.first().is_some_and(|kind| *kind != UNREACHABLE) => {}
+            _ => return None,
+        }
+        let pair = u32::from_be_bytes([h[12], h[13], h[14], h[15]])
+            ^ u32::from_be_bytes([h[16], h[17], h[18], h[19]]);
+        Some(self.of(u128::from(pair)))
+    }
+
+    #[inline]
+    fn of_ipv6(&self, ip: &[u8]) -> Option<usize> {
+        let h: &[u8; 40] = ip.first_chunk()?;
+        let behind = ip.get(40..40 + usize::from(u16::from_be_bytes([h[4], h[5]])))?;
+        if h[0] >> 4 != 6 {
+            return None;
+        }
+        match h[6] {
+            6 | 132 | 58 => {}
+            17 if self.holds_no_tunnel(behind) => {}
+            _ => return None,
+        }
+        let address = |at: usize| h.get(at..at + 16)?.try_into().ok().map(u128::from_be_bytes);
+        Some(self.of(address(8)? ^ address(24)?))
+    }
+
+    #[inline]
+    fn holds_no_tunnel(&self, udp: &[u8]) -> bool {
+        let Some(&[s0, s1, d0, d1]) = udp.first_chunk() else { return false };
+        let (src, dst) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
+        self.tunnels.iter().all(|ports| !ports.contains(src) && !ports.contains(dst))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Decoder;
+    use crate::flow::{FlowKey, Tracking};
+    use proptest::prelude::*;
 
-    fn frame(data: &[u8]) -> Frame<'_> {
-        Frame { data, ts: Timestamp(0), wire_len: 0, link_type: 101 }
+    const WORKERS: usize = 5;
+
+    fn frame(data: &[u8], link_type: u16) -> Frame<'_> {
+        Frame { data, ts: Timestamp(0), wire_len: data.len() as u32, link_type }
+    }
+
+    /// Ethernet, VLAN tags, IPv4 with a payload that means something under several protocols.
+    fn ipv4(tags: usize, proto: u8, behind: &[u8]) -> Vec<u8> {
+        let mut data = vec![2; 12];
+        for tag in 0..tags {
+            data.extend([0x81, 0, 0, tag as u8]);
+        }
+        data.extend([8, 0]);
+        let total = 20 + behind.len() as u8;
+        data.extend([0x45, 0, 0, total, 0, 1, 0, 0, 64, proto, 0, 0, 10, 0, 0, 1, 192, 168, 7, 9]);
+        data.extend(behind);
+        data
+    }
+
+    fn ipv6(next: u8, behind: &[u8]) -> Vec<u8> {
+        let mut data = vec![2; 12];
+        data.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, behind.len() as u8, next, 64]);
+        data.extend((0..32).map(|n| n * 7));
+        data.extend(behind);
+        data
+    }
+
+    /// What a frame is said to be is what the decoder finds in it.
+    fn agrees(dispatch: &Dispatch, frame: &Frame<'_>) -> bool {
+        let Some(worker) = dispatch.of_frame(frame) else { return false };
+        let mut found = Vec::new();
+        Decoder::new(decode::Config::default()).frame(frame, 1, |packet| {
+            assert!(FlowKey::quoted(packet, Tracking { vlan: true, depth: true }).is_none(), "{frame:?}");
+            assert!(!packet.is_fragment, "{frame:?}");
+            found.push(dispatch.of_packet(packet));
+        });
+        assert_eq!(found, [worker], "{frame:?}");
+        true
+    }
+
+    fn samples() -> Vec<Vec<u8>> {
+        let tcp = [1, 2, 0, 80, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x10, 1, 1, 0, 0, 0, 0];
+        let udp = |port: u16| {
+            let [a, b] = port.to_be_bytes();
+            let mut udp = vec![1, 2, a, b, 0, 62, 0, 0, 8, 0, 0, 0, 0, 0, 1, 0];
+            udp.extend_from_slice(&ipv4(0, 17, &[])[..34]);
+            udp.extend([0; 12]);
+            udp
+        };
+        let inner = &ipv4(0, 6, &tcp)[14..];
+        let unreachable = [&[3, 1, 0, 0, 0, 0, 0, 0], inner].concat();
+        vec![
+            ipv4(0, 6, &tcp),
+            ipv4(3, 6, &tcp),
+            ipv4(4, 6, &tcp),
+            ipv4(1, 17, &udp(53)),
+            ipv4(0, 17, &udp(4789)),
+            ipv4(0, 1, &[8, 0, 0, 0, 0, 1, 0, 1]),
+            ipv4(0, 1, &unreachable),
+            ipv4(0, 4, inner),
+            ipv4(0, 47, &[&[0, 0, 8, 0], inner].concat()),
+            ipv6(6, &tcp),
+            ipv6(17, &udp(6081)),
+            ipv6(44, &[&[6, 0, 0, 1, 0, 0, 0, 1], &tcp[..]].concat()),
+            ipv6(58, &[1, 0, 0, 0, 0, 0, 0, 0]),
+        ]
     }
 
     #[test]
-    fn both_directions_go_to_one_worker() {
-        let mut there = vec![0x45; 20];
-        there[12..20].copy_from_slice(&[10, 0, 0, 1, 192, 168, 7, 9]);
-        let mut back = there.clone();
-        back[12..20].copy_from_slice(&[192, 168, 7, 9, 10, 0, 0, 1]);
-        for workers in 1..9 {
-            assert_eq!(worker_of(&frame(&there), workers), worker_of(&frame(&back), workers));
+    fn plain_frames_are_known_without_decoding_and_others_are_not() {
+        let dispatch = Dispatch::new(WORKERS, &decode::Config::default());
+        let plain: Vec<usize> = (0usize..)
+            .zip(&samples())
+            .filter(|(_, data)| agrees(&dispatch, &frame(data, 1)))
+            .map(|(at, _)| at)
+            .collect();
+        assert_eq!(plain, [0, 1, 3, 5, 9, 12]);
+        assert!(agrees(&dispatch, &frame(&samples()[0][14..], 101)));
+    }
+
+    #[test]
+    fn both_directions_go_to_one_worker_and_hosts_spread() {
+        let dispatch = Dispatch::new(WORKERS, &decode::Config::default());
+        let mut count = [0usize; WORKERS];
+        for host in 0..=255 {
+            let (a, b) = (Addr::v4([10, 0, 0, host]), Addr::v4([192, 168, 7, 9]));
+            assert_eq!(dispatch.of_pair(a, b), dispatch.of_pair(b, a));
+            count[dispatch.of_pair(a, b)] += 1;
         }
-        assert_eq!(worker_of(&frame(&[]), 4), 0);
+        assert!(count.iter().all(|n| (30..75).contains(n)), "{count:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn damage_does_not_mislead(
+            sample in 0usize..13,
+            changes in proptest::collection::vec((0usize..80, any::<u8>()), 0..4),
+            cut in 0usize..100,
+            link_type in prop_oneof![Just(1u16), Just(101), Just(113), Just(276), Just(0)],
+        ) {
+            let mut data = samples().swap_remove(sample);
+            for (at, byte) in changes {
+                if let Some(slot) = data.get_mut(at) {
+                    *slot = byte;
+                }
+            }
+            data.truncate(cut.max(1));
+            agrees(&Dispatch::new(WORKERS, &decode::Config::default()), &frame(&data, link_type));
+        }
     }
 
     #[test]
     fn batches_give_back_what_was_put_in() {
         let mut batch = FrameBatch::default();
-        batch.push(&frame(b"one"), 1, &"a.pcap".into());
-        batch.push(&frame(b""), 2, &"a.pcap".into());
+        batch.push(&frame(b"one", 101), 1, &"a.pcap".into());
+        batch.push(&frame(b"", 101), 2, &"a.pcap".into());
         let mut seen = Vec::new();
         batch.each(|f, n| seen.push((f.data.to_vec(), n)));
         assert_eq!(seen, [(b"one".to_vec(), 1), (Vec::new(), 2)]);

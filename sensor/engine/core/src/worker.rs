@@ -7,12 +7,14 @@ use crate::decode::{Decoder, Origin, Packet};
 use crate::detect::ruleset::Ruleset;
 use crate::detect::run::{skip_raw, Detector};
 use crate::direction::Dir;
+use crate::dispatch::Dispatch;
 use crate::event::{Batch, EveConfig, Events};
 use crate::files::FileStage;
-use crate::flow::{Flow, FlowIndex, FlowState, FlowTable};
+use crate::flow::{Flow, FlowIndex, FlowKey, FlowState, FlowTable, Tracking};
 use crate::setting;
 use crate::stage_clock::{self, lap, Stage};
 use crate::stream::{self, Streams};
+use crate::team::Member;
 use crate::time::Timestamp;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
@@ -41,8 +43,17 @@ pub struct Worker {
     now: Timestamp,
     /// The flow in hand, for the case that a stage fails.
     in_hand: Option<FlowIndex>,
+    /// None: no other worker sees these frames.
+    team: Option<Place>,
     panics: u64,
     pub quarantine: Vec<Quarantined>,
+}
+
+/// The worker among others.
+struct Place {
+    member: Member,
+    dispatch: Dispatch,
+    tracking: Tracking,
 }
 
 /// The stages behind the flow table.
@@ -57,7 +68,7 @@ struct Stages {
 
 impl Worker {
     /// `document` is the engine's configuration document.
-    pub fn new(document: &serde_json::Value, rules: Arc<Ruleset>) -> Result<Worker, String> {
+    pub fn new(document: &serde_json::Value, rules: Arc<Ruleset>, member: &Member) -> Result<Worker, String> {
         if setting::switch(&document["haidang"]["stage-times"]) == Some(true) {
             stage_clock::start();
         }
@@ -67,7 +78,13 @@ impl Worker {
         events.keep_file_records = files.keeps_records();
         let mut driver = Driver::new(document, &rules.inspected());
         driver.frames = if events.config.frame { FrameChoice::all() } else { rules.frame.choice().clone() };
+        let team = (!member.is_alone()).then(|| Place {
+            member: member.clone(),
+            dispatch: Dispatch::new(member.team().workers(), &config.decode),
+            tracking: config.flow.tracking(),
+        });
         Ok(Worker {
+            team,
             decoder: Decoder::new(config.decode),
             // Replays must agree from run to run, so the keys of the tables come from the configuration.
             flows: FlowTable::new(config.flow, config.hash_keys, config.flow_id_seed),
@@ -87,10 +104,14 @@ impl Worker {
         })
     }
 
-    /// Takes one frame through the line. A stage that fails costs its flow and this frame, nothing else.
+    /// Takes one frame through the line; of a team's, what is this worker's of it. A stage that fails costs its flow and this
+    /// frame, nothing else.
     pub fn packet(&mut self, frame: &Frame<'_>, number: u64) {
         if catch_unwind(AssertUnwindSafe(|| self.line(frame, number))).is_err() {
             self.failed(frame, number);
+        }
+        if let Some(place) = &self.team {
+            place.member.done(number);
         }
     }
 
@@ -101,33 +122,45 @@ impl Worker {
         self.flows.expire(self.now);
         lap(Stage::Flow);
         self.reap();
-        self.decoder.frame(frame, number, |packet| {
-            lap(Stage::Decode);
-            self.in_hand = None;
-            match self.flows.find_or_create(packet) {
-                Some((index, dir, _)) => {
-                    self.in_hand = Some(index);
-                    if let Some(flow) = self.flows.get_mut(index) {
-                        lap(Stage::Flow);
-                        self.stages.packet(flow, packet, dir);
-                    }
-                    self.flows.packet_done(index);
-                    lap(Stage::Flow);
-                }
-                None => self.stages.lone_packet(packet),
+        let Worker { decoder, flows, stages, in_hand, team, .. } = self;
+        let Some(place) = team else {
+            return decoder.frame(frame, number, |packet| take(flows, stages, in_hand, packet));
+        };
+        let mut step = 0;
+        match place.dispatch.of_frame(frame).filter(|_| !decoder.is_undecided()) {
+            Some(worker) if worker != place.member.number => {}
+            Some(_) => {
+                place.member.at(number, step);
+                decoder.frame(frame, number, |packet| take(flows, stages, in_hand, packet));
             }
-        });
+            None => {
+                // All decode it, one counts it, and each packet in it has its own worker.
+                decoder.count(place.member.number == 0);
+                decoder.frame(frame, number, |packet| {
+                    place.member.at(number, step);
+                    step += 1;
+                    if place.has(packet, flows) {
+                        take(flows, stages, in_hand, packet);
+                    }
+                });
+                decoder.count(true);
+            }
+        }
     }
 
     /// Finishes flows that have ended.
     #[inline]
     fn reap(&mut self) {
-        while let Some(index) = self.flows.next_ended() {
-            self.reap_one(index);
+        self.flows.sort_ended();
+        while let Some((index, born)) = self.flows.next_ended() {
+            self.reap_one(index, born);
         }
     }
 
-    fn reap_one(&mut self, index: FlowIndex) {
+    fn reap_one(&mut self, index: FlowIndex, born: u64) {
+        if let Some(place) = &self.team {
+            place.member.ending(born);
+        }
         self.in_hand = Some(index);
         if let Some(flow) = self.flows.get_mut(index) {
             self.stages.end(flow);
@@ -139,9 +172,12 @@ impl Worker {
 
     /// Ends every flow: nothing more will come. `written` is called after each, so that events need not pile up.
     pub fn finish(&mut self, mut written: impl FnMut(&mut Worker)) {
+        if let Some(place) = &self.team {
+            place.member.last();
+        }
         self.flows.drain();
-        while let Some(index) = self.flows.next_ended() {
-            if catch_unwind(AssertUnwindSafe(|| self.reap_one(index))).is_err() {
+        while let Some((index, born)) = self.flows.next_ended() {
+            if catch_unwind(AssertUnwindSafe(|| self.reap_one(index, born))).is_err() {
                 self.panics = self.panics.saturating_add(1);
                 if let Some(index) = self.in_hand.take() {
                     self.flows.forget(index);
@@ -154,6 +190,7 @@ impl Worker {
     #[cold]
     fn failed(&mut self, frame: &Frame<'_>, number: u64) {
         self.panics = self.panics.saturating_add(1);
+        self.decoder.count(true);
         if let Some(index) = self.in_hand.take() {
             self.flows.forget(index);
         }
@@ -247,6 +284,53 @@ impl Worker {
         put("http.byterange.memcap", files.byterange_memcap);
         put("haidang.panics", self.panics);
         all
+    }
+}
+
+impl Place {
+    /// Whether the packet is this worker's: it goes by its addresses, and an ICMP error to the flow it is about if there is one.
+    fn has(&self, packet: &Packet<'_>, flows: &FlowTable) -> bool {
+        let own = self.member.number;
+        let by_addresses = self.dispatch.of_packet(packet);
+        if let Some((key, ..)) = FlowKey::quoted(packet, self.tracking) {
+            let (a, b) = key.addresses();
+            let by_quote = self.dispatch.of_pair(a, b);
+            if by_quote != by_addresses && by_quote == own {
+                let takes = flows.has_quoted(packet);
+                if takes {
+                    self.member.take_quoted();
+                }
+                return takes;
+            }
+            if by_quote != by_addresses && by_addresses == own {
+                return !self.member.is_quoted();
+            }
+        }
+        by_addresses == own
+    }
+}
+
+/// A packet of its own.
+#[inline]
+fn take(
+    flows: &mut FlowTable,
+    stages: &mut Stages,
+    in_hand: &mut Option<FlowIndex>,
+    packet: &mut Packet<'_>,
+) {
+    lap(Stage::Decode);
+    *in_hand = None;
+    match flows.find_or_create(packet) {
+        Some((index, dir, _)) => {
+            *in_hand = Some(index);
+            if let Some(flow) = flows.get_mut(index) {
+                lap(Stage::Flow);
+                stages.packet(flow, packet, dir);
+            }
+            flows.packet_done(index);
+            lap(Stage::Flow);
+        }
+        None => stages.lone_packet(packet),
     }
 }
 

@@ -20,15 +20,21 @@ static FILE: LazyLock<File> = LazyLock::new(|| {
 });
 
 fn facts(settled: bool) -> Vec<u8> {
-    let interned = r#"{"flowbits":["a","b"],"flowints":[],"flowvars":["flow:a"],"xbits":["xbits:a"]}"#;
-    format!(r#"{{"key":"k","id":"","findings":"","settled":{settled},"diagnostics":[],"interned":{interned}}}"#).into()
+    let interned = r#"{"flowbits":["a","b"],"flowints":[],"flowvars":["flow:a"]}"#;
+    format!(
+        r#"{{"key":"k","id":"","findings":"","settled":{settled},"diagnostics":[],"interned":{interned}}}"#
+    )
+    .into()
 }
 
 fn sections(input: &mut Taker<'_>) -> Vec<Vec<u8>> {
-    let mut parts: Vec<Vec<u8>> = PARTS.iter().map(|_| {
-        let length = usize::from(input.u16());
-        input.bytes(length).to_vec()
-    }).collect();
+    let mut parts: Vec<Vec<u8>> = PARTS
+        .iter()
+        .map(|_| {
+            let length = usize::from(input.u16());
+            input.bytes(length).to_vec()
+        })
+        .collect();
     if parts[0].is_empty() {
         parts[0] = facts(true);
     }

@@ -3,6 +3,7 @@
 
 use haidang_core::capture::Frame;
 use haidang_core::detect::ruleset::Ruleset;
+use haidang_core::team::Member;
 use haidang_core::time::Timestamp;
 use haidang_core::worker::Worker;
 use haidang_fuzz::{segments, Taker};
@@ -18,9 +19,11 @@ fuzz_target!(|data: &[u8]| {
         "checksum-mode": "none",
         "stream": {"midstream": input.u8() & 1 == 0, "reassembly": {"depth": 65536}},
     });
-    let rules =
-        Arc::new(Ruleset::build(Vec::new(), Default::default(), Vec::new(), &|_| None).expect("no rules compile").0);
-    let mut worker = Worker::new(&document, rules).expect("the document is fine");
+    let (rules, _) =
+        Ruleset::build(Vec::new(), Default::default(), Vec::new(), &|_| None).expect("no rules compile");
+    let member = Member::alone();
+    member.join();
+    let mut worker = Worker::new(&document, Arc::new(rules), &member).expect("the document is fine");
     let mut number = 0;
     while let Some(packet) = segments::next(&mut input) {
         number += 1;

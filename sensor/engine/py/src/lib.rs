@@ -4,10 +4,14 @@ mod replay;
 mod ruleset;
 
 use haidang_core::detect::keywords::keywords_json;
-use haidang_core::listing;
+use haidang_core::{floor as engine_floor, listing};
 use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Many small objects live and die with flows and transactions, which this allocator handles in fewer cycles than malloc.
 #[global_allocator]
@@ -51,6 +55,32 @@ fn lint_buffers() -> String {
     listing::buffers_json()
 }
 
+/// Nanoseconds of reading, decoding and one search of each payload of a capture, by themselves.
+#[pyfunction]
+fn floor(
+    py: Python<'_>,
+    config: &str,
+    ruleset: &ruleset::Ruleset,
+    path: PathBuf,
+) -> PyResult<BTreeMap<&'static str, u64>> {
+    let rules = Arc::clone(&ruleset.inner);
+    py.detach(move || {
+        guarded(|| {
+            let found = engine_floor::measure(&document(config)?, &rules, &path)?;
+            let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            Ok(BTreeMap::from([
+                ("packets", found.packets),
+                ("bytes", found.bytes),
+                ("read_ns", nanos(found.read)),
+                ("decode_ns", nanos(found.decode)),
+                ("scan_ns", nanos(found.scan)),
+                ("scans", found.scans),
+                ("scanned_bytes", found.scanned_bytes),
+            ]))
+        })
+    })
+}
+
 #[pymodule]
 fn _engine(py: Python<'_>, m: &Bound<'_, PyModule>) -> PyResult<()> {
     // What a stage's failure prints is of no use to the people who read the terminal: it is counted and quarantined.
@@ -69,5 +99,6 @@ fn _engine(py: Python<'_>, m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(keywords, m)?)?;
     m.add_function(wrap_pyfunction!(protocols, m)?)?;
     m.add_function(wrap_pyfunction!(lint_buffers, m)?)?;
+    m.add_function(wrap_pyfunction!(floor, m)?)?;
     Ok(())
 }

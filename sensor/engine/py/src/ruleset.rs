@@ -110,12 +110,12 @@ impl RulesetCache {
         &self,
         py: Python<'_>,
         config: &str,
-        paths: Vec<String>,
+        paths: Option<Vec<String>>,
         file_bytes_max: u64,
     ) -> PyResult<Option<Ruleset>> {
         py.detach(|| {
             guarded(|| {
-                let found = self.lock().load(&document(config)?, &paths, file_bytes_max)?;
+                let found = self.lock().load(&document(config)?, paths.as_deref(), file_bytes_max)?;
                 Ok(found.map(|(compiled, findings)| Ruleset::new(compiled, findings)))
             })
         })
@@ -139,6 +139,7 @@ pub struct Ruleset {
     id: String,
     loaded: usize,
     diagnostics: Vec<Diagnostic>,
+    left_out: Vec<usize>,
     databases: (usize, usize),
     findings: String,
 }
@@ -150,6 +151,7 @@ impl Ruleset {
             id: compiled.id,
             loaded: compiled.loaded,
             diagnostics: compiled.diagnostics.into_iter().map(Diagnostic::from).collect(),
+            left_out: compiled.left_out,
             databases: compiled.databases,
             findings,
         }
@@ -163,12 +165,22 @@ impl Ruleset {
     fn compile(
         py: Python<'_>,
         config: &str,
-        rules: &RawRules,
+        rules: &Bound<'_, PyAny>,
         validate_only: bool,
         cache: Option<&RulesetCache>,
         findings: String,
     ) -> PyResult<Ruleset> {
-        let raw = std::mem::take(&mut *rules.lock()).finish();
+        let raw = match rules.cast::<RawRules>() {
+            Ok(rules) => std::mem::take(&mut *rules.get().lock()),
+            Err(_) => {
+                let mut builder = RawRulesBuilder::default();
+                for rule in rules.try_iter()? {
+                    take_in(rule?.cast::<PyTuple>()?, &mut builder)?;
+                }
+                builder
+            }
+        };
+        let raw = raw.finish();
         py.detach(move || {
             guarded(|| {
                 let document = document(config)?;
@@ -183,6 +195,11 @@ impl Ruleset {
                 Ok(Ruleset::new(compiled, findings))
             })
         })
+    }
+
+    #[getter]
+    fn left_out(&self) -> Vec<usize> {
+        self.left_out.clone()
     }
 
     #[getter]

@@ -40,6 +40,12 @@ impl Policy {
         self.checking
     }
 
+    /// The sample is not complete: every frame counts.
+    #[inline]
+    pub fn is_undecided(&self) -> bool {
+        self.undecided > 0
+    }
+
     /// One more frame was read.
     #[inline]
     pub fn frame(&mut self) {

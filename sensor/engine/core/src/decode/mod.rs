@@ -62,6 +62,9 @@ pub struct Decoder {
     outer: Outer,
     /// The reassembled datagram in hand.
     whole: Vec<u8>,
+    /// `State::counters` are the ones that are told; else they are here.
+    counted: bool,
+    uncounted: Box<Counters>,
 }
 
 /// What an inner packet takes from the one around it.
@@ -89,11 +92,31 @@ impl Decoder {
             },
             outer: Outer::default(),
             whole: Vec::new(),
+            counted: true,
+            uncounted: Box::default(),
         }
     }
 
     pub fn counters(&self) -> &Counters {
-        &self.state.counters
+        if self.counted {
+            &self.state.counters
+        } else {
+            &self.uncounted
+        }
+    }
+
+    /// What comes next depends on frames that were not decoded: every frame is to be.
+    #[inline]
+    pub fn is_undecided(&self) -> bool {
+        self.state.checksums.is_undecided()
+    }
+
+    /// Whether frames are counted from now on: of those that several workers decode, one counts.
+    pub fn count(&mut self, counted: bool) {
+        if self.counted != counted {
+            std::mem::swap(&mut self.state.counters, &mut *self.uncounted);
+            self.counted = counted;
+        }
     }
 
     /// Decodes a frame and every packet nested in it or completed by it, each handed to `each` before the next is decoded.

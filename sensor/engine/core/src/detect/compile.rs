@@ -29,6 +29,8 @@ pub struct Compiled {
     pub id: String,
     pub loaded: usize,
     pub diagnostics: Vec<Diagnostic>,
+    /// Rules that gave way to others of the same sid, by their numbers as read.
+    pub left_out: Vec<usize>,
     /// How many databases there are, and how many of them an earlier run had compiled.
     pub databases: (usize, usize),
 }
@@ -57,8 +59,9 @@ pub fn compile(
     let texts = Arc::new(Texts { rules: raw, references: references(document) });
     let mut rules: Vec<Rule> = Vec::with_capacity(texts.rules.len());
     let mut good = Vec::with_capacity(texts.rules.len());
-    let (losers, mut diagnostics): (HashSet<usize>, Vec<Diagnostic>) =
+    let (left_out, mut diagnostics): (Vec<usize>, Vec<Diagnostic>) =
         duplicates::find(&texts.rules).into_iter().unzip();
+    let losers: HashSet<usize> = left_out.iter().copied().collect();
     let mut hash = Sha256::new();
     hash.update(env!("CARGO_PKG_VERSION"));
     let mut space = Vec::new();
@@ -90,7 +93,7 @@ pub fn compile(
         databases,
     };
     diagnostics.extend(thresholds);
-    Ok((Compiled { ruleset, id, loaded, diagnostics, databases: counts }, outcome))
+    Ok((Compiled { ruleset, id, loaded, diagnostics, left_out, databases: counts }, outcome))
 }
 
 /// What rebuilding gave.
@@ -102,8 +105,7 @@ pub struct Rebuilt {
 }
 
 /// Builds rules all of which loaded before and looked at nothing outside, on several threads; their names have the numbers
-/// of `interned`. Outer error: as for `compile`. Inner: it is not
-/// as was said of the rules.
+/// of `interned`. Outer error: as for `compile`. Inner: it is not as was said of the rules.
 pub fn rebuild(
     document: &Value,
     raw: RawRules,
@@ -164,6 +166,10 @@ fn finish(
 ) -> Result<(Ruleset, Vec<Diagnostic>, Databases), String> {
     let thresholds = threshold_config::apply(document, &mut rules);
     let datasets = shared.datasets().all();
+    if shared.scripts() > 0 {
+        // Scripts may add to any.
+        datasets.iter().for_each(|set| set.will_change());
+    }
     let (mut ruleset, databases) = Ruleset::build(rules, Names::new(shared), datasets, known)?;
     ruleset.files = shared.files;
     Ok((ruleset, thresholds, databases))

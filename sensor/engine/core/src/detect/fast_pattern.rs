@@ -27,6 +27,14 @@ pub struct Candidate {
     pub weak_buffer: bool,
 }
 
+impl Candidate {
+    /// Whether the literal can stand at one place only.
+    fn is_anchored(&self) -> bool {
+        let room = self.bounds.end.checked_sub(self.bounds.start);
+        room == u32::try_from(self.bytes.len()).ok()
+    }
+}
+
 /// Buffers whose contents say little about a rule.
 pub const WEAK_BUFFERS: &[&str] = &[
     "http.method",
@@ -44,7 +52,11 @@ pub const WEAK_BUFFERS: &[&str] = &[
 pub const PATTERN_MAX_BYTES: usize = 64;
 
 /// A single byte is in nearly everything: finding it costs more than trying the rule, and slows the search for the others.
+/// At one place it may serve: to look there costs nothing.
 const PATTERN_MIN_BYTES: usize = 2;
+
+/// A literal that ends before this offset of a packet is tied to a place.
+const PLACED_BYTES: u32 = 128;
 
 /// How selective a pattern is: rare bytes count more, repeated bytes hardly at all.
 pub fn strength(bytes: &[u8]) -> u32 {
@@ -69,9 +81,19 @@ pub fn strength(bytes: &[u8]) -> u32 {
     sum
 }
 
+/// The literal to look for in single packets of a rule that is tried in packets and in the stream, if one of its payload is
+/// tied to a place: to look there takes little, where another would take one more search of the whole packet.
+pub fn choose_placed(candidates: &[Candidate]) -> Option<FastPattern> {
+    let placed = candidates
+        .iter()
+        .filter(|c| c.buffer.is_none() && c.bounds.end <= PLACED_BYTES && c.bytes.len() >= PATTERN_MIN_BYTES);
+    let best = placed.max_by_key(|c| (c.is_anchored(), strength(&c.bytes)))?;
+    choose(vec![Candidate { ask: Ask::No, bytes: best.bytes.clone(), ..*best }])
+}
+
 /// The best of `candidates`.
 pub fn choose(candidates: Vec<Candidate>) -> Option<FastPattern> {
-    let serving = candidates.into_iter().filter(|c| c.bytes.len() >= PATTERN_MIN_BYTES);
+    let serving = candidates.into_iter().filter(|c| c.bytes.len() >= PATTERN_MIN_BYTES || c.is_anchored());
     let best = serving.max_by_key(|c| {
         let asked = c.ask != Ask::No;
         (asked, c.buffer.is_some(), !c.weak_buffer, strength(&c.bytes))
@@ -121,6 +143,20 @@ mod tests {
         assert_eq!(pick(vec![candidate(None, "abcdef", Ask::Chop(2, 3))]).unwrap(), "cde");
         assert!(choose(Vec::new()).is_none());
         assert!(choose(vec![candidate(None, "x", Ask::Yes)]).is_none(), "one byte is no help");
+    }
+
+    #[test]
+    fn packets_are_searched_by_what_is_tied_to_a_place() {
+        let mut placed = candidate(None, "MSG ", Ask::No);
+        placed.bounds = Bounds { start: 0, end: 40 };
+        let mut anchored = candidate(None, "ab", Ask::No);
+        anchored.bounds = Bounds { start: 3, end: 5 };
+        let far = || candidate(None, "Content-Type", Ask::Yes);
+        assert_eq!(choose_placed(&[far(), placed]).unwrap().bytes, b"MSG ");
+        let mut placed = candidate(None, "MSG ", Ask::No);
+        placed.bounds = Bounds { start: 0, end: 40 };
+        assert_eq!(choose_placed(&[far(), placed, anchored]).unwrap().bytes, b"ab");
+        assert!(choose_placed(&[far(), candidate(Some(0), "uri", Ask::No)]).is_none());
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub mod eval;
 pub mod fast_pattern;
 pub mod frame_groups;
 pub mod frame_run;
+mod gate;
 pub mod geoip;
 pub mod header;
 pub mod hs;

@@ -4,7 +4,7 @@ use super::address_index::AddressIndex;
 use super::databases::Databases;
 use super::ports::{is_narrow, PortTable};
 use super::prefilter::{Prefilter, PrefilterBuilder};
-use super::rule::{AddrSet, Arrow, PortSet, Rule, Transport};
+use super::rule::{AddrSet, Arrow, FastPattern, PortSet, Rule, Transport};
 use crate::app::PROTOCOLS;
 use crate::decode::packet::L4;
 use crate::decode::Packet;
@@ -56,6 +56,9 @@ impl Class {
     }
 }
 
+/// The pattern by which a group finds a rule.
+type Lead = fn(&Rule) -> Option<&FastPattern>;
+
 /// Fast patterns over one kind of bytes: those of rules for any port, and those of rules for this packet's port.
 #[derive(Default)]
 pub struct PatternGroups {
@@ -64,7 +67,12 @@ pub struct PatternGroups {
 }
 
 impl PatternGroups {
-    fn build(rules: &[&Rule], dir: Dir, databases: &mut Databases) -> PatternGroups {
+    fn build(rules: &[&Rule], dir: Dir, lead: Lead, databases: &mut Databases) -> PatternGroups {
+        let add = |builder: &mut PrefilterBuilder, rule: &Rule| {
+            if let Some(fast) = lead(rule) {
+                builder.add(fast, rule.number);
+            }
+        };
         let mut any = PrefilterBuilder::default();
         let mut narrow: Vec<(u32, PortSet)> = Vec::new();
         let by_number: HashMap<u32, &Rule> = rules.iter().map(|r| (r.number, *r)).collect();
@@ -167,12 +175,6 @@ impl PlainGroups {
     }
 }
 
-fn add(builder: &mut PrefilterBuilder, rule: &Rule) {
-    if let Some(fast) = &rule.fast_pattern {
-        builder.add(fast, rule.number);
-    }
-}
-
 /// Rules for one class and direction.
 #[derive(Default)]
 pub struct PacketGroup {
@@ -258,8 +260,13 @@ impl PacketGroups {
                 pair[dir] = PacketGroup {
                     always: PlainGroups::build(&plain, dir),
                     ip_only: IpOnly::build(&ip_only),
-                    packet: PatternGroups::build(&on_packet, dir, databases),
-                    stream: PatternGroups::build(&on_stream, dir, databases),
+                    packet: PatternGroups::build(&on_packet, dir, Rule::packet_lead, databases),
+                    stream: PatternGroups::build(
+                        &on_stream,
+                        dir,
+                        |rule| rule.fast_pattern.as_ref(),
+                        databases,
+                    ),
                 };
             }
         }

@@ -353,6 +353,8 @@ pub struct Rule {
     /// Contents and friends without a sticky buffer.
     pub payload: Option<Program>,
     /// The payload program is tried on single packets / on the reassembled stream (Suricata manual, "tcp" rules).
+    /// The least and greatest payload that dsize allows.
+    pub payload_len: (u32, u32),
     pub payload_on_packet: bool,
     pub payload_on_stream: bool,
     pub buffers: Vec<BufferTest>,
@@ -367,6 +369,8 @@ pub struct Rule {
 /// What few rules have: kept apart, so that the others are half the size. It is read and written as if it were of the rule.
 #[derive(Default)]
 pub struct Seldom {
+    /// The literal by which it is found in single packets, where another serves better there.
+    pub packet_pattern: Option<FastPattern>,
     pub filestore: Option<Filestore>,
     /// Scripts that have the last word, once everything else holds.
     pub scripts: Vec<ScriptTest>,
@@ -390,6 +394,7 @@ pub struct Seldom {
 }
 
 static NOTHING: Seldom = Seldom {
+    packet_pattern: None,
     filestore: None,
     scripts: Vec::new(),
     asked: Vec::new(),
@@ -444,6 +449,7 @@ impl Rule {
             seldom: None,
             packet_tests: Vec::new(),
             payload: None,
+            payload_len: (0, u32::MAX),
             payload_on_packet: false,
             payload_on_stream: false,
             buffers: Vec::new(),
@@ -480,6 +486,11 @@ impl Rule {
         self.payload.is_some()
             && self.fast_pattern.as_ref().is_some_and(|fast| fast.buffer.is_none())
             && self.arrow != Arrow::Transaction
+    }
+
+    /// The pattern to look for in single packets. A rule about transactions that a payload pattern leads to has but one.
+    pub fn packet_lead(&self) -> Option<&FastPattern> {
+        self.packet_pattern.as_ref().filter(|_| !self.is_app()).or(self.fast_pattern.as_ref())
     }
 
     /// Whether the rule looks at transactions.

@@ -7,6 +7,7 @@ use super::buffers;
 use super::databases::{Compiled, Databases, Known};
 use super::dataset::Dataset;
 use super::frame_groups::FrameGroups;
+use super::gate::Gate;
 use super::names::Names;
 use super::packet_groups::PacketGroups;
 use super::prefilter::{Prefilter, ScanState};
@@ -20,6 +21,8 @@ use std::sync::{Arc, OnceLock};
 /// Rules with their prefilters.
 pub struct Ruleset {
     pub rules: Vec<Rule>,
+    /// By rule number.
+    pub gates: Vec<Gate>,
     /// See `alert_json`, by rule number; written when the rule first alerts.
     alert_json: Vec<OnceLock<Box<[u8]>>>,
     pub packet: PacketGroups,
@@ -30,6 +33,8 @@ pub struct Ruleset {
     /// What events call flowbits and variables.
     pub names: Arc<Names>,
     pub datasets: Vec<Arc<Dataset>>,
+    /// Some rule tags hosts.
+    pub tags_hosts: bool,
 }
 
 impl Ruleset {
@@ -45,9 +50,12 @@ impl Ruleset {
         let packet = PacketGroups::build(&rules, &mut databases);
         let tx = TxGroups::build(&rules, &mut databases);
         let frame = FrameGroups::build(&rules, &mut databases);
+        let gates = rules.iter().map(Gate::new).collect();
         let alert_json = rules.iter().map(|_| OnceLock::new()).collect();
+        let tags_hosts = rules.iter().flat_map(|rule| &rule.tags).any(|tag| tag.host_src.is_some());
         let ruleset = Ruleset {
             rules,
+            gates,
             alert_json,
             packet,
             tx,
@@ -55,6 +63,7 @@ impl Ruleset {
             files: FileWants::default(),
             names: Arc::new(names),
             datasets,
+            tags_hosts,
         };
         let compiled = databases.compile(known)?;
         ruleset.prefilters().for_each(|prefilter| prefilter.settle(&compiled));

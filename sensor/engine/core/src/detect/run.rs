@@ -1,12 +1,13 @@
 //! One packet meets the ruleset: prefilter, evaluation, transactions, then thresholds and the order of alerts.
 
 use super::eval::{Match, Scene};
+use super::gate::Outside;
 use super::lua::{LuaCounters, Scripts};
 use super::packet_groups::Class;
 use super::prefilter::{Prefilter, ScanState};
 use super::rule::{Action, Rule};
 use super::ruleset::Ruleset;
-use super::tag::Hosts;
+use super::tag;
 use super::threshold::{is_suppressed, Thresholds};
 use crate::app::frames::FrameFacts;
 use crate::decode::{Origin, Packet};
@@ -47,7 +48,6 @@ pub struct Detector {
     pub(super) hits: Vec<Hit>,
     pub(super) scripts: Scripts,
     thresholds: Thresholds,
-    tags: Hosts,
     /// The packet in hand belongs to a session or host that a rule tagged.
     pub tagged: bool,
     /// Suricata's `packet-alert-max`.
@@ -66,7 +66,6 @@ impl Detector {
             hits: Vec::new(),
             scripts: Scripts::new(&rules.names, &rules.datasets),
             thresholds: Thresholds::default(),
-            tags: Hosts::default(),
             tagged: false,
             alerts_per_packet,
             counters: DetectCounters::default(),
@@ -106,10 +105,10 @@ impl Detector {
             self.frames(rules, packet, flow, dir);
         }
         self.settle(rules, packet, flow.as_deref_mut());
-        self.tagged = self.tags.packet(packet, flow.as_deref_mut());
+        self.tagged = tag::packet(packet, flow.as_deref_mut(), rules.tags_hosts);
         for hit in &self.hits {
             for tag in rules.rule(hit.rule).map_or(&[][..], |r| &r.tags) {
-                self.tags.alerted(hit.rule, tag, packet, flow.as_deref_mut());
+                tag::alerted(hit.rule, tag, packet, flow.as_deref_mut());
             }
         }
         &self.hits
@@ -160,12 +159,14 @@ impl Detector {
         self.candidates.dedup();
         self.payload_led.clear();
         let led = &mut self.payload_led;
+        let outside = Outside::new(packet, flow.is_some(), dir);
         self.candidates.retain(|number| {
-            let led_here = rules.rule(*number).is_some_and(Rule::is_app);
-            if led_here {
+            let Some(gate) = rules.gates.get(*number as usize) else { return false };
+            if gate.is_app() {
                 led.push(*number);
+                return false;
             }
-            !led_here
+            outside.passes(gate)
         });
         self.counters.candidates = self.counters.candidates.saturating_add(self.candidates.len() as u64);
     }

@@ -8,7 +8,6 @@ use super::lua;
 use super::pcre::{self, Regex};
 use super::reputation::Reputation;
 use super::rule::{AddrSet, PortSet};
-use super::xbits::XbitTable;
 use crate::app::digest::FileWants;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -57,7 +56,6 @@ pub struct Interned {
     flowbits: Vec<String>,
     flowints: Vec<String>,
     flowvars: Vec<String>,
-    xbits: Vec<String>,
 }
 
 /// A line of classification.config.
@@ -73,9 +71,6 @@ pub struct Shared {
     pub flowints: Interner,
     /// Variables captured by pcre or read by flowvar.
     pub flowvars: Interner,
-    pub xbits: Interner,
-    /// xbits and hostbits at run time.
-    pub xbit_table: Arc<XbitTable>,
     /// classification.config by class name; empty = not given, every class is accepted.
     pub classes: Arc<HashMap<String, Class>>,
     /// What rules ask of files.
@@ -124,7 +119,6 @@ impl Shared {
             flowbits: Interner::of(&interned.flowbits),
             flowints: Interner::of(&interned.flowints),
             flowvars: Interner::of(&interned.flowvars),
-            xbits: Interner::of(&interned.xbits),
             known: true,
             ..Shared::new(classes, outside)
         }
@@ -136,8 +130,6 @@ impl Shared {
             flowbits: self.flowbits.clone(),
             flowints: self.flowints.clone(),
             flowvars: self.flowvars.clone(),
-            xbits: self.xbits.clone(),
-            xbit_table: Arc::clone(&self.xbit_table),
             classes: Arc::clone(&self.classes),
             known: self.known,
             ..Shared::default()
@@ -148,9 +140,8 @@ impl Shared {
     #[must_use]
     pub fn join(&mut self, sibling: Shared) -> bool {
         self.files = self.files.and(sibling.files);
-        let counts = |shared: &Shared| {
-            [&shared.flowbits, &shared.flowints, &shared.flowvars, &shared.xbits].map(|i| i.names.len())
-        };
+        let counts =
+            |shared: &Shared| [&shared.flowbits, &shared.flowints, &shared.flowvars].map(|i| i.names.len());
         !sibling.looked_outside && counts(self) == counts(&sibling)
     }
 
@@ -159,7 +150,6 @@ impl Shared {
             flowbits: self.flowbits.names.clone(),
             flowints: self.flowints.names.clone(),
             flowvars: self.flowvars.names.clone(),
-            xbits: self.xbits.names.clone(),
         }
     }
 
@@ -180,6 +170,11 @@ impl Shared {
     /// Whether some rule did.
     pub fn looked_outside(&self) -> bool {
         self.looked_outside
+    }
+
+    /// How many scripts there are.
+    pub fn scripts(&self) -> u32 {
+        self.outside.scripts
     }
 
     pub fn datasets(&self) -> &Datasets {

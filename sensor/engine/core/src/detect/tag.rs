@@ -1,9 +1,10 @@
 //! Tags at run time: which packets after an alert are kept (Suricata manual, "tag"). Sessions are tagged on their flow, hosts
-//! in a table of the worker. The packet that alerted counts as the first one.
+//! in a table that workers share. The packet that alerted counts as the first one.
 
 use super::rule::{Tag, TagUnit};
 use crate::decode::{Addr, Origin, Packet};
 use crate::flow::Flow;
+use crate::team::{self, lock};
 use crate::time::Timestamp;
 use ahash::RandomState;
 use hashbrown::HashMap;
@@ -60,64 +61,77 @@ fn add(tags: &mut Vec<Tagged>, tagged: Tagged) {
     }
 }
 
-/// The tagged hosts of one worker.
+/// Counts a packet on the tags of its flow and, where `hosts` may be tagged, of its hosts; whether it is tagged. Every packet
+/// then waits for its turn: which hosts are tagged is known when all packets before were inspected.
+pub fn packet(packet: &Packet<'_>, flow: Option<&mut Flow>, hosts: bool) -> bool {
+    if packet.origin == Origin::FlowEnd {
+        return false;
+    }
+    let left = flow.and_then(|f| f.detect.if_left());
+    let tagged = left.is_some_and(|left| !left.tags.is_empty() && count(&mut left.tags, packet));
+    // Both are counted.
+    let by_host = hosts && team::in_turn(|team| lock(&team.tagged_hosts).packet(packet));
+    tagged || by_host
+}
+
+/// A rule alerted on the packet and tags what follows.
+pub fn alerted(rule: u32, tag: &Tag, packet: &Packet<'_>, flow: Option<&mut Flow>) {
+    let tagged = Tagged::new(rule, tag, packet);
+    match tag.host_src {
+        None => {
+            if let Some(flow) = flow {
+                add(&mut flow.detect.left_mut().tags, tagged);
+            }
+        }
+        Some(of_source) => {
+            let address = if of_source { packet.src } else { packet.dst };
+            team::in_turn(|team| lock(&team.tagged_hosts).add(address, tagged));
+        }
+    }
+}
+
+/// Hosts with tags in force.
 #[derive(Default)]
-pub struct Hosts {
+pub struct TaggedHosts {
     by_address: HashMap<Addr, Vec<Tagged>, RandomState>,
 }
 
-impl Hosts {
-    /// Counts a packet on the tags of its flow and hosts; whether it is tagged.
-    pub fn packet(&mut self, packet: &Packet<'_>, flow: Option<&mut Flow>) -> bool {
-        if packet.origin == Origin::FlowEnd {
+impl TaggedHosts {
+    fn packet(&mut self, packet: &Packet<'_>) -> bool {
+        if self.by_address.is_empty() || packet.ip_version == 0 {
             return false;
         }
-        let left = flow.and_then(|f| f.detect.if_left());
-        let mut tagged = left.is_some_and(|left| !left.tags.is_empty() && count(&mut left.tags, packet));
-        if !self.by_address.is_empty() && packet.ip_version != 0 {
-            for address in [packet.src, packet.dst] {
-                let Some(tags) = self.by_address.get_mut(&address) else { continue };
-                tags.retain(|t| packet.ts.seconds_since(t.start) <= HOST_SECONDS_MAX);
-                tagged |= count(tags, packet);
-                if tags.is_empty() {
-                    self.by_address.remove(&address);
-                }
+        let mut tagged = false;
+        for address in [packet.src, packet.dst] {
+            let Some(tags) = self.by_address.get_mut(&address) else { continue };
+            tags.retain(|t| packet.ts.seconds_since(t.start) <= HOST_SECONDS_MAX);
+            tagged |= count(tags, packet);
+            if tags.is_empty() {
+                self.by_address.remove(&address);
             }
         }
         tagged
     }
 
-    /// A rule alerted on the packet and tags what follows.
-    pub fn alerted(&mut self, rule: u32, tag: &Tag, packet: &Packet<'_>, flow: Option<&mut Flow>) {
-        let tagged = Tagged::new(rule, tag, packet);
-        match tag.host_src {
-            None => {
-                if let Some(flow) = flow {
-                    add(&mut flow.detect.left_mut().tags, tagged);
-                }
-            }
-            Some(of_source) => {
-                if self.by_address.len() >= HOSTS_MAX {
-                    let now = packet.ts;
-                    self.by_address.retain(|_, tags| {
-                        tags.iter().any(|t| now.seconds_since(t.start) <= HOST_SECONDS_MAX)
-                    });
-                    if self.by_address.len() >= HOSTS_MAX {
-                        self.by_address.clear();
-                    }
-                }
-                let address = if of_source { packet.src } else { packet.dst };
-                add(self.by_address.entry(address).or_default(), tagged);
+    fn add(&mut self, address: Addr, tagged: Tagged) {
+        if self.by_address.len() >= HOSTS_MAX {
+            let now = tagged.start;
+            self.by_address
+                .retain(|_, tags| tags.iter().any(|t| now.seconds_since(t.start) <= HOST_SECONDS_MAX));
+            if self.by_address.len() >= HOSTS_MAX {
+                self.by_address.clear();
             }
         }
+        add(self.by_address.entry(address).or_default(), tagged);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::team::Member;
 
-    fn packet(second: u64, src: u8) -> Packet<'static> {
+    fn at(second: u64, src: u8) -> Packet<'static> {
         static FRAME: [u8; 60] = [0; 60];
         let mut packet = Packet::new(&FRAME, Timestamp::from_parts(second, 0), 1, 60, 1);
         packet.ip_version = 4;
@@ -127,9 +141,9 @@ mod tests {
     }
 
     fn kept(tag: Tag) -> usize {
-        let mut hosts = Hosts::default();
-        hosts.alerted(1, &tag, &packet(0, 1), None);
-        (1..10).filter(|second| hosts.packet(&packet(*second, 1), None)).count()
+        Member::alone().join();
+        alerted(1, &tag, &at(0, 1), None);
+        (1..10).filter(|second| packet(&at(*second, 1), None, true)).count()
     }
 
     #[test]
@@ -143,15 +157,16 @@ mod tests {
 
     #[test]
     fn other_hosts_are_not_tagged_and_the_table_stays_bounded() {
-        let mut hosts = Hosts::default();
+        let member = Member::alone();
+        member.join();
         let tag = Tag { host_src: Some(true), count: Some(9), unit: TagUnit::Packets };
-        hosts.alerted(1, &tag, &packet(0, 1), None);
-        assert!(!hosts.packet(&packet(1, 2), None));
+        alerted(1, &tag, &at(0, 1), None);
+        assert!(!packet(&at(1, 2), None, true));
         for address in 0..3 * HOSTS_MAX as u128 {
-            let mut from = packet(2, 0);
+            let mut from = at(2, 0);
             from.src = Addr(address);
-            hosts.alerted(1, &tag, &from, None);
+            alerted(1, &tag, &from, None);
         }
-        assert!(hosts.by_address.len() <= HOSTS_MAX);
+        assert!(lock(&member.team().tagged_hosts).by_address.len() <= HOSTS_MAX);
     }
 }

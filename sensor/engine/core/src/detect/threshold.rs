@@ -2,6 +2,7 @@
 
 use super::rule::{Action, RateFilter, Rule, SuppressTrack, Threshold, ThresholdKind, Track};
 use crate::decode::Packet;
+use crate::team::{self, lock};
 use crate::time::Timestamp;
 use ahash::RandomState;
 use hashbrown::HashMap;
@@ -49,20 +50,26 @@ struct Count {
     next: u64,
 }
 
-/// One worker's threshold state.
-pub struct Thresholds {
+/// A table of thresholds.
+pub struct Counts {
     counts: HashMap<Key, Count, RandomState>,
     rates: HashMap<Key, Rate, RandomState>,
 }
 
-impl Default for Thresholds {
+impl Default for Counts {
     fn default() -> Self {
         // The keys are drawn per process: addresses are chosen by the attacker. Output does not depend on their order.
-        Thresholds {
+        Counts {
             counts: HashMap::with_hasher(RandomState::new()),
             rates: HashMap::with_hasher(RandomState::new()),
         }
     }
+}
+
+/// One worker's thresholds: those of its own flows here, all others in the table of the team.
+#[derive(Default)]
+pub struct Thresholds {
+    of_flows: Counts,
 }
 
 /// Whether threshold.config silences the rule on this packet.
@@ -81,6 +88,35 @@ pub fn is_suppressed(rule: &Rule, packet: &Packet<'_>) -> bool {
 impl Thresholds {
     /// Counts a match of a rule with a rate filter; the action that holds instead of its own, if so many came.
     pub fn rate(
+        &mut self,
+        rule: u32,
+        filter: &RateFilter,
+        packet: &Packet<'_>,
+        flow_id: Option<u64>,
+    ) -> Option<Action> {
+        match filter.track {
+            Track::ByFlow => self.of_flows.rate(rule, filter, packet, flow_id),
+            _ => team::in_turn(|team| lock(&team.thresholds).rate(rule, filter, packet, flow_id)),
+        }
+    }
+
+    /// Counts a match; true = alert.
+    pub fn admits(
+        &mut self,
+        rule: u32,
+        threshold: &Threshold,
+        packet: &Packet<'_>,
+        flow_id: Option<u64>,
+    ) -> bool {
+        match threshold.track {
+            Track::ByFlow => self.of_flows.admits(rule, threshold, packet, flow_id),
+            _ => team::in_turn(|team| lock(&team.thresholds).admits(rule, threshold, packet, flow_id)),
+        }
+    }
+}
+
+impl Counts {
+    fn rate(
         &mut self,
         rule: u32,
         filter: &RateFilter,
@@ -110,8 +146,7 @@ impl Thresholds {
         Some(filter.new_action)
     }
 
-    /// Counts a match; true = alert.
-    pub fn admits(
+    fn admits(
         &mut self,
         rule: u32,
         threshold: &Threshold,
@@ -166,7 +201,7 @@ mod tests {
     use crate::decode::Addr;
 
     fn run(threshold: Threshold, seconds: &[u64]) -> Vec<bool> {
-        let mut table = Thresholds::default();
+        let mut table = Counts::default();
         seconds
             .iter()
             .map(|s| {
@@ -179,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_rate_filter_changes_the_action_for_a_while() {
-        let mut table = Thresholds::default();
+        let mut table = Counts::default();
         let filter =
             RateFilter { track: Track::BySrc, count: 3, seconds: 10, new_action: Action::Pass, timeout: 5 };
         let actions: Vec<bool> = [0, 1, 2, 4, 7, 8, 9, 30]

@@ -1,10 +1,10 @@
-//! xbits and hostbits: named bits on an address or a pair of addresses, with an expiry in packet time.
-//! The one table workers share; only rules with these keywords touch it, through sharded locks.
+//! xbits and hostbits: named bits on an address or a pair of addresses, with an expiry in packet time. The workers of a replay
+//! share one table (`team`); rulesets come and go above it, so bits go by their names, not by numbers of a ruleset.
 
 use crate::decode::Addr;
 use crate::time::Timestamp;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
 /// What a bit hangs on.
@@ -21,12 +21,25 @@ impl Subject {
     }
 }
 
+/// A bit by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Bit(u64);
+
+impl Bit {
+    /// The two keywords keep bits of their own. Two names of a ruleset that fall on one number are not to be feared in 2^64.
+    pub fn named(keyword: &str, name: &str) -> Bit {
+        let mut hasher = DefaultHasher::new();
+        (keyword, name).hash(&mut hasher);
+        Bit(hasher.finish())
+    }
+}
+
 const SHARDS: usize = 16;
 /// Entries per shard: about a million in all, 64 bytes each. When a shard is full its expired bits go first; if none has
 /// expired the new bit is not set, so that a flood of addresses cannot push out bits that are in use.
 const SHARD_MAX: usize = 65_536;
 
-type Shard = HashMap<(u32, Subject), Timestamp, ahash::RandomState>;
+type Shard = HashMap<(Bit, Subject), Timestamp, ahash::RandomState>;
 
 #[derive(Default)]
 pub struct XbitTable {
@@ -35,21 +48,19 @@ pub struct XbitTable {
 }
 
 impl XbitTable {
-    fn shard<T>(&self, key: &(u32, Subject), work: impl FnOnce(&mut Shard) -> T) -> Option<T> {
-        let mut hasher = self.hasher.build_hasher();
-        std::hash::Hash::hash(key, &mut hasher);
-        let shard = self.shards.get(hasher.finish() as usize % SHARDS)?;
+    fn shard<T>(&self, key: &(Bit, Subject), work: impl FnOnce(&mut Shard) -> T) -> Option<T> {
+        let shard = self.shards.get(self.hasher.hash_one(key) as usize % SHARDS)?;
         let mut guard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         Some(work(&mut guard))
     }
 
     /// Whether the bit is set at `now`.
-    pub fn is_set(&self, bit: u32, subject: Subject, now: Timestamp) -> bool {
+    pub fn is_set(&self, bit: Bit, subject: Subject, now: Timestamp) -> bool {
         let key = (bit, subject);
         self.shard(&key, |shard| shard.get(&key).is_some_and(|until| *until >= now)).unwrap_or(false)
     }
 
-    pub fn set(&self, bit: u32, subject: Subject, now: Timestamp, seconds: u64) {
+    pub fn set(&self, bit: Bit, subject: Subject, now: Timestamp, seconds: u64) {
         let key = (bit, subject);
         self.shard(&key, |shard| {
             if shard.len() >= SHARD_MAX && !shard.contains_key(&key) {
@@ -62,7 +73,7 @@ impl XbitTable {
         });
     }
 
-    pub fn unset(&self, bit: u32, subject: Subject) {
+    pub fn unset(&self, bit: Bit, subject: Subject) {
         let key = (bit, subject);
         self.shard(&key, |shard| {
             shard.remove(&key);
@@ -79,11 +90,12 @@ mod tests {
         let table = XbitTable::default();
         let at = |s| Timestamp::from_parts(s, 0);
         let pair = Subject::pair(Addr(2), Addr(1));
-        table.set(1, pair, at(10), 5);
-        assert!(table.is_set(1, Subject::pair(Addr(1), Addr(2)), at(15)));
-        assert!(!table.is_set(1, pair, at(16)));
-        assert!(!table.is_set(2, pair, at(11)));
-        table.unset(1, pair);
-        assert!(!table.is_set(1, pair, at(11)));
+        let [one, two] = ["a", "b"].map(|name| Bit::named("xbits", name));
+        table.set(one, pair, at(10), 5);
+        assert!(table.is_set(one, Subject::pair(Addr(1), Addr(2)), at(15)));
+        assert!(!table.is_set(one, pair, at(16)));
+        assert!(!table.is_set(two, pair, at(11)));
+        table.unset(one, pair);
+        assert!(!table.is_set(one, pair, at(11)));
     }
 }

@@ -16,6 +16,7 @@ use crate::app::PROTOCOLS;
 use crate::direction::Dir;
 use crate::event::FileRecord;
 use crate::flow::Flow;
+use crate::team;
 use crate::time::Timestamp;
 use config::FilesConfig;
 pub use magic::is_available as magic_is_available;
@@ -43,7 +44,6 @@ pub struct FileStage {
     store: Option<Store>,
     /// By protocol: it carries files.
     carries: Vec<bool>,
-    next_id: u64,
     /// Files that come in pieces.
     ranges: Ranges,
 }
@@ -69,7 +69,6 @@ impl FileStage {
             carries: PROTOCOLS.iter().map(|p| p.buffers.iter().any(|b| b.name == "file.data")).collect(),
             wants,
             config,
-            next_id: 0,
             ranges: Ranges::new(document),
         }
     }
@@ -192,8 +191,7 @@ impl FileStage {
         let over = file.state != FileState::Open;
         let Some(tracker) = file.tracker() else { return false };
         if asked && tracker.storing() == Storing::Maybe {
-            self.next_id = self.next_id.saturating_add(1);
-            tracker.store(self.next_id);
+            tracker.store(team::next_stored_file());
         }
         let Storing::Yes(id) = tracker.storing() else { return false };
         let store = self.store.get_or_insert_with(|| Store::open(config));

@@ -57,6 +57,11 @@ impl FlowKey {
         self.proto
     }
 
+    /// The addresses of its ends.
+    pub fn addresses(&self) -> (Addr, Addr) {
+        (self.low, self.high)
+    }
+
     /// None for packets that belong to no flow: not IP, a fragment that was not reassembled, or no known layer 4.
     #[inline]
     pub fn of(pkt: &Packet, tracking: Tracking) -> Option<FlowKey> {

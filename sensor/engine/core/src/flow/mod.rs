@@ -17,4 +17,5 @@ pub use config::FlowConfig;
 pub use counters::FlowCounters;
 pub use entry::{EndReason, Flow, FlowState, MacSet};
 pub use exception::ExceptionPolicy;
+pub use key::{FlowKey, Tracking};
 pub use table::{FlowIndex, FlowTable};

@@ -12,7 +12,7 @@ pub(super) struct Slot {
     /// What lookups find it by, and its hash.
     pub key: FlowKey,
     pub hash: u64,
-    /// Order of creation; `drain` follows it.
+    /// Number of the frame that began it, and that packet's depth: the same however many tables there are.
     pub born: u64,
     /// Second of the wheel's next visit.
     pub visit_at: u64,

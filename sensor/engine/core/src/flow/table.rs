@@ -32,7 +32,6 @@ pub struct FlowTable {
     wheel: Wheel,
     due: Vec<Entry>,
     ended: VecDeque<u32>,
-    born: u64,
     pub counters: FlowCounters,
 }
 
@@ -53,7 +52,6 @@ impl FlowTable {
             wheel: Wheel::new(),
             due: Vec::new(),
             ended: VecDeque::new(),
-            born: 0,
             counters: FlowCounters::default(),
         }
     }
@@ -112,18 +110,28 @@ impl FlowTable {
 
     /// The live flow that an ICMP error is about; the error travels against the packet it quotes.
     fn find_quoted(&mut self, pkt: &Packet) -> Option<(FlowIndex, Dir)> {
+        let (index, dir) = self.quoted(pkt)?;
+        let flow = self.slab.get_mut(index)?.flow.as_mut()?;
+        account(flow, pkt, dir);
+        Some((FlowIndex(index), dir))
+    }
+
+    /// Whether the packet is an ICMP error about a live flow of this table.
+    pub fn has_quoted(&self, pkt: &Packet) -> bool {
+        self.quoted(pkt).is_some()
+    }
+
+    fn quoted(&self, pkt: &Packet) -> Option<(u32, Dir)> {
         let (key, src, src_port) = FlowKey::quoted(pkt, self.config.tracking())?;
         let hash = self.hasher.hash_one(key);
         let index = self.linked(hash, &key)?;
         let timeout = *self.config.timeouts.of(key.proto());
-        let flow = self.slab.get_mut(index)?.flow.as_mut()?;
+        let flow = self.slab.get(index)?.flow.as_ref()?;
         if pkt.ts.seconds_since(flow.last) >= timeout.seconds(flow.state).max(1) {
             return None;
         }
         let from_client = (src, src_port) == (flow.src, flow.src_port);
-        let dir = if from_client { Dir::ToClient } else { Dir::ToServer };
-        account(flow, pkt, dir);
-        Some((FlowIndex(index), dir))
+        Some((index, if from_client { Dir::ToClient } else { Dir::ToServer }))
     }
 
     /// The slot of a live flow.
@@ -171,8 +179,7 @@ impl FlowTable {
             detect: Default::default(),
         };
         account(&mut flow, pkt, Dir::ToServer);
-        self.born = self.born.saturating_add(1);
-        let born = self.born;
+        let born = pkt.number << 8 | u64::from(pkt.depth);
         self.wheel.start(pkt.ts.seconds());
         let visit_at = deadline(&self.config, &flow);
         let slot = self.slab.get_mut(index)?;
@@ -305,20 +312,31 @@ impl FlowTable {
         self.count_held();
     }
 
-    /// Ends every flow, in order of creation.
+    /// Ends every flow.
     pub fn drain(&mut self) {
-        let mut all: Vec<(u64, u32)> =
-            self.links.iter().filter_map(|index| Some((self.slab.get(*index)?.born, *index))).collect();
-        all.sort_unstable();
-        for (_, index) in all {
+        let all: Vec<u32> = self.links.iter().copied().collect();
+        for index in all {
             self.end(index, EndReason::Shutdown);
+        }
+        self.sort_ended();
+    }
+
+    /// Puts the flows that have ended and are to be finished in the order in which they began: that of the wheel would depend on
+    /// which other flows are in the table.
+    #[inline]
+    pub fn sort_ended(&mut self) {
+        if self.ended.len() > 1 {
+            let slab = &self.slab;
+            let born = |index: &u32| slab.get(*index).map(|slot| slot.born);
+            self.ended.make_contiguous().sort_unstable_by_key(born);
         }
     }
 
-    /// The next flow that has ended and is to be finished and released, oldest end first.
+    /// The next flow that has ended and is to be finished and released, and when it was born.
     #[inline]
-    pub fn next_ended(&mut self) -> Option<FlowIndex> {
-        self.ended.pop_front().map(FlowIndex)
+    pub fn next_ended(&mut self) -> Option<(FlowIndex, u64)> {
+        let index = self.ended.pop_front()?;
+        Some((FlowIndex(index), self.slab.get(index)?.born))
     }
 
     /// Drops a flow without finishing it: its state can no longer be trusted.

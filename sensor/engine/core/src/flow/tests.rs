@@ -31,7 +31,7 @@ fn table() -> FlowTable {
 
 fn ended(table: &mut FlowTable) -> Vec<(u16, EndReason)> {
     let mut out = Vec::new();
-    while let Some(index) = table.next_ended() {
+    while let Some((index, _)) = table.next_ended() {
         out.extend(table.get(index).map(|flow| (flow.src_port, flow.reason)));
         table.release(index);
     }
@@ -171,7 +171,7 @@ proptest! {
             }
             t.expire(Timestamp::from_parts(now, 0));
             t.drain();
-            while let Some(index) = t.next_ended() {
+            while let Some((index, _)) = t.next_ended() {
                 all.extend(t.get(index).map(|f| (f.id, f.packets.to_server, f.packets.to_client, f.start)));
                 t.release(index);
             }

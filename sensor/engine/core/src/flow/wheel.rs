@@ -4,6 +4,9 @@
 /// Slots; deadlines further away wait in the last slot and are put back from there. 1024 s covers the default timeouts.
 const SLOTS: u64 = 1024;
 
+/// Room that an emptied slot keeps. A flood fills one slot after another: each would keep its room for the largest second.
+const SLOT_KEPT: usize = 64;
+
 /// A claim that flow `index` may end; stale when the flow's `ticket` has moved on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
@@ -59,6 +62,7 @@ impl Wheel {
             if let Some(slot) = self.slot_mut(at) {
                 let taken = slot.len();
                 due.append(slot);
+                slot.shrink_to(SLOT_KEPT);
                 self.held = self.held.saturating_sub(taken);
             }
         }
@@ -79,5 +83,25 @@ impl Wheel {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_give_back_what_a_flood_took() {
+        let (mut wheel, mut due) = (Wheel::new(), Vec::new());
+        for second in 0..SLOTS {
+            wheel.start(second);
+            for index in 0..5_000 {
+                wheel.insert(second, Entry { index, ticket: 0 });
+            }
+            wheel.advance(second + 1, &mut due);
+            assert_eq!(due.len(), 5_000);
+            due.clear();
+        }
+        assert!(wheel.slots.iter().all(|slot| slot.capacity() <= SLOT_KEPT));
     }
 }

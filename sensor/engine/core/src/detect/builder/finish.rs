@@ -103,9 +103,14 @@ impl RuleBuilder<'_> {
             return Err(vec![(None, refusal)]);
         }
         self.place_payload(has_absolute);
+        if self.rule.payload_on_packet && self.rule.payload_on_stream {
+            if let Some(placed) = fast_pattern::choose_placed(&candidates) {
+                self.rule.packet_pattern = Some(placed);
+            }
+        }
         self.rule.fast_pattern = fast_pattern::choose(candidates);
         if let Some(fast) = self.rule.fast_pattern.as_mut().filter(|f| f.buffer.is_none()) {
-            fast.longest = self.payload_max.and_then(|max| u32::try_from(max).ok());
+            fast.longest = Some(self.rule.payload_len.1).filter(|longest| *longest != u32::MAX);
         }
         Ok((self.rule, self.warnings))
     }

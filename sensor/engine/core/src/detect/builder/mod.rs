@@ -42,8 +42,6 @@ pub struct RuleBuilder<'a> {
     pub has_fast_pattern: bool,
     /// The largest payload that dsize allows.
     pub dsize_max: Option<u64>,
-    /// The same for every form of dsize.
-    pub payload_max: Option<u64>,
     pub has_priority: bool,
     /// Directions that keywords imply, with the keyword's name.
     pub implied_dirs: Vec<(Dir, String)>,
@@ -106,7 +104,6 @@ impl<'a> RuleBuilder<'a> {
             has_msg: false,
             has_fast_pattern: false,
             dsize_max: None,
-            payload_max: None,
             has_priority: false,
             implied_dirs: Vec::new(),
             limits: Vec::new(),

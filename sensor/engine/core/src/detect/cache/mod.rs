@@ -95,21 +95,28 @@ impl Cache {
         self.files.push((path.to_owned(), digest::of(bytes)));
     }
 
-    /// The ruleset of these files and the findings of their reader; None when it has to be compiled.
-    pub fn load(
-        &mut self,
-        document: &Value,
-        paths: &[String],
-        file_bytes_max: u64,
-    ) -> Result<Option<Restored>, String> {
-        self.files.clear();
+    /// Adds files as they are now. False: one of them cannot be read, or has more bytes.
+    fn add_files(&mut self, paths: &[String], file_bytes_max: u64) -> bool {
         // Opening a pipe would take from it what the reader of files is to get.
         let open = |path: &String| Path::new(path).is_file().then(|| File::open(path).ok()).flatten();
         let files: Option<Vec<File>> = paths.iter().map(open).collect();
-        let Some(digests) = files.and_then(|files| digest::files(&files, file_bytes_max)) else {
+        let digests = files.and_then(|files| digest::files(&files, file_bytes_max));
+        self.files = paths.iter().cloned().zip(digests.iter().flatten().copied()).collect();
+        digests.is_some()
+    }
+
+    /// The ruleset of these files, or of those added, and the findings of their reader; None when it has to be compiled.
+    /// What was added is forgotten.
+    pub fn load(
+        &mut self,
+        document: &Value,
+        paths: Option<&[String]>,
+        file_bytes_max: u64,
+    ) -> Result<Option<Restored>, String> {
+        if !paths.is_none_or(|paths| self.add_files(paths, file_bytes_max)) {
+            self.files.clear();
             return Ok(None);
-        };
-        self.files = paths.iter().cloned().zip(digests).collect();
+        }
         let key = self.key();
         self.files.clear();
         let mapping = match self.folder.open(&key) {
@@ -204,7 +211,11 @@ fn stock_name(patterns: &Digest) -> entry::Name {
 pub type Restored = (Compiled, String);
 
 /// What an entry holds. Outer error: the configuration's, as compiling would give it. Inner: what is wrong with the entry.
-pub fn restore(mapping: &Arc<Mapping>, key: &str, document: &Value) -> Result<Result<Restored, String>, String> {
+pub fn restore(
+    mapping: &Arc<Mapping>,
+    key: &str,
+    document: &Value,
+) -> Result<Result<Restored, String>, String> {
     let damaged = || "it is damaged, or of another version".to_owned();
     let Some(table) = entry::table(mapping) else { return Ok(Err(damaged())) };
     if !entry::are_whole(&table.iter().collect::<Vec<_>>(), mapping) {
@@ -234,6 +245,7 @@ pub fn restore(mapping: &Arc<Mapping>, key: &str, document: &Value) -> Result<Re
         let mut diagnostics = facts.diagnostics;
         diagnostics.extend(thresholds);
         let loaded = ruleset.rules.len();
-        (Compiled { ruleset, id: facts.id, loaded, diagnostics, databases }, facts.findings)
+        let left_out = Vec::new();
+        (Compiled { ruleset, id: facts.id, loaded, diagnostics, left_out, databases }, facts.findings)
     }))
 }

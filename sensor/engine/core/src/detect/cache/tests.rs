@@ -67,17 +67,17 @@ fn both(name: &str, lines: &[&str]) -> (Compiled, Compiled) {
     let temporary = Temporary::new(name);
     let path = temporary.file(name);
     let mut cache = temporary.cache(&[]);
-    assert!(cache.load(&document(), &[path.clone()], 1000).unwrap().is_none());
+    assert!(cache.load(&document(), Some(&[path.clone()]), 1000).unwrap().is_none());
     cache.add(&path, name.as_bytes());
     let (compiled, outcome) = compile::compile(&document(), block(lines), false, &|_| None).unwrap();
     cache.store(&compiled.id, &outcome, "mine".to_owned());
     assert_eq!(cache.not_kept, None);
     let mut later = temporary.cache(&[]);
-    let (restored, findings) = later.load(&document(), &[path.clone()], 1000).unwrap().unwrap();
+    let (restored, findings) = later.load(&document(), Some(&[path.clone()]), 1000).unwrap().unwrap();
     assert_eq!((findings.as_str(), later.warnings.len()), ("mine", 0));
-    assert!(temporary.cache(&[b"more"]).load(&document(), &[path.clone()], 1000).unwrap().is_none());
+    assert!(temporary.cache(&[b"more"]).load(&document(), Some(&[path.clone()]), 1000).unwrap().is_none());
     temporary.file("changed");
-    assert!(temporary.cache(&[]).load(&document(), &[path], 1000).unwrap().is_none());
+    assert!(temporary.cache(&[]).load(&document(), Some(&[path]), 1000).unwrap().is_none());
     (compiled, restored)
 }
 
@@ -87,7 +87,10 @@ fn assert_same(compiled: &Compiled, restored: &Compiled) {
     assert_eq!(format!("{:?}", restored.ruleset.names), format!("{:?}", compiled.ruleset.names));
     let texts = |compiled: &Compiled| -> Vec<_> {
         let rules = &compiled.ruleset.rules;
-        rules.iter().map(|rule| (rule.number, rule.sid, rule.bits_set.clone(), rule.bits_read.clone())).collect()
+        rules
+            .iter()
+            .map(|rule| (rule.number, rule.sid, rule.bits_set.clone(), rule.bits_read.clone()))
+            .collect()
     };
     assert_eq!(texts(restored), texts(compiled));
     assert_eq!(restored.databases, (compiled.databases.0, compiled.databases.0));
@@ -122,7 +125,7 @@ fn databases_serve_other_sets_too() {
 }
 
 fn facts(settled: bool, key: &str) -> Value {
-    let interned = json!({"flowbits": ["seen"], "flowints": [], "flowvars": ["flow:x"], "xbits": []});
+    let interned = json!({"flowbits": ["seen"], "flowints": [], "flowvars": ["flow:x"]});
     json!({"key": key, "id": "", "findings": "", "settled": settled, "diagnostics": [], "interned": interned})
 }
 
@@ -154,7 +157,11 @@ fn what_contradicts_itself_is_refused() {
         (facts(true, "k"), &RULES[2..3], "do not load"),
         (json!({}), &good, "damaged"),
         (facts(true, "k"), &["alert ip any any -> any any (flowbits:set,new; sid:1;)"], "do not load"),
-        (facts(true, "k"), &["alert http any any -> any any (http.host; dataset:set,d,type string; sid:1;)"], "not load"),
+        (
+            facts(true, "k"),
+            &["alert http any any -> any any (http.host; dataset:set,d,type string; sid:1;)"],
+            "not load",
+        ),
     ] {
         let told = made_of("bad", &facts, &block(lines)).err().unwrap();
         assert!(told.contains(reason), "{told}");

@@ -1,5 +1,5 @@
 //! Data sets: named sets of values that rules look up and add to (Suricata manual, "Datasets"). Workers share them; a rule that
-//! only looks up takes the lock for reading.
+//! only looks up takes the lock for reading; where some rule adds to a set, every look at it waits for its turn (`team`).
 
 mod file;
 mod value;
@@ -7,9 +7,11 @@ mod value;
 pub use value::Kind;
 
 use crate::setting::size;
+use crate::team;
 use hashbrown::HashMap;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Memory one set may hold when the configuration does not say (`datasets.defaults.memcap`).
@@ -40,6 +42,8 @@ pub struct Dataset {
     memcap: u64,
     /// Where it is written at the end.
     save: Option<PathBuf>,
+    /// Traffic changes it.
+    changes: AtomicBool,
 }
 
 /// How a set is to be made.
@@ -85,6 +89,7 @@ impl Dataset {
             content: RwLock::default(),
             memcap: plan.memcap,
             save: plan.save.clone(),
+            changes: AtomicBool::new(false),
         };
         if let Some(path) = &plan.load {
             match std::fs::read(path) {
@@ -97,12 +102,24 @@ impl Dataset {
         Ok(set)
     }
 
+    /// Some rule or script adds values or takes them out.
+    pub fn will_change(&self) {
+        self.changes.store(true, Ordering::Relaxed);
+    }
+
+    fn in_turn(&self) {
+        if self.changes.load(Ordering::Relaxed) {
+            team::in_turn(|_| ());
+        }
+    }
+
     /// Adds a value; whether it is new. A set that is full takes no more.
     pub fn add(&self, value: &[u8], entry: Entry) -> bool {
         let Some(key) = self.kind.key(value) else { return false };
         let cost = (key.len() as u64)
             .saturating_add(entry.context.as_ref().map_or(0, |c| c.len() as u64))
             .saturating_add(ENTRY_BYTES);
+        self.in_turn();
         let mut content = self.content.write().unwrap_or_else(PoisonError::into_inner);
         if content.entries.contains_key(&key) || content.bytes.saturating_add(cost) > self.memcap {
             return false;
@@ -115,6 +132,7 @@ impl Dataset {
     /// Takes a value out; whether it was there.
     pub fn remove(&self, value: &[u8]) -> bool {
         let Some(key) = self.kind.key(value) else { return false };
+        self.in_turn();
         let mut content = self.content.write().unwrap_or_else(PoisonError::into_inner);
         let removed = content.entries.remove(&key).is_some();
         if removed {
@@ -126,6 +144,7 @@ impl Dataset {
     /// What stands beside the value; None: it is not there.
     pub fn find(&self, value: &[u8]) -> Option<Entry> {
         let key = self.kind.key(value)?;
+        self.in_turn();
         self.content.read().unwrap_or_else(PoisonError::into_inner).entries.get(&key).cloned()
     }
 

@@ -50,6 +50,9 @@ pub static DATASET: Keyword = Keyword {
         let name = parts.next().unwrap_or("");
         let options = Options::read(parts)?;
         let set = open(rule, "dataset", name, &options)?;
+        if matches!(command, Command::Set | Command::Unset) {
+            set.will_change();
+        }
         let context = options.context.as_deref().map(|key| rule.keep_context(key));
         rule.push_op(Op::Lookup(Box::new(Membership { set, command, context })));
         Ok(())

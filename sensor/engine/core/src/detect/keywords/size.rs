@@ -88,7 +88,10 @@ pub static DSIZE: Keyword = Keyword {
         let value = some_value("dsize", value, ">100")?;
         let test = number::test("dsize", value, 65_534)?;
         rule.needs_packet = true;
-        rule.payload_max = test.max();
+        let narrow = |length: u64| u32::try_from(length).unwrap_or(u32::MAX);
+        let (least, greatest) = rule.rule.payload_len;
+        rule.rule.payload_len =
+            (least.max(narrow(test.min())), greatest.min(test.max().map_or(u32::MAX, narrow)));
         rule.dsize_max = test.max().filter(|_| matches!(test, NumberTest::Equal(_)));
         rule.packet_test(move |cx| test.holds(u64::from(cx.packet.payload_len)));
         Ok(())

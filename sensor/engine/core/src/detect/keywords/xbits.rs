@@ -5,9 +5,9 @@ use crate::decode::Packet;
 use crate::detect::builder::{some_value, RuleBuilder};
 use crate::detect::diagnostic::Refusal;
 use crate::detect::rule::OnMatch;
-use crate::detect::xbits::{Subject, XbitTable};
+use crate::detect::xbits::{Bit, Subject};
 use crate::flow::Flow;
-use std::sync::Arc;
+use crate::team;
 
 /// Seconds a bit lasts when the rule does not say (Suricata manual, xbits: 30; hostbits: 300).
 const XBIT_SECONDS: u64 = 30;
@@ -41,8 +41,7 @@ enum Change {
 }
 
 struct ChangeBit {
-    table: Arc<XbitTable>,
-    bit: u32,
+    bit: Bit,
     by: By,
     change: Change,
     seconds: u64,
@@ -51,16 +50,18 @@ struct ChangeBit {
 impl OnMatch for ChangeBit {
     fn apply(&self, packet: &Packet<'_>, _flow: Option<&mut Flow>, _captures: &[(u32, Vec<u8>)]) {
         let Some(subject) = self.by.subject(packet) else { return };
-        let on = match self.change {
-            Change::Set => true,
-            Change::Unset => false,
-            Change::Toggle => !self.table.is_set(self.bit, subject, packet.ts),
-        };
-        if on {
-            self.table.set(self.bit, subject, packet.ts, self.seconds);
-        } else {
-            self.table.unset(self.bit, subject);
-        }
+        team::in_turn(|team| {
+            let on = match self.change {
+                Change::Set => true,
+                Change::Unset => false,
+                Change::Toggle => !team.xbits.is_set(self.bit, subject, packet.ts),
+            };
+            if on {
+                team.xbits.set(self.bit, subject, packet.ts, self.seconds);
+            } else {
+                team.xbits.unset(self.bit, subject);
+            }
+        });
     }
 }
 
@@ -149,9 +150,7 @@ fn bit(
     if name.is_empty() {
         return Err(wrong(keyword, value));
     }
-    // The two keywords keep bits of their own: a colon cannot stand in a rule's name of one.
-    let bit = rule.shared.xbits.number(&format!("{keyword}:{name}"));
-    let table = Arc::clone(&rule.shared.xbit_table);
+    let bit = Bit::named(keyword, name);
     let change = match command {
         "set" => Change::Set,
         "unset" => Change::Unset,
@@ -159,13 +158,13 @@ fn bit(
         "isset" | "isnotset" => {
             let wanted = command == "isset";
             rule.ip_only_test(true, move |cx| {
-                by.subject(cx.packet)
-                    .is_some_and(|subject| table.is_set(bit, subject, cx.packet.ts) == wanted)
+                let is_set = |subject| team::in_turn(|team| team.xbits.is_set(bit, subject, cx.packet.ts));
+                by.subject(cx.packet).is_some_and(|subject| is_set(subject) == wanted)
             });
             return Ok(());
         }
         _ => return Err(wrong(keyword, value)),
     };
-    rule.rule.on_match.push(Box::new(ChangeBit { table, bit, by, change, seconds }));
+    rule.rule.on_match.push(Box::new(ChangeBit { bit, by, change, seconds }));
     Ok(())
 }

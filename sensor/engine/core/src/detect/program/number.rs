@@ -115,6 +115,15 @@ impl NumberTest {
         }
     }
 
+    /// The smallest value that can pass.
+    pub fn min(self) -> u64 {
+        match self {
+            NumberTest::Equal(n) | NumberTest::GreaterOrEqual(n) => n,
+            NumberTest::Greater(n) | NumberTest::Between(n, _) => n.saturating_add(1),
+            _ => 0,
+        }
+    }
+
     /// Whether the test may be answered while the value can still grow; None = not yet.
     pub fn holds_for_growing(self, value: u64) -> Option<bool> {
         match self {

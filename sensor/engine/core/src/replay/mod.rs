@@ -1,0 +1,208 @@
+//! Replay: captures in, batches of events out, on threads of their own.
+//!
+//! Every worker goes through all frames and takes those packets that are its own (`dispatch`), so that nothing is copied from
+//! thread to thread, and all see the same time. What comes out is the same with any number of workers, after sorting.
+
+mod captures;
+mod runner;
+
+use crate::capture::bpf::CaptureFilter;
+use crate::detect::ruleset::Ruleset;
+use crate::event::Batch;
+use crate::quarantine;
+use crate::team::{lock, Team};
+use crate::worker::{Quarantined, Worker};
+use captures::{handed, is_shareable, Captures};
+use runner::Runner;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Batches that may wait to be fetched; then the workers wait: a replay loses nothing.
+const BATCHES_WAITING: usize = 16;
+
+/// Batches of frames that may wait for a worker.
+const FRAME_BATCHES_WAITING: usize = 8;
+
+/// What the threads tell the outside, and one another at the end.
+struct Shared {
+    stop: AtomicBool,
+    /// By reader.
+    bytes_read: Vec<AtomicU64>,
+    bytes_total: u64,
+    warnings: Mutex<Vec<String>>,
+    counters: Mutex<Vec<(String, u64)>>,
+    quarantined: Mutex<Vec<Quarantined>>,
+    /// Workers that have not finished.
+    running: Mutex<usize>,
+}
+
+impl Shared {
+    fn warn(&self, text: String) {
+        lock(&self.warnings).push(text);
+    }
+
+    fn progress(&self, reader: usize, bytes: u64) {
+        if let Some(read) = self.bytes_read.get(reader) {
+            read.store(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Adds a worker's counters to the sum, by name.
+    fn add_counters(&self, more: Vec<(String, u64)>) {
+        let mut sum = lock(&self.counters);
+        for (name, value) in more {
+            match sum.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, total)) if name == MAX_PKT_SIZE => *total = (*total).max(value),
+                Some((_, total)) => *total = total.saturating_add(value),
+                None => sum.push((name, value)),
+            }
+        }
+    }
+
+    /// All have added theirs: what is no sum is worked out, and they are put in order.
+    fn settle_counters(&self) {
+        let mut counters = lock(&self.counters);
+        let value =
+            |name: &str| counters.iter().find(|(known, _)| known == name).map_or(0, |(_, value)| *value);
+        let average = value("decoder.bytes").checked_div(value("decoder.pkts")).unwrap_or(0);
+        counters.iter_mut().filter(|(name, _)| name == AVG_PKT_SIZE).for_each(|(_, value)| *value = average);
+        counters.sort();
+    }
+}
+
+/// Counters that are no sums.
+const MAX_PKT_SIZE: &str = "decoder.max_pkt_size";
+const AVG_PKT_SIZE: &str = "decoder.avg_pkt_size";
+
+/// A replay in progress.
+pub struct Replay {
+    shared: Arc<Shared>,
+    batches: Receiver<Batch>,
+    threads: Vec<JoinHandle<()>>,
+    rules: Arc<Ruleset>,
+    finished: bool,
+}
+
+impl Replay {
+    /// Starts reading `paths` in order. Errors are those of the configuration; what is wrong with a file becomes a warning.
+    pub fn start(
+        document: &Value,
+        rules: &Arc<Ruleset>,
+        paths: Vec<PathBuf>,
+        workers: usize,
+    ) -> Result<Replay, String> {
+        let workers = workers.max(1);
+        let shareable = workers == 1 || paths.iter().all(|path| is_shareable(path));
+        let readers = if shareable { workers } else { 1 };
+        let shared = Arc::new(Shared {
+            stop: AtomicBool::new(false),
+            bytes_read: (0..readers).map(|_| AtomicU64::new(0)).collect(),
+            bytes_total: paths.iter().filter_map(|p| std::fs::metadata(p).ok()).map(|m| m.len()).sum(),
+            warnings: Mutex::default(),
+            counters: Mutex::default(),
+            quarantined: Mutex::default(),
+            running: Mutex::new(workers),
+        });
+        let filter = CaptureFilter::new(document)?;
+        let captures = Arc::new(Captures::new(Arc::clone(&shared), paths, filter, readers));
+        let (sender, batches) = sync_channel(BATCHES_WAITING);
+        let quarantine = quarantine::path(document);
+        let mut runners = Vec::new();
+        for member in Team::make(workers) {
+            let worker = Worker::new(document, Arc::clone(rules), &member)?;
+            runners.push(Runner::new(worker, member, &shared, &sender, &quarantine));
+        }
+        drop(sender);
+        let mut replay =
+            Replay { shared, batches, threads: Vec::new(), rules: Arc::clone(rules), finished: false };
+        let mut senders = Vec::new();
+        for (at, mut runner) in runners.into_iter().enumerate() {
+            let captures = Arc::clone(&captures);
+            let frames = (!shareable).then(|| {
+                let (to_worker, frames) = sync_channel(FRAME_BATCHES_WAITING);
+                senders.push(to_worker);
+                frames
+            });
+            replay.spawn(format!("worker-{at}"), move || {
+                runner.begin();
+                match frames {
+                    Some(frames) => handed(&frames, |frame, number, file| runner.frame(frame, number, file)),
+                    None => captures.each(at, |frame, number, file| runner.frame(frame, number, file)),
+                }
+                runner.finish();
+            })?;
+        }
+        if !shareable {
+            replay.spawn("reader".to_owned(), move || captures.hand_out(&senders))?;
+        }
+        Ok(replay)
+    }
+
+    fn spawn(&mut self, name: String, body: impl FnOnce() + Send + 'static) -> Result<(), String> {
+        let thread = std::thread::Builder::new().name(name).spawn(body);
+        self.threads.push(thread.map_err(|e| format!("cannot start a thread: {e}"))?);
+        Ok(())
+    }
+
+    /// The next batch, or None when none came in time or all is done (`finished`).
+    pub fn next_batch(&mut self, timeout: Duration) -> Option<Batch> {
+        match self.batches.recv_timeout(timeout) {
+            Ok(batch) => Some(batch),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => {
+                for thread in self.threads.drain(..) {
+                    if thread.join().is_err() {
+                        self.shared.warn("a worker thread died; its events are incomplete".to_owned());
+                    }
+                }
+                if !self.finished {
+                    self.rules.save_datasets().into_iter().for_each(|reason| self.shared.warn(reason));
+                }
+                self.finished = true;
+                None
+            }
+        }
+    }
+
+    /// Every packet is through and every batch was fetched.
+    pub fn finished(&self) -> bool {
+        self.finished
+    }
+
+    /// (bytes read, bytes in all)
+    pub fn progress(&self) -> (u64, u64) {
+        let read = self.shared.bytes_read.iter().map(|bytes| bytes.load(Ordering::Relaxed));
+        (read.min().unwrap_or(0), self.shared.bytes_total)
+    }
+
+    pub fn warnings(&self) -> Vec<String> {
+        lock(&self.shared.warnings).clone()
+    }
+
+    /// Counters summed over workers that have finished.
+    pub fn counters(&self) -> Vec<(String, u64)> {
+        lock(&self.shared.counters).clone()
+    }
+
+    /// Stop after the packets in hand; what is pending is still flushed.
+    pub fn stop(&self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        self.stop();
+        // Whoever waits for room gets it, so that no thread outlives the replay.
+        while !self.threads.is_empty() {
+            if self.next_batch(Duration::from_millis(100)).is_none() && self.finished {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! A worker on its thread: frames in, batches of events out, and at the end what only the last one can tell.
+
+use super::Shared;
+use crate::capture::Frame;
+use crate::event::Batch;
+use crate::quarantine;
+use crate::stage_clock;
+use crate::team::{lock, Member};
+use crate::time::Timestamp;
+use crate::worker::{Quarantined, Worker};
+use std::path::PathBuf;
+use std::sync::mpsc::SyncSender;
+use std::sync::Arc;
+
+/// Events are handed over in batches of about this size, so that the other side has few calls and bounded memory.
+const BATCH_BYTES: usize = 256 * 1024;
+
+pub struct Runner {
+    worker: Worker,
+    member: Member,
+    shared: Arc<Shared>,
+    sender: SyncSender<Batch>,
+    /// Where packets go on which a stage failed.
+    quarantine: Option<PathBuf>,
+}
+
+impl Runner {
+    pub fn new(
+        worker: Worker,
+        member: Member,
+        shared: &Arc<Shared>,
+        sender: &SyncSender<Batch>,
+        quarantine: &Option<PathBuf>,
+    ) -> Runner {
+        let (shared, sender, quarantine) = (Arc::clone(shared), sender.clone(), quarantine.clone());
+        Runner { worker, member, shared, sender, quarantine }
+    }
+
+    /// To be called on the worker's own thread, before the first frame.
+    pub fn begin(&self) {
+        self.member.join();
+    }
+
+    pub fn frame(&mut self, frame: &Frame<'_>, number: u64, file: &Arc<str>) {
+        self.worker.set_file(file);
+        self.worker.packet(frame, number);
+        if self.worker.pending_bytes() >= BATCH_BYTES {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        flush(&mut self.worker, &self.sender);
+    }
+
+    /// Ends all flows; the last worker to come here writes the stats event.
+    pub fn finish(mut self) {
+        let sender = &self.sender;
+        self.worker.finish(|worker| {
+            if worker.pending_bytes() >= BATCH_BYTES {
+                flush(worker, sender);
+            }
+        });
+        self.flush();
+        self.shared.add_counters(self.worker.counters());
+        self.shared.add_counters(stage_clock::take());
+        lock(&self.shared.quarantined).append(&mut self.worker.quarantine);
+        let last = {
+            let mut running = lock(&self.shared.running);
+            *running = running.saturating_sub(1);
+            *running == 0
+        };
+        if last {
+            self.shared.settle_counters();
+            let counters = lock(&self.shared.counters).clone();
+            let first: Timestamp = self.worker.started();
+            let uptime = self.worker.now().seconds_since(first);
+            self.worker.stats(uptime, &counters);
+            self.flush();
+            self.write_quarantine();
+        }
+    }
+
+    fn write_quarantine(&self) {
+        let packets = std::mem::take(&mut *lock(&self.shared.quarantined));
+        let packets = in_order(packets);
+        let (Some(path), false) = (&self.quarantine, packets.is_empty()) else { return };
+        self.shared.warn(match quarantine::write(path, &packets) {
+            Ok(()) => format!(
+                "{} packets made a stage fail; they are in {}: please report them",
+                packets.len(),
+                path.display()
+            ),
+            Err(error) => format!("{}: cannot write quarantined packets: {error}", path.display()),
+        });
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        // Whatever became of this worker, nobody waits for it.
+        self.member.leave();
+    }
+}
+
+fn flush(worker: &mut Worker, sender: &SyncSender<Batch>) {
+    if let Some(batch) = worker.take_events() {
+        // The receiver is gone only when the replay is being dropped.
+        let _ = sender.send(batch);
+    }
+}
+
+/// Each once: several workers may have failed on one frame.
+fn in_order(mut packets: Vec<Quarantined>) -> Vec<Quarantined> {
+    packets.sort_by_key(|packet| packet.number);
+    packets.dedup_by_key(|packet| packet.number);
+    packets
+}

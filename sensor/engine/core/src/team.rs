@@ -1,0 +1,259 @@
+//! What the workers of one replay share, and the order in which they touch it.
+//!
+//! Rules may count and remember across flows: thresholds by address, xbits, data sets that rules write. Were workers to race
+//! for these, alerts would differ from run to run. So each worker tells its place in the capture, and one that is about to
+//! touch what is shared waits until all the others are past that place (`in_turn`): it happens in the order of the capture, as
+//! with one worker. The worker at the lowest place never waits, so they cannot block one another. Nothing else waits: a worker
+//! whose rules touch nothing shared never looks at another's place (docs/adr/0005).
+
+use crate::detect::tag::TaggedHosts;
+use crate::detect::threshold::Counts;
+use crate::detect::xbits::XbitTable;
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A place is a frame's number and a step within it: 0 is for flows that end before it, then come its packets, outermost
+/// first. A frame has fewer than 255 of them (`decoder.max-layers`).
+const STEP_BITS: u32 = 8;
+const STEPS_MAX: u64 = (1 << STEP_BITS) - 1;
+/// Behind the last frame, where all flows that are left end.
+const LAST: u64 = 1 << 62;
+/// Behind everything.
+const GONE: u64 = u64::MAX;
+
+/// Looks at another's place before a waiting worker lets others have its processor, and before it sleeps.
+const SPINS: u32 = 200;
+const YIELDS: u32 = 2_000;
+const NAP: Duration = Duration::from_micros(50);
+
+/// Where a worker is. Alone in its cache lines: each is written for every frame.
+#[repr(align(128))]
+struct Seat {
+    /// Everything before this place is done.
+    place: AtomicU64,
+    /// At a place of flow ends: which of them is in hand (`Slot::born`); those born before are done.
+    ending: AtomicU64,
+}
+
+/// What workers share.
+pub struct Team {
+    seats: Box<[Seat]>,
+    /// Counts of thresholds and rate filters that are not about one flow.
+    pub thresholds: Mutex<Counts>,
+    pub tagged_hosts: Mutex<TaggedHosts>,
+    pub xbits: XbitTable,
+    /// Files stored so far.
+    stored_files: AtomicU64,
+    /// Places of ICMP errors that belong to a flow which another worker has than the one of the error's own addresses.
+    quoted: Mutex<HashSet<u64>>,
+}
+
+/// One worker's part in it.
+#[derive(Clone)]
+pub struct Member {
+    team: Arc<Team>,
+    pub number: usize,
+}
+
+impl Team {
+    /// The members of a team of `workers`.
+    pub fn make(workers: usize) -> Vec<Member> {
+        let seat = |_| Seat { place: AtomicU64::new(0), ending: AtomicU64::new(0) };
+        let team = Arc::new(Team {
+            seats: (0..workers.max(1)).map(seat).collect(),
+            thresholds: Mutex::default(),
+            tagged_hosts: Mutex::default(),
+            xbits: XbitTable::default(),
+            stored_files: AtomicU64::new(0),
+            quoted: Mutex::default(),
+        });
+        (0..team.seats.len()).map(|number| Member { team: Arc::clone(&team), number }).collect()
+    }
+
+    pub fn workers(&self) -> usize {
+        self.seats.len()
+    }
+}
+
+thread_local! {
+    static MEMBER: RefCell<Option<Member>> = const { RefCell::new(None) };
+}
+
+/// Does `work` on what is shared when it is this worker's turn. On a thread that has not joined a team it makes one of its own.
+pub fn in_turn<T>(work: impl FnOnce(&Team) -> T) -> T {
+    MEMBER.with(|member| {
+        if member.borrow().is_none() {
+            member.replace(Team::make(1).pop());
+        }
+        let member = member.borrow();
+        match member.as_ref() {
+            Some(member) => {
+                member.wait();
+                work(&member.team)
+            }
+            // `make` gives at least one.
+            None => work(&Team::make(1)[0].team),
+        }
+    })
+}
+
+/// The number of a file that is stored now, from 1.
+pub fn next_stored_file() -> u64 {
+    in_turn(|team| team.stored_files.fetch_add(1, Ordering::Relaxed).wrapping_add(1))
+}
+
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Member {
+    /// The only member of a team.
+    pub fn alone() -> Member {
+        Team::make(1).remove(0)
+    }
+
+    pub fn team(&self) -> &Team {
+        &self.team
+    }
+
+    pub fn is_alone(&self) -> bool {
+        self.team.seats.len() == 1
+    }
+
+    /// What this thread's rules share from now on is this team's.
+    pub fn join(&self) {
+        MEMBER.set(Some(self.clone()));
+    }
+
+    #[inline]
+    fn seat(&self) -> &Seat {
+        // Members are made with the seats.
+        &self.team.seats[self.number]
+    }
+
+    #[inline]
+    fn go(&self, place: u64) {
+        self.seat().place.store(place, Ordering::Release);
+    }
+
+    /// All flows born before this one that end before the frame in hand are done; this one is in hand.
+    pub fn ending(&self, born: u64) {
+        self.seat().ending.store(born, Ordering::Release);
+    }
+
+    /// Packet `step` of the frame is in hand.
+    #[inline]
+    pub fn at(&self, frame: u64, step: u64) {
+        self.go(frame << STEP_BITS | step.wrapping_add(1).min(STEPS_MAX));
+    }
+
+    /// The frame is done.
+    #[inline]
+    pub fn done(&self, frame: u64) {
+        self.seat().ending.store(0, Ordering::Release);
+        self.go(frame.wrapping_add(1) << STEP_BITS);
+    }
+
+    /// All frames are done; the flows that are left end.
+    pub fn last(&self) {
+        self.seat().ending.store(0, Ordering::Release);
+        self.go(LAST);
+    }
+
+    /// Nothing more will come of this worker.
+    pub fn leave(&self) {
+        self.go(GONE);
+    }
+
+    /// Another worker has the flow that the ICMP error in hand is about.
+    pub fn take_quoted(&self) {
+        lock(&self.team.quoted).insert(self.seat().place.load(Ordering::Relaxed));
+    }
+
+    /// Whether another worker took the ICMP error in hand for a flow of its own.
+    pub fn is_quoted(&self) -> bool {
+        self.wait();
+        lock(&self.team.quoted).remove(&self.seat().place.load(Ordering::Relaxed))
+    }
+
+    /// Until all others are past this worker's place.
+    fn wait(&self) {
+        let own = self.seat();
+        let (place, ending) = (own.place.load(Ordering::Relaxed), own.ending.load(Ordering::Relaxed));
+        for (number, seat) in self.team.seats.iter().enumerate() {
+            if number == self.number {
+                continue;
+            }
+            let mut looks = 0u32;
+            while !is_past(seat, place, ending) {
+                looks = looks.saturating_add(1);
+                match looks {
+                    0..SPINS => std::hint::spin_loop(),
+                    SPINS..YIELDS => std::thread::yield_now(),
+                    _ => std::thread::sleep(NAP),
+                }
+            }
+        }
+    }
+}
+
+#[inline]
+fn is_past(seat: &Seat, place: u64, ending: u64) -> bool {
+    let other = seat.place.load(Ordering::Acquire);
+    // Both end flows at the same place: they go by when the flows were born. `ending` is reset before the place moves.
+    other > place || (other == place && ending != 0 && seat.ending.load(Ordering::Acquire) > ending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Workers that each take some of the frames and write down what they touch when it is their turn.
+    #[test]
+    fn what_is_shared_is_touched_in_the_order_of_the_capture() {
+        const WORKERS: usize = 4;
+        const FRAMES: u64 = 3_000;
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let threads: Vec<_> = Team::make(WORKERS)
+            .into_iter()
+            .map(|member| {
+                let seen = Arc::clone(&seen);
+                std::thread::spawn(move || {
+                    member.join();
+                    let me = member.number as u64;
+                    for frame in 1..=FRAMES {
+                        // Some flows end before some frames; the lower born goes first, whosever it is.
+                        if frame % 7 == 0 {
+                            for born in [me + 1, me + 10] {
+                                member.ending(born);
+                                in_turn(|_| lock(&seen).push((frame, 0, born)));
+                            }
+                        }
+                        if frame % WORKERS as u64 == me {
+                            member.at(frame, 0);
+                            in_turn(|_| lock(&seen).push((frame, 1, 0)));
+                        }
+                        member.done(frame);
+                    }
+                    member.last();
+                    member.ending(100 - me);
+                    in_turn(|_| lock(&seen).push((u64::MAX, 0, 100 - me)));
+                    member.leave();
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let seen = lock(&seen);
+        assert!(seen.is_sorted(), "{:?}", seen.windows(2).find(|pair| pair[0] > pair[1]));
+        assert_eq!(seen.len() as u64, FRAMES + FRAMES / 7 * 8 + WORKERS as u64);
+    }
+
+    #[test]
+    fn alone_nobody_waits() {
+        Member::alone().join();
+        assert_eq!((next_stored_file(), next_stored_file()), (1, 2));
+    }
+}

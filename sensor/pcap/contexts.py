@@ -1,0 +1,195 @@
+"""Places in payload that hold names and secrets by what stands before them: header fields, commands, forms,
+URLs, mail addresses, certificates' names, NTLM messages.
+
+A place is (start, end, kind). The same places serve to learn what is in a capture and to rewrite it. Every
+repetition is bounded, for the bytes are hostile.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """Bytes that are a name or a secret. kind: host, user, secret, cookie, authorization, base64, name, mail,
+    digest (binary), utf16."""
+
+    start: int
+    end: int
+    kind: str
+
+
+_LINE = rb"[^\r\n\0]{1,4096}"
+_SASL = rb"^(?:[!-~]{1,64}[ \t])?AUTH(?:ENTICATE)?[ \t](?:PLAIN|LOGIN|CRAM-MD5|NTLM)"
+_WORD = rb"[^\s\0]{1,512}"
+_KEYS = rb"(?:passw(?:or)?d?|passphrase|pwd|secret|token|api_?key|sess(?:ion)?_?id|sessid)"
+_USERS = rb"(?:user_?(?:name|id)?|uname|login|log|email|e-mail)"
+_BEFORE_KEY = rb"(?:^|[?&;\s\"'{,])[\"']?"
+_VALUE = rb"[\"']?[=:][ ]{0,2}[\"']?([^&\s;#\"'<>\0,}]{1,512})"
+_SCHEME = rb"\b[a-z][a-z0-9+.-]{1,15}://"
+_QUOTED_OR_WORD = rb"(?:\"[^\"\r\n\0]{1,256}\"|[^\s\0]{1,256})"
+
+_TABLE: tuple[tuple[str, bytes, bytes], ...] = (
+    ("cookie", rb"cookie", rb"^(?:set-)?cookie2?:[ \t]{0,8}(" + _LINE + rb")"),
+    (
+        "authorization",
+        rb"auth",
+        rb"^(?:proxy-)?(?:authorization|authenticate):[ \t]{0,8}(" + _LINE + rb")",
+    ),
+    (
+        "authorization",
+        rb"www-authenticate",
+        rb"^www-authenticate:[ \t]{0,8}((?:NTLM|Negotiate)[ \t]" + _LINE + rb")",
+    ),
+    (
+        "secret",
+        rb"x-",
+        rb"^x-(?:[a-z]{1,16}-){0,3}(?:token|key|secret|password|session)[a-z-]{0,16}:[ \t]{0,8}("
+        + _LINE
+        + rb")",
+    ),
+    ("host", rb"host:", rb"^host:[ \t]{0,8}(" + _WORD + rb")"),
+    ("host", rb"x-forwarded", rb"^x-forwarded-(?:host|server):[ \t]{0,8}(" + _WORD + rb")"),
+    ("host", rb"lo ", rb"^(?:HELO|EHLO)[ \t]{1,8}(" + _WORD + rb")"),
+    ("user", rb"user ", rb"^USER[ \t]{1,8}([^\s\0]{1,256})"),
+    ("user", rb"nick ", rb"^NICK[ \t]{1,8}([^\s\0]{1,256})"),
+    ("user", rb"apop ", rb"^APOP[ \t]{1,8}([^\s\0]{1,256})"),
+    ("secret", rb"pass ", rb"^PASS[ \t]{1,8}(" + _LINE + rb")"),
+    ("secret", rb"acct ", rb"^ACCT[ \t]{1,8}(" + _LINE + rb")"),
+    ("secret", rb"apop ", rb"^APOP[ \t]{1,8}[^\s\0]{1,256}[ \t]{1,8}(" + _WORD + rb")"),
+    ("user", rb" login ", rb"^[!-~]{1,64}[ \t]LOGIN[ \t]\"?([^\s\"\0]{1,256})"),
+    (
+        "secret",
+        rb" login ",
+        rb"^[!-~]{1,64}[ \t]LOGIN[ \t]" + _QUOTED_OR_WORD + rb"[ \t]\"?([^\s\"\0]{1,256})",
+    ),
+    ("base64", rb"auth", _SASL + rb"[ \t]([A-Za-z0-9+/=]{4,1024})\r?$"),
+    ("base64", rb"auth", _SASL + rb"[^\r\n\0]{0,256}\r?\n([A-Za-z0-9+/=]{4,2048})\r?$"),
+    (
+        "base64",
+        rb"auth login",
+        rb"^AUTH[ \t]LOGIN\r?\n[A-Za-z0-9+/=]{0,1024}\r?\n([A-Za-z0-9+/=]{4,1024})\r?$",
+    ),
+    ("user", rb"mstshash=", rb"\bmstshash=([^\s\0]{1,64})"),
+    ("user", rb"username=", rb"\busername=\"([^\"\r\n\0]{1,256})\""),
+    ("secret", rb"nonce=", rb"\b(?:response|cnonce)=\"([^\"\r\n\0]{1,256})\""),
+    ("user", rb"sip", rb"\bsips?:([^@>\s;:\0\"]{1,128})@"),
+    *(
+        ("secret", word, _BEFORE_KEY + rb"[a-z0-9_\[-]{0,24}" + _KEYS + rb"[a-z0-9_\]-]{0,16}" + _VALUE)
+        for word in (rb"pass", rb"pwd", rb"secret", rb"token", rb"key", rb"sess")
+    ),
+    *(("user", word, _BEFORE_KEY + _USERS + _VALUE) for word in (rb"user", rb"uname", rb"log", rb"mail")),
+    ("host", rb"://", _SCHEME + rb"(?:[^/@\s\0]{1,256}@)?([A-Za-z0-9._-]{1,255})"),
+    ("user", rb"://", _SCHEME + rb"([^/@:\s\0]{1,128})(?::[^/@\s\0]{0,128})?@"),
+    ("secret", rb"://", _SCHEME + rb"[^/@:\s\0]{1,128}:([^/@\s\0]{1,128})@"),
+    ("mail", rb"from:", rb"^From:[ \t]{0,8}(" + _LINE + rb")"),
+    ("mail", rb"to:", rb"^(?:To|Reply-To|Delivered-To):[ \t]{0,8}(" + _LINE + rb")"),
+    ("mail", rb"cc:", rb"^B?cc:[ \t]{0,8}(" + _LINE + rb")"),
+    ("mail", rb"path:", rb"^Return-Path:[ \t]{0,8}(" + _LINE + rb")"),
+    ("mail", rb"sender:", rb"^Sender:[ \t]{0,8}(" + _LINE + rb")"),
+    ("secret", rb"message-id", rb"^Message-ID:[ \t]{0,8}<([^>\r\n\0@]{1,512})"),
+    ("secret", rb"in-reply-to", rb"^In-Reply-To:[ \t]{0,8}<([^>\r\n\0@]{1,512})"),
+    ("secret", rb"references", rb"^References:[ \t]{0,8}<([^>\r\n\0@]{1,512})"),
+    ("host", rb"\\", rb"\\\\([A-Za-z0-9._-]{1,255})\\"),
+)
+_TEXT_PLACES: dict[bytes, list[tuple[str, re.Pattern[bytes]]]] = {}
+"""By a word in lower case without which none of the patterns can match: most payload has none of them."""
+for _kind, _needed, _pattern in _TABLE:
+    compiled = re.compile(_pattern, re.IGNORECASE | re.MULTILINE)
+    _TEXT_PLACES.setdefault(_needed, []).append((_kind, compiled))
+_IN_MAIL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%+=-"
+_MAIL_HOST = re.compile(rb"(?:@|%40)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){1,8}")
+MAX_MAIL_USER_BYTES = 128
+_NAME_OF_CERTIFICATE = re.compile(
+    rb"\x06(?:\x03\x55\x04[\x03\x04\x05\x07-\x0d\x2a-\x2e\x41]|\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09[\x01\x02]"
+    rb"|\x0a\x09\x92\x26\x89\x93\xf2\x2c\x64\x01[\x01\x19])([\x0c\x13\x14\x16\x1a\x1c\x1e])([\x01-\x7f])",
+    re.DOTALL,
+)
+_NETBIOS = re.compile(rb"\x20([A-P]{32})(?=[\0\x20\xc0-\xff\x01-\x3f])")
+_NTLM = re.compile(rb"NTLMSSP\0([\x01-\x03])\0\0\0", re.DOTALL)
+MAX_NTLM_BYTES = 8192
+
+
+def places(data: bytes) -> Iterator[Place]:
+    """Every place in a stretch of payload."""
+    lower = data.lower()
+    for needed, patterns in _TEXT_PLACES.items():
+        if needed in lower:
+            for kind, pattern in patterns:
+                for found in pattern.finditer(data):
+                    yield Place(*found.span(1), kind)
+    if b"@" in data or b"%40" in data:
+        for found in _MAIL_HOST.finditer(data):
+            before = data[max(0, found.start() - MAX_MAIL_USER_BYTES) : found.start()]
+            user_bytes = len(before) - len(before.rstrip(_IN_MAIL))
+            if user_bytes:
+                yield Place(found.start() - user_bytes, found.end(), "mail")
+    for found in _NAME_OF_CERTIFICATE.finditer(data):
+        start = found.end()
+        length = found[2][0]
+        if start + length <= len(data):
+            yield Place(start, start + length, "utf16" if found[1] == b"\x1e" else "name")
+    for found in _NETBIOS.finditer(data):
+        yield Place(*found.span(1), "netbios")
+    for found in _NTLM.finditer(data):
+        yield from _ntlm(data, found.start(), found[1][0])
+
+
+def _ntlm(data: bytes, start: int, kind: int) -> Iterator[Place]:
+    """The names and answers of an NTLM message: fields of (length, room, offset)."""
+    end = min(len(data), start + MAX_NTLM_BYTES)
+    message = data[start:end]
+    if kind == 1:
+        if len(message) >= 32:
+            yield from _ntlm_field(message, start, 16, "name")
+            yield from _ntlm_field(message, start, 24, "name")
+        return
+    if kind == 2:
+        if len(message) >= 24:
+            is_unicode = message[20] & 1
+            yield from _ntlm_field(message, start, 12, "utf16" if is_unicode else "name")
+        if len(message) >= 48:
+            for place in _ntlm_field(message, start, 40, "digest"):
+                yield from _target_info(data, place.start, place.end)
+        return
+    if len(message) < 64:
+        return
+    is_unicode = message[60] & 1
+    text = "utf16" if is_unicode else "name"
+    for at in (28, 36, 44):
+        yield from _ntlm_field(message, start, at, text)
+    yield from _ntlm_field(message, start, 12, "digest")
+    for place in _ntlm_field(message, start, 20, "digest"):
+        yield place._replace(end=min(place.end, place.start + 16))
+        yield from _target_info(data, place.start + 44, place.end)
+
+
+def _ntlm_field(message: bytes, base: int, at: int, kind: str) -> Iterator[Place]:
+    length, _, offset = struct.unpack_from("<HHI", message, at)
+    if length and offset + length <= len(message):
+        yield Place(base + offset, base + offset + length, kind)
+
+
+def _target_info(data: bytes, at: int, end: int) -> Iterator[Place]:
+    """The attributes of an NTLM target: names of hosts, domains and the forest."""
+    while at + 4 <= end:
+        kind, length = struct.unpack_from("<HH", data, at)
+        at += 4
+        if kind == 0 or at + length > end:
+            return
+        if kind in (1, 2, 3, 4, 5, 9):
+            yield Place(at, at + length, "utf16")
+        at += length
+
+
+def netbios_name(encoded: bytes) -> bytes:
+    """A NetBIOS name from its 32 letters (RFC 1001, 14.1)."""
+    return bytes((encoded[i] - 65) << 4 | encoded[i + 1] - 65 for i in range(0, 32, 2))
+
+
+def netbios_letters(name: bytes) -> bytes:
+    """The 32 letters of a NetBIOS name."""
+    return bytes(letter for byte in name for letter in ((byte >> 4) + 65, (byte & 15) + 65))

@@ -1,0 +1,22 @@
+"""Blanks: a blank after the opening parenthesis."""
+
+from collections.abc import Iterable
+
+from sensor.rules.lint.check import WHOLE_RULE, Check, Place
+from sensor.rules.lint.rule import Rule
+
+
+def look(rule: Rule) -> Iterable[Place]:
+    return ((WHOLE_RULE, ""),) if rule.bare.startswith(" ") else ()
+
+
+CHECK = Check(
+    code="S100",
+    title="a blank after the opening parenthesis",
+    severity="note",
+    why="Rules that are written alike are read, searched and compared alike.",
+    fix="leave it out",
+    bad='alert http $HOME_NET any -> $EXTERNAL_NET any ( msg:"HD MALWARE a"; flow:established,to_server; http.uri; content:"/gate.php"; sid:1; rev:1;)',
+    good='alert http $HOME_NET any -> $EXTERNAL_NET any (msg:"HD MALWARE a"; flow:established,to_server; http.uri; content:"/gate.php"; classtype:trojan-activity; sid:1; rev:1;)',
+    look=look,
+)

@@ -1,0 +1,24 @@
+"""Blanks: no blank between options."""
+
+from collections.abc import Iterable
+
+from sensor.rules.lint.check import WHOLE_RULE, Check, Place
+from sensor.rules.lint.rule import Rule
+
+
+def look(rule: Rule) -> Iterable[Place]:
+    return (
+        ((WHOLE_RULE, ""),) if rule.bare.count(";") - rule.bare.count("; ") > rule.bare.endswith(";") else ()
+    )
+
+
+CHECK = Check(
+    code="S110",
+    title="no blank between options",
+    severity="note",
+    why="Rules that are written alike are read, searched and compared alike.",
+    fix="write one",
+    bad='alert http $HOME_NET any -> $EXTERNAL_NET any (msg:"HD MALWARE a"; flow:established,to_server; http.uri; content:"/gate.php"; sid:1;rev:1;)',
+    good='alert http $HOME_NET any -> $EXTERNAL_NET any (msg:"HD MALWARE a"; flow:established,to_server; http.uri; content:"/gate.php"; classtype:trojan-activity; sid:1; rev:1;)',
+    look=look,
+)

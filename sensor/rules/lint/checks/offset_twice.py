@@ -1,0 +1,28 @@
+"""Several contents with offset."""
+
+from collections.abc import Iterable
+
+from sensor.rules.lint.check import Check, Place
+from sensor.rules.lint.rule import Rule
+
+
+def look(rule: Rule) -> Iterable[Place]:
+    seen: set[str] = set()
+    for content in rule.contents:
+        if "offset" in content.modifiers and not content.is_negated:
+            if content.buffer in seen:
+                yield content.index, ""
+            seen.add(content.buffer)
+
+
+CHECK = Check(
+    code="S212",
+    title="more than one content of a buffer with offset",
+    severity="note",
+    why="Two fixed places in one buffer are usually one place and a distance from it.",
+    fix="write distance on the second, unless both places are fixed by the format",
+    bad='alert tcp any any -> any 25 (msg:"a"; content:"ab"; offset:9; content:"cd"; offset:20; sid:1;)',
+    good='alert tcp any any -> any 25 (msg:"a"; content:"ab"; offset:9; content:"cd"; distance:20; sid:1;)',
+    on=("offset",),
+    look=look,
+)
