@@ -65,8 +65,10 @@ pub fn compile(
     let mut hash = Sha256::new();
     hash.update(env!("CARGO_PKG_VERSION"));
     let mut space = Vec::new();
+    let damaged = || "a rule was damaged in memory".to_owned();
+    let reader = texts.rules.reader().ok_or_else(damaged)?;
     for number in (0..texts.rules.len()).filter(|number| !losers.contains(number)) {
-        let rule = texts.rules.rule(number).ok_or("a rule was damaged in memory")?;
+        let rule = reader.rule(number).ok_or_else(damaged)?;
         add_to_id(&rule, &mut hash, &mut space);
         match build(&rule, &RuleTexts::new(&texts, number), &mut shared) {
             Ok(built) => {
@@ -130,11 +132,12 @@ fn rebuild_rules(texts: &Arc<Texts>, shared: &mut Shared) -> Option<Vec<Rule>> {
     let base: &Shared = shared;
     parallel::everywhere(count.div_ceil(STRIDE), || {
         let mut own = base.sibling();
+        let Some(reader) = texts.rules.reader() else { return };
         let mut rules = Vec::with_capacity(count); // untouched memory costs nothing, growing does
         loop {
             let start = next.fetch_add(STRIDE, Ordering::Relaxed);
             for number in (start..count).take(STRIDE) {
-                let Some(rule) = texts.rules.rule(number) else { return };
+                let Some(rule) = reader.rule(number) else { return };
                 let Ok(built) = build(&rule, &RuleTexts::new(texts, number), &mut own) else { return };
                 rules.push(built);
             }

@@ -5,6 +5,7 @@ use super::hs::{Database, Literal};
 use super::parallel;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 /// Names a set of patterns: SHA-256 over what is compiled.
 pub type Digest = [u8; 32];
@@ -22,15 +23,18 @@ struct Set {
     patterns: Vec<(Box<[u8]>, bool)>,
 }
 
-/// Sets of patterns, not compiled yet.
+/// Sets of patterns, not compiled yet. Several threads may add to them.
 #[derive(Default)]
-pub struct Databases {
+pub struct Databases(Mutex<Gathered>);
+
+#[derive(Default)]
+struct Gathered {
     sets: Vec<Set>,
     known: HashMap<Digest, usize>,
 }
 
 impl Databases {
-    pub fn add(&mut self, patterns: Vec<(Box<[u8]>, bool)>) -> Ticket {
+    pub fn add(&self, patterns: Vec<(Box<[u8]>, bool)>) -> Ticket {
         let mut hash = Sha256::new();
         for (bytes, nocase) in &patterns {
             hash.update((bytes.len() as u64).to_le_bytes());
@@ -38,21 +42,23 @@ impl Databases {
             hash.update(bytes);
         }
         let digest = hash.finalize().into();
-        let next = self.sets.len();
-        let at = *self.known.entry(digest).or_insert(next);
+        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = gathered.sets.len();
+        let at = *gathered.known.entry(digest).or_insert(next);
         if at == next {
-            self.sets.push(Set { digest, patterns });
+            gathered.sets.push(Set { digest, patterns });
         }
         Ticket(at)
     }
 
     /// Errors come from libhs alone (out of memory, an impossible pattern) and name a pattern.
     pub fn compile(self, known: Known<'_>) -> Result<Compiled, String> {
+        let sets = self.0.into_inner().unwrap_or_else(PoisonError::into_inner).sets;
         // The largest first, so that no thread is left alone with one in the end.
-        let mut order: Vec<usize> = (0..self.sets.len()).collect();
-        order.sort_by_key(|at| std::cmp::Reverse(self.sets.get(*at).map_or(0, |set| set.patterns.len())));
+        let mut order: Vec<usize> = (0..sets.len()).collect();
+        order.sort_by_key(|at| std::cmp::Reverse(sets.get(*at).map_or(0, |set| set.patterns.len())));
         let made = parallel::map(&order, |at| {
-            let set = self.sets.get(*at)?;
+            let set = sets.get(*at)?;
             let reused = known(&set.digest);
             let is_reused = reused.is_some();
             Some((*at, set.digest, reused.map_or_else(|| set.compile(), Ok), is_reused))
@@ -110,7 +116,7 @@ mod tests {
     #[test]
     fn equal_sets_are_compiled_once_and_known_ones_never() {
         let gather = || {
-            let mut databases = Databases::default();
+            let databases = Databases::default();
             let tickets = [&["abc", "def"][..], &["def", "abc"], &["abc", "def"], &["abcd", "ef"]]
                 .map(|texts| databases.add(patterns(texts)));
             (databases, tickets)
@@ -130,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_libhs_refuses_is_named() {
-        let mut databases = Databases::default();
+        let databases = Databases::default();
         databases.add(patterns(&["fine"]));
         databases.add(patterns(&["impossible", ""]));
         assert!(databases.compile(&|_| None).err().unwrap().contains("impossible"));

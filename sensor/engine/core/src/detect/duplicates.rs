@@ -9,8 +9,9 @@ use std::collections::HashMap;
 pub fn find(rules: &RawRules) -> Vec<(usize, Diagnostic)> {
     let mut kept: HashMap<(&str, &str), (usize, u64), ahash::RandomState> = HashMap::default();
     let mut losers = Vec::new();
+    let Some(reader) = rules.reader() else { return losers };
     for number in 0..rules.len() {
-        let Some(rule) = rules.rule(number) else { continue };
+        let Some(rule) = reader.rule(number) else { continue };
         let Some(sid) = value(&rule, "sid") else { continue };
         let gid = value(&rule, "gid").unwrap_or("1");
         let rev = whole(value(&rule, "rev").unwrap_or("0"));
@@ -24,7 +25,7 @@ pub fn find(rules: &RawRules) -> Vec<(usize, Diagnostic)> {
         let newer = rev > *highest;
         let loser = if newer { std::mem::replace(winner, number) } else { number };
         *highest = rev.max(*highest);
-        if let (Some(loses), Some(wins)) = (rules.rule(loser), rules.rule(*winner)) {
+        if let (Some(loses), Some(wins)) = (reader.rule(loser), reader.rule(*winner)) {
             losers.push((loser, diagnostic(&loses, &wins, newer)));
         }
     }
@@ -70,7 +71,8 @@ mod tests {
         let mut builder = RawRulesBuilder::default();
         for (line, (sid, gid, rev)) in (1u32..).zip(identities) {
             builder.begin("a.rules", line, ["alert", "ip", "any", "any", "->", "any", "any"]);
-            for (column, (keyword, value)) in (9u32..).zip([("gid", *gid), ("rev", *rev), ("sid", Some(*sid))])
+            for (column, (keyword, value)) in
+                (9u32..).zip([("gid", *gid), ("rev", *rev), ("sid", Some(*sid))])
             {
                 if value.is_some_and(|value| !value.is_empty()) {
                     builder.option(RawOption { keyword, value, line, column });
@@ -87,9 +89,17 @@ mod tests {
 
     #[test]
     fn the_first_stays_unless_a_later_one_is_newer() {
-        assert_eq!(told(&[("1", None, None), ("2", None, None), ("1", Some("2"), None), ("", None, None)]), []);
         assert_eq!(
-            told(&[("1", None, Some("2")), ("1", Some("1"), Some("2")), ("1", None, Some("3")), ("1", None, None)]),
+            told(&[("1", None, None), ("2", None, None), ("1", Some("2"), None), ("", None, None)]),
+            []
+        );
+        assert_eq!(
+            told(&[
+                ("1", None, Some("2")),
+                ("1", Some("1"), Some("2")),
+                ("1", None, Some("3")),
+                ("1", None, None)
+            ]),
             [
                 (1, Severity::Error, "duplicate of the rule at a.rules:1".to_owned()),
                 (0, Severity::Warning, "replaced by a higher rev at a.rules:3".to_owned()),

@@ -30,7 +30,7 @@ pub struct FrameGroups {
 }
 
 impl FrameGroups {
-    pub fn build(rules: &[Rule], databases: &mut Databases) -> FrameGroups {
+    pub fn build(rules: &[Rule], databases: &Databases) -> FrameGroups {
         let mut all = FrameGroups::default();
         let mut forms: BTreeMap<(ProtocolId, u8, String), (PrefilterBuilder, u32, usize)> = BTreeMap::new();
         for rule in rules {

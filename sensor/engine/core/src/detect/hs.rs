@@ -4,7 +4,7 @@
 
 use std::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void, CStr};
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 #[repr(C)]
 struct RawDatabase {
@@ -78,12 +78,16 @@ pub fn version() -> String {
     unsafe { CStr::from_ptr(hs_version()) }.to_string_lossy().into_owned()
 }
 
-/// What databases compiled here hang on: the library's version, and what it makes of this CPU.
-pub fn platform() -> String {
-    let mut platform = RawPlatform::default();
-    // SAFETY: the out-pointer is valid and has libhs's layout.
-    let code = unsafe { hs_populate_platform(&mut platform) };
-    format!("libhs {}, platform {code}/{}/{}", version(), platform.tune, platform.cpu_features)
+/// What databases compiled here hang on: the library's version, and what it makes of this CPU. Asked for once: a virtual
+/// machine may take long over questions about its CPU.
+pub fn platform() -> &'static str {
+    static PLATFORM: LazyLock<String> = LazyLock::new(|| {
+        let mut platform = RawPlatform::default();
+        // SAFETY: the out-pointer is valid and has libhs's layout.
+        let code = unsafe { hs_populate_platform(&mut platform) };
+        format!("libhs {}, platform {code}/{}/{}", version(), platform.tune, platform.cpu_features)
+    });
+    &PLATFORM
 }
 
 /// A literal to search for; `id` is what a hit reports.

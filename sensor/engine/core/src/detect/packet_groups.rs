@@ -11,6 +11,7 @@ use crate::decode::Packet;
 use crate::direction::{Dir, PerDir};
 use crate::flow::Flow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What a packet carries, as far as grouping goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,7 @@ pub struct PatternGroups {
 }
 
 impl PatternGroups {
-    fn build(rules: &[&Rule], dir: Dir, lead: Lead, databases: &mut Databases) -> PatternGroups {
+    fn build(rules: &[&Rule], dir: Dir, lead: Lead, databases: &Databases) -> PatternGroups {
         let add = |builder: &mut PrefilterBuilder, rule: &Rule| {
             if let Some(fast) = lead(rule) {
                 builder.add(fast, rule.number);
@@ -181,7 +182,7 @@ pub struct PacketGroup {
     /// Rules without a payload pattern, tried on every packet that fits.
     pub always: PlainGroups,
     /// Rules with nothing but a header, tried once per flow and direction.
-    pub ip_only: IpOnly,
+    pub ip_only: Arc<IpOnly>,
     /// Patterns looked for in single packets.
     pub packet: PatternGroups,
     /// Patterns looked for in the reassembled stream (and in packets that entered none).
@@ -230,9 +231,11 @@ pub struct PacketGroups {
 }
 
 impl PacketGroups {
-    pub fn build(rules: &[Rule], databases: &mut Databases) -> PacketGroups {
+    pub fn build(rules: &[Rule], databases: &Databases) -> PacketGroups {
         let mut groups: [PerDir<PacketGroup>; 4] = Default::default();
         let mut by_event: HashMap<u16, Vec<u32>> = HashMap::new();
+        // Most are for any protocol and both directions: one index serves several groups.
+        let mut ip_only_made: HashMap<Vec<u32>, Arc<IpOnly>> = HashMap::new();
         let (event_rules, others): (Vec<&Rule>, Vec<&Rule>) = rules
             .iter()
             .filter(|r| (!r.is_app() || r.is_payload_led()) && r.frame().is_none())
@@ -259,7 +262,11 @@ impl PacketGroups {
                     patterns.iter().copied().filter(|r| stream && r.payload_on_stream).collect();
                 pair[dir] = PacketGroup {
                     always: PlainGroups::build(&plain, dir),
-                    ip_only: IpOnly::build(&ip_only),
+                    ip_only: Arc::clone(
+                        ip_only_made
+                            .entry(ip_only.iter().map(|rule| rule.number).collect())
+                            .or_insert_with(|| Arc::new(IpOnly::build(&ip_only))),
+                    ),
                     packet: PatternGroups::build(&on_packet, dir, Rule::packet_lead, databases),
                     stream: PatternGroups::build(
                         &on_stream,

@@ -82,7 +82,7 @@ impl PrefilterBuilder {
 
     /// Asks for the databases of the searches, with which the prefilter is then to `settle`. Patterns of one search follow
     /// the order of addition, so equal input gives equal output.
-    pub fn build(self, databases: &mut Databases) -> Prefilter {
+    pub fn build(self, databases: &Databases) -> Prefilter {
         let ways = self.ways();
         let mut index: HashMap<(Way, &[u8], bool), usize, ahash::RandomState> = HashMap::default();
         let mut patterns: Vec<Pattern<'_>> = Vec::new();
@@ -127,8 +127,8 @@ impl PrefilterBuilder {
     /// Ready to scan.
     #[cfg(test)]
     pub fn compiled(self) -> Prefilter {
-        let mut databases = Databases::default();
-        let prefilter = self.build(&mut databases);
+        let databases = Databases::default();
+        let prefilter = self.build(&databases);
         prefilter.settle(&databases.compile(&|_| None).unwrap());
         prefilter
     }
@@ -206,7 +206,7 @@ struct Search {
 }
 
 impl Search {
-    fn new(way: Way, first: u32, patterns: Vec<&Pattern<'_>>, databases: &mut Databases) -> Search {
+    fn new(way: Way, first: u32, patterns: Vec<&Pattern<'_>>, databases: &Databases) -> Search {
         let all = || patterns.iter();
         Search {
             database: OnceLock::new(),

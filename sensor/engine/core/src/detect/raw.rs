@@ -59,21 +59,36 @@ impl RawRules {
 
     /// None: there is none of this number, or the block is damaged.
     pub fn rule(&self, number: usize) -> Option<RawRule<'_>> {
+        self.read(number, |string| self.string(string))
+    }
+
+    /// For reading many rules: their common strings are looked at once. None: the block is damaged.
+    pub fn reader(&self) -> Option<RawReader<'_>> {
+        let count = u32::try_from(self.ends.len() / 8).ok()?;
+        Some(RawReader { rules: self, strings: (0..count).map(|n| self.string(n)).collect::<Option<_>>()? })
+    }
+
+    fn read<'a>(&'a self, number: usize, string: impl Fn(u32) -> Option<&'a str>) -> Option<RawRule<'a>> {
         let mut input = Input(self.record(number)?);
-        let file = self.string(input.number()?)?;
+        let file = string(input.number()?)?;
         let line = input.number()?;
-        let mut word = || self.string(input.number()?);
+        let mut word = || string(input.number()?);
         let [action, protocol, src] = [word()?, word()?, word()?];
         let [sport, arrow, dst, dport] = [word()?, word()?, word()?, word()?];
         let mut options = Vec::with_capacity(OPTIONS);
         while !input.0.is_empty() {
-            let keyword = self.string(input.number()?)?;
+            let keyword = string(input.number()?)?;
             let value = match input.number()?.checked_sub(1) {
                 Some(length) => Some(std::str::from_utf8(input.take(usize::try_from(length).ok()?)?).ok()?),
                 None => None,
             };
             let below = input.number()?;
-            options.push(RawOption { keyword, value, line: line.checked_add(below)?, column: input.number()? });
+            options.push(RawOption {
+                keyword,
+                value,
+                line: line.checked_add(below)?,
+                column: input.number()?,
+            });
         }
         Some(RawRule { file, line, action, protocol, src, sport, arrow, dst, dport, options })
     }
@@ -121,6 +136,18 @@ impl RawRules {
             None => 0,
         };
         std::str::from_utf8(self.strings.get(start..entry(&self.ends, number)?)?).ok()
+    }
+}
+
+/// Reads rules one after the other.
+pub struct RawReader<'a> {
+    rules: &'a RawRules,
+    strings: Vec<&'a str>,
+}
+
+impl<'a> RawReader<'a> {
+    pub fn rule(&self, number: usize) -> Option<RawRule<'a>> {
+        self.rules.read(number, |string| self.strings.get(usize::try_from(string).ok()?).copied())
     }
 }
 
@@ -274,6 +301,7 @@ mod tests {
             let odd = raw.only((0..rules.len()).filter(|n| n % 2 == 1));
             for (number, (file, line, words, options)) in rules.iter().enumerate() {
                 let rule = raw.rule(number).unwrap();
+                prop_assert_eq!(&raw.reader().unwrap().rule(number).unwrap(), &rule);
                 prop_assert_eq!((rule.file, rule.line), (file.as_str(), *line));
                 let header =
                     [rule.action, rule.protocol, rule.src, rule.sport, rule.arrow, rule.dst, rule.dport];
@@ -306,6 +334,7 @@ mod tests {
             };
             for number in 0..=raw.len() {
                 let _ = raw.rule(number);
+                let _ = raw.reader().and_then(|reader| reader.rule(number));
             }
         }
     }

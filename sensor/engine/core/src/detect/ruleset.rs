@@ -10,6 +10,7 @@ use super::frame_groups::FrameGroups;
 use super::gate::Gate;
 use super::names::Names;
 use super::packet_groups::PacketGroups;
+use super::parallel;
 use super::prefilter::{Prefilter, ScanState};
 use super::rule::{Action, Rule, Target};
 use super::tx_groups::TxGroups;
@@ -46,11 +47,15 @@ impl Ruleset {
         known: Known<'_>,
     ) -> Result<(Ruleset, Compiled), String> {
         order(&mut rules);
-        let mut databases = Databases::default();
-        let packet = PacketGroups::build(&rules, &mut databases);
-        let tx = TxGroups::build(&rules, &mut databases);
-        let frame = FrameGroups::build(&rules, &mut databases);
-        let gates = rules.iter().map(Gate::new).collect();
+        let databases = Databases::default();
+        let (packet, (tx, frame, gates)) = parallel::both(
+            || PacketGroups::build(&rules, &databases),
+            || {
+                let tx = TxGroups::build(&rules, &databases);
+                let frame = FrameGroups::build(&rules, &databases);
+                (tx, frame, rules.iter().map(Gate::new).collect())
+            },
+        );
         let alert_json = rules.iter().map(|_| OnceLock::new()).collect();
         let tags_hosts = rules.iter().flat_map(|rule| &rule.tags).any(|tag| tag.host_src.is_some());
         let ruleset = Ruleset {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// Names numbered in the order they come.
 #[derive(Clone, Default)]
 pub struct Interner {
-    numbers: HashMap<String, u32>,
+    numbers: HashMap<String, u32, ahash::RandomState>,
     names: Vec<String>,
 }
 
@@ -77,8 +77,8 @@ pub struct Shared {
     pub files: FileWants,
     /// Warnings of rules that loaded; the caller takes them.
     pub warnings: Vec<Diagnostic>,
-    addresses: HashMap<String, Result<AddrSet, String>>,
-    ports: HashMap<String, Result<PortSet, String>>,
+    addresses: HashMap<String, Result<AddrSet, String>, ahash::RandomState>,
+    ports: HashMap<String, Result<PortSet, String>, ahash::RandomState>,
     outside: Outside,
     looked_outside: bool,
     /// The rules are known to load.

@@ -54,7 +54,7 @@ pub struct TxGroups {
 type Key = (u8, usize, String);
 
 impl TxGroups {
-    pub fn build(rules: &[Rule], databases: &mut Databases) -> TxGroups {
+    pub fn build(rules: &[Rule], databases: &Databases) -> TxGroups {
         // One prefilter per distinct set of rules: file.data of http and of smtp share it.
         let mut compiled: BTreeMap<Vec<(u32, usize)>, Arc<Prefilter>> = BTreeMap::new();
         let mut groups = Vec::new();

@@ -81,8 +81,7 @@ mod tests {
     fn matches(option: &str) -> Option<bool> {
         let mut shared = Shared::default();
         shared.outside().reputation = Arc::new(example());
-        let rule =
-            rule_with(&format!("alert ip any any -> any any ({option} sid:1;)"), &mut shared).ok()?;
+        let rule = rule_with(&format!("alert ip any any -> any any ({option} sid:1;)"), &mut shared).ok()?;
         let mut packet = Packet::new(&[], Timestamp::default(), 1, 0, 1);
         packet.ip_version = 4;
         (packet.src, packet.dst) = (Addr::v4([10, 1, 2, 3]), Addr::v4([192, 0, 2, 1]));

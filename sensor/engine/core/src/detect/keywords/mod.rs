@@ -167,8 +167,8 @@ pub enum Entry {
     Later,
 }
 
-static TABLE: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
-    let mut table = HashMap::new();
+static TABLE: LazyLock<HashMap<&'static str, Entry, ahash::RandomState>> = LazyLock::new(|| {
+    let mut table = HashMap::default();
     for name in LATER {
         table.insert(*name, Entry::Later);
     }
