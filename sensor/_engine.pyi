@@ -102,6 +102,6 @@ def lint_buffers() -> str:
 
 def floor(config: str, ruleset: Ruleset, path: str) -> dict[str, int]:
     """What a capture costs at least, for the benchmark: {packets, bytes, read_ns, decode_ns, scan_ns, scans,
-    scanned_bytes}. Nanoseconds of this thread's processor time: reading alone, reading and decoding, and both with
-    one search of each payload.
+    scanned_bytes}. Nanoseconds of this thread's processor time: reading alone, reading and decoding, and
+    both with one search of each payload.
     """

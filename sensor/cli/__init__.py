@@ -29,7 +29,7 @@ from sensor.errors import (
     one_line,
 )
 
-COMMANDS = ("replay", "compare", "rules", "sensor", "centre", "keywords", "protocols")
+COMMANDS = ("replay", "compare", "pcap", "rules", "sensor", "centre", "keywords", "protocols")
 """The commands, in the order of the help: each is the module of that name in this folder."""
 
 _EPILOG = (

@@ -1,4 +1,4 @@
-"""The options that commands with a configuration share (-c, --set, -v), and how its remarks are told."""
+"""The options that commands with a configuration or rules share, and how its remarks are told."""
 
 from __future__ import annotations
 
@@ -37,6 +37,41 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "-v", dest="verbose", action="count", default=0, help=say("tell more", "hiện chi tiết hơn")
+    )
+
+
+def add_rule_arguments(parser: argparse.ArgumentParser) -> None:
+    """-S, -s and -k: what is looked for, and in which packets."""
+    parser.add_argument(
+        "-S",
+        dest="only",
+        action="append",
+        default=[],
+        metavar=say("RULES", "LUẬT"),
+        help=say(
+            "rule file or pattern instead of the configured rules; may be repeated",
+            "tệp luật hoặc mẫu tên thay cho luật trong cấu hình; có thể lặp lại",
+        ),
+    )
+    parser.add_argument(
+        "-s",
+        dest="extra",
+        action="append",
+        default=[],
+        metavar=say("RULES", "LUẬT"),
+        help=say(
+            "rule file or pattern on top of the configured rules; may be repeated",
+            "tệp luật hoặc mẫu tên thêm vào luật trong cấu hình; có thể lặp lại",
+        ),
+    )
+    parser.add_argument(
+        "-k",
+        dest="checksums",
+        choices=("all", "none"),
+        help=say(
+            "check all checksums, or none (default: find out about offload)",
+            "kiểm mọi tổng kiểm, hoặc không (mặc định: tự nhận biết offload)",
+        ),
     )
 
 

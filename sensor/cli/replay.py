@@ -35,7 +35,7 @@ MAX_WORKERS = 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from sensor.cli.configured import add_config_arguments
+    from sensor.cli.configured import add_config_arguments, add_rule_arguments
 
     file, folder = say("FILE", "TỆP"), say("DIR", "THƯ_MỤC")
     add = parser.add_argument
@@ -57,28 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "the same, as Suricata writes it; may be repeated", "như trên, theo kiểu Suricata; có thể lặp lại"
         ),
     )
-    add(
-        "-S",
-        dest="only",
-        action="append",
-        default=[],
-        metavar=say("RULES", "LUẬT"),
-        help=say(
-            "rule file or pattern instead of the configured rules; may be repeated",
-            "tệp luật hoặc mẫu tên thay cho luật trong cấu hình; có thể lặp lại",
-        ),
-    )
-    add(
-        "-s",
-        dest="extra",
-        action="append",
-        default=[],
-        metavar=say("RULES", "LUẬT"),
-        help=say(
-            "rule file or pattern on top of the configured rules; may be repeated",
-            "tệp luật hoặc mẫu tên thêm vào luật trong cấu hình; có thể lặp lại",
-        ),
-    )
+    add_rule_arguments(parser)
     add(
         "--data-dir",
         dest="data_dir",
@@ -90,15 +69,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="log_dir",
         metavar=folder,
         help=say("where output goes (default: here)", "nơi ghi kết quả (mặc định: tại đây)"),
-    )
-    add(
-        "-k",
-        dest="checksums",
-        choices=("all", "none"),
-        help=say(
-            "check all checksums, or none (default: find out about offload)",
-            "kiểm mọi tổng kiểm, hoặc không (mặc định: tự nhận biết offload)",
-        ),
     )
     add(
         "-T",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from sensor.config import Config, load
+from sensor.config.values import Json
 from sensor.desk.events import Event
 
 if TYPE_CHECKING:
@@ -50,3 +52,10 @@ def everything() -> tuple[Config, Ruleset]:
 
     config = load(EVERYTHING, checksums="none")
     return config, Ruleset.compile(config.engine_json(), [])
+
+
+def only_types(config: Config, types: Sequence[str]) -> Config:
+    """The same configuration writing these types of events, with their options where it gives some."""
+    wanted = {name: config.eve_types().get(name, {}) for name in types}
+    outputs: Json = [{"eve-log": {"enabled": True, "types": [{name: dict(o)} for name, o in wanted.items()]}}]
+    return replace(config, tree={**config.tree, "outputs": outputs}, _engine_json="")

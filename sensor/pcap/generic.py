@@ -12,6 +12,7 @@ TOP_LEVEL = frozenset(
 )
 
 GENERIC = frozenset(
+    b"administr administra version bind chaos initial metadata "
     b"abuse ac admin admin$ administrator administrators anonymous api arpa cdn changepw cifs city client "
     b"co computer connect contact content corp country daemon data date dbo default delete department "
     b"device devices dns dns1 dns2 domain dtls dummy empty example explorer false file files ftp gateway "
@@ -24,6 +25,8 @@ GENERIC = frozenset(
     b"support system sysvol tcp termsrv test text tls true type udp unix unknown user username users value "
     b"web webmaster widgits windows workgroup www www1 www2 www3 yes".split()
 )
+
+GENERIC |= {b"default company ltd", b"internet widgits pty ltd", b"default city", b"some organization"}
 
 
 def is_generic(name: bytes) -> bool:

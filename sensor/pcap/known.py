@@ -205,9 +205,10 @@ class Known:
 _TIMES = frozenset(("timestamp", "start", "end", "notbefore", "notafter"))
 
 
-def known_from(events: Iterable[dict[str, Any]]) -> Known:
-    """What a capture's events name."""
+def known_from(events: Iterable[dict[str, Any]], kept: Iterable[bytes] = ()) -> Known:
+    """What a capture's events name; `kept` are names that stay."""
     known = Known()
+    known.kept |= set(kept)
     for event in events:
         known.add_event(event)
     return known

@@ -149,6 +149,8 @@ class _Walk(InternetWalk):
             return self.other(at, end)
         hardware, protocol = self.data[at + 4], self.data[at + 5]
         at += 8
+        if (hardware, protocol) != (6, 4):  # lengths that may lie: nothing is skipped
+            self.other(at, end)
         for _ in range(2):
             if hardware == 6:
                 self.mac(at, end)

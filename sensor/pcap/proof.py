@@ -13,6 +13,7 @@ from sensor.config import Config
 from sensor.desk.alerts import Alert, Alerts, flow_of
 from sensor.desk.events import Event
 from sensor.desk.replaying import events
+from sensor.pcap.generic import is_generic
 from sensor.pcap.known import Known
 from sensor.pcap.pseudonyms import Network, Pseudonyms
 
@@ -81,8 +82,12 @@ def _turned(event: Event, turn: Pseudonyms | None) -> Event:
 
 def left_over(before: Known, after: Known, pseudonyms: Pseudonyms) -> list[str]:
     """What the engine named in the first capture and names in the second one too."""
-    left = [name.decode("utf-8", "replace") for name in before.suffixes & after.suffixes]
-    left += [name.decode("utf-8", "replace") for name in before.names.keys() & after.names.keys()]
+    both = (before.suffixes & after.suffixes) | (before.names.keys() & after.names.keys())
+    left = [
+        name.decode("utf-8", "replace")
+        for name in both
+        if not all(is_generic(label) or label in before.kept for label in name.split(b"."))
+    ]
     left += [
         str(ipaddress.ip_address(address))
         for address in before.addresses & after.addresses

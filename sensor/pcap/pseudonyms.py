@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 from collections.abc import Container, Iterable
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -19,8 +20,9 @@ from sensor.errors import UserError
 
 KEY_BYTES = 32
 MAX_NAME_TRIES = 16
+MACHINE_MADE_BYTES = 16
 
-_KEPT = ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "::/127", "ff00::/8")
+_KEPT = ("0.0.0.0/8", "127.0.0.0/8", "169.254.169.254/32", "224.0.0.0/4", "240.0.0.0/4", "::/127", "ff00::/8")
 _STAY_INSIDE = (
     "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10",
     "fe80::/10", "fe80::/64", "fc00::/8", "fd00::/8", "2001::/32", "2002::/16", "64:ff9b::/96", "::/96",
@@ -30,6 +32,9 @@ _KEPT_MACS = (b"\x01\x80\xc2", b"\x01\x00\x0c", b"\x01\x00\x5e", b"\x33\x33")
 _LOWER, _UPPER, _DIGITS = b"abcdefghijklmnopqrstuvwxyz", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"0123456789"
 
 _Ranges = dict[int, list[tuple[int, int]]]
+_CONSONANTS = b"bcdfghjklmnpqrstvwxz"
+_HEX = re.compile(rb"[0-9a-f]+")
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -154,11 +159,16 @@ def _add_range(table: _Ranges, network: Network) -> None:
 
 
 def _like(text: bytes, keyed: bytes) -> bytes:
-    """Lower-case text in the image of lower-case text."""
+    """Lower-case text in the image of lower-case text. What a machine has made stays recognizable as such:
+    long text of hexadecimal digits, or without vowels."""
+    letters = _LOWER
+    if len(text) >= MACHINE_MADE_BYTES:
+        used = set(text) & set(_LOWER)
+        letters = b"abcdef" if _HEX.fullmatch(text) else _LOWER if used & set(b"aeiou") else _CONSONANTS
     made = bytearray(text)
     for at, byte in enumerate(text):
         if byte in _LOWER:
-            made[at] = _LOWER[keyed[at] % 26]
+            made[at] = letters[keyed[at] % len(letters)]
         elif byte in _DIGITS:
             made[at] = _DIGITS[keyed[at] % 10]
         elif 0x80 <= byte < 0xC0:  # what follows in a character of UTF-8; its first byte stays

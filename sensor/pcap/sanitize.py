@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import shutil
 import struct
 from collections import Counter
@@ -33,6 +34,7 @@ from sensor.pcap.streams import Streams, Stretch, bytes_of, write_back
 _KEPT_OPTIONS = {0x0A0D0D0A: (), 1: (8, 9, 14), 2: (2, 4), 6: (2, 4)}
 _OPTIONS_AT = {0x0A0D0D0A: 16, 1: 8}
 _KEPT_BODIES = {3: None, 5: 12}  # simple packets; of statistics the interface and the time
+_COMPRESSED = re.compile(rb"(?im)^content-encoding:[ \t]*(?:gzip|x-gzip|deflate|br|zstd|compress)")
 _SUM_FIELDS = {TCP: 16, UDP: 6, ICMPV6: 2, 1: 2}
 
 
@@ -42,7 +44,9 @@ class Outcome:
 
     packets: int = 0
     replaced: Counter[str] = field(default_factory=Counter)
-    blanked: int = 0
+    blanked: int = 0  # QUIC packets
+    compressed: int = 0  # bodies that say they are
+    http2: int = 0  # connections
     problems: list[str] = field(default_factory=list)
 
 
@@ -110,6 +114,8 @@ class _Work:
         for stretch in self._streams.tcp(view):
             data = bytes_of(stretch, view)
             self.scrubber.learn(data, _messages(stretch.flow, data))
+            self.outcome.compressed += len(_COMPRESSED.findall(data))
+            self.outcome.http2 += data.startswith(b"PRI * HTTP/2.0")
         for stretch in self._streams.fragments(view):
             data = bytes_of(stretch, view)
             self.scrubber.learn(data, _fragment_messages(stretch, data))

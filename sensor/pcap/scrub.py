@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
+from sensor.pcap.address_text import MAC, QUAD, AddressText, is_version, packed
 from sensor.pcap.contexts import Place, netbios_letters, netbios_name, places
 from sensor.pcap.dhcp_wire import dhcp_places
 from sensor.pcap.dns_wire import WirePlace, dns_places
@@ -30,13 +30,6 @@ _WORD = re.compile(rb"[A-Za-z0-9]+")
 _DOTTED = re.compile(rb"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){1,16}")
 _WIDE = re.compile(rb"(?:[\x20-\x7e]\x00){3,}")
 _WIDE_BIG = re.compile(rb"(?:\x00[\x20-\x7e]){4,}")
-_QUAD = re.compile(rb"(?<![\d.])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?!\d|\.\d)")
-_COMMAS = re.compile(rb"(?<![\d,])(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3})(?=,\d{1,3},\d{1,3}(?![\d,]))")
-_COLONS = re.compile(rb"(?<![0-9A-Za-z:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}(?![0-9A-Za-z:])")
-_MAC = re.compile(
-    rb"(?<![0-9A-Fa-f:-])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![0-9A-Fa-f]|[:-][0-9A-Fa-f])"
-)
-_VERSION_BEFORE = re.compile(rb"(?i)(?:[/a-z]|version[ =:]{1,3}|[a-z][ _-]v?)$")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]{8,}")
 _PAIR = re.compile(rb"([^=;,\s]{1,256})=([^;\r\n\0]*)")
 _COOKIE_ATTRIBUTES = frozenset(b"expires path domain max-age samesite version priority".split())
@@ -48,6 +41,7 @@ class Scrubber:
 
     def __init__(self, known: Known, pseudonyms: Pseudonyms) -> None:
         self.known, self.pseudonyms = known, pseudonyms
+        self._addresses = AddressText(known, pseudonyms)
         self.counts: Counter[str] = Counter()
         self._shapes: dict[bytes, list[tuple[int, int]]] = {}
         self._needles: list[Needles] = []
@@ -77,7 +71,7 @@ class Scrubber:
             if image != address and (len(address) == 16 or _is_distinctive(address)):
                 images[len(address)][address] = image
         for mac in self.known.macs:
-            if self.pseudonyms.mac(mac) != mac:
+            if self.pseudonyms.mac(mac) != mac and len(set(mac)) >= 3:
                 images[6][mac] = self.pseudonyms.mac(mac)
         self._needles = [Needles(table) for table in images.values()]
 
@@ -95,11 +89,11 @@ class Scrubber:
                 self.known.macs.add(value)
             elif found.kind == "text":
                 self.known.add_host(value.decode("latin-1"))
-        for quad in _QUAD.finditer(data):
-            address = _packed(quad.groups())
-            if address and not _is_version(data, quad.start()):
+        for quad in QUAD.finditer(data):
+            address = packed(quad.groups())
+            if address and not is_version(data, quad.start()):
                 self.known.addresses.add(address)
-        for mac in _MAC.finditer(data):
+        for mac in MAC.finditer(data):
             self.known.add_mac(mac[0].decode())
         if depth < MAX_DEPTH:
             for wide in _WIDE.finditer(data):
@@ -142,7 +136,8 @@ class Scrubber:
             self._place(data, out, place, depth)
         self._dotted_names(data, out)
         self._words(data, out)
-        self._text_addresses(data, out)
+        for at, image, kind in self._addresses.found(data):
+            self._put(out, at, image, kind)
         if depth < MAX_DEPTH and b"\0" in data:
             for pattern, first in ((_WIDE, 0), (_WIDE_BIG, 1)):
                 for wide in pattern.finditer(data):
@@ -164,6 +159,10 @@ class Scrubber:
         if image is not None:
             return image if text.islower() or text.isdigit() else image.upper()
         return self.pseudonyms.text(text, avoid=self.known.names)
+
+    def _part(self, text: bytes) -> bytes:
+        """One part of something that has several: what is generic stays."""
+        return text if is_generic(text.lower()) or text.lower() in self.known.kept else self.text(text)
 
     def _put(self, out: bytearray, start: int, image: bytes, kind: str) -> None:
         if out[start : start + len(image)] != image:
@@ -194,7 +193,7 @@ class Scrubber:
                 )
         elif kind == "cookie":
             for offset, cookie in _cookie_values(value):
-                self._put(out, start + offset, self.text(cookie), "cookie")
+                self._put(out, start + offset, self._part(cookie), "cookie")
         elif kind == "digest":
             self._put(out, start, self.pseudonyms.raw(value, "digest"), "secret")
         elif kind == "utf16":
@@ -222,7 +221,7 @@ class Scrubber:
             image = base64.b64encode(self.rewrite(plain, depth=depth + 1))
         elif plain is not None and plain.isascii() and plain.replace(b"\0", b" ").decode().isprintable():
             parts = re.split(rb"([\0:])", plain)
-            image = base64.b64encode(b"".join(p if p in b"\0:" else self.text(p) for p in parts))
+            image = base64.b64encode(b"".join(map(self._part, parts)))
         else:
             image = self.text(rest)
         if len(image) == len(rest.strip()):
@@ -233,7 +232,7 @@ class Scrubber:
             self._put(out, at, self.text(rest), "secret")
 
     def _host(self, value: bytes, out: bytearray, start: int) -> None:
-        if _QUAD.match(value) or value.startswith(b"["):
+        if QUAD.match(value) or value.startswith(b"["):
             return  # an address: done with all others
         at = start
         for label in re.split(rb"([.:/])", value):
@@ -277,8 +276,8 @@ class Scrubber:
         """The labels of a reverse name (4.3.2.1.in-addr.arpa) that stand for the address."""
         if tuple(labels[-2:]) == _REVERSE_V4 and 1 < len(labels) <= 6:
             octets = labels[:-2][::-1]
-            address = _packed(tuple(octets) + (b"0",) * (4 - len(octets)))
-            return None if address is None else self._fitted(address, octets)[::-1]
+            address = packed(tuple(octets) + (b"0",) * (4 - len(octets)))
+            return None if address is None else self._addresses.fitted(address, octets)[::-1]
         if tuple(labels[-2:]) == _REVERSE_V6 and len(labels) == 34:
             try:
                 address = bytes.fromhex(b"".join(labels[:-2][::-1]).decode())
@@ -287,19 +286,6 @@ class Scrubber:
             nibbles = self.pseudonyms.address(address).hex().encode()
             return [nibbles[at : at + 1] for at in range(31, -1, -1)]
         return None
-
-    def _fitted(self, address: bytes, octets: list[bytes]) -> list[bytes]:
-        """The pseudonym's octets as text of the same lengths: with zeros in front, or of their own where it
-        needs more room than there is."""
-        image = self.pseudonyms.address(address)
-        fitted = []
-        for number, octet in enumerate(octets):
-            text = b"%d" % image[number]
-            if len(text) > len(octet):
-                value = self.pseudonyms.raw(address[: number + 1], "octet")[0]
-                text = b"%d" % (1 + value % 9 if len(octet) == 1 else 10 + value % 90)
-            fitted.append(text.rjust(len(octet), b"0"))
-        return fitted
 
     def _dotted_names(self, data: bytes, out: bytearray) -> None:
         suffixes = self.known.suffixes
@@ -357,50 +343,6 @@ class Scrubber:
                     self._put(out, begin, self.text(data[begin:stop]), "name")
                     break
 
-    def _text_addresses(self, data: bytes, out: bytearray) -> None:
-        if b"." in data or b"," in data:
-            for pattern in (_QUAD, _COMMAS):
-                for found in pattern.finditer(data):
-                    address = _packed(found.groups())
-                    if address is None or self.pseudonyms.address(address) == address:
-                        continue
-                    if (
-                        pattern is _QUAD
-                        and address not in self.known.addresses
-                        and _is_version(data, found.start())
-                    ):
-                        continue
-                    octets = self._fitted(address, list(found.groups()))
-                    separator = b"." if pattern is _QUAD else b","
-                    self._put(out, found.start(), separator.join(octets), "address")
-        if b":" not in data and b"-" not in data:
-            return
-        for found in _MAC.finditer(data):
-            mac = bytes.fromhex(found[0].replace(found[1], b"").decode())
-            text = found[1].join(b"%02x" % byte for byte in self.pseudonyms.mac(mac))
-            self._put(out, found.start(), text.upper() if found[0].upper() == found[0] else text, "mac")
-        for found in _COLONS.finditer(data):
-            self._colons(found[0], out, found.start())
-
-    def _colons(self, text: bytes, out: bytearray, start: int) -> None:
-        try:
-            address = ipaddress.IPv6Address(text.decode())
-        except ValueError:
-            return
-        image = self.pseudonyms.address(address.packed)
-        if image == address.packed or sum(map(bool, text.split(b":"))) < 3:
-            return
-        turned = ipaddress.IPv6Address(image)
-        spellings = [str(turned).encode(), turned.exploded.encode()]
-        made = next((s for s in spellings if len(s) == len(text)), None)
-        if made is None:  # no spelling fits: digits of its own, the first group stays
-            keyed = self.pseudonyms.raw(address.packed, "colons") * 3
-            made = bytes(
-                byte if byte == 0x3A or at < text.find(b":") else b"123456789abcdef"[keyed[at] % 15]
-                for at, byte in enumerate(text)
-            )
-        self._put(out, start, made.upper() if text.upper() == text else made, "address")
-
     def _binary(self, data: bytes, out: bytearray) -> None:
         for needles in self._needles:
             for at, image in needles.found(data):
@@ -429,15 +371,6 @@ def _cookie_values(value: bytes) -> Iterator[tuple[int, bytes]]:
             yield pair.start(2), pair[2]
     if not found_any:
         yield 0, value
-
-
-def _packed(octets: tuple[bytes, ...] | tuple[bytes | None, ...]) -> bytes | None:
-    numbers = [int(octet) for octet in octets if octet is not None and octet.isdigit()]
-    return bytes(numbers) if len(numbers) == 4 and max(numbers) < 256 else None
-
-
-def _is_version(data: bytes, at: int) -> bool:
-    return bool(_VERSION_BEFORE.search(data[max(0, at - 12) : at]))
 
 
 def _is_distinctive(address: bytes) -> bool:

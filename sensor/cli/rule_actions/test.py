@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import quoteattr
 
 from sensor.cli.language import say
 from sensor.errors import EXIT_FINDINGS, EXIT_OK
@@ -130,4 +129,6 @@ def _junit(results: list[Result]) -> str:
 
 
 def _text(text: str) -> str:
+    from xml.sax.saxutils import quoteattr  # brings urllib, which others need not wait for
+
     return quoteattr(_NOT_XML.sub("\ufffd", text))

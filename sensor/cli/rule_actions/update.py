@@ -42,7 +42,7 @@ _TUNING = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from sensor.cli.configured import add_config_arguments
     from sensor.cli.rule_actions.outputs import add_output
-    from sensor.rules.update.run import LEFT_OUT, MAX_LOSS_PERCENT
+    from sensor.rules.update import LEFT_OUT, MAX_LOSS_PERCENT
 
     parser.add_argument(
         "sources",
@@ -97,7 +97,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from sensor.cli.configured import load_config
-    from sensor.rules.update.run import LEFT_OUT, Request, update
+    from sensor.rules.update import LEFT_OUT
+    from sensor.rules.update.run import Request, update
 
     output: Path = args.output
     given = args.sources or _remembered(output)

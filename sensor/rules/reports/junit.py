@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from typing import TextIO
-from xml.sax.saxutils import quoteattr
 
 from sensor.rules.reports import Checked, code_of
 
@@ -35,4 +34,6 @@ def write(out: TextIO, checked: Checked) -> None:
 
 
 def _text(text: str) -> str:
+    from xml.sax.saxutils import quoteattr  # brings urllib, which others need not wait for
+
     return quoteattr(_NOT_XML.sub("\ufffd", text))

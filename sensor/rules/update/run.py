@@ -19,7 +19,7 @@ from sensor.config import Config
 from sensor.errors import EXIT_FINDINGS, UserError
 from sensor.rules import text
 from sensor.rules.findings import from_engine
-from sensor.rules.update import bundle, thresholds
+from sensor.rules.update import LEFT_OUT, MAX_LOSS_PERCENT, bundle, thresholds
 from sensor.rules.update.fetch import Fetched, fetch
 from sensor.rules.update.lines import Line, RuleId, one_of_each, read
 from sensor.rules.update.merge import Merged, merge
@@ -27,8 +27,6 @@ from sensor.rules.update.tuning import Tuned, Tuning, apply, read_modifications,
 
 WORKING, BASE, QUARANTINE = "haidang.rules", "upstream.rules", "quarantine.txt"
 THRESHOLDS, KEYS, PUBLIC, CACHE = "threshold.config", "publisher.keys", "publisher.pub", "cache"
-LEFT_OUT = ("*deleted.rules",)  # by default, as there
-MAX_LOSS_PERCENT = 20.0
 
 _TOP = """\
 # The rules of this place: what upstream sends and what you change here. Edit freely, one rule a line; the

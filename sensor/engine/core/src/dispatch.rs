@@ -167,7 +167,8 @@ impl Dispatch {
             1 if behind.first().is_some_and(|kind| *kind != UNREACHABLE) => {}
             _ => return None,
         }
-        let pair = u32::from_be_bytes([h[12], h[13], h[14], h[15]]) ^ u32::from_be_bytes([h[16], h[17], h[18], h[19]]);
+        let pair = u32::from_be_bytes([h[12], h[13], h[14], h[15]])
+            ^ u32::from_be_bytes([h[16], h[17], h[18], h[19]]);
         Some(self.of(u128::from(pair)))
     }
 

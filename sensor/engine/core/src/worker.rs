@@ -68,11 +68,7 @@ struct Stages {
 
 impl Worker {
     /// `document` is the engine's configuration document.
-    pub fn new(
-        document: &serde_json::Value,
-        rules: Arc<Ruleset>,
-        member: &Member,
-    ) -> Result<Worker, String> {
+    pub fn new(document: &serde_json::Value, rules: Arc<Ruleset>, member: &Member) -> Result<Worker, String> {
         if setting::switch(&document["haidang"]["stage-times"]) == Some(true) {
             stage_clock::start();
         }

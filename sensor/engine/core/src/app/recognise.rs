@@ -41,13 +41,16 @@ struct Candidate {
 /// A set of candidates: bit n is the nth of `Recogniser::candidates`.
 type Candidates = u64;
 
+/// A pattern and the candidate it is of.
+type Owned = (&'static Pattern, Candidates);
+
 /// Patterns of one transport and direction that begin in the same stretch of the data.
 struct Patterns {
     /// Offsets at which they may begin.
     begin: Range<usize>,
     /// Patterns whose first byte, in lower case, is n: patterns[starts[n]..starts[n + 1]].
     starts: Box<[u16]>,
-    patterns: Box<[(&'static Pattern, Candidates)]>,
+    patterns: Box<[Owned]>,
 }
 
 /// What speaks over one transport.
@@ -155,8 +158,7 @@ impl Transport {
     fn new(candidates: &[Candidate], tcp: bool) -> Transport {
         let mut transport = Transport { patterns: PerDir::default(), ports: Box::default() };
         let mut by_port: BTreeMap<u16, Candidates> = BTreeMap::new();
-        let mut stretches: PerDir<BTreeMap<(usize, usize), Vec<(&'static Pattern, Candidates)>>> =
-            PerDir::default();
+        let mut stretches: PerDir<BTreeMap<(usize, usize), Vec<Owned>>> = PerDir::default();
         for (at, candidate) in (0u32..).zip(candidates) {
             let protocol = candidate.id.get();
             let speaks = if tcp { protocol.tcp } else { protocol.udp };
@@ -202,7 +204,7 @@ impl Transport {
 }
 
 impl Patterns {
-    fn new(begin: Range<usize>, mut list: Vec<(&'static Pattern, Candidates)>) -> Patterns {
+    fn new(begin: Range<usize>, mut list: Vec<Owned>) -> Patterns {
         let first = |pattern: &Pattern| pattern.bytes.first().map_or(0, u8::to_ascii_lowercase);
         list.sort_by_key(|(pattern, _)| first(pattern));
         let starts = (0..=256u16)

@@ -4,7 +4,7 @@
 use crate::decode::Addr;
 use crate::time::Timestamp;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
 /// What a bit hangs on.
@@ -49,9 +49,7 @@ pub struct XbitTable {
 
 impl XbitTable {
     fn shard<T>(&self, key: &(Bit, Subject), work: impl FnOnce(&mut Shard) -> T) -> Option<T> {
-        let mut hasher = self.hasher.build_hasher();
-        key.hash(&mut hasher);
-        let shard = self.shards.get(hasher.finish() as usize % SHARDS)?;
+        let shard = self.shards.get(self.hasher.hash_one(key) as usize % SHARDS)?;
         let mut guard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         Some(work(&mut guard))
     }

@@ -67,7 +67,8 @@ impl Shared {
     /// All have added theirs: what is no sum is worked out, and they are put in order.
     fn settle_counters(&self) {
         let mut counters = lock(&self.counters);
-        let value = |name: &str| counters.iter().find(|(known, _)| known == name).map_or(0, |(_, value)| *value);
+        let value =
+            |name: &str| counters.iter().find(|(known, _)| known == name).map_or(0, |(_, value)| *value);
         let average = value("decoder.bytes").checked_div(value("decoder.pkts")).unwrap_or(0);
         counters.iter_mut().filter(|(name, _)| name == AVG_PKT_SIZE).for_each(|(_, value)| *value = average);
         counters.sort();
@@ -130,9 +131,7 @@ impl Replay {
             replay.spawn(format!("worker-{at}"), move || {
                 runner.begin();
                 match frames {
-                    Some(frames) => {
-                        handed(&frames, |frame, number, file| runner.frame(frame, number, file))
-                    }
+                    Some(frames) => handed(&frames, |frame, number, file| runner.frame(frame, number, file)),
                     None => captures.each(at, |frame, number, file| runner.frame(frame, number, file)),
                 }
                 runner.finish();
