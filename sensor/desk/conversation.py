@@ -155,7 +155,7 @@ def marks(data: bytes, patterns: Iterable[tuple[bytes, bool]]) -> set[int]:
 
 
 def hex_lines(data: bytes, marked: set[int], mark: Callable[[str], str] | None) -> Iterator[str]:
-    """A hex dump: offset, bytes, characters. Marked bytes go through `mark`; without it a star follows them."""
+    """A hex dump: offset, bytes, characters. Marked bytes go through `mark`; without it a star follows."""
     for start in range(0, len(data), 16):
         shown, characters = [], []
         for at, byte in enumerate(data[start : start + 16], start):
@@ -163,7 +163,8 @@ def hex_lines(data: bytes, marked: set[int], mark: Callable[[str], str] | None) 
             char = chr(byte) if 32 <= byte < 127 else "."
             gap = " " if at - start == 7 else ""
             plain = f"{byte:02x}"
-            shown.append((mark(plain) + " " if mark else plain + "*") if is_marked else plain + " ")
+            told = mark(plain) + " " if mark else f"{plain}*"
+            shown.append(told if is_marked else f"{plain} ")
             shown.append(gap)
             characters.append(mark(char) if is_marked and mark else char)
         missing = 16 - len(characters)
