@@ -20,7 +20,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 FIRST_TALKERS = 15
 FIRST_FACTS = 8
 FIRST_ENDS = 5
-_WIDTH, _HEIGHT = 800, 120
+_WIDTH, _HEIGHT, _MIN_BINS = 800, 120, 60
 _SEVERITIES = {1: "high", 2: "medium"}
 
 STYLE = """
@@ -34,7 +34,7 @@ h2{font-size:1.2em;margin:1.6em 0 .5em;border-bottom:1px solid var(--line)}
 h3{font-size:1em;margin:0}p{margin:.4em 0}.soft{color:var(--soft)}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:10px;margin:12px 0}
 .figures div{background:var(--box);padding:10px;border-radius:6px}
-.figures b{display:block;font-size:1.3em}.wide{overflow-x:auto}
+.figures b{display:block;font-size:1.3em}.wide{overflow-x:auto;margin-bottom:14px}
 table{border-collapse:collapse;width:100%;font-size:.92em}
 th,td{text-align:left;padding:4px 8px;border-bottom:1px solid var(--line);vertical-align:top;
 overflow-wrap:anywhere;min-width:5em}th{color:var(--soft);font-weight:600}
@@ -115,7 +115,7 @@ def _timeline(found: Gathered, say: Say) -> str:
     if not bins:
         return ""
     first, last = min(bins), max(bins)
-    step = _WIDTH / (last - first + 1)
+    step = _WIDTH / max(last - first + 1, _MIN_BINS)
     tops = [max(1, max(counts[series] for counts in bins.values())) for series in (0, 1)]
     bars = []
     for at, counts in sorted(bins.items()):
