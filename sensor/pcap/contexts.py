@@ -56,6 +56,7 @@ _TABLE: tuple[tuple[str, bytes, bytes], ...] = (
     ("host", rb"lo ", rb"^(?:HELO|EHLO)[ \t]{1,8}(" + _WORD + rb")"),
     ("host", b"220", rb"^220[ -]([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8})"),
     ("host", b"250", rb"^250[ -]([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8})"),
+    ("host", b"hello ", rb"\bHello[ ]([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8})"),
     ("user", rb"user ", rb"^USER[ \t]{1,8}([^\s\0]{1,256})"),
     ("user", rb"nick ", rb"^NICK[ \t]{1,8}([^\s\0]{1,256})"),
     ("user", rb"apop ", rb"^APOP[ \t]{1,8}([^\s\0]{1,256})"),
