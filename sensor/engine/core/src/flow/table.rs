@@ -327,7 +327,10 @@ impl FlowTable {
     pub fn sort_ended(&mut self) {
         if self.ended.len() > 1 {
             let slab = &self.slab;
-            let born = |index: &u32| slab.get(*index).map(|slot| slot.born);
+            // One packet may begin two flows (a first fragment, and the datagram that it completes): their ids tell them apart.
+            let born = |index: &u32| {
+                slab.get(*index).map(|slot| (slot.born, slot.flow.as_ref().map(|flow| flow.id)))
+            };
             self.ended.make_contiguous().sort_unstable_by_key(born);
         }
     }
