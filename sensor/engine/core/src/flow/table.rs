@@ -327,7 +327,7 @@ impl FlowTable {
     pub fn sort_ended(&mut self) {
         if self.ended.len() > 1 {
             let slab = &self.slab;
-            // One packet may begin two flows (a first fragment, and the datagram that it completes): their ids tell them apart.
+            // Ids decide where the packets' numbers do not, so that the hash never shows.
             let born = |index: &u32| {
                 slab.get(*index).map(|slot| (slot.born, slot.flow.as_ref().map(|flow| flow.id)))
             };
