@@ -10,10 +10,20 @@ SINGLES_LAPS ?= 8
 BENCH_PAIRS ?= 3
 BENCH_OUT ?= bench-out
 SOAK_SECONDS ?= 600
+# What `make bench` measures, by BENCH.
+BENCH ?= pairs
+BENCH_pairs = tests/bench/paired.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --runs $(BENCH_PAIRS) --out $(BENCH_OUT)
+BENCH_singles = tests/bench/paired.py --pcap $(SINGLES) --rules $(BENCH_RULES) --runs $(BENCH_PAIRS) --out $(BENCH_OUT) \
+    --laps $(SINGLES_LAPS) --name bench-singles
+BENCH_workers = tests/bench/workers.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --out $(BENCH_OUT)
+BENCH_soak = tests/bench/soak.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --seconds $(SOAK_SECONDS) --out $(BENCH_OUT)
+BENCH_flow-memory = tests/bench/flow_memory.py --out $(BENCH_OUT)
+BENCH_gate = tests/bench/gate.py
+BENCH_bless = tests/bench/gate.py --bless
 RUST_FILES = $(shell find sensor/engine -name '*.rs' -not -path '*/target/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-kill lint types format rust-test fuzz-smoke mutants linear gate bless bench bench-singles bench-workers soak flow-memory parity docs check clean
+.PHONY: help setup build demo test test-kill lint types format rust-test fuzz-smoke mutants linear bench parity docs check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,27 +66,8 @@ mutants: setup ## MUTANTS damaged captures (and the captures themselves) through
 linear: setup ## instructions by size of input for every known way to make an engine slow
 	$(PY) tests/bench/linear.py
 
-gate: setup ## instructions of a fixed replay against the baseline; 3 % more fails
-	$(PY) tests/bench/gate.py
-
-bless: setup ## make what `gate` counts now its baseline
-	$(PY) tests/bench/gate.py --bless
-
-bench: setup ## Suricata and Hải Đăng in turn on BENCH_PCAP and BENCH_RULES; costs, ratios, our stages (docs/speed.md)
-	$(PY) tests/bench/paired.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --runs $(BENCH_PAIRS) --out $(BENCH_OUT)
-
-bench-singles: setup ## the same on the captures of SINGLES joined to one
-	$(PY) tests/bench/paired.py --pcap $(SINGLES) --rules $(BENCH_RULES) --runs $(BENCH_PAIRS) --out $(BENCH_OUT) \
-	    --laps $(SINGLES_LAPS) --name bench-singles
-
-bench-workers: setup ## one worker and two on BENCH_PCAP: as fast by the clock as two should be, the same events
-	$(PY) tests/bench/workers.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --out $(BENCH_OUT)
-
-soak: setup ## BENCH_PCAP again and again for SOAK_SECONDS: memory stays flat after the first minute
-	$(PY) tests/bench/soak.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --seconds $(SOAK_SECONDS) --out $(BENCH_OUT)
-
-flow-memory: setup ## bytes of memory per idle TCP flow
-	$(PY) tests/bench/flow_memory.py --out $(BENCH_OUT)
+bench: setup ## speed against Suricata; BENCH=singles, workers, soak, flow-memory, gate or bless: something else (docs/speed.md)
+	$(PY) $(or $(BENCH_$(BENCH)),$(error BENCH=$(BENCH) is none of: pairs singles workers soak flow-memory gate bless))
 
 parity: setup ## the same alerts? Suricata and Hải Đăng on PARITY_PCAP (files, folders) and PARITY_RULES
 	$(PY) tests/bench/parity.py --pcap $(PARITY_PCAP) --rules $(PARITY_RULES)

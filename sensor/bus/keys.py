@@ -82,14 +82,25 @@ class CentrePublic(msgspec.Struct, frozen=True):
         )
 
 
-class SensorKeys(msgspec.Struct, frozen=True, tag="sensor"):
-    """A sensor's secrets, as its key file holds them."""
+class _SigningKeys(msgspec.Struct, frozen=True):
+    """The two keys with which something is signed."""
 
     created: int
-    curve_public: CurveText
-    curve_secret: CurveText
     ed25519_seed: Bytes32
     mldsa65_seed: Bytes32
+
+    def signers(self) -> tuple[Ed25519PrivateKey, MLDSA65PrivateKey]:
+        return (
+            Ed25519PrivateKey.from_private_bytes(self.ed25519_seed),
+            MLDSA65PrivateKey.from_seed_bytes(self.mldsa65_seed),
+        )
+
+
+class SensorKeys(_SigningKeys, frozen=True, tag="sensor", kw_only=True):
+    """A sensor's secrets, as its key file holds them."""
+
+    curve_public: CurveText
+    curve_secret: CurveText
 
     @classmethod
     def generate(cls) -> SensorKeys:
@@ -100,12 +111,6 @@ class SensorKeys(msgspec.Struct, frozen=True, tag="sensor"):
             curve_secret=secret.decode(),
             ed25519_seed=Ed25519PrivateKey.generate().private_bytes_raw(),
             mldsa65_seed=MLDSA65PrivateKey.generate().private_bytes_raw(),
-        )
-
-    def signers(self) -> tuple[Ed25519PrivateKey, MLDSA65PrivateKey]:
-        return (
-            Ed25519PrivateKey.from_private_bytes(self.ed25519_seed),
-            MLDSA65PrivateKey.from_seed_bytes(self.mldsa65_seed),
         )
 
     def public(self) -> SensorPublic:
@@ -169,12 +174,8 @@ class PublisherPublic(msgspec.Struct, frozen=True):
         )
 
 
-class PublisherKeys(msgspec.Struct, frozen=True, tag="publisher"):
+class PublisherKeys(_SigningKeys, frozen=True, tag="publisher"):
     """The secrets of those who publish rules, as their key file holds them."""
-
-    created: int
-    ed25519_seed: Bytes32
-    mldsa65_seed: Bytes32
 
     @classmethod
     def generate(cls) -> PublisherKeys:
@@ -182,12 +183,6 @@ class PublisherKeys(msgspec.Struct, frozen=True, tag="publisher"):
             created=int(time.time()),
             ed25519_seed=Ed25519PrivateKey.generate().private_bytes_raw(),
             mldsa65_seed=MLDSA65PrivateKey.generate().private_bytes_raw(),
-        )
-
-    def signers(self) -> tuple[Ed25519PrivateKey, MLDSA65PrivateKey]:
-        return (
-            Ed25519PrivateKey.from_private_bytes(self.ed25519_seed),
-            MLDSA65PrivateKey.from_seed_bytes(self.mldsa65_seed),
         )
 
     def public(self) -> PublisherPublic:

@@ -30,7 +30,7 @@ from sensor.errors import (
     one_line,
 )
 
-COMMANDS = ("replay", "compare", "pcap", "rules", "sensor", "centre", "keywords", "protocols")
+COMMANDS = ("replay", "show", "compare", "pcap", "rules", "sensor", "centre", "keywords", "protocols")
 """The commands, in the order of the help: each is the module of that name in this folder."""
 
 GARBAGE_THRESHOLD = 50_000
@@ -183,6 +183,8 @@ def _explain(fault: Exception) -> tuple[int, str]:
 def _remedy_for_package(module: str) -> str:
     if module.split(".")[0] in {"chdb", "clickhouse_connect"}:
         return "the centre needs its extra: pip install 'haidang[centre]'"
+    if module == "pyshark":
+        return "pip install pyshark, and apt-get install tshark"
     return "install haidang anew, or run `make setup`"
 
 

@@ -4,8 +4,9 @@ are none.
 
 from __future__ import annotations
 
+import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,7 @@ CAPTURE_MAGICS = {
     b"\x34\xcd\xb2\xa1": "pcap, Kuznetzov",
     b"\x0a\x0d\x0d\x0a": "pcapng",
 }
+STANDARD_INPUT = "/dev/stdin"
 _PACKED = {
     b"\x1f\x8b": "gzip -dc",
     b"\x28\xb5\x2f\xfd": "zstd -dc",
@@ -39,9 +41,10 @@ class Captures:
 
 
 def find_captures(names: Iterable[str]) -> Captures:
-    """Each file as given; of each folder the captures below it, sorted by path. Nothing is raised."""
+    """Each file as given; of each folder the captures below it, of each pattern (`day/*.pcap`) what it
+    matches, sorted by path; `-` is standard input. Nothing is raised."""
     found = Captures()
-    for name in names:
+    for name in _written_out(names):
         path = Path(name)
         try:
             if path.is_dir():
@@ -55,6 +58,17 @@ def find_captures(names: Iterable[str]) -> Captures:
         except ValueError as error:  # a name with a NUL byte
             found.refused.append(UserError(str(error), where=name, fix="check the name"))
     return found
+
+
+def _written_out(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if name == "-":
+            yield STANDARD_INPUT
+        elif any(sign in name for sign in "*?[") and "\0" not in name and not Path(name).exists():
+            matches = glob.glob(name, recursive=True)  # noqa: PTH207  # patterns may be absolute
+            yield from sorted(matches) or [name]
+        else:
+            yield name
 
 
 def _add(found: Captures, path: Path) -> None:

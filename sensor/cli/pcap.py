@@ -25,6 +25,10 @@ HELP_VI = "làm sạch, cắt, gộp và mô tả tệp bắt gói"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = say(
+        "Example: haidang pcap info day.pcap. Exit codes: `haidang pcap ACTION --help`.",
+        "Ví dụ: haidang pcap info ngay.pcap. Mã thoát: `haidang pcap VIỆC --help`.",
+    )
     actions = parser.add_subparsers(metavar=say("ACTION", "VIỆC"), required=True, dest="action")
     sanitizing.add_arguments(actions)
     _slice_arguments(actions)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -18,11 +18,9 @@ from sensor.cli.language import say
 from sensor.errors import EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, UserError
 
 if TYPE_CHECKING:
-    from sensor._engine import Replay, Ruleset
-    from sensor.cli.summary import Tally
+    from sensor._engine import Batch, Replay, Ruleset
     from sensor.config import Config
     from sensor.config.values import Json
-    from sensor.output import Sink
     from sensor.rules.findings import RuleReport
 
 NAME = "replay"
@@ -44,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         metavar=f"{file}|{folder}",
         help=say(
-            "captures (pcap, pcapng), or directories of them", "tệp bắt gói (pcap, pcapng) hoặc thư mục"
+            "captures (pcap, pcapng), directories of them, patterns; - is standard input",
+            "tệp bắt gói (pcap, pcapng), thư mục, mẫu tên; - là đầu vào chuẩn",
         ),
     )
     add(
@@ -88,6 +87,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=say("write events to standard output too", "ghi sự kiện ra cả đầu ra chuẩn"),
     )
+    add(
+        "--report",
+        metavar=say("FILE.html", "TỆP.html"),
+        help=say(
+            "write a page about the replay: one file, no network",
+            "ghi một trang báo cáo: một tệp, không cần mạng",
+        ),
+    )
+    add(
+        "--evidence",
+        metavar=folder,
+        help=say(
+            "write each alert's flow from its first packet as a pcapng of its own",
+            "ghi luồng của mỗi cảnh báo, từ gói đầu, thành một tệp pcapng riêng",
+        ),
+    )
     add("--no-random", action="store_true", help=say("nothing at random", "không dùng ngẫu nhiên"))
     add("--disable-detection", action="store_true", help=say("no rules", "không dùng luật"))
     add(
@@ -107,7 +122,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "tệp chứa bộ lọc bắt gói; cũng có thể viết bộ lọc sau các tệp bắt gói",
         ),
     )
-    add_config_arguments(parser)  # fmt: skip
+    add_config_arguments(parser)
+    parser.epilog = say(
+        "Example: haidang replay day/*.pcap -l out --report day.html. Exit codes: 0 fine, 1 a rule is bad "
+        "(-T), 2 usage or input, 130 interrupted.",
+        "Ví dụ: haidang replay ngay/*.pcap -l out --report ngay.html. Mã thoát: 0 tốt, 1 có luật hỏng (-T), "
+        "2 sai cách dùng hoặc đầu vào, 130 bị ngắt.",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -160,7 +181,10 @@ def _take_filter(args: argparse.Namespace) -> str:
     when it is not there.
     """
     names = [*args.paths, *args.rest]
-    captures = [Path(name).exists() or name.endswith((".pcap", ".pcapng", ".cap")) for name in names]
+    captures = [
+        name == "-" or "*" in name or Path(name).exists() or name.endswith((".pcap", ".pcapng", ".cap"))
+        for name in names
+    ]
     end = max((at + 1 for at, is_capture in enumerate(captures) if is_capture), default=0)
     words = names[end:] if end or args.reads else []
     args.paths = names[: len(names) - len(words)]
@@ -186,26 +210,31 @@ def _replay(
 ) -> int:
     from sensor._engine import Replay
     from sensor.cli.configured import tell_warnings
+    from sensor.cli.desk import Desk
     from sensor.cli.summary import Tally, replay_lines
     from sensor.output import close_sinks, open_sinks
 
+    desk = Desk(args, paths)
     sinks = open_sinks(config, config.log_dir(), also=["stdout"] if args.stdout else [])
     tally, begin = Tally(), time.monotonic()
     try:
         replay = Replay(config.engine_json(), ruleset, paths, args.workers)
         with _progress_bar() as bar:
-            is_whole = _drain(replay, sinks, tally, bar)
+            is_whole = _drain(replay, [*(sink.write for sink in sinks), tally.add, *desk.takers], bar)
     finally:
         close_sinks(sinks)
     tell_warnings(replay.warnings)
     seconds = time.monotonic() - begin
-    lines = replay_lines(tally, replay.counters(), report, files=len(paths), seconds=seconds)
+    lines = [
+        *replay_lines(tally, replay.counters(), report, files=len(paths), seconds=seconds),
+        *desk.finish(config, replay.counters(), report),
+    ]
     print(*lines, sep="\n", file=sys.stderr if args.stdout else sys.stdout)
     return EXIT_OK if is_whole else EXIT_INTERRUPTED
 
 
-def _drain(replay: Replay, sinks: Sequence[Sink], tally: Tally, bar: Bar) -> bool:
-    """Bring every batch to every sink; False when the user interrupted, and what was pending is written."""
+def _drain(replay: Replay, takers: Sequence[Callable[[Batch], None]], bar: Bar) -> bool:
+    """Bring every batch to everyone; False when the user interrupted, and what was pending is written."""
     is_whole = True
     while True:
         try:
@@ -214,9 +243,8 @@ def _drain(replay: Replay, sinks: Sequence[Sink], tally: Tally, bar: Bar) -> boo
                 if replay.finished:
                     return is_whole
             else:
-                for sink in sinks:
-                    sink.write(batch)
-                tally.add(batch)
+                for take in takers:
+                    take(batch)
             bar.show(*replay.progress)
         except KeyboardInterrupt:
             if not is_whole:

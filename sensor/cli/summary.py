@@ -91,7 +91,8 @@ def replay_lines(
     in_files = say(f"{files} file{'s' * (files != 1)}", f"{files} tệp")
     yield _row(
         say("packets", "gói"),
-        f"{packets:,} ({_size(volume)}) {say('in', 'trong')} {in_files}, {seconds:.1f} s",
+        f"{packets:,} ({_size(volume)}) {say('in', 'trong')} {in_files}, {seconds:.1f} s"
+        + _rate(packets, seconds),
     )
     yield _row(say("flows", "luồng"), f"{counters.get('flow.total', 0):,}")
     yield _row(say("events", "sự kiện"), f"{tally.events:,}")
@@ -113,6 +114,10 @@ def lost(counters: Mapping[str, int]) -> Iterator[str]:
     for name, text in LOSSES.items():
         if value := counters.get(name, 0):
             yield f"{value:,} {say(*text)} ({name})"
+
+
+def _rate(packets: int, seconds: float) -> str:
+    return f", {packets / seconds:,.0f}/s" if packets and seconds >= 0.1 else ""
 
 
 def _row(title: str, text: str) -> str:

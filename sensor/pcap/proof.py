@@ -88,9 +88,6 @@ def left_over(before: Known, after: Known, pseudonyms: Pseudonyms) -> list[str]:
         for name in both
         if not all(is_generic(label) or label in before.kept for label in name.split(b"."))
     ]
-    left += [
-        str(ipaddress.ip_address(address))
-        for address in before.addresses & after.addresses
-        if pseudonyms.address(address) != address
-    ]
+    images = {pseudonyms.address(address) for address in before.addresses}  # one may be another's original
+    left += [str(ipaddress.ip_address(address)) for address in before.addresses & after.addresses - images]
     return sorted(left)

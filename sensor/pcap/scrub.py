@@ -302,6 +302,9 @@ class Scrubber:
                 size = 0 if self._is_known(labels) else self._what_hangs_on(labels)
                 if size or self._is_known(labels):
                     self._host(data[start : stop - size], out, start)
+                    rest = data[stop - size : stop]
+                    if rest.lower() in self.known.names:  # Kerberos' salts: a realm and a name in one
+                        self._put(out, stop - size, self.text(rest), "name")
                     break
 
     def _is_known(self, labels: list[bytes]) -> bool:

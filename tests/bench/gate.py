@@ -1,7 +1,7 @@
 """The gate against slowness: instructions of a fixed replay, against those of the baseline in the repository.
 
-    python tests/bench/gate.py            compare; `make gate`
-    python tests/bench/gate.py --bless    write the baseline anew; `make bless`
+    python tests/bench/gate.py            compare; `make bench BENCH=gate`
+    python tests/bench/gate.py --bless    write the baseline anew; `make bench BENCH=bless`
 
 CAPTURES, joined to one and repeated, go through the engine with RULES, both of this repository, under
 valgrind, which counts instructions from the start of the replay to its end. The first replay warms up, the
@@ -40,7 +40,7 @@ sys.path.insert(0, str(ROOT))
 BASELINE = Path(__file__).with_name("gate.json")
 LIMIT = 0.03
 LAPS = 5
-BLESS = "make bless"
+BLESS = "make bench BENCH=bless"
 EXIT_ABOVE, EXIT_CANNOT_RUN = 1, 2
 
 # What a network carries most, some of what attackers send, and what is hard on each stage.

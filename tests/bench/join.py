@@ -101,8 +101,6 @@ def kept(paths: Sequence[Path], folder: Path, together: int = TOGETHER, laps: in
 
 def tell(joined: Joined) -> None:
     """What was joined, to standard error."""
-    for line in joined.left_out:
-        print(f"join: left out: {line}", file=sys.stderr)
     files = f"{len(joined.used)} captures, {len(joined.left_out)} left out"
     print(f"join: {joined.path}: {joined.packets} packets of {files}", file=sys.stderr)
 
@@ -128,6 +126,8 @@ def main() -> int:
     parser.add_argument("--laps", type=int, default=1, help="how often the whole is repeated (default 1)")
     args = parser.parse_args()
     joined = join(find(args.paths), args.to, max(args.together, 1), max(args.laps, 1))
+    for line in joined.left_out:
+        print(f"join: left out: {line}", file=sys.stderr)
     tell(joined)
     return 0 if joined.packets else 2
 

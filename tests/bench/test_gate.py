@@ -1,4 +1,4 @@
-"""The gate's judgement: what passes, what fails, what it does not judge. `make gate` counts."""
+"""The gate's judgement: what passes, what fails, what it does not judge. `make bench BENCH=gate` counts."""
 
 from __future__ import annotations
 

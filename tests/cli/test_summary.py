@@ -33,7 +33,7 @@ def test_everything_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     tally.signatures.update({(1, 2, 3, "A\nB"): 1200})
     counters = {"decoder.pkts": 5000, "decoder.bytes": 1_500_000, "flow.total": 7, "tcp.reassembly_gap": 3}
     lines = list(replay_lines(tally, counters, report(), files=2, seconds=1.25))
-    assert lines[0] == "packets   5,000 (1.5 MB) in 2 files, 1.2 s"
+    assert lines[0] == "packets   5,000 (1.5 MB) in 2 files, 1.2 s, 4,000/s"
     assert "              1,200  1:2:3  A B" in lines
     assert "lost      3 gaps in TCP streams (tcp.reassembly_gap)" in lines
     assert "rules     9: 7 loaded, 1 quarantined, 1 skipped" in lines

@@ -102,6 +102,15 @@ class Rule:
         indexes = self.spelled.get(name)
         return indexes[0] if indexes else -1
 
+    def repeated(self, modifier: str) -> Iterator[int]:
+        """The index of each content with this modifier behind another one with it in the same buffer."""
+        seen: set[str] = set()
+        for content in self.contents:
+            if modifier in content.modifiers and not content.is_negated:
+                if content.buffer in seen:
+                    yield content.index
+                seen.add(content.buffer)
+
     @once
     def sid(self) -> int:
         value = self.value("sid")

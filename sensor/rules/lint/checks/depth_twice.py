@@ -7,12 +7,7 @@ from sensor.rules.lint.rule import Rule
 
 
 def look(rule: Rule) -> Iterable[Place]:
-    seen: set[str] = set()
-    for content in rule.contents:
-        if "depth" in content.modifiers and not content.is_negated:
-            if content.buffer in seen:
-                yield content.index, ""
-            seen.add(content.buffer)
+    return ((index, "") for index in rule.repeated("depth"))
 
 
 CHECK = Check(

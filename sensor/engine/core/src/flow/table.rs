@@ -327,7 +327,10 @@ impl FlowTable {
     pub fn sort_ended(&mut self) {
         if self.ended.len() > 1 {
             let slab = &self.slab;
-            let born = |index: &u32| slab.get(*index).map(|slot| slot.born);
+            // Ids decide where the packets' numbers do not, so that the hash never shows.
+            let born = |index: &u32| {
+                slab.get(*index).map(|slot| (slot.born, slot.flow.as_ref().map(|flow| flow.id)))
+            };
             self.ended.make_contiguous().sort_unstable_by_key(born);
         }
     }
