@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn texts_are_read_from_the_rule() {
-        let line = r#"alert ip any any -> any any (msg:"a \"b\"\; c"; METADATA: k v w, lone; sid:1; metadata:k x;)"#;
+        let line =
+            r#"alert ip any any -> any any (msg:"a \"b\"\; c"; METADATA: k v w, lone; sid:1; metadata:k x;)"#;
         let texts = rule(line).ok().unwrap().texts;
         assert_eq!(texts.msg(), "a \"b\"; c");
         let pairs = [("k", "v w"), ("lone", ""), ("k", "x")].map(|(k, v)| (k.to_owned(), v.to_owned()));
@@ -84,7 +85,8 @@ mod tests {
 
     #[test]
     fn references_get_their_prefix() {
-        let line = "alert ip any any -> any any (reference:CVE,2021-1; reference:url,https://x.example/; sid:1;)";
+        let line =
+            "alert ip any any -> any any (reference:CVE,2021-1; reference:url,https://x.example/; sid:1;)";
         let references = HashMap::from(["cve", "url"].map(|name| (name.to_owned(), format!("{name}://"))));
         let all = Arc::new(Texts { rules: split(line).unwrap(), references });
         assert_eq!(RuleTexts::new(&all, 0).references(), ["cve://2021-1", "https://x.example/"]);

@@ -115,7 +115,7 @@ impl Folder {
             })
             .filter_map(|(_, path, facts)| Some((facts.modified().ok()?, path, facts.len())))
             .collect();
-        found.sort_by(|a, b| b.0.cmp(&a.0));
+        found.sort_by_key(|b| std::cmp::Reverse(b.0));
         found.into_iter().map(|(_, path, bytes)| (path, bytes)).collect()
     }
 

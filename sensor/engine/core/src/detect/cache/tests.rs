@@ -67,15 +67,20 @@ fn both(name: &str, lines: &[&str]) -> (Compiled, Compiled) {
     let temporary = Temporary::new(name);
     let path = temporary.file(name);
     let mut cache = temporary.cache(&[]);
-    assert!(cache.load(&document(), Some(&[path.clone()]), 1000).unwrap().is_none());
+    assert!(cache.load(&document(), Some(std::slice::from_ref(&path)), 1000).unwrap().is_none());
     cache.add(&path, name.as_bytes());
     let (compiled, outcome) = compile::compile(&document(), block(lines), false, &|_| None).unwrap();
     cache.store(&compiled.id, &outcome, "mine".to_owned());
     assert_eq!(cache.not_kept, None);
     let mut later = temporary.cache(&[]);
-    let (restored, findings) = later.load(&document(), Some(&[path.clone()]), 1000).unwrap().unwrap();
+    let (restored, findings) =
+        later.load(&document(), Some(std::slice::from_ref(&path)), 1000).unwrap().unwrap();
     assert_eq!((findings.as_str(), later.warnings.len()), ("mine", 0));
-    assert!(temporary.cache(&[b"more"]).load(&document(), Some(&[path.clone()]), 1000).unwrap().is_none());
+    assert!(temporary
+        .cache(&[b"more"])
+        .load(&document(), Some(std::slice::from_ref(&path)), 1000)
+        .unwrap()
+        .is_none());
     temporary.file("changed");
     assert!(temporary.cache(&[]).load(&document(), Some(&[path]), 1000).unwrap().is_none());
     (compiled, restored)
