@@ -13,6 +13,7 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ def main() -> int:
     parser.add_argument("--pcap", type=Path, required=True)
     parser.add_argument("--rules", type=Path, required=True)
     parser.add_argument("--conf", type=Path, default=Path(__file__).with_name("paired.yaml"))
-    parser.add_argument("--data", type=Path, default=Path(), help="data directory (default: here)")
+    kept = Path(tempfile.gettempdir()) / "haidang-bench"
+    parser.add_argument("--data", type=Path, default=kept, help=f"data directory (default: {kept})")
     parser.add_argument("--runs", type=int, default=3, help="passes of each kind (default 3)")
     parser.add_argument("--checksums", default="none", choices=("none", "all"))
     parser.add_argument("--json", action="store_true", help="figures for the program that started this one")

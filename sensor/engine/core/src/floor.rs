@@ -27,7 +27,7 @@ pub struct Floor {
 /// Measures a capture. Errors are those of the configuration or of the file.
 pub fn measure(document: &Value, rules: &Ruleset, path: &Path) -> Result<Floor, String> {
     let mut floor = Floor::default();
-    let mut scan = ScanState::default();
+    let mut scan = ScanState::of_hyperscan();
     rules.fit(&mut scan)?;
     let mut sum = 0u64;
     let begun = thread_time();

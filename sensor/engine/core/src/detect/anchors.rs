@@ -7,6 +7,9 @@ const PROBES_MAX: usize = 12;
 /// Bytes of a literal that are looked up at once; what is longer is compared when they agree.
 const KEY_BYTES: usize = 8;
 
+/// Leaves eight bits of a hash.
+const KNOWN_SHIFT: u32 = u64::BITS - 8;
+
 /// A literal that stands at `at`.
 pub struct Anchored {
     pub at: u32,
@@ -37,6 +40,9 @@ struct Probe {
     starts: Box<[u32]>,
     literals: Box<[(u64, Anchored)]>,
     shift: u32,
+    /// A bit for each hash of eight bits that some key has: most data is told by it from all literals, without a look at
+    /// what lies elsewhere in memory.
+    known: [u64; 4],
 }
 
 /// All anchored literals of a prefilter.
@@ -106,11 +112,20 @@ impl Probe {
             .map(|start| u32::try_from(start).unwrap_or(u32::MAX))
             .collect();
         let at = usize::try_from(at).ok()?;
-        Some(Probe { at, key_bytes, starts, literals: keyed.into_boxed_slice(), shift })
+        let mut known = [0u64; 4];
+        for (key, _) in &keyed {
+            let bit = hash(*key, KNOWN_SHIFT);
+            known.get_mut(bit / 64).into_iter().for_each(|word| *word |= 1 << (bit % 64));
+        }
+        Some(Probe { at, key_bytes, starts, literals: keyed.into_boxed_slice(), shift, known })
     }
 
     #[inline]
     fn bucket(&self, key: u64) -> &[(u64, Anchored)] {
+        let bit = hash(key, KNOWN_SHIFT);
+        if self.known.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 0) {
+            return &[];
+        }
         let bucket = hash(key, self.shift);
         match self.starts.get(bucket..bucket.saturating_add(2)) {
             Some([from, to]) if from < to => {

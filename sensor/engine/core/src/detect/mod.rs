@@ -33,6 +33,7 @@ pub mod frame_groups;
 pub mod frame_run;
 mod gate;
 pub mod geoip;
+mod grams;
 pub mod header;
 pub mod hs;
 pub mod keywords;

@@ -10,7 +10,7 @@ use crate::decode::packet::L4;
 use crate::decode::Packet;
 use crate::direction::{Dir, PerDir};
 use crate::flow::Flow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// What a packet carries, as far as grouping goes.
@@ -176,6 +176,80 @@ impl PlainGroups {
     }
 }
 
+/// More rules of one length than this are found by their patterns.
+const SAME_LENGTH_MAX: usize = 8;
+
+/// Rules about payloads of one length, by that length: a look costs less than the search for their patterns.
+#[derive(Default)]
+pub struct Lengths(Vec<(u32, Vec<u32>)>);
+
+impl Lengths {
+    /// Takes the rules that are better found by length out of `rules`.
+    fn take(rules: &mut Vec<&Rule>) -> Lengths {
+        let mut by_length: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for rule in rules.iter() {
+            by_length.entry(length(rule).unwrap_or(u32::MAX)).or_default().push(rule.number);
+        }
+        by_length.retain(|length, rules| *length != u32::MAX && rules.len() <= SAME_LENGTH_MAX);
+        rules.retain(|rule| length(rule).is_none_or(|length| !by_length.contains_key(&length)));
+        Lengths(by_length.into_iter().collect())
+    }
+
+    #[inline]
+    pub fn of(&self, length: u32) -> &[u32] {
+        match self.0.binary_search_by_key(&length, |(own, _)| *own) {
+            Ok(at) => self.0.get(at).map_or(&[], |(_, rules)| rules),
+            Err(_) => &[],
+        }
+    }
+}
+
+/// The one length of payload that a rule is about, unless its pattern stands at one place, where a look costs nothing.
+fn length(rule: &Rule) -> Option<u32> {
+    let placed = rule.packet_lead().is_some_and(|lead| lead.is_anchored());
+    let (least, greatest) = rule.payload_len;
+    (least == greatest && !placed).then_some(least)
+}
+
+/// Rules about streams of which less than this was sent are searched for apart.
+const YOUNG_MAX_BYTES: u64 = 1024;
+
+/// Patterns of rules about the very start of a stream: most packets come later.
+#[derive(Default)]
+pub struct Young {
+    patterns: PatternGroups,
+    /// None of the rules matches once the sender of a direction has sent so much.
+    below: PerDir<u64>,
+}
+
+impl Young {
+    /// Takes the rules about young streams out of `rules`.
+    fn take(rules: &mut Vec<&Rule>, dir: Dir, databases: &Databases) -> Young {
+        let bound = |rule: &Rule| rule.stream_below.filter(|(_, bytes)| *bytes <= YOUNG_MAX_BYTES);
+        let (young, rest): (Vec<&Rule>, Vec<&Rule>) = rules.iter().partition(|rule| bound(rule).is_some());
+        *rules = rest;
+        let mut below = PerDir::new(0, 0);
+        for (sender, bytes) in young.iter().filter_map(|rule| bound(rule)) {
+            below[sender] = bytes.max(below[sender]);
+        }
+        Young { patterns: PatternGroups::build(&young, dir, Rule::packet_lead, databases), below }
+    }
+
+    /// The prefilters to ask in a packet of this flow.
+    #[inline]
+    pub fn for_packet<'s>(
+        &'s self,
+        flow: Option<&Flow>,
+        port: u16,
+    ) -> impl Iterator<Item = &'s Prefilter> + use<'s> {
+        let session = flow.and_then(|flow| flow.tcp.as_deref());
+        let is_young = session.is_some_and(|session| {
+            Dir::BOTH.into_iter().any(|dir| session.bytes_seen(dir) < self.below[dir])
+        });
+        is_young.then(|| self.patterns.for_port(port)).into_iter().flatten()
+    }
+}
+
 /// Rules for one class and direction.
 #[derive(Default)]
 pub struct PacketGroup {
@@ -185,6 +259,9 @@ pub struct PacketGroup {
     pub ip_only: Arc<IpOnly>,
     /// Patterns looked for in single packets.
     pub packet: PatternGroups,
+    /// ... and rules tried on single packets of this length.
+    pub lengths: Lengths,
+    pub young: Young,
     /// Patterns looked for in the reassembled stream (and in packets that entered none).
     pub stream: PatternGroups,
 }
@@ -256,11 +333,15 @@ impl PacketGroups {
                 let (patterns, plain): (Vec<&Rule>, Vec<&Rule>) =
                     rest.into_iter().partition(|r| r.payload.is_some() && r.fast_pattern.is_some());
                 let stream = class == Class::Tcp;
-                let on_packet: Vec<&Rule> =
+                let mut on_packet: Vec<&Rule> =
                     patterns.iter().copied().filter(|r| !stream || r.payload_on_packet).collect();
                 let on_stream: Vec<&Rule> =
                     patterns.iter().copied().filter(|r| stream && r.payload_on_stream).collect();
+                let lengths = Lengths::take(&mut on_packet);
+                let young = Young::take(&mut on_packet, dir, databases);
                 pair[dir] = PacketGroup {
+                    lengths,
+                    young,
                     always: PlainGroups::build(&plain, dir),
                     ip_only: Arc::clone(
                         ip_only_made
@@ -293,7 +374,7 @@ impl PacketGroups {
 
     pub fn prefilters(&self) -> impl Iterator<Item = &Prefilter> {
         let both = self.groups.iter().flat_map(|pair| [&pair.to_server, &pair.to_client]);
-        both.flat_map(|g| g.packet.prefilters().chain(g.stream.prefilters()))
+        both.flat_map(|g| [&g.packet, &g.young.patterns, &g.stream]).flat_map(PatternGroups::prefilters)
     }
 }
 

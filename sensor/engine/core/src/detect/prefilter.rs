@@ -1,11 +1,12 @@
 //! The fast patterns over one kind of bytes, and the rules each pattern leads to.
 //!
-//! Most patterns are searched for by Hyperscan. Those that rules tie to a place are kept apart, so that only the bytes are
-//! searched in which they may stand, and the search for the others stays fast: literals at one place are looked up there,
+//! Large data is searched by Hyperscan, small data, which most packets carry, by `grams`. Patterns that rules tie to a place
+//! are kept out of the database, so that the search for the others stays fast: literals at one place are looked up there,
 //! those near the start are searched for in the start, and those of rules about short data in short data.
 
 use super::anchors::{Anchored, Anchors};
 use super::databases::{Compiled, Databases, Ticket};
+use super::grams::Grams;
 use super::hs::{Database, Scratch};
 use super::rule::{Bounds, FastPattern};
 use crate::stage_clock::{lap, Stage};
@@ -15,11 +16,14 @@ use std::sync::OnceLock;
 /// Patterns that end before this offset are searched for in the start of the data.
 const NEAR_BYTES: u32 = 128;
 
-/// Data up to this length is searched for the patterns of rules about short data.
-const SHORT_BYTES: u32 = 512;
+/// Rules about data up to this length have no use for large data.
+const SHORT_BYTES: u32 = SMALL_BYTES as u32;
 
 /// Fewer patterns than this are not worth a search of their own where there is one over all the data.
 const APART_MIN: usize = 12;
+
+/// Data up to this length is small: it is most of the packets, and little of the bytes.
+const SMALL_BYTES: usize = 512;
 
 /// A rule behind a pattern.
 #[derive(Clone, Copy, Debug)]
@@ -98,11 +102,10 @@ impl PrefilterBuilder {
             }
             if let Some(pattern) = patterns.get_mut(at) {
                 pattern.end = pattern.end.max(wanted.bounds.end);
-                pattern.longest = pattern.longest.max(wanted.longest.unwrap_or(u32::MAX));
                 pattern.leads.push(Lead { rule: wanted.rule, max_end: wanted.bounds.end });
             }
         }
-        // Those of one search stand together, so that a search numbers its own from 0 whatever the others hold.
+        // Those of the database stand together, so that it numbers its own from 0 whatever the others hold.
         patterns.sort_by_key(|pattern| pattern.way);
         let mut leads = Vec::new();
         let mut starts = Vec::with_capacity(patterns.len().saturating_add(1));
@@ -114,14 +117,17 @@ impl PrefilterBuilder {
         let numbered = || (0u32..).zip(&patterns);
         let anchored = numbered().filter_map(|(id, p)| p.anchored(id)).collect();
         let (anchors, _) = Anchors::build(anchored);
-        let mut searches = Vec::new();
-        for way in [Way::Near, Way::Short, Way::Anywhere] {
-            let mut mine = numbered().filter(|(_, p)| p.way == way).peekable();
-            if let Some((first, _)) = mine.peek() {
-                searches.push(Search::new(way, *first, mine.map(|(_, p)| p).collect(), databases));
-            }
-        }
-        Prefilter { anchors, searches, starts, leads }
+        let unplaced = numbered().filter(|(_, p)| !matches!(p.way, Way::Anchored(_)));
+        let grams = Grams::build(unplaced.map(|(id, p)| (id, p.bytes.into(), p.nocase)).collect());
+        let near = numbered().filter(|(_, p)| p.way == Way::Near).map(|(_, p)| p.end).max().unwrap_or(0);
+        let anywhere: Vec<(u32, &Pattern<'_>)> = numbered().filter(|(_, p)| p.way == Way::Anywhere).collect();
+        let search = anywhere.first().map(|(first, _)| Search {
+            database: OnceLock::new(),
+            ticket: databases.add(anywhere.iter().map(|(_, p)| (p.bytes.into(), p.nocase)).collect()),
+            first: *first,
+            shortest: anywhere.iter().map(|(_, p)| p.bytes.len()).min().unwrap_or(0),
+        });
+        Prefilter { anchors, grams, near: u64::from(near), search, starts, leads }
     }
 
     /// Ready to scan.
@@ -171,13 +177,11 @@ struct Pattern<'a> {
     leads: Vec<Lead>,
     /// The latest that any rule lets it end.
     end: u32,
-    /// The longest data that any rule wants it in.
-    longest: u32,
 }
 
 impl Default for Pattern<'_> {
     fn default() -> Self {
-        Pattern { way: Way::Anywhere, bytes: &[], nocase: false, leads: Vec::new(), end: 0, longest: 0 }
+        Pattern { way: Way::Anywhere, bytes: &[], nocase: false, leads: Vec::new(), end: 0 }
     }
 }
 
@@ -190,7 +194,7 @@ impl Pattern<'_> {
     }
 }
 
-/// One Hyperscan database and the data it is for.
+/// The Hyperscan database of the patterns that may stand anywhere in large data.
 struct Search {
     /// Set before the first scan.
     database: OnceLock<Database>,
@@ -199,62 +203,31 @@ struct Search {
     first: u32,
     /// Shorter data holds none of the patterns.
     shortest: usize,
-    /// The patterns lie before this offset.
-    reach: u64,
-    /// Longer data is not searched.
-    longest: u64,
-}
-
-impl Search {
-    fn new(way: Way, first: u32, patterns: Vec<&Pattern<'_>>, databases: &Databases) -> Search {
-        let all = || patterns.iter();
-        Search {
-            database: OnceLock::new(),
-            ticket: databases.add(all().map(|p| (p.bytes.into(), p.nocase)).collect()),
-            first,
-            shortest: all().map(|p| p.bytes.len()).min().unwrap_or(0),
-            reach: match way {
-                Way::Near => all().map(|p| u64::from(p.end)).max().unwrap_or(0),
-                _ => u64::MAX,
-            },
-            longest: match way {
-                Way::Short => all().map(|p| u64::from(p.longest)).max().unwrap_or(0),
-                _ => u64::MAX,
-            },
-        }
-    }
-
-    /// The part of `data` worth searching.
-    #[inline]
-    fn part<'d>(&self, data: &'d [u8], offset: u64) -> Option<&'d [u8]> {
-        let room = usize::try_from(self.reach.checked_sub(offset)?).unwrap_or(usize::MAX);
-        let part = data.get(..room).unwrap_or(data);
-        let fits = offset.saturating_add(data.len() as u64) <= self.longest && part.len() >= self.shortest;
-        fits.then_some(part)
-    }
 }
 
 /// A compiled set of fast patterns.
 pub struct Prefilter {
     anchors: Anchors,
-    searches: Vec<Search>,
+    /// All patterns but those of `anchors`.
+    grams: Grams,
+    /// Patterns that are in no database end before this offset, unless they are for short data.
+    near: u64,
+    search: Option<Search>,
     starts: Vec<u32>,
     leads: Vec<Lead>,
 }
 
 impl Prefilter {
     pub fn fit(&self, scratch: &mut Scratch) -> Result<(), String> {
-        self.searches
-            .iter()
-            .try_for_each(|search| scratch.fit(search.database.get().ok_or("a search has no database")?))
+        let Some(search) = &self.search else { return Ok(()) };
+        scratch.fit(search.database.get().ok_or("a search has no database")?)
     }
 
-    /// Takes its databases out of those that were compiled.
+    /// Takes its database out of those that were compiled.
     pub fn settle(&self, databases: &Compiled) {
-        for search in &self.searches {
-            if let Some(database) = databases.get(search.ticket) {
-                let _ = search.database.set(database);
-            }
+        let Some(search) = &self.search else { return };
+        if let Some(database) = databases.get(search.ticket) {
+            let _ = search.database.set(database);
         }
     }
 
@@ -271,24 +244,46 @@ impl Prefilter {
         }
         lap(Stage::Evaluation);
         self.anchors.find(data, offset, |id| self.lead(id, 0, candidates));
-        for search in &self.searches {
-            let Some(part) = search.part(data, offset) else { continue };
-            scan.hits.clear();
-            let database = search.database.get();
-            if !database.is_some_and(|database| scan.scratch.scan(database, part, &mut scan.hits)) {
-                // Every rule is looked at rather than one be missed.
-                scan.failures = scan.failures.saturating_add(1);
-                candidates.extend(self.leads.iter().map(|lead| lead.rule));
-                break;
-            }
-            scan.scans = scan.scans.saturating_add(1);
-            scan.scanned_bytes = scan.scanned_bytes.saturating_add(part.len() as u64);
-            for &(pattern, end) in &scan.hits {
-                let pattern = search.first.saturating_add(pattern);
-                self.lead(pattern, offset.saturating_add(u64::from(end)), candidates);
+        scan.hits.clear();
+        let is_small = data.len() <= SMALL_BYTES && !scan.hyperscan_only;
+        if is_small {
+            self.grams.find(data, &mut scan.hits);
+        } else if let Some(room) = self.near.checked_sub(offset) {
+            let room = usize::try_from(room).unwrap_or(usize::MAX);
+            self.grams.find(data.get(..room).unwrap_or(data), &mut scan.hits);
+        }
+        for &(pattern, end) in &scan.hits {
+            self.lead(pattern, offset.saturating_add(u64::from(end)), candidates);
+        }
+        if let Some(search) = &self.search {
+            if (!is_small || self.grams.lacks_some) && data.len() >= search.shortest {
+                self.search(search, data, offset, scan, candidates);
             }
         }
         lap(Stage::Prefilter);
+    }
+
+    fn search(
+        &self,
+        search: &Search,
+        data: &[u8],
+        offset: u64,
+        scan: &mut ScanState,
+        candidates: &mut Vec<u32>,
+    ) {
+        scan.hits.clear();
+        let database = search.database.get();
+        if !database.is_some_and(|database| scan.scratch.scan(database, data, &mut scan.hits)) {
+            // Every rule is looked at rather than one be missed.
+            scan.failures = scan.failures.saturating_add(1);
+            candidates.extend(self.leads.iter().map(|lead| lead.rule));
+        }
+        scan.scans = scan.scans.saturating_add(1);
+        scan.scanned_bytes = scan.scanned_bytes.saturating_add(data.len() as u64);
+        for &(pattern, end) in &scan.hits {
+            let pattern = search.first.saturating_add(pattern);
+            self.lead(pattern, offset.saturating_add(u64::from(end)), candidates);
+        }
     }
 
     /// Appends the rules behind a pattern that was found to end at `end`.
@@ -309,10 +304,18 @@ impl Prefilter {
 pub struct ScanState {
     pub scratch: Scratch,
     hits: Vec<(u32, u32)>,
+    hyperscan_only: bool,
     pub scans: u64,
     pub scanned_bytes: u64,
     /// Scans that libhs gave up.
     pub failures: u64,
+}
+
+impl ScanState {
+    /// One that gives small data to Hyperscan too.
+    pub fn of_hyperscan() -> ScanState {
+        ScanState { hyperscan_only: true, ..ScanState::default() }
+    }
 }
 
 #[cfg(test)]
@@ -369,12 +372,11 @@ mod tests {
             wanted.push((bytes, bounds, longest));
         }
         let prefilter = builder.compiled();
-        assert_eq!(prefilter.searches.len(), 3);
-        for at in [0usize, 2, 30, 60, 90, 300] {
+        assert!(prefilter.search.is_some() && prefilter.near > 0);
+        for (at, room) in [0usize, 2, 30, 60, 90, 300].into_iter().flat_map(|at| [(at, 3), (at, 700)]) {
             for (n, (bytes, bounds, longest)) in (0u32..).zip(&wanted) {
-                let mut data = vec![b'.'; 400];
+                let mut data = vec![b'.'; at + bytes.len() + room];
                 data[at..at + bytes.len()].copy_from_slice(bytes.as_bytes());
-                data.truncate(at + bytes.len() + 3);
                 let found = candidates(&prefilter, &data, 0);
                 let inside = at as u32 >= bounds.start && (at + bytes.len()) as u32 <= bounds.end;
                 if inside && longest.is_none_or(|longest| data.len() as u32 <= longest) {

@@ -197,6 +197,13 @@ pub struct FastPattern {
     pub longest: Option<u32>,
 }
 
+impl FastPattern {
+    /// Whether it can stand at one place only.
+    pub fn is_anchored(&self) -> bool {
+        self.bounds.end.checked_sub(self.bounds.start) == u32::try_from(self.bytes.len()).ok()
+    }
+}
+
 /// The stretch of a buffer in which a literal must lie whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Bounds {
@@ -371,6 +378,8 @@ pub struct Rule {
 pub struct Seldom {
     /// The literal by which it is found in single packets, where another serves better there.
     pub packet_pattern: Option<FastPattern>,
+    /// It matches only while what this direction's sender has sent is less than so many bytes.
+    pub stream_below: Option<(Dir, u64)>,
     pub filestore: Option<Filestore>,
     /// Scripts that have the last word, once everything else holds.
     pub scripts: Vec<ScriptTest>,
@@ -395,6 +404,7 @@ pub struct Seldom {
 
 static NOTHING: Seldom = Seldom {
     packet_pattern: None,
+    stream_below: None,
     filestore: None,
     scripts: Vec::new(),
     asked: Vec::new(),

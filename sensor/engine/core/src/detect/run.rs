@@ -137,6 +137,8 @@ impl Detector {
         if packet.payload_len > 0 && !packet.no_inspect && packet.origin != Origin::FlowEnd {
             let payload = packet.payload();
             self.scan_all(group.packet.for_port(port), payload);
+            self.scan_all(group.young.for_packet(flow, port), payload);
+            self.candidates.extend_from_slice(group.lengths.of(packet.payload_len));
             if class == Class::Tcp && !packet.stream_added {
                 self.scan_all(group.stream.for_port(port), payload);
             }

@@ -79,7 +79,11 @@ impl Section {
 pub fn table(entry: &[u8]) -> Option<Vec<Section>> {
     let (mark, rest) = entry.split_at_checked(MARK.len())?;
     let (at, length) = (number(rest, 0)?, number(rest, 8)?);
-    let table = entry.get(at..at.checked_add(length)?)?;
+    // The table is the end of the entry.
+    if at < HEAD_BYTES || at.checked_add(length)? != entry.len() {
+        return None;
+    }
+    let table = entry.get(at..)?;
     let wanted = entry.get(HEAD_BYTES.checked_sub(size_of::<Digest>())?..HEAD_BYTES)?;
     if mark != MARK || length % ROW_BYTES != 0 || digest::of(table) != wanted {
         return None;

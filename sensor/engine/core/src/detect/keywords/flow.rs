@@ -122,6 +122,15 @@ fn stream_size(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Re
         _ => return Err(wrong()),
     };
     rule.has_stream_size = true;
+    let below = match operator {
+        "<" => bytes.parse().ok(),
+        "<=" | "=" => bytes.parse::<u64>().ok().and_then(|bytes| bytes.checked_add(1)),
+        _ => None,
+    };
+    let sender = if side == "client" { Dir::ToServer } else { Dir::ToClient };
+    if let (Some(below), "client" | "server") = (below, side) {
+        rule.rule.stream_below = Some((sender, below));
+    }
     rule.packet_test(move |cx| {
         let Some(session) = cx.flow.and_then(|f| f.tcp.as_deref()) else {
             return false;

@@ -1,0 +1,289 @@
+//! Literals searched for in small data without Hyperscan, whose tables are too large to stay in the cache between the small
+//! payloads that most packets carry. The four bytes at every position are looked up in a table; where it says so, the
+//! literals that have them are compared. Knows no rules; answers with the ids it was given.
+
+use super::fast_pattern::strength;
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+/// Bytes of a literal that are looked up.
+const GRAM_BYTES: usize = 4;
+
+/// Of a literal that is shorter than a gram.
+const PAIR_BYTES: usize = 2;
+
+/// ASCII case is ignored at first, and what else differs in this bit only.
+const CASE: u8 = 0x20;
+
+/// More literals are not looked for.
+const LITERALS_MAX: usize = u16::MAX as usize - 1;
+
+/// (id, bytes, whatever the case)
+type Literal = (u32, Box<[u8]>, bool);
+
+/// A set of literals.
+pub struct Grams {
+    grams: Table,
+    pairs: Option<Table>,
+    literals: Box<[Literal]>,
+    /// Some literal was left out, as it is a single byte, which would be looked for nearly everywhere.
+    pub lacks_some: bool,
+}
+
+/// Literals by what they are looked up by.
+struct Table {
+    /// Not 0: some literal has a key with this hash.
+    known: Known,
+    /// Entries of bucket n: entries[starts[n]..starts[n + 1]].
+    starts: Box<[u16]>,
+    entries: Box<[Entry]>,
+}
+
+/// By the upper bits of the hash. Of the values about one in fifty is taken.
+enum Known {
+    Few(Box<[u8; 1 << 12]>),
+    Many(Box<[u8; 1 << 14]>),
+}
+
+/// Sets up to this size have the smaller table.
+const FEW: usize = 64;
+
+/// A literal behind its key.
+struct Entry {
+    key: u32,
+    /// Where in the literal the key stands.
+    at: u32,
+    /// Index in `literals`.
+    literal: u32,
+}
+
+impl Grams {
+    pub fn build(mut literals: Vec<Literal>) -> Grams {
+        let all = literals.len();
+        literals.retain(|(_, bytes, _)| bytes.len() >= PAIR_BYTES);
+        literals.truncate(LITERALS_MAX);
+        let lacks_some = literals.len() < all;
+        let (mut grams, mut pairs) = (Vec::new(), Vec::new());
+        for (literal, (_, bytes, _)) in (0u32..).zip(&literals) {
+            let of = |length| rarest(bytes, length).map(|(at, key)| Entry { key, at, literal });
+            match of(GRAM_BYTES) {
+                Some(entry) => grams.push(entry),
+                None => pairs.extend(of(PAIR_BYTES)),
+            }
+        }
+        let pairs = (!pairs.is_empty()).then(|| Table::new(pairs));
+        Grams { grams: Table::new(grams), pairs, literals: literals.into(), lacks_some }
+    }
+
+    /// Appends what stands in `data` to `found`, as (id, end offset); one that stands there often may come more than once.
+    #[inline]
+    pub fn find(&self, data: &[u8], found: &mut Vec<(u32, u32)>) {
+        match (&self.grams.known, self.pairs.as_ref().map(|pairs| &pairs.known)) {
+            (Known::Few(grams), None) => self.each(data, found, |gram| few(grams, gram)),
+            (Known::Many(grams), None) => self.each(data, found, |gram| many(grams, gram)),
+            (Known::Few(grams), Some(Known::Few(pairs))) => {
+                self.each(data, found, |gram| few(grams, gram) | few(pairs, pair(gram)));
+            }
+            (Known::Few(grams), Some(Known::Many(pairs))) => {
+                self.each(data, found, |gram| few(grams, gram) | many(pairs, pair(gram)));
+            }
+            (Known::Many(grams), Some(Known::Few(pairs))) => {
+                self.each(data, found, |gram| many(grams, gram) | few(pairs, pair(gram)));
+            }
+            (Known::Many(grams), Some(Known::Many(pairs))) => {
+                self.each(data, found, |gram| many(grams, gram) | many(pairs, pair(gram)));
+            }
+        }
+    }
+
+    /// Calls `is_known` with the gram at each position, behind the last bytes of which there are zeros.
+    #[inline(always)]
+    fn each(&self, data: &[u8], found: &mut Vec<(u32, u32)>, is_known: impl Fn(u32) -> u8) {
+        const FOLD: u64 = u64::from_ne_bytes([CASE; 8]);
+        let mut at = 0usize;
+        while let Some(eight) = data.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let folded = u64::from_le_bytes(*eight) | FOLD;
+            let grams = [folded, folded >> 8, folded >> 16, folded >> 24].map(|gram| gram as u32);
+            if grams.iter().fold(0, |known, gram| known | is_known(*gram)) != 0 {
+                for (at, gram) in (at..).zip(grams).filter(|(_, gram)| is_known(*gram) != 0) {
+                    self.compare(gram, data, at, found);
+                }
+            }
+            at = at.saturating_add(4);
+        }
+        let mut last = [0u8; 8];
+        let rest = data.get(at..).unwrap_or_default();
+        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        let folded = u64::from_le_bytes(last) | FOLD;
+        for (n, at) in (0u32..).zip(at..data.len()) {
+            let gram = (folded >> n.wrapping_mul(8)) as u32 | u32::from_ne_bytes([CASE; 4]);
+            if is_known(gram) != 0 {
+                self.compare(gram, data, at, found);
+            }
+        }
+    }
+
+    /// Compares the literals that may stand where `data` has `gram` at `at`.
+    fn compare(&self, gram: u32, data: &[u8], at: usize, found: &mut Vec<(u32, u32)>) {
+        let pairs = self.pairs.iter().flat_map(|pairs| pairs.bucket(pair(gram)));
+        for entry in self.grams.bucket(gram).chain(pairs) {
+            let Some((id, literal, nocase)) = self.literals.get(entry.literal as usize) else { continue };
+            let Some(start) = at.checked_sub(entry.at as usize) else { continue };
+            let end = start.saturating_add(literal.len());
+            let Some(bytes) = data.get(start..end) else { continue };
+            let stands = if *nocase { bytes.eq_ignore_ascii_case(literal) } else { *bytes == **literal };
+            // A run of one byte finds the same literal at every position.
+            if stands && found.last().is_none_or(|(last, _)| last != id) {
+                found.push((*id, u32::try_from(end).unwrap_or(u32::MAX)));
+            }
+        }
+    }
+}
+
+impl Table {
+    fn new(mut entries: Vec<Entry>) -> Table {
+        let mut known = if entries.len() <= FEW {
+            Known::Few(vec![0; 1 << 12].try_into().unwrap_or_else(|_| Box::new([1; 1 << 12])))
+        } else {
+            Known::Many(vec![0; 1 << 14].try_into().unwrap_or_else(|_| Box::new([1; 1 << 14])))
+        };
+        for entry in &entries {
+            let slot = match &mut known {
+                Known::Few(known) => known.get_mut(hash(entry.key) as usize >> 20),
+                Known::Many(known) => known.get_mut(hash(entry.key) as usize >> 18),
+            };
+            slot.into_iter().for_each(|known| *known = 1);
+        }
+        entries.sort_by_key(|entry| (bucket(entry.key), entry.literal));
+        let starts = (0..=BUCKETS)
+            .map(|end| entries.partition_point(|entry| bucket(entry.key) < end))
+            .map(|start| u16::try_from(start).unwrap_or(u16::MAX))
+            .collect();
+        Table { known, starts, entries: entries.into() }
+    }
+
+    #[inline]
+    fn bucket(&self, key: u32) -> impl Iterator<Item = &Entry> {
+        let bucket = bucket(key);
+        let (from, to) = match self.starts.get(bucket..bucket.saturating_add(2)) {
+            Some([from, to]) => (usize::from(*from), usize::from(*to)),
+            _ => (0, 0),
+        };
+        self.entries.get(from..to).unwrap_or_default().iter().filter(move |entry| entry.key == key)
+    }
+}
+
+const BUCKETS: usize = 1 << 9;
+
+fn bucket(key: u32) -> usize {
+    hash(key) as usize >> 23
+}
+
+#[inline(always)]
+fn few(known: &[u8; 1 << 12], key: u32) -> u8 {
+    known.get(hash(key) as usize >> 20).copied().unwrap_or(1)
+}
+
+#[inline(always)]
+fn many(known: &[u8; 1 << 14], key: u32) -> u8 {
+    known.get(hash(key) as usize >> 18).copied().unwrap_or(1)
+}
+
+#[inline(always)]
+fn pair(gram: u32) -> u32 {
+    gram & 0xffff
+}
+
+/// The upper bits of the product hang on all of the key's (the constant is the golden ratio's).
+#[inline(always)]
+fn hash(key: u32) -> u32 {
+    key.wrapping_mul(0x9e37_79b1)
+}
+
+/// The bytes of a literal that are in the least data, folded, and where they stand; None: it is shorter.
+fn rarest(literal: &[u8], length: usize) -> Option<(u32, u32)> {
+    let keys = literal.windows(length).map(|bytes| (key(bytes), strength(bytes)));
+    // The last of equals: literals of one kind begin alike.
+    let (at, (key, _)) =
+        keys.enumerate().max_by_key(|(_, (key, strength))| (!COMMON.contains(key), *strength))?;
+    Some((u32::try_from(at).ok()?, key))
+}
+
+fn key(bytes: &[u8]) -> u32 {
+    bytes.iter().rev().fold(0, |key, byte| key << 8 | u32::from(byte | CASE))
+}
+
+/// What much of the traffic holds, folded.
+const COMMON_TEXT: &[u8] = b"http/1.1 200 ok\r\nhost: www.com\r\nuser-agent: mozilla/5.0 (windows nt 10.0; win64; x64) \
+    applewebkit/537.36 (khtml, like gecko) chrome safari/537.36\r\naccept: text/html,application/xhtml+xml\r\n\
+    accept-encoding: gzip, deflate\r\naccept-language: en-us\r\nconnection: keep-alive\r\ncontent-type: text/html; \
+    charset=utf-8\r\ncontent-length: 10\r\ncache-control: no-cache\r\nserver: apache\r\ndate: gmt\r\nlast-modified: \
+    expires: set-cookie: referer: http:// https:// <html><head><title></title></head><body></body></html>\
+    get / post / .com .net .org name= value= \0\0\0\0\0\x01\0\0\0\xff\xff\xff\xff aaaaaa";
+
+/// The grams of `COMMON_TEXT`.
+static COMMON: LazyLock<HashSet<u32>> = LazyLock::new(|| COMMON_TEXT.windows(GRAM_BYTES).map(key).collect());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn found(literals: &[(Vec<u8>, bool)], data: &[u8]) -> BTreeSet<u32> {
+        let made = (0u32..)
+            .zip(literals)
+            .map(|(id, (bytes, nocase))| (id, bytes.as_slice().into(), *nocase))
+            .collect();
+        let mut hits = Vec::new();
+        Grams::build(made).find(data, &mut hits);
+        for (id, end) in &hits {
+            let (literal, nocase) = &literals[*id as usize];
+            let here = &data[*end as usize - literal.len()..*end as usize];
+            assert!(if *nocase { here.eq_ignore_ascii_case(literal) } else { here == literal });
+        }
+        hits.into_iter().map(|(id, _)| id).collect()
+    }
+
+    #[test]
+    fn finds_literals_of_every_length_at_every_place() {
+        for length in 2..20usize {
+            for behind in 0..20usize {
+                for before in 0..10usize {
+                    let literal: Vec<u8> = (0..length).map(|n| b'a' + n as u8).collect();
+                    let data = [vec![b'.'; before], literal.clone(), vec![b'.'; behind]].concat();
+                    let known = found(&[(literal, false)], &data);
+                    assert_eq!(
+                        known,
+                        BTreeSet::from([0]),
+                        "{length} bytes, {before} before, {behind} behind"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_single_byte_is_left_out() {
+        let grams = Grams::build(vec![(7, b"ab"[..].into(), false), (8, b"x"[..].into(), false)]);
+        assert!(grams.lacks_some);
+        let mut hits = Vec::new();
+        grams.find(b"xabx", &mut hits);
+        assert_eq!(hits, [(7, 3)]);
+        assert!(!Grams::build(Vec::new()).lacks_some);
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_comparing_all(
+            literals in prop::collection::vec((prop::collection::vec(prop_oneof![0x40u8..0x44, 0x60u8..0x64, Just(0)], 2..9), any::<bool>()), 1..80),
+            data in prop::collection::vec(prop_oneof![0x40u8..0x44, 0x60u8..0x64, Just(0)], 0..60),
+        ) {
+            let stands = |(literal, nocase): &(Vec<u8>, bool)| data.windows(literal.len()).any(|here| {
+                if *nocase { here.eq_ignore_ascii_case(literal) } else { here == *literal }
+            });
+            let expected: BTreeSet<u32> = (0u32..).zip(&literals).filter(|(_, l)| stands(l)).map(|(id, _)| id).collect();
+            prop_assert_eq!(found(&literals, &data), expected);
+        }
+    }
+}
