@@ -60,7 +60,7 @@ impl<'a> Scene<'a> {
             None => false,
             Some(_) => self.payload(rule, &mut cx)?,
         };
-        if !scripted(rule, &cx) {
+        if !self.last_word(rule, &cx) {
             return None;
         }
         Some(Match { stream, captures: cx.captures })
@@ -121,6 +121,15 @@ impl<'a> Scene<'a> {
     fn packet_tests(&self, rule: &Rule) -> bool {
         let cx = PacketCx { packet: self.packet, flow: self.flow, dir: self.dir };
         rule.packet_tests.iter().all(|t| t.matches(&cx))
+    }
+
+    /// What is asked last: the rule's scripts, and what workers share.
+    pub fn last_word(&self, rule: &Rule, cx: &EvalCx<'_>) -> bool {
+        if !rule.scripts.iter().all(|test| cx.scripts.holds(test, cx, None)) {
+            return false;
+        }
+        let cx = PacketCx { packet: self.packet, flow: self.flow, dir: self.dir };
+        rule.shared_tests.iter().all(|test| test.matches(&cx))
     }
 
     fn header(&self, rule: &Rule) -> bool {
@@ -185,11 +194,6 @@ impl<'a> Scene<'a> {
             },
         }
     }
-}
-
-/// Whether the scripts of a rule say yes, everything else being so.
-pub fn scripted(rule: &Rule, cx: &EvalCx<'_>) -> bool {
-    rule.scripts.iter().all(|test| cx.scripts.holds(test, cx, None))
 }
 
 /// A header buffer (`tcp.hdr` ...) with its transforms.

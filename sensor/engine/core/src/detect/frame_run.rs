@@ -1,7 +1,7 @@
 //! Frames meet the ruleset: the bytes of each frame that is whole, or has grown enough, are scanned and its candidates
 //! evaluated. A hole in the stream cuts a frame in parts that are inspected one by one.
 
-use super::eval::{scripted, shape, Scene};
+use super::eval::{shape, Scene};
 use super::frame_groups::FrameGroup;
 use super::rule::{BufferTest, Rule, Target};
 use super::ruleset::Ruleset;
@@ -154,6 +154,7 @@ impl Scene<'_> {
             }
             _ => false,
         };
-        (rule.buffers.iter().all(|test| matches(test, &mut cx)) && scripted(rule, &cx)).then_some(cx.captures)
+        (rule.buffers.iter().all(|test| matches(test, &mut cx)) && self.last_word(rule, &cx))
+            .then_some(cx.captures)
     }
 }

@@ -66,10 +66,6 @@ pub struct FlowCondition {
 /// A test of packet headers or flow facts. Must be cheap and must not look at payload.
 pub trait PacketTest: Send + Sync {
     fn matches(&self, cx: &PacketCx<'_>) -> bool;
-    /// The flow facts it reads may change during the packet (flowbits): it runs after everything else.
-    fn late(&self) -> bool {
-        false
-    }
     /// It asks what is alike in all packets of a flow: a rule with nothing else is an IP-only rule.
     fn ip_only(&self) -> bool {
         false
@@ -380,6 +376,8 @@ pub struct Seldom {
     pub packet_pattern: Option<FastPattern>,
     /// It matches only while what this direction's sender has sent is less than so many bytes.
     pub stream_below: Option<(Dir, u64)>,
+    /// Tests of what workers share.
+    pub shared_tests: Vec<Box<dyn PacketTest>>,
     pub filestore: Option<Filestore>,
     /// Scripts that have the last word, once everything else holds.
     pub scripts: Vec<ScriptTest>,
@@ -405,6 +403,7 @@ pub struct Seldom {
 static NOTHING: Seldom = Seldom {
     packet_pattern: None,
     stream_below: None,
+    shared_tests: Vec::new(),
     filestore: None,
     scripts: Vec::new(),
     asked: Vec::new(),

@@ -265,7 +265,9 @@ impl Detector {
 
 /// An action that came from a stream, a transaction or addresses alone holds for the whole flow.
 fn for_whole_flow(rule: &Rule, hit: &Hit) -> bool {
-    hit.stream || hit.tx.is_some() || (rule.payload.is_none() && rule.packet_tests.is_empty())
+    hit.stream
+        || hit.tx.is_some()
+        || (rule.payload.is_none() && rule.packet_tests.is_empty() && rule.shared_tests.is_empty())
 }
 
 /// Marks the raw bytes at hand as inspected.

@@ -2,7 +2,7 @@
 //! is still open is kept on the transaction until the rest of it arrives.
 
 use super::buffers;
-use super::eval::{scripted, shape, Scene};
+use super::eval::{shape, Scene};
 use super::keywords::file::passes;
 use super::rule::{Absent, Arrow, BufferTest, Filestore, Rule, StoreScope, Target, Unlogged};
 use super::ruleset::Ruleset;
@@ -299,7 +299,7 @@ impl Scene<'_> {
         if rule.payload.is_some() && self.payload(rule, &mut cx).is_none() {
             return None;
         }
-        if !scripted(rule, &cx) {
+        if !self.last_word(rule, &cx) {
             return None;
         }
         known.finished = true;

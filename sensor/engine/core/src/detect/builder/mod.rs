@@ -177,21 +177,17 @@ impl<'a> RuleBuilder<'a> {
     }
 
     pub fn packet_test(&mut self, test: impl Fn(&super::cx::PacketCx<'_>) -> bool + Send + Sync + 'static) {
-        self.rule.packet_tests.push(Box::new(PacketFn { test, late: false, ip_only: false }));
+        self.rule.packet_tests.push(Box::new(PacketFn { test, ip_only: false }));
     }
 
-    /// A packet test that leaves the rule an IP-only rule (`PacketTest::ip_only`); `late` as for `late_test`.
-    pub fn ip_only_test(
-        &mut self,
-        late: bool,
-        test: impl Fn(&super::cx::PacketCx<'_>) -> bool + Send + Sync + 'static,
-    ) {
-        self.rule.packet_tests.push(Box::new(PacketFn { test, late, ip_only: true }));
+    /// A packet test that leaves the rule an IP-only rule (`PacketTest::ip_only`).
+    pub fn ip_only_test(&mut self, test: impl Fn(&super::cx::PacketCx<'_>) -> bool + Send + Sync + 'static) {
+        self.rule.packet_tests.push(Box::new(PacketFn { test, ip_only: true }));
     }
 
-    /// A packet test on facts that may change during the packet: it runs after everything else.
-    pub fn late_test(&mut self, test: impl Fn(&super::cx::PacketCx<'_>) -> bool + Send + Sync + 'static) {
-        self.rule.packet_tests.push(Box::new(PacketFn { test, late: true, ip_only: false }));
+    /// A test of what workers share, which has to wait for the others: it is made when all else holds.
+    pub fn shared_test(&mut self, test: impl Fn(&super::cx::PacketCx<'_>) -> bool + Send + Sync + 'static) {
+        self.rule.shared_tests.push(Box::new(PacketFn { test, ip_only: true }));
     }
 
     pub fn warn(&mut self, reason: impl Into<String>) {
@@ -238,16 +234,12 @@ fn lower_case(name: &str) -> Cow<'_, str> {
 
 struct PacketFn<F> {
     test: F,
-    late: bool,
     ip_only: bool,
 }
 
 impl<F: Fn(&super::cx::PacketCx<'_>) -> bool + Send + Sync> PacketTest for PacketFn<F> {
     fn matches(&self, cx: &super::cx::PacketCx<'_>) -> bool {
         (self.test)(cx)
-    }
-    fn late(&self) -> bool {
-        self.late
     }
     fn ip_only(&self) -> bool {
         self.ip_only

@@ -72,7 +72,7 @@ fn flowbits(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refus
             let ids: Vec<u32> = name.split('|').map(|n| rule.shared.flowbits.number(n.trim())).collect();
             rule.rule.bits_read.extend(&ids);
             let wanted = command == "isset";
-            rule.late_test(move |cx| {
+            rule.packet_test(move |cx| {
                 cx.flow.is_some_and(|flow| ids.iter().any(|id| flow.detect.bit(*id) == wanted))
             });
             return Ok(());
@@ -169,7 +169,7 @@ fn flowint(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusa
         if operand.is_some() {
             return Err(wrong());
         }
-        rule.late_test(move |cx| cx.flow.is_some_and(|flow| flow.detect.int(id).is_some() == wanted));
+        rule.packet_test(move |cx| cx.flow.is_some_and(|flow| flow.detect.int(id).is_some() == wanted));
         return Ok(());
     }
     let operand = operand.filter(|o| !o.is_empty()).ok_or_else(wrong)?;
@@ -197,7 +197,7 @@ fn flowint(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusa
         ">=" => |a, b| a >= b,
         _ => return Err(wrong()),
     };
-    rule.late_test(move |cx| {
+    rule.packet_test(move |cx| {
         cx.flow.is_some_and(
             |flow| matches!((flow.detect.int(id), source.read(flow)), (Some(a), Some(b)) if holds(a, b)),
         )

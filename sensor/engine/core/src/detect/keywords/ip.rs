@@ -159,7 +159,7 @@ pub static L3_PROTO: Keyword = Keyword {
                 return Err(Refusal::error(format!("`{other}` is no IP version"), "use ipv4 or ipv6"));
             }
         };
-        rule.ip_only_test(false, move |cx| cx.packet.ip_version == version);
+        rule.ip_only_test(move |cx| cx.packet.ip_version == version);
         Ok(())
     },
     ..Keyword::EMPTY
@@ -189,9 +189,7 @@ pub static IP_PROTO: Keyword = Keyword {
             rule.rule.transport = Transport::Number(u8::try_from(*wanted).unwrap_or(u8::MAX));
             return Ok(());
         }
-        rule.ip_only_test(false, move |cx| {
-            cx.packet.ip_version != 0 && test.holds(u64::from(cx.packet.proto))
-        });
+        rule.ip_only_test(move |cx| cx.packet.ip_version != 0 && test.holds(u64::from(cx.packet.proto)));
         Ok(())
     },
     ..Keyword::EMPTY

@@ -55,7 +55,7 @@ fn parse(rule: &mut RuleBuilder<'_>, value: Option<&str>) -> Result<(), Refusal>
         };
         return Err(Refusal::error(format!("there is no reputation category `{category}`"), fix));
     };
-    rule.ip_only_test(false, move |cx| {
+    rule.ip_only_test(move |cx| {
         cx.packet.ip_version != 0
             && side.holds(cx.packet, |addr| match (&wanted, table.of(addr, category)) {
                 (Wanted::IsSet, score) => score.is_some(),

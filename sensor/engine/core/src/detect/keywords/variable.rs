@@ -52,7 +52,7 @@ fn variable(
     }
     let id = rule.shared.flowvars.number(&format!("{scope}:{}", name.trim()));
     let literal = Literal::new(&bytes, false);
-    rule.late_test(move |cx| {
+    rule.packet_test(move |cx| {
         let Some(flow) = cx.flow else { return false };
         let mut held = values(flow).iter().filter(|(known, _)| *known == id).map(|(_, v)| v).peekable();
         held.peek().is_some() && held.any(|v| literal.find(v).is_some()) != negated

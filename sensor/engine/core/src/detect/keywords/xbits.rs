@@ -157,7 +157,7 @@ fn bit(
         "toggle" => Change::Toggle,
         "isset" | "isnotset" => {
             let wanted = command == "isset";
-            rule.ip_only_test(true, move |cx| {
+            rule.shared_test(move |cx| {
                 let is_set = |subject| team::in_turn(|team| team.xbits.is_set(bit, subject, cx.packet.ts));
                 by.subject(cx.packet).is_some_and(|subject| is_set(subject) == wanted)
             });
