@@ -1,6 +1,7 @@
 //! What a rule says to people: message, metadata, references. It is read from the rule's text when an alert first needs it, for
 //! of 40,000 rules few ever alert.
 
+use super::carry::says_the_same;
 use super::keywords::meta;
 use super::raw::{RawRule, RawRules};
 use std::collections::HashMap;
@@ -36,6 +37,14 @@ impl RuleTexts {
 
     fn rule(&self) -> Option<RawRule<'_>> {
         self.all.rules.rule(usize::try_from(self.number).ok()?)
+    }
+
+    /// Whether another rule, maybe of another ruleset, says the same.
+    pub fn same_rule(&self, other: &RuleTexts) -> bool {
+        match (self.rule(), other.rule()) {
+            (Some(own), Some(other)) => says_the_same(&own, &other),
+            _ => false,
+        }
     }
 
     pub fn msg(&self) -> String {
@@ -74,7 +83,8 @@ mod tests {
 
     #[test]
     fn texts_are_read_from_the_rule() {
-        let line = r#"alert ip any any -> any any (msg:"a \"b\"\; c"; METADATA: k v w, lone; sid:1; metadata:k x;)"#;
+        let line =
+            r#"alert ip any any -> any any (msg:"a \"b\"\; c"; METADATA: k v w, lone; sid:1; metadata:k x;)"#;
         let texts = rule(line).ok().unwrap().texts;
         assert_eq!(texts.msg(), "a \"b\"; c");
         let pairs = [("k", "v w"), ("lone", ""), ("k", "x")].map(|(k, v)| (k.to_owned(), v.to_owned()));
@@ -84,7 +94,8 @@ mod tests {
 
     #[test]
     fn references_get_their_prefix() {
-        let line = "alert ip any any -> any any (reference:CVE,2021-1; reference:url,https://x.example/; sid:1;)";
+        let line =
+            "alert ip any any -> any any (reference:CVE,2021-1; reference:url,https://x.example/; sid:1;)";
         let references = HashMap::from(["cve", "url"].map(|name| (name.to_owned(), format!("{name}://"))));
         let all = Arc::new(Texts { rules: split(line).unwrap(), references });
         assert_eq!(RuleTexts::new(&all, 0).references(), ["cve://2021-1", "https://x.example/"]);
