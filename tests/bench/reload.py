@@ -70,7 +70,9 @@ class Load:
 
     def _listen(self) -> None:
         assert self._process.stderr is not None
-        self.told.extend(line.decode(errors="replace").rstrip() for line in iter(self._process.stderr.readline, b""))
+        self.told.extend(
+            line.decode(errors="replace").rstrip() for line in iter(self._process.stderr.readline, b"")
+        )
 
     def wait(self, done: object) -> None:
         """Wait until done() holds. Raises RunError when it takes too long or the process has ended."""

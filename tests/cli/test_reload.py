@@ -82,7 +82,12 @@ def _events(
     pipe = work / "pipe"
     os.mkfifo(pipe)
     (work / "threshold.config").write_text("")
-    settings = [f"default-data-dir={work}", f"default-log-dir={work}", "stream.midstream=true", "packet-alert-max=255"]
+    settings = [
+        f"default-data-dir={work}",
+        f"default-log-dir={work}",
+        "stream.midstream=true",
+        "packet-alert-max=255",
+    ]
     config = load_config(None, settings, checksums="none")
 
     def ruleset(text: str):
@@ -214,7 +219,9 @@ def test_a_signal_reloads_and_a_failure_leaves_the_old_rules(tmp_path: Path, fra
         process.wait()
         reader.join()
         errors.close()
-    alerts = [event for event in map(json.loads, eve.read_text().splitlines()) if event["event_type"] == "alert"]
+    alerts = [
+        event for event in map(json.loads, eve.read_text().splitlines()) if event["event_type"] == "alert"
+    ]
     sids = [alert["alert"]["signature_id"] for alert in alerts]
     assert set(sids) == {1, 2}
     assert sids == sorted(sids)
