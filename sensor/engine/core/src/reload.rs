@@ -170,3 +170,41 @@ impl Fresh {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::compile::compile;
+    use crate::detect::raw::RawRulesBuilder;
+
+    fn rules() -> Arc<Ruleset> {
+        let raw = RawRulesBuilder::default().finish();
+        Arc::new(compile(&Value::Null, raw, false, &|_| None).unwrap().0.ruleset)
+    }
+
+    fn retired(fresh: Fresh) -> Retired {
+        Retired { rules: fresh.rules, carry: fresh.carry, detector: fresh.detector }
+    }
+
+    #[test]
+    fn all_take_them_at_the_first_edge_where_nobody_was() {
+        let old = rules();
+        let handover = Arc::new(Handover::new(&old, 2));
+        let (mut ahead, mut behind) = (handover.edges(0), handover.edges(1));
+        assert!((1..=40).all(|frame| ahead.look(frame).is_none()));
+        assert!((1..=20).all(|frame| behind.look(frame).is_none()));
+        let new = rules();
+        handover.offer(&Value::Null, &new).unwrap();
+        assert!(handover.offer(&Value::Null, &new).is_err(), "one at a time");
+        assert!((21..48).all(|frame| behind.look(frame).is_none()), "the other was at 32 already");
+        let fresh = behind.look(48).unwrap();
+        behind.took(retired(fresh));
+        assert_eq!(handover.state(), (0, true));
+        assert!((41..48).all(|frame| ahead.look(frame).is_none()));
+        let fresh = ahead.look(48).unwrap();
+        ahead.took(retired(fresh));
+        assert_eq!(handover.state(), (1, false));
+        assert!(Arc::ptr_eq(&handover.current(), &new));
+        assert!((49..200).all(|frame| ahead.look(frame).is_none()), "once");
+    }
+}
