@@ -177,19 +177,23 @@ def _configure(args: argparse.Namespace, capture_filter: str) -> Config:
 
 
 @contextmanager
-def _reloading(args: argparse.Namespace, replay: Replay, capture_filter: str) -> Iterator[None]:
+def _reloading(
+    args: argparse.Namespace, config: Config, replay: Replay, capture_filter: str
+) -> Iterator[None]:
     """Until it is left, SIGUSR2 has the rules and what belongs to them read again, as in Suricata."""
     from sensor.rules.loading import load
     from sensor.rules.reload import Reloader
 
-    def read() -> tuple[Config, Ruleset, RuleReport]:
-        config = _configure(args, capture_filter)
-        ruleset, report = load(config, only=args.only, extra=args.extra)
+    def read() -> tuple[Ruleset, RuleReport]:
+        ruleset, report = load(_configure(args, capture_filter), only=args.only, extra=args.extra)
         if args.init_errors_fatal and report.is_bad:
             raise UserError(report.first_reasons(1)[0], fix="see haidang rules check")
-        return config, ruleset, report
+        return ruleset, report
 
-    reloader = Reloader(replay, read, lambda text: print(f"haidang: {text}", file=sys.stderr, flush=True))
+    def tell(text: str) -> None:
+        print(f"haidang: {text}", file=sys.stderr, flush=True)
+
+    reloader = Reloader(replay, config, read, tell)
     before = signal.signal(signal.SIGUSR2, lambda *_: reloader.ask())
     try:
         yield
@@ -256,7 +260,7 @@ def _replay(
     tally, begin = Tally(), time.monotonic()
     try:
         replay = Replay(config.engine_json(), rulesets.pop(), paths, args.workers)
-        with _progress_bar() as bar, _reloading(args, replay, capture_filter):
+        with _progress_bar() as bar, _reloading(args, config, replay, capture_filter):
             is_whole = _drain(replay, [*(sink.write for sink in sinks), tally.add, *desk.takers], bar)
     finally:
         close_sinks(sinks)

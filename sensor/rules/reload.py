@@ -32,15 +32,19 @@ class Engine(Protocol):
 
 
 class Reloader:
-    """Reloads when asked. Asked again during a reload it does one more behind it, however often it was asked."""
+    """Reloads when asked. Asked again during a reload it does one more behind it, however often.
+
+    config: that of the start; what is not of the rules stays as it was.
+    """
 
     def __init__(
         self,
         engine: Engine,
-        load: Callable[[], tuple[Config, Ruleset, RuleReport]],
+        config: Config,
+        load: Callable[[], tuple[Ruleset, RuleReport]],
         tell: Callable[[str], None],
     ) -> None:
-        self._engine, self._load, self._tell = engine, load, tell
+        self._engine, self._config, self._load, self._tell = engine, config, load, tell
         self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reload", daemon=True)
@@ -75,12 +79,12 @@ class Reloader:
         return not self._ended.is_set()
 
     def _reload(self) -> str:
-        config, ruleset, report = self._load()
+        ruleset, report = self._load()
         if not report.loaded and (report.warnings or report.findings):
             reason = next(iter([*report.first_reasons(1), *report.warnings]))
             raise UserError(f"no rule loads: {reason}", fix="see haidang rules check")
         before, _ = self._engine.reloads
-        self._engine.reload(config.engine_json(), ruleset)
+        self._engine.reload(self._config.engine_json(), ruleset)
         del ruleset  # from now on the engine's alone
         while self._engine.reloads[0] == before:
             if self._ended.wait(LOOK_SECONDS):
