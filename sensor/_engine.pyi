@@ -120,6 +120,15 @@ class Replay:
     def __init__(self, config: str, ruleset: Ruleset, paths: Sequence[str], workers: int = 1) -> None: ...
     def next_batch(self, timeout_seconds: float) -> Batch | None:
         """The next batch, or None when there is none yet (see finished)."""
+    def reload(self, config: str, ruleset: Ruleset) -> None:
+        """Have all workers go on with another ruleset, from one and the same frame on; what flows bear stays.
+
+        Returns when it is ready to be taken (`reloads`). Raises EngineError when the one before is not in
+        force yet, or the engine cannot make it ready; the old one stays.
+        """
+    @property
+    def reloads(self) -> tuple[int, bool]:
+        """(reloads in force at every worker, whether one waits for the next frames)."""
     @property
     def finished(self) -> bool:
         """True once every packet is through and every batch was fetched."""

@@ -7,10 +7,11 @@ This file reads arguments and drives the loop; rules, configuration, sinks and s
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -125,14 +126,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_arguments(parser)
     parser.epilog = say(
         "Example: haidang replay day/*.pcap -l out --report day.html. Exit codes: 0 fine, 1 a rule is bad "
-        "(-T), 2 usage or input, 130 interrupted.",
+        "(-T), 2 usage or input, 130 interrupted. SIGUSR2 reloads the rules.",
         "Ví dụ: haidang replay ngay/*.pcap -l out --report ngay.html. Mã thoát: 0 tốt, 1 có luật hỏng (-T), "
-        "2 sai cách dùng hoặc đầu vào, 130 bị ngắt.",
+        "2 sai cách dùng hoặc đầu vào, 130 bị ngắt. SIGUSR2 nạp lại luật.",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    from sensor.cli.configured import load_config, tell_warnings
+    from sensor.cli.configured import tell_warnings
     from sensor.cli.summary import rule_lines
     from sensor.rules.loading import load
 
@@ -140,17 +141,7 @@ def run(args: argparse.Namespace) -> int:
     if args.no_random:
         args.settings.append("stream.reassembly.randomize-chunk-size=no")
     capture_filter = _take_filter(args)
-    config = load_config(args)
-    if capture_filter:
-        from sensor.cli.bpf import compile_filter
-
-        config.tree["capture-filter"] = cast("Json", compile_filter(capture_filter))
-    if args.log_dir is not None:
-        config.tree["default-log-dir"] = args.log_dir
-    if args.data_dir is not None:
-        config.tree["default-data-dir"] = args.data_dir
-    if args.disable_detection:
-        config.tree["rule-files"], args.only, args.extra = [], [], []
+    config = _configure(args, capture_filter)
     paths, all_usable = _captures(args)
     if not (paths or args.test):
         return EXIT_USAGE
@@ -162,8 +153,53 @@ def run(args: argparse.Namespace) -> int:
             return EXIT_FINDINGS
         print(say("configuration and rules are fine", "cấu hình và luật đều tốt"))
         return EXIT_OK
-    code = _replay(args, config, ruleset, report, paths)
+    rulesets = [ruleset]
+    del ruleset  # the engine's alone, so that a reload frees it
+    code = _replay(args, config, rulesets, report, paths, capture_filter)
     return code or (EXIT_OK if all_usable else EXIT_USAGE)
+
+
+def _configure(args: argparse.Namespace, capture_filter: str) -> Config:
+    from sensor.cli.configured import load_config
+
+    config = load_config(args)
+    if capture_filter:
+        from sensor.cli.bpf import compile_filter
+
+        config.tree["capture-filter"] = cast("Json", compile_filter(capture_filter))
+    if args.log_dir is not None:
+        config.tree["default-log-dir"] = args.log_dir
+    if args.data_dir is not None:
+        config.tree["default-data-dir"] = args.data_dir
+    if args.disable_detection:
+        config.tree["rule-files"], args.only, args.extra = [], [], []
+    return config
+
+
+@contextmanager
+def _reloading(
+    args: argparse.Namespace, config: Config, replay: Replay, capture_filter: str
+) -> Iterator[None]:
+    """Until it is left, SIGUSR2 has the rules and what belongs to them read again, as in Suricata."""
+    from sensor.rules.loading import load
+    from sensor.rules.reload import Reloader
+
+    def read() -> tuple[Ruleset, RuleReport]:
+        ruleset, report = load(_configure(args, capture_filter), only=args.only, extra=args.extra)
+        if args.init_errors_fatal and report.is_bad:
+            raise UserError(report.first_reasons(1)[0], fix="see haidang rules check")
+        return ruleset, report
+
+    def tell(text: str) -> None:
+        print(f"haidang: {text}", file=sys.stderr, flush=True)
+
+    reloader = Reloader(replay, config, read, tell)
+    before = signal.signal(signal.SIGUSR2, lambda *_: reloader.ask())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+        reloader.close()
 
 
 def _refuse_what_cannot_be(args: argparse.Namespace) -> None:
@@ -206,7 +242,12 @@ def _captures(args: argparse.Namespace) -> tuple[list[str], bool]:
 
 
 def _replay(
-    args: argparse.Namespace, config: Config, ruleset: Ruleset, report: RuleReport, paths: Sequence[str]
+    args: argparse.Namespace,
+    config: Config,
+    rulesets: list[Ruleset],
+    report: RuleReport,
+    paths: Sequence[str],
+    capture_filter: str,
 ) -> int:
     from sensor._engine import Replay
     from sensor.cli.configured import tell_warnings
@@ -218,8 +259,8 @@ def _replay(
     sinks = open_sinks(config, config.log_dir(), also=["stdout"] if args.stdout else [])
     tally, begin = Tally(), time.monotonic()
     try:
-        replay = Replay(config.engine_json(), ruleset, paths, args.workers)
-        with _progress_bar() as bar:
+        replay = Replay(config.engine_json(), rulesets.pop(), paths, args.workers)
+        with _progress_bar() as bar, _reloading(args, config, replay, capture_filter):
             is_whole = _drain(replay, [*(sink.write for sink in sinks), tally.add, *desk.takers], bar)
     finally:
         close_sinks(sinks)

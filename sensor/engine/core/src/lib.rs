@@ -18,6 +18,7 @@ pub mod flow;
 pub mod json;
 pub mod listing;
 pub mod quarantine;
+pub mod reload;
 pub mod replay;
 mod setting;
 pub mod stage_clock;

@@ -163,6 +163,17 @@ impl Member {
         self.go(LAST);
     }
 
+    /// Before this frame: returns when all workers are there.
+    pub fn meet(&self, frame: u64) {
+        let place = frame << STEP_BITS;
+        self.go(place);
+        for seat in &self.team.seats {
+            while seat.place.load(Ordering::Acquire) < place {
+                std::thread::sleep(NAP);
+            }
+        }
+    }
+
     /// Nothing more will come of this worker.
     pub fn leave(&self) {
         self.go(GONE);

@@ -11,6 +11,7 @@ use crate::dispatch::Dispatch;
 use crate::event::{Batch, EveConfig, Events};
 use crate::files::FileStage;
 use crate::flow::{Flow, FlowIndex, FlowKey, FlowState, FlowTable, Tracking};
+use crate::reload::{Fresh, Retired};
 use crate::setting;
 use crate::stage_clock::{self, lap, Stage};
 use crate::stream::{self, Streams};
@@ -113,6 +114,22 @@ impl Worker {
         if let Some(place) = &self.team {
             place.member.done(number);
         }
+    }
+
+    /// Goes on with other rules, in the middle of everything: what flows bear goes on too. To be called between frames.
+    pub fn take_rules(&mut self, fresh: Fresh) -> Retired {
+        let Fresh { rules, carry, mut detector, driver, files } = fresh;
+        self.flows.each_mut(|flow| carry.flow(flow));
+        let stages = &mut self.stages;
+        detector.follow(&mut stages.detector);
+        stages.driver.configure_as(driver);
+        if !stages.events.config.frame {
+            stages.driver.frames = rules.frame.choice().clone();
+        }
+        stages.files.ask(files);
+        stages.events.name_as(&rules.names);
+        let detector = std::mem::replace(&mut stages.detector, detector);
+        Retired { rules: std::mem::replace(&mut stages.rules, rules), carry, detector }
     }
 
     fn line(&mut self, frame: &Frame<'_>, number: u64) {

@@ -2,6 +2,7 @@
 
 use crate::ruleset::Ruleset;
 use crate::{document, guarded};
+use haidang_core::reload::Handover;
 use haidang_core::{event, replay};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -48,6 +49,7 @@ impl Batch {
 #[pyclass(frozen)]
 pub struct Replay {
     inner: Mutex<replay::Replay>,
+    handover: Arc<Handover>,
 }
 
 impl Replay {
@@ -64,12 +66,23 @@ impl Replay {
         let inner = guarded(|| {
             replay::Replay::start(&document(config)?, &Arc::clone(&ruleset.inner), paths, workers)
         })?;
-        Ok(Replay { inner: Mutex::new(inner) })
+        let handover = Arc::clone(inner.handover());
+        Ok(Replay { inner: Mutex::new(inner), handover })
     }
 
     fn next_batch(&self, py: Python<'_>, timeout_seconds: f64) -> PyResult<Option<Batch>> {
         let timeout = Duration::try_from_secs_f64(timeout_seconds.max(0.0)).unwrap_or(Duration::from_secs(1));
         py.detach(|| guarded(|| Ok(self.lock().next_batch(timeout).map(|inner| Batch { inner }))))
+    }
+
+    fn reload(&self, py: Python<'_>, config: &str, ruleset: &Ruleset) -> PyResult<()> {
+        let rules = Arc::clone(&ruleset.inner);
+        py.detach(|| guarded(|| self.handover.offer(&document(config)?, &rules)))
+    }
+
+    #[getter]
+    fn reloads(&self) -> (u64, bool) {
+        self.handover.state()
     }
 
     #[getter]

@@ -20,6 +20,7 @@ mod anchors;
 pub mod buffers;
 pub mod builder;
 pub mod cache;
+pub mod carry;
 pub mod compile;
 pub mod cx;
 pub mod databases;

@@ -6,7 +6,7 @@ use super::shared::Shared;
 pub const JSON_PREFIX: &str = "json:";
 
 /// A flowbit as events show it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum BitName {
     Plain(String),
     /// `traffic/id/NAME`
@@ -29,6 +29,8 @@ pub struct Names {
     flowbits: Vec<BitName>,
     flowints: Vec<String>,
     variables: Vec<Variable>,
+    /// The same as they were interned.
+    scoped: Vec<String>,
     /// Those of flows among the variables, by name.
     flowvars: Vec<(String, u32)>,
 }
@@ -50,6 +52,7 @@ impl Names {
             flowvars: (0u32..).zip(shared.flowvars.names()).filter_map(of_flow).collect(),
             flowbits: shared.flowbits.names().map(bit).collect(),
             flowints: shared.flowints.names().map(str::to_owned).collect(),
+            scoped: shared.flowvars.names().map(str::to_owned).collect(),
             variables: shared.flowvars.names().map(variable).collect(),
         }
     }
@@ -59,6 +62,16 @@ impl Names {
     }
     pub fn flowint(&self, number: u32) -> Option<&str> {
         self.flowints.get(number as usize).map(String::as_str)
+    }
+    pub fn flowbits(&self) -> &[BitName] {
+        &self.flowbits
+    }
+    pub fn flowints(&self) -> &[String] {
+        &self.flowints
+    }
+    /// With their scopes in front.
+    pub fn variables(&self) -> &[String] {
+        &self.scoped
     }
     pub fn flowint_numbers(&self) -> impl Iterator<Item = (&str, u32)> {
         self.flowints.iter().map(String::as_str).zip(0u32..)

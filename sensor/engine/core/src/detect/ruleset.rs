@@ -102,6 +102,21 @@ impl Ruleset {
         self.datasets.iter().filter_map(|set| set.save().err()).collect()
     }
 
+    /// What traffic made of the data sets of the ruleset before goes on here.
+    pub fn adopt_datasets(&self, old: &Ruleset) {
+        for set in &self.datasets {
+            if let Some(before) = old.datasets.iter().find(|before| before.name == set.name) {
+                set.adopt(before);
+            }
+        }
+    }
+
+    /// As `save_datasets`, of those sets that `next` does not have.
+    pub fn save_datasets_without(&self, next: &Ruleset) -> Vec<String> {
+        let gone = self.datasets.iter().filter(|set| next.datasets.iter().all(|n| n.name != set.name));
+        gone.filter_map(|set| set.save().err()).collect()
+    }
+
     pub fn rule(&self, number: u32) -> Option<&Rule> {
         self.rules.get(number as usize)
     }

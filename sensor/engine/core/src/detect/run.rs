@@ -72,6 +72,15 @@ impl Detector {
         })
     }
 
+    /// Goes on where the detector of the ruleset before stands.
+    pub fn follow(&mut self, before: &mut Detector) {
+        std::mem::swap(&mut self.thresholds, &mut before.thresholds);
+        self.counters = before.counters;
+        self.scripts.count_on(before.script_counters());
+        let (scan, old) = (&mut self.scan, &before.scan);
+        (scan.scans, scan.scanned_bytes, scan.failures) = (old.scans, old.scanned_bytes, old.failures);
+    }
+
     /// Scans that libhs gave up; every rule of the group was looked at instead.
     pub fn scan_failures(&self) -> u64 {
         self.scan.failures
@@ -107,8 +116,9 @@ impl Detector {
         self.settle(rules, packet, flow.as_deref_mut());
         self.tagged = tag::packet(packet, flow.as_deref_mut(), rules.tags_hosts);
         for hit in &self.hits {
-            for tag in rules.rule(hit.rule).map_or(&[][..], |r| &r.tags) {
-                tag::alerted(hit.rule, tag, packet, flow.as_deref_mut());
+            let Some(rule) = rules.rule(hit.rule) else { continue };
+            for tag in &rule.tags {
+                tag::alerted((rule.gid, rule.sid), tag, packet, flow.as_deref_mut());
             }
         }
         &self.hits
@@ -222,12 +232,13 @@ impl Detector {
             }
             let key = flow.as_ref().map(|f| f.id);
             let held = is_suppressed(rule, packet)
-                || rule.threshold.is_some_and(|t| !thresholds.admits(rule.number, &t, packet, key));
+                || rule.threshold.is_some_and(|t| !thresholds.admits((rule.gid, rule.sid), &t, packet, key));
             if held {
                 counters.alerts_suppressed = counters.alerts_suppressed.saturating_add(1);
                 return false;
             }
-            let filtered = rule.rate_filter.and_then(|r| thresholds.rate(rule.number, &r, packet, key));
+            let filtered =
+                rule.rate_filter.and_then(|r| thresholds.rate((rule.gid, rule.sid), &r, packet, key));
             let action = filtered.unwrap_or(rule.action);
             hit.action = action;
             if action == Action::Pass && filtered.is_some() {

@@ -2,6 +2,7 @@
 //! in a table that workers share. The packet that alerted counts as the first one.
 
 use super::rule::{Tag, TagUnit};
+use super::threshold::RuleId;
 use crate::decode::{Addr, Origin, Packet};
 use crate::flow::Flow;
 use crate::team::{self, lock};
@@ -19,7 +20,7 @@ const HOST_SECONDS_MAX: u64 = 3_600;
 /// One tag in force.
 #[derive(Clone, Copy, Debug)]
 pub struct Tagged {
-    rule: u32,
+    rule: RuleId,
     /// None: until the session ends.
     limit: Option<u32>,
     unit: TagUnit,
@@ -29,7 +30,7 @@ pub struct Tagged {
 }
 
 impl Tagged {
-    fn new(rule: u32, tag: &Tag, packet: &Packet<'_>) -> Tagged {
+    fn new(rule: RuleId, tag: &Tag, packet: &Packet<'_>) -> Tagged {
         let bytes = packet.frame.len() as u64;
         Tagged { rule, limit: tag.count, unit: tag.unit, start: packet.ts, packets: 1, bytes }
     }
@@ -75,7 +76,7 @@ pub fn packet(packet: &Packet<'_>, flow: Option<&mut Flow>, hosts: bool) -> bool
 }
 
 /// A rule alerted on the packet and tags what follows.
-pub fn alerted(rule: u32, tag: &Tag, packet: &Packet<'_>, flow: Option<&mut Flow>) {
+pub fn alerted(rule: RuleId, tag: &Tag, packet: &Packet<'_>, flow: Option<&mut Flow>) {
     let tagged = Tagged::new(rule, tag, packet);
     match tag.host_src {
         None => {
@@ -142,7 +143,7 @@ mod tests {
 
     fn kept(tag: Tag) -> usize {
         Member::alone().join();
-        alerted(1, &tag, &at(0, 1), None);
+        alerted((1, 1), &tag, &at(0, 1), None);
         (1..10).filter(|second| packet(&at(*second, 1), None, true)).count()
     }
 
@@ -160,12 +161,12 @@ mod tests {
         let member = Member::alone();
         member.join();
         let tag = Tag { host_src: Some(true), count: Some(9), unit: TagUnit::Packets };
-        alerted(1, &tag, &at(0, 1), None);
+        alerted((1, 1), &tag, &at(0, 1), None);
         assert!(!packet(&at(1, 2), None, true));
         for address in 0..3 * HOSTS_MAX as u128 {
             let mut from = at(2, 0);
             from.src = Addr(address);
-            alerted(1, &tag, &from, None);
+            alerted((1, 1), &tag, &from, None);
         }
         assert!(lock(&member.team().tagged_hosts).by_address.len() <= HOSTS_MAX);
     }

@@ -1,6 +1,7 @@
 //! What a rule says to people: message, metadata, references. It is read from the rule's text when an alert first needs it, for
 //! of 40,000 rules few ever alert.
 
+use super::carry::says_the_same;
 use super::keywords::meta;
 use super::raw::{RawRule, RawRules};
 use std::collections::HashMap;
@@ -36,6 +37,14 @@ impl RuleTexts {
 
     fn rule(&self) -> Option<RawRule<'_>> {
         self.all.rules.rule(usize::try_from(self.number).ok()?)
+    }
+
+    /// Whether another rule, maybe of another ruleset, says the same.
+    pub fn same_rule(&self, other: &RuleTexts) -> bool {
+        match (self.rule(), other.rule()) {
+            (Some(own), Some(other)) => says_the_same(&own, &other),
+            _ => false,
+        }
     }
 
     pub fn msg(&self) -> String {

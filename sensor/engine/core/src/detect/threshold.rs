@@ -11,15 +11,18 @@ use hashbrown::HashMap;
 /// alert totals: an alert too many is better than one lost).
 const ENTRIES_MAX: usize = 262_144;
 
+/// gid and sid: they stay when rulesets come and go.
+pub type RuleId = (u32, u32);
+
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
-    rule: u32,
+    rule: RuleId,
     a: u128,
     b: u128,
 }
 
 impl Key {
-    fn new(rule: u32, track: Track, packet: &Packet<'_>, flow_id: Option<u64>) -> Key {
+    fn new(rule: RuleId, track: Track, packet: &Packet<'_>, flow_id: Option<u64>) -> Key {
         let (a, b) = match track {
             Track::BySrc => (packet.src.0, 0),
             Track::ByDst => (packet.dst.0, 0),
@@ -89,7 +92,7 @@ impl Thresholds {
     /// Counts a match of a rule with a rate filter; the action that holds instead of its own, if so many came.
     pub fn rate(
         &mut self,
-        rule: u32,
+        rule: RuleId,
         filter: &RateFilter,
         packet: &Packet<'_>,
         flow_id: Option<u64>,
@@ -103,7 +106,7 @@ impl Thresholds {
     /// Counts a match; true = alert.
     pub fn admits(
         &mut self,
-        rule: u32,
+        rule: RuleId,
         threshold: &Threshold,
         packet: &Packet<'_>,
         flow_id: Option<u64>,
@@ -118,7 +121,7 @@ impl Thresholds {
 impl Counts {
     fn rate(
         &mut self,
-        rule: u32,
+        rule: RuleId,
         filter: &RateFilter,
         packet: &Packet<'_>,
         flow_id: Option<u64>,
@@ -148,7 +151,7 @@ impl Counts {
 
     fn admits(
         &mut self,
-        rule: u32,
+        rule: RuleId,
         threshold: &Threshold,
         packet: &Packet<'_>,
         flow_id: Option<u64>,
@@ -207,7 +210,7 @@ mod tests {
             .map(|s| {
                 let mut packet = Packet::new(&[], Timestamp::from_parts(*s, 0), 1, 0, 1);
                 packet.src = Addr::v4([10, 0, 0, 1]);
-                table.admits(1, &threshold, &packet, None)
+                table.admits((1, 1), &threshold, &packet, None)
             })
             .collect()
     }
@@ -221,7 +224,7 @@ mod tests {
             .iter()
             .map(|s| {
                 let packet = Packet::new(&[], Timestamp::from_parts(*s, 0), 1, 0, 1);
-                table.rate(1, &filter, &packet, None).is_some()
+                table.rate((1, 1), &filter, &packet, None).is_some()
             })
             .collect();
         assert_eq!(actions, [false, false, true, true, true, false, false, false]);

@@ -53,6 +53,11 @@ pub struct Events {
 }
 
 impl Events {
+    /// Flowbits and variables have these names from now on.
+    pub fn name_as(&mut self, names: &Arc<Names>) {
+        self.names = Arc::clone(names);
+    }
+
     pub fn new(config: EveConfig, names: Arc<Names>) -> Events {
         Events {
             config,

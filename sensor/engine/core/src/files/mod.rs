@@ -73,6 +73,11 @@ impl FileStage {
         }
     }
 
+    /// From now on what another stage's rules ask of files is asked of those that begin.
+    pub fn ask(&mut self, other: FileStage) {
+        (self.wants, self.describer) = (other.wants, other.describer);
+    }
+
     pub fn counters(&self) -> FileCounters {
         FileCounters {
             fs_errors: self.store.as_ref().map_or(0, Store::errors),

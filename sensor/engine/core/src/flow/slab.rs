@@ -43,6 +43,11 @@ impl Slab {
         self.chunks.get_mut(at / CHUNK)?.get_mut(at % CHUNK)
     }
 
+    /// All flows there are.
+    pub fn flows_mut(&mut self) -> impl Iterator<Item = &mut Flow> {
+        self.chunks.iter_mut().flatten().filter_map(|slot| slot.flow.as_mut())
+    }
+
     /// A slot that holds no flow. None: all 2^32 are in use.
     pub fn take(&mut self) -> Option<u32> {
         if let Some(index) = self.free.pop() {

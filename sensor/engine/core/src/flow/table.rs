@@ -67,6 +67,11 @@ impl FlowTable {
     }
 
     /// Flows that have not ended.
+    /// Goes through all flows, those too that have ended and wait to be finished.
+    pub fn each_mut(&mut self, take: impl FnMut(&mut Flow)) {
+        self.slab.flows_mut().for_each(take);
+    }
+
     pub fn len(&self) -> usize {
         self.links.len()
     }

@@ -10,6 +10,7 @@ use crate::capture::bpf::CaptureFilter;
 use crate::detect::ruleset::Ruleset;
 use crate::event::Batch;
 use crate::quarantine;
+use crate::reload::Handover;
 use crate::team::{lock, Team};
 use crate::worker::{Quarantined, Worker};
 use captures::{handed, is_shareable, Captures};
@@ -84,7 +85,7 @@ pub struct Replay {
     shared: Arc<Shared>,
     batches: Receiver<Batch>,
     threads: Vec<JoinHandle<()>>,
-    rules: Arc<Ruleset>,
+    handover: Arc<Handover>,
     finished: bool,
 }
 
@@ -113,13 +114,14 @@ impl Replay {
         let (sender, batches) = sync_channel(BATCHES_WAITING);
         let quarantine = quarantine::path(document);
         let mut runners = Vec::new();
+        let handover = Arc::new(Handover::new(rules, workers));
         for member in Team::make(workers) {
             let worker = Worker::new(document, Arc::clone(rules), &member)?;
-            runners.push(Runner::new(worker, member, &shared, &sender, &quarantine));
+            let edges = handover.edges(member.number);
+            runners.push(Runner::new(worker, member, &shared, &sender, &quarantine, edges));
         }
         drop(sender);
-        let mut replay =
-            Replay { shared, batches, threads: Vec::new(), rules: Arc::clone(rules), finished: false };
+        let mut replay = Replay { shared, batches, threads: Vec::new(), handover, finished: false };
         let mut senders = Vec::new();
         for (at, mut runner) in runners.into_iter().enumerate() {
             let captures = Arc::clone(&captures);
@@ -151,6 +153,7 @@ impl Replay {
 
     /// The next batch, or None when none came in time or all is done (`finished`).
     pub fn next_batch(&mut self, timeout: Duration) -> Option<Batch> {
+        self.handover.clear().into_iter().for_each(|reason| self.shared.warn(reason));
         match self.batches.recv_timeout(timeout) {
             Ok(batch) => Some(batch),
             Err(RecvTimeoutError::Timeout) => None,
@@ -161,12 +164,21 @@ impl Replay {
                     }
                 }
                 if !self.finished {
-                    self.rules.save_datasets().into_iter().for_each(|reason| self.shared.warn(reason));
+                    self.handover
+                        .current()
+                        .save_datasets()
+                        .into_iter()
+                        .for_each(|reason| self.shared.warn(reason));
                 }
                 self.finished = true;
                 None
             }
         }
+    }
+
+    /// Where a new ruleset may be offered to the workers.
+    pub fn handover(&self) -> &Arc<Handover> {
+        &self.handover
     }
 
     /// Every packet is through and every batch was fetched.

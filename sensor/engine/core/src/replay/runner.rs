@@ -4,6 +4,7 @@ use super::Shared;
 use crate::capture::Frame;
 use crate::event::Batch;
 use crate::quarantine;
+use crate::reload::Edges;
 use crate::stage_clock;
 use crate::team::{lock, Member};
 use crate::time::Timestamp;
@@ -20,6 +21,7 @@ pub struct Runner {
     member: Member,
     shared: Arc<Shared>,
     sender: SyncSender<Batch>,
+    edges: Edges,
     /// Where packets go on which a stage failed.
     quarantine: Option<PathBuf>,
 }
@@ -31,9 +33,10 @@ impl Runner {
         shared: &Arc<Shared>,
         sender: &SyncSender<Batch>,
         quarantine: &Option<PathBuf>,
+        edges: Edges,
     ) -> Runner {
         let (shared, sender, quarantine) = (Arc::clone(shared), sender.clone(), quarantine.clone());
-        Runner { worker, member, shared, sender, quarantine }
+        Runner { worker, member, shared, sender, edges, quarantine }
     }
 
     /// To be called on the worker's own thread, before the first frame.
@@ -42,6 +45,11 @@ impl Runner {
     }
 
     pub fn frame(&mut self, frame: &Frame<'_>, number: u64, file: &Arc<str>) {
+        if let Some(fresh) = self.edges.look(number) {
+            self.member.meet(number);
+            let retired = self.worker.take_rules(fresh);
+            self.edges.took(retired);
+        }
         self.worker.set_file(file);
         self.worker.packet(frame, number);
         if self.worker.pending_bytes() >= BATCH_BYTES {

@@ -55,6 +55,11 @@ pub struct Driver {
 }
 
 impl Driver {
+    /// Parsers that begin from now on are told what another driver's would be.
+    pub fn configure_as(&mut self, other: Driver) {
+        self.configs = other.configs;
+    }
+
     /// `document` is the configuration; `inspected` names the sticky buffers that rules look at.
     pub fn new(document: &Value, inspected: &HashSet<&str>) -> Driver {
         let protocols = document.pointer("/app-layer/protocols").unwrap_or(&Value::Null);

@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// Memory one set may hold when the configuration does not say (`datasets.defaults.memcap`).
 pub const MEMCAP_BYTES: u64 = 100 << 20;
@@ -44,6 +44,10 @@ pub struct Dataset {
     save: Option<PathBuf>,
     /// Traffic changes it.
     changes: AtomicBool,
+    /// The file it was filled from is all it knows: a reload reads it anew.
+    is_static: bool,
+    /// The set whose content this one goes on with: that of a ruleset before.
+    kept: OnceLock<Arc<Dataset>>,
 }
 
 /// How a set is to be made.
@@ -90,6 +94,8 @@ impl Dataset {
             memcap: plan.memcap,
             save: plan.save.clone(),
             changes: AtomicBool::new(false),
+            is_static: plan.load.is_some() && plan.save.is_none(),
+            kept: OnceLock::new(),
         };
         if let Some(path) = &plan.load {
             match std::fs::read(path) {
@@ -102,13 +108,32 @@ impl Dataset {
         Ok(set)
     }
 
+    /// Goes on with the content of the set of the same name in the ruleset before, unless that is nothing but a file read.
+    pub fn adopt(&self, before: &Arc<Dataset>) {
+        let root = before.kept.get().unwrap_or(before);
+        let changes = |set: &Dataset| set.changes.load(Ordering::Relaxed);
+        let fixed = self.is_static && root.is_static && !changes(self) && !changes(root);
+        if fixed || self.kind != root.kind || self.kept.set(Arc::clone(root)).is_err() {
+            return;
+        }
+        if changes(self) {
+            root.will_change();
+        }
+        *self.content.write().unwrap_or_else(PoisonError::into_inner) = Content::default();
+    }
+
+    /// Where the values are.
+    fn root(&self) -> &Dataset {
+        self.kept.get().map_or(self, |kept| kept)
+    }
+
     /// Some rule or script adds values or takes them out.
     pub fn will_change(&self) {
         self.changes.store(true, Ordering::Relaxed);
     }
 
     fn in_turn(&self) {
-        if self.changes.load(Ordering::Relaxed) {
+        if self.root().changes.load(Ordering::Relaxed) {
             team::in_turn(|_| ());
         }
     }
@@ -120,7 +145,7 @@ impl Dataset {
             .saturating_add(entry.context.as_ref().map_or(0, |c| c.len() as u64))
             .saturating_add(ENTRY_BYTES);
         self.in_turn();
-        let mut content = self.content.write().unwrap_or_else(PoisonError::into_inner);
+        let mut content = self.root().content.write().unwrap_or_else(PoisonError::into_inner);
         if content.entries.contains_key(&key) || content.bytes.saturating_add(cost) > self.memcap {
             return false;
         }
@@ -133,7 +158,7 @@ impl Dataset {
     pub fn remove(&self, value: &[u8]) -> bool {
         let Some(key) = self.kind.key(value) else { return false };
         self.in_turn();
-        let mut content = self.content.write().unwrap_or_else(PoisonError::into_inner);
+        let mut content = self.root().content.write().unwrap_or_else(PoisonError::into_inner);
         let removed = content.entries.remove(&key).is_some();
         if removed {
             content.bytes = content.bytes.saturating_sub((key.len() as u64).saturating_add(ENTRY_BYTES));
@@ -145,11 +170,11 @@ impl Dataset {
     pub fn find(&self, value: &[u8]) -> Option<Entry> {
         let key = self.kind.key(value)?;
         self.in_turn();
-        self.content.read().unwrap_or_else(PoisonError::into_inner).entries.get(&key).cloned()
+        self.root().content.read().unwrap_or_else(PoisonError::into_inner).entries.get(&key).cloned()
     }
 
     pub fn len(&self) -> usize {
-        self.content.read().unwrap_or_else(PoisonError::into_inner).entries.len()
+        self.root().content.read().unwrap_or_else(PoisonError::into_inner).entries.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -159,7 +184,7 @@ impl Dataset {
     /// Writes the set where it was asked to be kept, sorted, by a temporary file and a rename.
     pub fn save(&self) -> Result<(), String> {
         let Some(path) = &self.save else { return Ok(()) };
-        let content = self.content.read().unwrap_or_else(PoisonError::into_inner);
+        let content = self.root().content.read().unwrap_or_else(PoisonError::into_inner);
         let mut lines: Vec<String> = content.entries.keys().map(|key| self.kind.show(key)).collect();
         drop(content);
         lines.sort_unstable();

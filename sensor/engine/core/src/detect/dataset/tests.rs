@@ -97,3 +97,36 @@ fn one_name_is_one_set() {
     assert!(sets.open(plan(Kind::Md5, None, Form::Lines)).is_err());
     assert_eq!(sets.all().len(), 1);
 }
+
+#[test]
+fn what_traffic_added_goes_on_in_the_next_ruleset() {
+    let make = || Arc::new(Dataset::open(&plan(Kind::String, None, Form::Lines)).unwrap());
+    let (first, second, third) = (make(), make(), make());
+    first.will_change();
+    assert!(first.add(b"a", Entry::default()));
+    second.adopt(&first);
+    assert!(second.add(b"b", Entry::default()), "the old one is still in use meanwhile");
+    assert!(first.find(b"b").is_some());
+    third.adopt(&second);
+    drop((first, second));
+    assert_eq!(third.len(), 2);
+    assert!(third.find(b"a").is_some());
+}
+
+#[test]
+fn a_set_that_is_only_a_file_is_read_again() {
+    let folder = folder("again");
+    let path = folder.join("a.lst");
+    let open = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        Arc::new(Dataset::open(&plan(Kind::String, Some(path.clone()), Form::Lines)).unwrap())
+    };
+    let (old, new) = (open("YQ==\n"), open("Yg==\n"));
+    new.adopt(&old);
+    assert!(new.find(b"a").is_none() && new.find(b"b").is_some());
+    let changed = open("Yw==\n");
+    changed.will_change();
+    changed.adopt(&new);
+    assert!(changed.find(b"b").is_some(), "where rules write, what is there stays");
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -134,6 +134,11 @@ impl Scripts {
         }
     }
 
+    /// Counts on from what was counted before.
+    pub fn count_on(&self, counters: LuaCounters) {
+        self.counters.set(counters);
+    }
+
     pub fn counters(&self) -> LuaCounters {
         self.counters.get()
     }

@@ -1,0 +1,210 @@
+//! A new ruleset under running workers. It is made ready beside them, and all take it before one and the same frame, so that
+//! events do not depend on how many they are (docs/adr/0006).
+
+use crate::app::driver::Driver;
+use crate::detect::carry::Carry;
+use crate::detect::ruleset::Ruleset;
+use crate::detect::run::Detector;
+use crate::files::FileStage;
+use crate::team::lock;
+use serde_json::Value;
+use std::sync::{Arc, Mutex};
+
+/// Workers look for a new ruleset once in so many frames.
+const EDGE_FRAMES: u64 = 16;
+
+/// What one worker needs to go on with other rules.
+pub struct Fresh {
+    pub rules: Arc<Ruleset>,
+    pub carry: Arc<Carry>,
+    pub detector: Detector,
+    pub driver: Driver,
+    pub files: FileStage,
+}
+
+/// What a worker let go; it is freed off its thread.
+pub struct Retired {
+    pub rules: Arc<Ruleset>,
+    pub carry: Arc<Carry>,
+    pub detector: Detector,
+}
+
+struct Plan {
+    rules: Arc<Ruleset>,
+    /// The frame before which all take it; None: no worker was at an edge yet.
+    edge: Option<u64>,
+    /// By worker.
+    fresh: Vec<Option<Fresh>>,
+}
+
+struct Inner {
+    current: Arc<Ruleset>,
+    plan: Option<Plan>,
+    /// The furthest edge that any worker was at.
+    furthest: u64,
+    retired: Vec<Retired>,
+    done: u64,
+}
+
+/// The place where new rulesets are handed over.
+pub struct Handover {
+    workers: usize,
+    inner: Mutex<Inner>,
+}
+
+/// One worker's way to look there.
+pub struct Edges {
+    handover: Arc<Handover>,
+    worker: usize,
+    next: u64,
+}
+
+impl Handover {
+    pub fn new(rules: &Arc<Ruleset>, workers: usize) -> Handover {
+        let current = Arc::clone(rules);
+        let inner = Inner { current, plan: None, furthest: 0, retired: Vec::new(), done: 0 };
+        Handover { workers, inner: Mutex::new(inner) }
+    }
+
+    pub fn edges(self: &Arc<Self>, worker: usize) -> Edges {
+        Edges { handover: Arc::clone(self), worker, next: 0 }
+    }
+
+    /// Makes `rules` ready for every worker and offers them. Error: those offered before are not taken yet, or libhs failed;
+    /// the old ones stay. To be called on a thread that may take its time.
+    pub fn offer(&self, document: &Value, rules: &Arc<Ruleset>) -> Result<(), String> {
+        let old = {
+            let inner = lock(&self.inner);
+            if inner.plan.is_some() {
+                return Err("the rules of the reload before are not in force yet".to_owned());
+            }
+            Arc::clone(&inner.current)
+        };
+        let fresh: Result<Vec<_>, String> = {
+            let carry = Arc::new(Carry::new(&old, rules));
+            (0..self.workers).map(|_| Fresh::new(document, rules, &carry).map(Some)).collect()
+        };
+        let fresh = fresh?;
+        rules.adopt_datasets(&old);
+        let mut inner = lock(&self.inner);
+        if inner.plan.is_some() {
+            return Err("another reload came between".to_owned());
+        }
+        inner.plan = Some(Plan { rules: Arc::clone(rules), edge: None, fresh });
+        Ok(())
+    }
+
+    /// Reloads that all workers have taken, and whether one is under way.
+    pub fn state(&self) -> (u64, bool) {
+        let inner = lock(&self.inner);
+        (inner.done, inner.plan.is_some())
+    }
+
+    /// The ruleset that all workers have.
+    pub fn current(&self) -> Arc<Ruleset> {
+        Arc::clone(&lock(&self.inner).current)
+    }
+
+    /// Frees what workers let go, and saves those data sets that no rule has any more; what went wrong.
+    pub fn clear(&self) -> Vec<String> {
+        let (retired, current) = {
+            let mut inner = lock(&self.inner);
+            if inner.plan.is_some() || inner.retired.is_empty() {
+                // Until the last worker let go there is nothing to gain.
+                return Vec::new();
+            }
+            (std::mem::take(&mut inner.retired), Arc::clone(&inner.current))
+        };
+        retired.first().map_or_else(Vec::new, |old| old.rules.save_datasets_without(&current))
+    }
+
+    fn at_edge(&self, worker: usize, frame: u64) -> Option<Fresh> {
+        let mut inner = lock(&self.inner);
+        let first = frame > inner.furthest;
+        inner.furthest = inner.furthest.max(frame);
+        let plan = inner.plan.as_mut()?;
+        if plan.edge.is_none() && first {
+            plan.edge = Some(frame);
+        }
+        plan.edge.filter(|edge| frame >= *edge)?;
+        plan.fresh.get_mut(worker)?.take()
+    }
+
+    fn took(&self, retired: Retired) {
+        let mut inner = lock(&self.inner);
+        inner.retired.push(retired);
+        if inner.plan.as_ref().is_some_and(|plan| plan.fresh.iter().all(Option::is_none)) {
+            if let Some(plan) = inner.plan.take() {
+                inner.current = plan.rules;
+                inner.done = inner.done.saturating_add(1);
+            }
+        }
+    }
+}
+
+impl Edges {
+    /// Before a frame: the rules to take, if it is time for new ones.
+    #[inline]
+    pub fn look(&mut self, frame: u64) -> Option<Fresh> {
+        if frame < self.next {
+            return None;
+        }
+        self.next = (frame / EDGE_FRAMES).saturating_add(1).saturating_mul(EDGE_FRAMES);
+        self.handover.at_edge(self.worker, frame)
+    }
+
+    pub fn took(&self, retired: Retired) {
+        self.handover.took(retired);
+    }
+}
+
+impl Fresh {
+    pub fn new(document: &Value, rules: &Arc<Ruleset>, carry: &Arc<Carry>) -> Result<Fresh, String> {
+        let config = crate::config::Config::new(document)?;
+        Ok(Fresh {
+            detector: Detector::new(rules, config.alerts_per_packet)?,
+            driver: Driver::new(document, &rules.inspected()),
+            files: FileStage::new(document, rules.files),
+            rules: Arc::clone(rules),
+            carry: Arc::clone(carry),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::compile::compile;
+    use crate::detect::raw::RawRulesBuilder;
+
+    fn rules() -> Arc<Ruleset> {
+        let raw = RawRulesBuilder::default().finish();
+        Arc::new(compile(&Value::Null, raw, false, &|_| None).unwrap().0.ruleset)
+    }
+
+    fn retired(fresh: Fresh) -> Retired {
+        Retired { rules: fresh.rules, carry: fresh.carry, detector: fresh.detector }
+    }
+
+    #[test]
+    fn all_take_them_at_the_first_edge_where_nobody_was() {
+        let old = rules();
+        let handover = Arc::new(Handover::new(&old, 2));
+        let (mut ahead, mut behind) = (handover.edges(0), handover.edges(1));
+        assert!((1..=40).all(|frame| ahead.look(frame).is_none()));
+        assert!((1..=20).all(|frame| behind.look(frame).is_none()));
+        let new = rules();
+        handover.offer(&Value::Null, &new).unwrap();
+        assert!(handover.offer(&Value::Null, &new).is_err(), "one at a time");
+        assert!((21..48).all(|frame| behind.look(frame).is_none()), "the other was at 32 already");
+        let fresh = behind.look(48).unwrap();
+        behind.took(retired(fresh));
+        assert_eq!(handover.state(), (0, true));
+        assert!((41..48).all(|frame| ahead.look(frame).is_none()));
+        let fresh = ahead.look(48).unwrap();
+        ahead.took(retired(fresh));
+        assert_eq!(handover.state(), (1, false));
+        assert!(Arc::ptr_eq(&handover.current(), &new));
+        assert!((49..200).all(|frame| ahead.look(frame).is_none()), "once");
+    }
+}

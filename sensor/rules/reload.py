@@ -1,0 +1,99 @@
+"""Other rules for an engine that is running: read and compiled beside it, on a thread that gives way to all
+others, and handed over when they are ready. Whatever goes wrong, the rules in force stay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from sensor.cli.language import say
+from sensor.config import Config
+from sensor.errors import UserError, one_line
+from sensor.rules.findings import RuleReport
+
+if TYPE_CHECKING:
+    from sensor._engine import Ruleset
+
+NICENESS = 10  # of 0 to 19: half-way, so that a busy machine still comes to an end with it
+LOOK_SECONDS = 0.05
+
+
+class Engine(Protocol):
+    """What takes other rules while it runs (sensor._engine.Replay)."""
+
+    def reload(self, config: str, ruleset: Ruleset) -> None: ...
+    @property
+    def reloads(self) -> tuple[int, bool]: ...
+
+
+class Reloader:
+    """Reloads when asked. Asked again during a reload it does one more behind it, however often.
+
+    config: that of the start; what is not of the rules stays as it was.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        config: Config,
+        load: Callable[[], tuple[Ruleset, RuleReport]],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._engine, self._config, self._load, self._tell = engine, config, load, tell
+        self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reload", daemon=True)
+        self._thread.start()
+
+    def ask(self) -> None:
+        """Ask for a reload; may be called from a signal handler."""
+        self._asked.put(True)
+
+    def close(self) -> None:
+        """No more reloads; one in hand is given up at its next step."""
+        self._ended.set()
+        self._asked.put(False)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError):  # priority is a courtesy
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        while self._next():
+            try:
+                self._tell(self._reload())
+            except Exception as error:  # whatever it is, the engine goes on
+                failed = say("reload failed, the old rules stay", "nạp lại thất bại, giữ nguyên luật cũ")
+                self._tell(f"{failed}: {one_line(str(error)) or type(error).__name__}")
+
+    def _next(self) -> bool:
+        """Wait until asked, and forget how often; False: closed."""
+        self._asked.get()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._asked.get_nowait()
+        return not self._ended.is_set()
+
+    def _reload(self) -> str:
+        ruleset, report = self._load()
+        if not report.loaded and (report.warnings or report.findings):
+            reason = next(iter([*report.first_reasons(1), *report.warnings]))
+            raise UserError(f"no rule loads: {reason}", fix="see haidang rules check")
+        before, _ = self._engine.reloads
+        self._engine.reload(self._config.engine_json(), ruleset)
+        del ruleset  # from now on the engine's alone
+        while self._engine.reloads[0] == before:
+            if self._ended.wait(LOOK_SECONDS):
+                if self._engine.reloads[0] > before:
+                    break
+                return say(
+                    "the capture ended before the reloaded rules came into force",
+                    "tệp bắt gói đã hết trước khi luật mới có hiệu lực",
+                )
+        counts = f"{report.loaded:,} loaded, {report.quarantined:,} quarantined, {report.skipped:,} skipped"
+        counts_vi = f"đã nạp {report.loaded:,}, loại {report.quarantined:,}, bỏ qua {report.skipped:,}"
+        return say(f"rules reloaded: {counts}", f"đã nạp lại luật: {counts_vi}")

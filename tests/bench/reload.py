@@ -1,0 +1,170 @@
+"""Memory and time of reloads: what a process needs at most while its rules are read, compiled and taken anew.
+
+    python tests/bench/reload.py --pcap FILE --rules FILE… [--reloads 5] [--limit 1.5] [--out FOLDER]
+
+`haidang replay` reads the capture from a pipe, again and again as long as there is something to measure, with
+the cache of compiled rules as an operator has it (the first start fills it). After a first round its resident
+memory is the steady state. Then every SIGUSR2 reloads the same rules under that load: the peak (VmHWM, set
+back before) by the steady state is the figure, and the seconds until the rules are in force.
+
+Exit code: 0 when no peak is above --limit, 1 when one is, 2 when something could not be run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from runs import RunError, write_json
+
+ROOT = Path(__file__).resolve().parents[2]
+EXIT_ABOVE, EXIT_CANNOT_RUN = 1, 2
+PIECE_BYTES = 1 << 18
+HEADER_BYTES = 24
+POLL_SECONDS = 0.02
+SETTLE_SECONDS = 2.0  # memory that was freed is given back after a while
+DEADLINE_SECONDS = 300.0
+FORCED = "rules reloaded"
+FAILED = "reload failed"
+
+
+class Load:
+    """A replay of its own, fed without end by a thread."""
+
+    def __init__(self, pcap: Path, rules: Sequence[Path], folder: Path) -> None:
+        self.told: list[str] = []
+        words = [word for path in rules for word in ("-S", str(path.resolve()))]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "sensor.cli", "replay", "-", *words, "-k", "none", "-l", str(folder),
+             "--set", f"haidang.rule-cache.directory={folder / 'cache'}",
+             "--set", "outputs.0.eve-log.filename=/dev/null"],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder,
+            env={**os.environ, "HAIDANG_LANG": "en", "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        self._data = pcap.read_bytes()
+        self._ended = threading.Event()
+        self.rounds = 0
+        self._threads = [threading.Thread(target=self._feed), threading.Thread(target=self._listen)]
+        for thread in self._threads:
+            thread.start()
+
+    def _feed(self) -> None:
+        assert self._process.stdin is not None
+        at = 0
+        try:
+            while not self._ended.is_set():
+                self._process.stdin.write(self._data[at : at + PIECE_BYTES])
+                at += PIECE_BYTES
+                if at >= len(self._data):
+                    at, self.rounds = HEADER_BYTES, self.rounds + 1
+        except BrokenPipeError:
+            pass
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        self.told.extend(
+            line.decode(errors="replace").rstrip() for line in iter(self._process.stderr.readline, b"")
+        )
+
+    def wait(self, done: object) -> None:
+        """Wait until done() holds. Raises RunError when it takes too long or the process has ended."""
+        assert callable(done)
+        until = time.monotonic() + DEADLINE_SECONDS
+        while not done():
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise RunError("the replay ended or stands still:\n" + "\n".join(self.told[-10:]))
+            time.sleep(POLL_SECONDS)
+
+    def resident(self, name: str = "VmRSS") -> int:
+        """Bytes."""
+        text = Path(f"/proc/{self._process.pid}/status").read_text()
+        return next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith(name + ":"))
+
+    def reload(self) -> tuple[int, float]:
+        """One reload: the peak of resident bytes meanwhile, and the seconds until it was in force."""
+        Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")  # VmHWM begins anew
+        count = self._told(FORCED)
+        begin = time.monotonic()
+        self._process.send_signal(signal.SIGUSR2)
+        self.wait(lambda: self._told(FORCED) > count or self._told(FAILED))
+        if self._told(FAILED):
+            raise RunError("\n".join(self.told))
+        seconds = time.monotonic() - begin
+        time.sleep(SETTLE_SECONDS)
+        return self.resident("VmHWM"), seconds
+
+    def _told(self, text: str) -> int:
+        return sum(text in line for line in self.told)
+
+    def close(self) -> None:
+        self._ended.set()
+        self._process.kill()
+        self._process.wait()
+        for thread in self._threads:
+            thread.join()
+
+
+def measure(args: argparse.Namespace) -> dict[str, object]:
+    """Steady state, peaks and seconds of every reload."""
+    with tempfile.TemporaryDirectory(prefix="haidang-reload-") as name:
+        folder = Path(name)
+        words = [word for path in args.rules for word in ("-S", str(path.resolve()))]
+        place = f"haidang.rule-cache.directory={folder / 'cache'}"
+        subprocess.run(
+            [sys.executable, "-m", "sensor.cli", "replay", "-T", *words, "--set", place],
+            cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False,
+        )  # fmt: skip
+        load = Load(args.pcap, args.rules, folder)
+        try:
+            load.wait(lambda: load.rounds >= args.warm)
+            steady = load.resident()
+            reloads = [load.reload() for _ in range(args.reloads)]
+            after = load.resident()
+        finally:
+            load.close()
+    return {
+        "steady_bytes": steady,
+        "after_bytes": after,
+        "peaks_bytes": [peak for peak, _ in reloads],
+        "seconds": [round(seconds, 2) for _, seconds in reloads],
+        "ratio": round(max(peak for peak, _ in reloads) / steady, 3),
+    }
+
+
+def main() -> int:
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pcap", type=Path, required=True)
+    parser.add_argument("--rules", type=Path, nargs="+", required=True)
+    parser.add_argument("--reloads", type=int, default=5)
+    parser.add_argument("--warm", type=int, default=2, help="rounds of the capture before the steady state")
+    parser.add_argument("--limit", type=float, default=1.5)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    try:
+        found = measure(args)
+    except (RunError, OSError) as error:
+        print(f"reload: {error}", file=sys.stderr)
+        return EXIT_CANNOT_RUN
+    for name, value in found.items():
+        print(f"{name:>14}  {value}")
+    if args.out is not None:
+        args.out.mkdir(parents=True, exist_ok=True)
+        write_json(args.out / "reload.json", found)
+    ratio = found["ratio"]
+    assert isinstance(ratio, float)
+    return EXIT_ABOVE if ratio > args.limit else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
