@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 ETHERNET = 1
 RECORD_BYTES_MAX = 16 << 20  # what says it is longer is damage
@@ -36,26 +36,25 @@ class Record(NamedTuple):
 
 def records(path: Path) -> Iterator[Record]:
     """The records of a capture, in its order; none when it is no capture."""
-    data = path.read_bytes()
-    if data[:4] in _CLASSIC:
-        yield from _classic(data)
-    elif data[:4] == _SECTION:
-        yield from _next_generation(data)
+    with path.open("rb") as file:
+        magic = file.read(4)
+        if magic in _CLASSIC:
+            yield from _classic(file, *_CLASSIC[magic])
+        elif magic == _SECTION:
+            yield from _next_generation(magic + file.read())
 
 
-def _classic(data: bytes) -> Iterator[Record]:
-    order, fraction_ns = _CLASSIC[data[:4]]
-    if len(data) < 24:
+def _classic(file: IO[bytes], order: str, fraction_ns: int) -> Iterator[Record]:
+    rest = file.read(20)
+    if len(rest) < 20:
         return
-    link_type = struct.unpack_from(f"{order}I", data, 20)[0] & 0xFFFF
-    head, at = struct.Struct(f"{order}IIII"), 24
-    while at + 16 <= len(data):
-        seconds, fraction, size, wire = head.unpack_from(data, at)
-        at += 16
-        if size > RECORD_BYTES_MAX or at + size > len(data):
+    link_type = struct.unpack_from(f"{order}I", rest, 16)[0] & 0xFFFF
+    head = struct.Struct(f"{order}IIII")
+    while len(fields := file.read(head.size)) == head.size:
+        seconds, fraction, size, wire = head.unpack(fields)
+        if size > RECORD_BYTES_MAX or len(data := file.read(size)) < size:
             return
-        yield Record(link_type, seconds * _NS + fraction * fraction_ns, wire, data[at : at + size])
-        at += size
+        yield Record(link_type, seconds * _NS + fraction * fraction_ns, wire, data)
 
 
 def _next_generation(data: bytes) -> Iterator[Record]:

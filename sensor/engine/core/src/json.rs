@@ -29,11 +29,10 @@ impl JsonWriter {
         self.out.clear();
         self.comma = false;
     }
-    /// Takes the buffer, leaving an empty one with as much room.
-    pub fn take(&mut self) -> Vec<u8> {
+    /// Takes the buffer and goes on in `next`, an empty one.
+    pub fn take(&mut self, next: Vec<u8>) -> Vec<u8> {
         self.comma = false;
-        let room = self.out.len();
-        std::mem::replace(&mut self.out, Vec::with_capacity(room))
+        std::mem::replace(&mut self.out, next)
     }
     /// Cuts back to an earlier length, e.g. to drop an object that turned out empty.
     pub fn truncate(&mut self, len: usize, comma: bool) {

@@ -192,7 +192,7 @@ fn alert_json(rule: &Rule) -> Box<[u8]> {
         }
         out.close();
     }
-    out.take().into_boxed_slice()
+    out.take(Vec::new()).into_boxed_slice()
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Batches of events: the bytes in the order they were made, and which lane of the bus each line belongs to.
 
+use crate::team::lock;
 use crate::time::Timestamp;
+use std::sync::{Arc, Mutex};
 
 /// Lanes of the alert bus, in priority order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +28,34 @@ impl Marks {
         self.last = self.last.max(ts);
     }
 
-    pub fn into_batch(self, data: Vec<u8>) -> Batch {
-        Batch { data, ends: self.ends, first: self.first.unwrap_or_default(), last: self.last }
+    pub fn into_batch(self, data: Vec<u8>, home: &Buffers) -> Batch {
+        let first = self.first.unwrap_or_default();
+        Batch { data, ends: self.ends, first, last: self.last, home: home.clone() }
+    }
+}
+
+/// Buffers kept of those that came back.
+const KEPT_MAX: usize = 4;
+
+/// A new buffer has room for this much: more than a batch has before it is handed over.
+const ROOM_BYTES: usize = 320 * 1024;
+
+/// Buffers that come back when their batch is done with: fresh memory costs the system a page fault for every page.
+#[derive(Clone, Default)]
+pub struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Buffers {
+    /// An empty one.
+    pub fn get(&self) -> Vec<u8> {
+        lock(&self.0).pop().unwrap_or_else(|| Vec::with_capacity(ROOM_BYTES))
+    }
+
+    fn put(&self, mut buffer: Vec<u8>) {
+        let mut kept = lock(&self.0);
+        if kept.len() < KEPT_MAX && (ROOM_BYTES..=2 * ROOM_BYTES).contains(&buffer.capacity()) {
+            buffer.clear();
+            kept.push(buffer);
+        }
     }
 }
 
@@ -39,6 +67,13 @@ pub struct Batch {
     /// Packet time of the earliest and latest event.
     pub first: Timestamp,
     pub last: Timestamp,
+    home: Buffers,
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.home.put(std::mem::take(&mut self.data));
+    }
 }
 
 impl Batch {

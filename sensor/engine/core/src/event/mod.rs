@@ -26,7 +26,7 @@ pub use header::Endpoints;
 use crate::detect::names::Names;
 use crate::json::JsonWriter;
 use crate::time::Timestamp;
-use buffer::Marks;
+use buffer::{Buffers, Marks};
 use std::sync::Arc;
 
 /// The event of a stored file.
@@ -42,6 +42,7 @@ pub struct Events {
     pub config: EveConfig,
     json: JsonWriter,
     marks: Marks,
+    buffers: Buffers,
     /// What the rules in force call flowbits and variables.
     names: Arc<Names>,
     /// Records of stored files are wanted in `file_records`.
@@ -63,6 +64,7 @@ impl Events {
             config,
             json: JsonWriter::new(),
             marks: Marks::default(),
+            buffers: Buffers::default(),
             names,
             keep_file_records: false,
             pcap_file: None,
@@ -80,7 +82,8 @@ impl Events {
         if self.json.is_empty() {
             return None;
         }
-        Some(std::mem::take(&mut self.marks).into_batch(self.json.take()))
+        let data = self.json.take(self.buffers.get());
+        Some(std::mem::take(&mut self.marks).into_batch(data, &self.buffers))
     }
 
     /// Ends the event that was begun at packet time `ts`.

@@ -32,6 +32,8 @@ pub enum State {
     Finalize,
     /// A CONNECT request waits for its answer.
     Waiting,
+    /// Behind a gap, before the next message.
+    Lost,
     /// Not HTTP any more.
     Ignore,
 }
@@ -209,6 +211,7 @@ impl HttpParser {
                 Dir::ToServer => self.after_request(data, cx),
                 Dir::ToClient => self.after_response(data, cx),
             },
+            State::Lost => self.resume(dir, data),
             // Line ends behind the heads of a CONNECT belong to neither protocol.
             State::Waiting if blanks(data) > 0 => Step::Consumed(blanks(data)),
             State::Ignore if cx.upgrade == Some("") && blanks(data) > 0 => Step::Consumed(blanks(data)),
@@ -289,15 +292,20 @@ impl Parser for HttpParser {
                 }
                 return Outcome::Done;
             }
-            State::Ignore => return Outcome::Done,
+            State::Ignore | State::Lost => return Outcome::Done,
             _ => {}
         }
-        // The gap hides where the next message begins: this direction is over, the other goes on.
+        // The gap hides where the next message begins. If it began where an answer has to, it hides that one's head.
+        if dir == Dir::ToClient && self.halves[dir].state == State::Line && self.awaiting_response().is_some()
+        {
+            self.attach();
+        }
         if self.halves[dir].tx.is_some() {
             self.finish(dir, false, cx);
             self.report_frame(dir, cx.stream_offset, cx.stream_offset, cx);
         }
-        self.halves[dir].state = State::Ignore;
+        self.halves[dir].held = Vec::new();
+        self.halves[dir].state = State::Lost;
         Outcome::Done
     }
 

@@ -18,6 +18,7 @@ mod multipart;
 mod record;
 mod request;
 mod response;
+mod resume;
 #[cfg(test)]
 mod tests;
 mod tx;

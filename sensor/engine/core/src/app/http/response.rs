@@ -17,7 +17,7 @@ const SKIPPED_LINE: usize = 2;
 
 impl HttpParser {
     /// Gives the direction a transaction, the next that waits for an answer or one of its own.
-    fn attach(&mut self) -> bool {
+    pub(super) fn attach(&mut self) -> bool {
         if self.halves[DIR].tx.is_some() {
             return true;
         }

@@ -174,6 +174,27 @@ fn a_gap_past_a_body_ends_its_direction_alone() {
     let file = &feed.tx(0).files(ToClient)[0];
     assert!(file.gaps && file.state == FileState::Truncated);
     assert_eq!(feed.log(1)["url"], "/2");
+    feed.server(b" nobody knowsHTTP/1.1 204 No Content\r\n\r\n");
+    assert_eq!(feed.log(1)["status"], 204);
+}
+
+#[test]
+fn a_gap_where_an_answer_begins_hides_that_one_alone() {
+    let mut feed = Feed::new();
+    feed.client(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    feed.parser.gap(ToClient, 60, &mut super::cx());
+    feed.server(b"the end of a body");
+    feed.client(b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+    for piece in [&b"HTTP/1.1 2"[..], b"00 OK\r\nContent-Length: 2\r\n", b"\r\nhi"] {
+        feed.server(piece);
+    }
+    assert!(feed.log(0).get("status").is_none());
+    assert_eq!(feed.log(1)["status"], 200);
+    assert_eq!(text(&feed, 1, ToClient, "file.data"), "hi");
+    feed.parser.gap(ToServer, 9, &mut super::cx());
+    feed.client(b"t: a\r\n\r\nGET /3 HT");
+    feed.client(b"TP/1.1\r\n\r\n");
+    assert_eq!(feed.log(2)["url"], "/3");
 }
 
 #[test]
