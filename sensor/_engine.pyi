@@ -171,6 +171,9 @@ class Live:
     def counters(self) -> dict[str, int]:
         """Counters by dotted name, as in the stats event; at most a second old, exact once finished."""
     def rings(self) -> list[Ring]: ...
+    @property
+    def silent_seconds(self) -> float:
+        """How long one of the workers has told nothing; each does so once a second while it is well."""
     def left_out(self) -> dict[str, tuple[int, int]]:
         """By interface: packets in exclusion zones, packets that the capture filter left out."""
     def write_stats(self, more: dict[str, int]) -> None:

@@ -17,7 +17,6 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SEND = REPOSITORY / "tests" / "live" / "send.py"
-_ENV = {**os.environ, "HAIDANG_LANG": "en", "PYTHONPATH": str(REPOSITORY)}
 
 
 class Wire:
@@ -26,6 +25,7 @@ class Wire:
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self.folder = folder
+        self.environ = {**os.environ, "HAIDANG_LANG": "en", "PYTHONPATH": str(REPOSITORY)}
         self._processes: list[subprocess.Popen[str]] = []
 
     def inside(self, *command: object) -> list[str]:
@@ -55,7 +55,7 @@ class Wire:
         with (self.folder / "capture.log").open("w") as log:
             process = subprocess.Popen(
                 self.inside(sys.executable, "-m", "sensor.cli", *arguments),
-                stdout=subprocess.PIPE, stderr=log, text=True, env=_ENV, cwd=self.folder,
+                stdout=subprocess.PIPE, stderr=log, text=True, env=self.environ, cwd=self.folder,
             )  # fmt: skip
         self._processes.append(process)
         until = time.monotonic() + 60

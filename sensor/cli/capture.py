@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import time
 
 from sensor.cli.language import say
-from sensor.errors import EXIT_FINDINGS, EXIT_OK
+from sensor.errors import EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK
 
 NAME = "capture"
 TAKES_REST = True  # words after the options belong to the capture filter
@@ -47,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=say("write events to standard output too", "ghi sự kiện ra cả đầu ra chuẩn"),
     )
+    parser.add_argument(
+        "--metrics",
+        default="",
+        metavar="HOST:PORT",
+        help=say("serve Prometheus metrics there", "phục vụ số liệu Prometheus tại đây"),
+    )
     add_config_arguments(parser)
     parser.epilog = say(
         "Example: haidang capture -i eth1 -l /var/log/haidang. Ctrl-C or SIGTERM ends it cleanly, SIGHUP "
@@ -57,34 +64,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from sensor.cli.configured import load_config, tell_warnings
-    from sensor.cli.interfaces import on_signals, open_capture
+    from sensor.cli.carry import serve_metrics
+    from sensor.cli.configured import load_config
+    from sensor.cli.interfaces import LiveRun
     from sensor.cli.summary import Tally, capture_lines
-    from sensor.live.privileges import drop
-    from sensor.output import close_sinks, open_sinks, reopen_sinks
+    from sensor.output import close_sinks
 
     config = load_config(args)
     if args.log_dir is not None:
         config.tree["default-log-dir"] = args.log_dir
     if args.data_dir is not None:
         config.tree["default-data-dir"] = args.data_dir
-    capture, report = open_capture(args, config, [*args.filter, *args.rest])
-    drop(args.user, args.group)
-    sinks = open_sinks(config, config.log_dir(), also=["stdout"] if args.stdout else [])
-    tally, begin = Tally(), time.monotonic()
+    live = LiveRun(args, config, log_dir=config.log_dir())
+    sinks = live.sinks(also=("stdout",) if args.stdout else ())
+    tally, begin, stop = Tally(), time.monotonic(), threading.Event()
     try:
-        on_signals(capture, lambda: reopen_sinks(sinks))
-        capture.begin()
-        print(say("capturing", "đang bắt gói"), file=sys.stderr, flush=True)
-        for batch in capture.batches():
-            if batch is not None:
-                for sink in sinks:
-                    sink.write(batch)
-                tally.add(batch)
+        with live.serve(None, None, again=stop.set) as collectors:
+            serve_metrics(args.metrics, collectors)
+            live.begin()
+            for batch in live.source.batches():
+                if stop.is_set():
+                    return EXIT_INTERRUPTED
+                if batch is not None:
+                    for sink in sinks:
+                        sink.write(batch)
+                    tally.add(batch)
     finally:
         close_sinks(sinks)
-    tell_warnings(capture.warnings)
-    counters = capture.live.counters()
-    lines = capture_lines(tally, counters, report, seconds=time.monotonic() - begin)
+    counters = live.source.live.counters()
+    lines = capture_lines(tally, counters, live.report, seconds=time.monotonic() - begin)
     print(*lines, sep="\n", file=sys.stderr if args.stdout else sys.stdout)
-    return EXIT_FINDINGS if counters.get("capture.kernel_drops") else EXIT_OK
+    return EXIT_FINDINGS if live.keeper.has_lost else EXIT_OK

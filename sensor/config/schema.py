@@ -396,6 +396,12 @@ KEYS: tuple[Key, ...] = (
         "What to do in distress; to a passive sensor drop-* and reject are `ignore`.",
     ),
     *_af_packet(),
+    _sensor(
+        "unix-command.enabled",
+        YES_NO_AUTO,
+        "A command socket of live capture; `auto`: in /run/haidang, where that exists.",
+    ),
+    _sensor("unix-command.filename", TEXT, "Its path, with `enabled: yes`."),
     _engine("haidang.stage-times", BOOL, "Measure the stages of the line: counters stage_ns; off."),
     _sensor("haidang.rule-cache.enabled", BOOL, "Keep compiled rules for the next start; on."),
     _sensor("haidang.rule-cache.directory", TEXT, "Where; without it: rule-cache in default-data-dir."),
@@ -411,7 +417,7 @@ KEYS: tuple[Key, ...] = (
         _none(f"{section}.**", "how Suricata runs itself")
         for section in (
             "plugins", "logging", "threading", "luajit", "lua", "profiling", "engine-analysis",
-            "unix-command", "coredump", "security", "run-as", "pid-file", "daemon-directory", "umask",
+            "coredump", "security", "run-as", "pid-file", "daemon-directory", "umask",
             "runmode", "autofp-scheduler", "max-pending-packets", "default-packet-size", "host-mode",
             "mpm-algo", "spm-algo",
             "sensor-id", "heartbeat", "systemd", "firewall", "detect-engine", "sigusr2-live-rule-reload",

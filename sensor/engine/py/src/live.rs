@@ -42,8 +42,8 @@ impl Live {
         Ok(Live { inner: Mutex::new(inner) })
     }
 
-    fn begin(&self) -> PyResult<()> {
-        guarded(|| self.lock().begin())
+    fn begin(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| guarded(|| self.lock().begin()))
     }
 
     fn next_batch(&self, py: Python<'_>, timeout_seconds: f64) -> PyResult<Option<Batch>> {
@@ -52,19 +52,19 @@ impl Live {
     }
 
     #[getter]
-    fn finished(&self) -> bool {
-        self.lock().finished()
+    fn finished(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.lock().finished())
     }
 
-    fn take_warnings(&self) -> Vec<String> {
-        self.lock().take_warnings()
+    fn take_warnings(&self, py: Python<'_>) -> Vec<String> {
+        py.detach(|| self.lock().take_warnings())
     }
 
-    fn counters(&self) -> BTreeMap<String, u64> {
-        self.lock().counters().into_iter().collect()
+    fn counters(&self, py: Python<'_>) -> BTreeMap<String, u64> {
+        py.detach(|| self.lock().counters()).into_iter().collect()
     }
 
-    fn rings(&self) -> Vec<Ring> {
+    fn rings(&self, py: Python<'_>) -> Vec<Ring> {
         let ring = |(state, busy_permille): (live::RingState, u64)| Ring {
             interface: state.interface,
             worker: state.worker,
@@ -74,22 +74,24 @@ impl Live {
             frames: state.counts.frames,
             busy_permille,
         };
-        self.lock().rings().into_iter().map(ring).collect()
+        py.detach(|| self.lock().rings()).into_iter().map(ring).collect()
     }
 
-    fn left_out(&self) -> BTreeMap<String, (u64, u64)> {
-        self.lock()
-            .left_out()
-            .into_iter()
-            .map(|(name, excluded, filtered)| (name, (excluded, filtered)))
-            .collect()
+    #[getter]
+    fn silent_seconds(&self, py: Python<'_>) -> f64 {
+        py.detach(|| self.lock().silent()).as_secs_f64()
     }
 
-    fn write_stats(&self, more: BTreeMap<String, u64>) {
-        self.lock().write_stats(more.into_iter().collect());
+    fn left_out(&self, py: Python<'_>) -> BTreeMap<String, (u64, u64)> {
+        let left_out = py.detach(|| self.lock().left_out());
+        left_out.into_iter().map(|(name, excluded, filtered)| (name, (excluded, filtered))).collect()
     }
 
-    fn stop(&self) {
-        self.lock().stop();
+    fn write_stats(&self, py: Python<'_>, more: BTreeMap<String, u64>) {
+        py.detach(|| self.lock().write_stats(more.into_iter().collect()));
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.lock().stop());
     }
 }

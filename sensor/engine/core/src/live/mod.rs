@@ -7,7 +7,7 @@
 mod outbox;
 mod runner;
 
-use crate::capture::af_packet::{Interface, Open, RingCounts};
+use crate::capture::af_packet::{Interface, OpenInterface, RingCounts};
 use crate::detect::ruleset::Ruleset;
 use crate::event::Batch;
 use crate::quarantine;
@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Batches that may wait to be fetched.
 const BATCHES_WAITING: usize = 64;
@@ -43,6 +43,8 @@ struct Told {
     rings: Vec<RingState>,
     /// Thousandths of the last interval in which it was not waiting for packets.
     busy_permille: u64,
+    /// When that was.
+    at: Option<Instant>,
 }
 
 /// What the threads tell the outside.
@@ -52,7 +54,7 @@ struct Shared {
     told: Vec<Mutex<Told>>,
     /// Counters from outside for the next stats event, which is wanted.
     stats_wanted: Mutex<Option<Vec<(String, u64)>>>,
-    interfaces: Mutex<Vec<Open>>,
+    interfaces: Mutex<Vec<OpenInterface>>,
     /// Packets in exclusion zones and left out by filters, by interface.
     left_out: Mutex<Vec<(String, u64, u64)>>,
     quarantined: Mutex<Vec<Quarantined>>,
@@ -68,7 +70,7 @@ impl Shared {
 
     fn read_left_out(&self) {
         let mut interfaces = lock(&self.interfaces);
-        let read = |open: &mut Open| {
+        let read = |open: &mut OpenInterface| {
             let (excluded, filtered) = open.left_out();
             (open.config.interface.clone(), excluded, filtered)
         };
@@ -129,7 +131,7 @@ impl Live {
     /// Opens every interface of the document; nothing comes in yet. Privileges are needed here and nowhere after.
     pub fn open(document: &Value, rules: &Arc<Ruleset>) -> Result<Live, String> {
         let mut interfaces =
-            Interface::all(document)?.into_iter().map(Open::open).collect::<Result<Vec<_>, _>>()?;
+            Interface::all(document)?.into_iter().map(OpenInterface::open).collect::<Result<Vec<_>, _>>()?;
         let workers = interfaces.iter().map(|open| open.rings.len()).max().unwrap_or(0);
         if workers == 0 {
             return Err("no interface to capture on".to_owned());
@@ -168,6 +170,7 @@ impl Live {
             let rings = self.runners.iter().flat_map(|runner| runner.rings(&open.config.interface));
             open.begin(rings).map_err(|what| format!("{}: {what}", open.config.interface))?;
         }
+        self.shared.told.iter().for_each(|told| lock(told).at = Some(Instant::now()));
         for (at, runner) in self.runners.drain(..).enumerate() {
             let thread = std::thread::Builder::new().name(format!("worker-{at}")).spawn(move || runner.run());
             self.threads.push(thread.map_err(|e| format!("cannot start a thread: {e}"))?);
@@ -217,6 +220,12 @@ impl Live {
             told.rings.iter().map(|ring| (ring.clone(), told.busy_permille)).collect::<Vec<_>>()
         };
         self.shared.told.iter().flat_map(of).collect()
+    }
+
+    /// How long the worker that was silent longest has told nothing; workers tell once a second.
+    pub fn silent(&self) -> Duration {
+        let of = |told: &Mutex<Told>| lock(told).at.map_or(Duration::ZERO, |at| at.elapsed());
+        self.shared.told.iter().map(of).max().unwrap_or_default()
     }
 
     /// Packets in exclusion zones, and left out by the filter, by interface.

@@ -132,7 +132,7 @@ impl Runner {
                     ring
                 }
             };
-            let Some(frame) = ring.next() else { break };
+            let Some(frame) = ring.take() else { break };
             self.worker.packet(&frame, 0);
             frames += 1;
             if self.worker.pending_bytes() >= BATCH_BYTES {
@@ -196,6 +196,7 @@ impl Runner {
             told.rings = rings.collect();
             told.counters = counters;
             told.busy_permille = busy as u64;
+            told.at = Some(now);
         }
         if self.member.number == 0 {
             self.shared.read_left_out();

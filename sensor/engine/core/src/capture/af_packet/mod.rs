@@ -17,7 +17,7 @@ use program::Programs;
 use socket::{Counter, Device};
 
 /// An interface that is open: its rings go to the workers, what is counted without being captured stays here.
-pub struct Open {
+pub struct OpenInterface {
     pub config: Interface,
     pub rings: Vec<Ring>,
     programs: Programs,
@@ -25,15 +25,20 @@ pub struct Open {
     filtered: Option<Counter>,
 }
 
-impl Open {
+impl OpenInterface {
     /// Errors name the interface, say what is wrong and what to do.
-    pub fn open(config: Interface) -> Result<Open, String> {
+    pub fn open(config: Interface) -> Result<OpenInterface, String> {
         let name = config.interface.clone();
-        Open::try_open(config)
-            .map_err(|what| if what.starts_with(&name) { what } else { format!("{name}: {what}") })
+        OpenInterface::try_open(config).map_err(|what| {
+            if what.starts_with(&name) {
+                what
+            } else {
+                format!("{name}: {what}")
+            }
+        })
     }
 
-    fn try_open(config: Interface) -> Result<Open, String> {
+    fn try_open(config: Interface) -> Result<OpenInterface, String> {
         let device = Device::find(&config.interface)?;
         let programs = Programs::new(&config.excluded_networks, &config.excluded_vlans, &config.filter)?;
         let mut rings = Vec::new();
@@ -51,7 +56,7 @@ impl Open {
         let counter = |wanted: bool| wanted.then(|| Counter::open(&device)).transpose();
         let excluded = counter(programs.excluded.is_some())?;
         let filtered = counter(programs.filtered.is_some())?;
-        Ok(Open { config, rings, programs, excluded, filtered })
+        Ok(OpenInterface { config, rings, programs, excluded, filtered })
     }
 
     /// Lets packets into its rings, which `open` made.

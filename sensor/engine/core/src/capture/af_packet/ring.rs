@@ -142,7 +142,7 @@ impl Ring {
 
     /// The next frame; None: there is none yet.
     #[inline]
-    pub fn next(&mut self) -> Option<Frame<'_>> {
+    pub fn take(&mut self) -> Option<Frame<'_>> {
         let (start, len, wire_len, ts) = loop {
             let (at, header) = self.header()?;
             let left = self.open.map_or(0, |(left, _)| left);
@@ -173,7 +173,7 @@ impl Ring {
             }
             break (start, len, header.tp_len, ts);
         };
-        // SAFETY: inside the block, which is ours until `next` is called again: the borrow of self ends before.
+        // SAFETY: inside the block, which is ours until `take` is called again: the borrow of self ends before.
         let data = unsafe { std::slice::from_raw_parts(self.block().add(start), len) };
         Some(Frame { data, ts, wire_len, link_type: LINK_TYPE_ETHERNET })
     }
