@@ -48,7 +48,7 @@ class Wire:
             capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        return int(done.stdout)
+        return int(done.stdout.split()[0])
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
         """`haidang capture ARGUMENTS`, once it captures."""

@@ -294,7 +294,7 @@ mod tests {
         }
         let many: Vec<String> = (0..900).map(|n| format!("10.{}.{}.0/24", n / 256, n % 256)).collect();
         assert!(Programs::new(&many, &[], &[]).is_err());
-        bpf::check(&Programs::new(&many[..200], &[7; 300], &[]).unwrap().capture).unwrap();
+        bpf::check(&Programs::new(&many[..100], &[7; 200], &[]).unwrap().capture).unwrap();
         bpf::check(&spread()).unwrap();
     }
 }

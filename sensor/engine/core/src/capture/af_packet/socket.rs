@@ -119,7 +119,13 @@ impl Socket {
         let program = libc::sock_fprog { len, filter: code.as_mut_ptr() };
         // `code` lives until the call returns; the kernel copies it.
         self.set(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
-            .map_err(|error| format!("the kernel refuses the filter: {error}"))
+            .map_err(|error| match error.raw_os_error() {
+                Some(libc::ENOMEM) => format!(
+                    "the filter of {len} instructions is too long for this kernel: sysctl -w net.core.optmem_max=131072, or \
+                     join networks"
+                ),
+                _ => format!("the kernel refuses the filter: {error}"),
+            })
     }
 
     /// Nothing is received any more.
