@@ -30,7 +30,6 @@ class LiveCapture:
         from sensor._engine import Live
 
         self.live: Live = Live(config.engine_json(), ruleset)
-        self.ruleset = ruleset
         self.warnings: list[str] = []
         self.what = "live"
         self.on_tick: list[Callable[[], None]] = []

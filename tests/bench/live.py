@@ -1,12 +1,12 @@
-"""Live capture against Suricata's: up to which rate nothing is lost, and processor time a packet at equal rates.
+"""Live capture against Suricata's: the rate up to which nothing is lost, and the cost of a packet.
 
-    python tests/bench/live.py --pcap mix-open.pcap --rules etopen.rules [--rates 50000,100000,0]
+    python tests/bench/live.py --pcap mix-open.pcap --rules etopen.rules [--rates 50000,0]
 
 Needs root. Both sensors get one worker on one interface, the same rules and the same configuration
-(paired.yaml), once with all logs and once with alerts alone. The sender (tests/live/send.py) and the sensor are
-kept to a processor each; what the kernel does for a packet on a veth pair is done in the sender's. Rate 0 is the
-most the sender can offer. Loss and packets are the kernel's own counts, asked through the command socket that
-both have.
+(paired.yaml), once with all logs and once with alerts alone. The sender (tests/live/send.py) and the sensor
+are kept to a processor each; what the kernel does for a packet on a veth pair is done in the sender's. Rate 0
+is the most the sender can offer. Loss and packets are the kernel's own counts, asked through the command
+socket that both have.
 """
 
 from __future__ import annotations
