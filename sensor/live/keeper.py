@@ -60,6 +60,11 @@ class Keeper:
         live = self._capture.live
         page = Page(live.counters(), live.rings(), live.left_out(), self._nics(), is_final)
         ledger.examine(page, self.page)
+        page.imbalances += [
+            f"{name}: the interface is gone and nothing is captured there: restart when it is back"
+            for name in self._nics_before
+            if name not in page.nics
+        ]
         for text in page.imbalances:
             if text not in self._told:
                 self._told.add(text)

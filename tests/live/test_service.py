@@ -123,6 +123,22 @@ def test_metrics_and_losses_with_their_remedy(wire: Wire, tmp_path: Path, canary
     assert stats["haidang"]["ledger"]["imbalances"] == 0
 
 
+def test_an_interface_that_goes_down_or_away_is_told(wire: Wire, tmp_path: Path, canary: Path) -> None:
+    live = wire.start("capture", "-i", "in0", "-l", "live", *ALL_RULES)
+    wire.ip("link", "set", "in0", "down")
+    time.sleep(1.5)
+    assert "capture goes on when the interface is back" in wire.log()
+    wire.ip("link", "set", "in0", "up")
+    sent = wire.send(canary)
+    time.sleep(0.5)
+    wire.ip("link", "del", "in0")
+    time.sleep(2.5)
+    assert wire.log().count("the interface is gone") == 1
+    wire.end(live)
+    assert live.returncode == 1
+    assert last_stats(tmp_path / "live")["decoder"]["pkts"] == sent
+
+
 def test_a_sensor_carries_live_traffic_to_its_spool_and_shows_its_state(
     wire: Wire, tmp_path: Path, canary: Path
 ) -> None:
