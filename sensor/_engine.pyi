@@ -142,6 +142,54 @@ class Replay:
     def stop(self) -> None:
         """Finish after the packet in hand; what is pending is still flushed."""
 
+class Ring:
+    """One ring of an interface, as its worker last told: all of one moment, at most a second old."""
+
+    @property
+    def interface(self) -> str: ...
+    @property
+    def worker(self) -> int: ...
+    @property
+    def ring_bytes(self) -> int: ...
+    @property
+    def kernel_packets(self) -> int:
+        """Packets that passed the kernel's filter, dropped ones among them."""
+    @property
+    def kernel_drops(self) -> int: ...
+    @property
+    def frames(self) -> int:
+        """Frames taken out of the ring; kernel_packets - kernel_drops once the capture is finished."""
+    @property
+    def busy_permille(self) -> int:
+        """Thousandths of the last interval in which the worker was not waiting for packets."""
+
+class Live:
+    """Captures from interfaces on the engine's own threads (node `live` of the configuration)."""
+
+    def __init__(self, config: str, ruleset: Ruleset) -> None:
+        """Opens every interface; this needs privileges, nothing after it does. Nothing comes in yet."""
+    def begin(self) -> None:
+        """Let packets in and start the workers."""
+    def next_batch(self, timeout_seconds: float) -> Batch | None:
+        """The next batch, or None when there is none yet (see finished)."""
+    @property
+    def finished(self) -> bool:
+        """True once the capture was stopped, every packet is through and every batch was fetched."""
+    def take_warnings(self) -> list[str]:
+        """The warnings since the last call."""
+    def counters(self) -> dict[str, int]:
+        """Counters by dotted name, as in the stats event; at most a second old, exact once finished."""
+    def rings(self) -> list[Ring]: ...
+    @property
+    def silent_seconds(self) -> float:
+        """How long one of the workers has told nothing; each does so once a second while it is well."""
+    def left_out(self) -> dict[str, tuple[int, int]]:
+        """By interface: packets in exclusion zones, packets that the capture filter left out."""
+    def write_stats(self, more: dict[str, int]) -> None:
+        """Write a stats event with these counters in it too."""
+    def stop(self) -> None:
+        """Let nothing in any more; what the rings hold goes through, and all flows end."""
+
 def keywords() -> str:
     """The keyword table as JSON: [{name, aliases, kind, doc, example, accepts, refuses, protocols,
     directions, multi, words}]; the last four only where they apply, words as [word, number]."""

@@ -11,14 +11,18 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from sensor.cli.language import say
 from sensor.errors import EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, UserError
 
 if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
     from sensor.bus.link import Link
     from sensor.bus.spool import Spool
+    from sensor.cli.interfaces import LiveRun
     from sensor.run import Sink
     from sensor.source import Source
 
@@ -31,6 +35,7 @@ def carry(args: argparse.Namespace) -> int:
     from sensor import __version__
     from sensor.bus.enrol import load_enrolment
     from sensor.bus.link import Link
+    from sensor.bus.metrics import BusCollector
     from sensor.bus.seal import Sealer
     from sensor.bus.spool import SPOOL_FILE, Spool
     from sensor.cli.books import print_books
@@ -42,9 +47,18 @@ def carry(args: argparse.Namespace) -> int:
     quota_bytes = _size(args.quota)
     keys, enrolment = load_enrolment(args.dir)
     stop = _stop_on_signals()
+    # Interfaces are opened first: what comes after needs no privileges, and has none.
+    capture = _live(args) if args.interfaces else None
+    if capture is None and (words := [*args.filter, *args.rest]):
+        raise UserError(f"unknown arguments: {' '.join(words)}", fix="a capture filter goes with -i")
     with contextlib.ExitStack() as cleanup:
         cleanup.enter_context(only_one(args.dir))
-        source, sinks = _source(args)
+        source: Source | None
+        sinks: list[Sink]
+        if capture is None:
+            source, sinks = _source(args)
+        else:
+            source, sinks = capture.source, cast("list[Sink]", capture.sinks())
         for sink in sinks:
             cleanup.callback(sink.close)
         spool = Spool(args.dir / SPOOL_FILE, enrolment.sensor, quota_bytes=quota_bytes)
@@ -54,11 +68,18 @@ def carry(args: argparse.Namespace) -> int:
         link.start()
         cleanup.callback(link.join, _LINK_END_SECONDS)
         cleanup.callback(link.stop)
-        _metrics(args.metrics, spool, link)
+        collectors: list[Collector] = [BusCollector(spool, link)]
+        if capture is not None:
+            collectors += cleanup.enter_context(capture.serve(spool, args.dir, again=stop.set))
+        serve_metrics(args.metrics, collectors)
         progress = _Progress(spool, link)
         cleanup.callback(progress.close)
         if source is not None and not _is_done(spool, source, again=args.again):
-            sealer, shed = Sealer(keys, enrolment.centre), args.when_full == "shed"
+            sealer = Sealer(keys, enrolment.centre)
+            # A wire does not wait.
+            shed = (args.when_full or ("wait" if capture is None else "shed")) == "shed"
+            if capture is not None:
+                capture.begin()
             run_line(source, sinks, spool, sealer, link, shed=shed, stop=stop, watch=progress.show)
             tell_warnings(source.warnings)
         delivered = drain(spool, link, seconds=args.drain, stop=stop, watch=progress.show)
@@ -69,7 +90,8 @@ def carry(args: argparse.Namespace) -> int:
         lost = _lost(spool) - lost_before
     if stop.is_set():
         return EXIT_INTERRUPTED
-    return EXIT_OK if delivered and not lost else EXIT_FINDINGS
+    is_whole = delivered and not lost and (capture is None or not capture.keeper.has_lost)
+    return EXIT_OK if is_whole else EXIT_FINDINGS
 
 
 def _stop_on_signals() -> threading.Event:
@@ -154,16 +176,29 @@ def _is_done(spool: Spool, source: Source, *, again: bool) -> bool:
     return finished
 
 
-def _metrics(address: str, spool: Spool, link: Link) -> None:
+def _live(args: argparse.Namespace) -> LiveRun:
+    """The interfaces of -i, open, and privileges gone."""
+    from sensor.cli.configured import load_config
+    from sensor.cli.interfaces import LiveRun
+
+    if args.read or args.events:
+        raise UserError("captures and interfaces at once", where="-i", fix="give -i, -r or --events")
+    config = load_config(args)
+    if args.log_dir is not None:
+        config.tree["default-log-dir"] = str(args.log_dir)
+    return LiveRun(args, config, log_dir=args.log_dir)
+
+
+def serve_metrics(address: str, collectors: Sequence[Collector]) -> None:
+    """Prometheus at HOST:PORT; '' for none. What cannot be served is a warning."""
     if not address:
         return
     from prometheus_client import CollectorRegistry, start_http_server
 
-    from sensor.bus.metrics import BusCollector
-
     host, _, port = address.rpartition(":")
     registry = CollectorRegistry()
-    registry.register(BusCollector(spool, link))
+    for collector in collectors:
+        registry.register(collector)
     try:
         start_http_server(int(port), addr=host, registry=registry)
     except (OSError, ValueError, OverflowError) as error:

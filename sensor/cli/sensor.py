@@ -1,4 +1,6 @@
-"""`haidang sensor enrol|run|status`: join a centre, carry captures or events to it, show what waits."""
+"""`haidang sensor enrol|run|status`: join a centre, carry live traffic, captures or events to it, show what
+waits and what was lost.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,10 @@ import sys
 from pathlib import Path
 
 from sensor.cli.language import say
-from sensor.errors import EXIT_OK
+from sensor.errors import EXIT_OK, UserError
 
 NAME = "sensor"
+TAKES_REST = True  # words after the options belong to the capture filter of -i
 HELP = "join a centre and carry captures or events to it"
 HELP_VI = "gia nhập một trung tâm và chuyển bản ghi gói tin hoặc sự kiện tới đó"
 
@@ -38,13 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run_ = actions.add_parser(
         "run",
         help=say(
-            "carry captures or events to the centre", "chuyển bản ghi gói tin hoặc sự kiện tới trung tâm"
+            "carry live traffic, captures or events to the centre",
+            "chuyển lưu lượng trực tiếp, bản ghi gói tin hoặc sự kiện tới trung tâm",
         ),
         description=say(
-            "Carry captures (-r) or EVE lines (--events) to the centre, each event once, also when "
-            "either side is killed: "
+            "Carry interfaces (-i), captures (-r) or EVE lines (--events) to the centre, each event once, "
+            "also when either side is killed: "
             "begin again with the same command. Without input: ship what the spool still holds.",
-            "Chuyển bản ghi gói tin (-r) hoặc dòng EVE (--events) tới trung tâm, mỗi sự kiện đúng một lần. "
+            "Chuyển giao diện (-i), bản ghi gói tin (-r) hoặc dòng EVE (--events) tới trung tâm, mỗi sự kiện "
+            "đúng một lần. "
             "Không có đầu vào: gửi nốt những gì còn trong vùng đệm.",
         ),
         epilog=say(
@@ -75,8 +80,16 @@ def _directory(parser: argparse.ArgumentParser) -> None:
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
     from sensor.cli.configured import add_config_arguments
+    from sensor.cli.interfaces import add_live_arguments
 
     add = parser.add_argument
+    add(
+        "filter",
+        nargs="*",
+        metavar=say("FILTER", "BỘ_LỌC"),
+        help=say("with -i: a capture filter in tcpdump's language", "với -i: bộ lọc bắt gói"),
+    )
+    add_live_arguments(parser)
     source = parser.add_mutually_exclusive_group()
     captures = say("captures (pcap, pcapng), or directories of them", "tệp bắt gói hoặc thư mục")
     source.add_argument("-r", "--read", nargs="+", action="extend", default=[], metavar="PCAP", help=captures)
@@ -96,9 +109,10 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     add("-l", dest="log_dir", type=Path, metavar="DIR", help=log_dir)
     add("--again", action="store_true", help=say("send what was sent before once more", "gửi lại từ đầu"))
     full = say(
-        "spool full: wait for the centre, or give up the lowest lane", "vùng đệm đầy: chờ, hoặc bỏ bớt"
+        "spool full: wait for the centre, or give up the lowest lane (with -i: shed)",
+        "vùng đệm đầy: chờ, hoặc bỏ bớt (với -i: bỏ bớt)",
     )
-    add("--when-full", choices=("wait", "shed"), default="wait", help=full)
+    add("--when-full", choices=("wait", "shed"), default=None, help=full)
     add(
         "--quota",
         default="10G",
@@ -113,6 +127,8 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.rest and args.action != "run":
+        raise UserError(say("unknown arguments: ", "đối số lạ: ") + " ".join(args.rest))
     if args.action == "enrol":
         return _enrol(args)
     if args.action == "run":
@@ -145,6 +161,7 @@ def _status(args: argparse.Namespace) -> int:
     from sensor.bus.enrol import load_enrolment
     from sensor.bus.spool import SPOOL_FILE, Spool
     from sensor.cli.books import print_books
+    from sensor.live.status import read_status, status_lines
 
     _, enrolment = load_enrolment(args.dir)
     spool = Spool(args.dir / SPOOL_FILE, enrolment.sensor)
@@ -155,10 +172,12 @@ def _status(args: argparse.Namespace) -> int:
             "epoch": spool.epoch,
             "spool_bytes": spool.used_bytes(),
             "books": msgspec.to_builtins(spool.books()),
+            "live": read_status(args.dir),
         }
         print(json.dumps(told))
     else:
         print(f"{enrolment.sensor} > {enrolment.address}  ({spool.used_bytes() / 1e6:.1f} MB)")
         print_books(spool)
+        print(*status_lines(read_status(args.dir)), sep="\n")
     spool.close()
     return EXIT_OK

@@ -21,6 +21,17 @@ FIRST_REASONS = 5  # enough to see what kind of thing is wrong; `haidang rules c
 FIRST_SIGNATURES = 20  # a screen; eve.json has all
 
 LOSSES: Mapping[str, tuple[str, str]] = {
+    "capture.kernel_drops": ("packets dropped because a ring was full", "gói bị bỏ vì vùng đệm vòng đầy"),
+    "haidang.capture.truncated": ("packets longer than a block of the ring", "gói dài hơn một khối của vòng"),
+    "haidang.capture.damaged": ("frames that the ring described wrongly", "khung mà vòng mô tả sai"),
+    "haidang.event_queue.lost_logs": (
+        "logs given up because outputs were slow",
+        "nhật ký bị bỏ vì đầu ra chậm",
+    ),
+    "haidang.event_queue.lost_others": (
+        "alerts and others given up because outputs were slow",
+        "cảnh báo và sự kiện khác bị bỏ vì đầu ra chậm",
+    ),
     "decoder.invalid": ("packets with broken headers", "gói có tiêu đề hỏng"),
     "decoder.unknown_link_type": ("packets of unknown link types", "gói có kiểu liên kết lạ"),
     "decoder.unknown_ethertype": ("packets of unknown Ethernet types", "gói có kiểu Ethernet lạ"),
@@ -86,13 +97,25 @@ def rule_lines(report: RuleReport) -> Iterator[str]:
 def replay_lines(
     tally: Tally, counters: Mapping[str, int], report: RuleReport, *, files: int, seconds: float
 ) -> Iterator[str]:
-    """The whole closing summary, a line at a time."""
-    packets, volume = counters.get("decoder.pkts", 0), counters.get("decoder.bytes", 0)
+    """The whole closing summary of a replay, a line at a time."""
     in_files = say(f"{files} file{'s' * (files != 1)}", f"{files} tệp")
+    yield from _lines(tally, counters, report, f"{say('in', 'trong')} {in_files}, ", seconds)
+
+
+def capture_lines(
+    tally: Tally, counters: Mapping[str, int], report: RuleReport, *, seconds: float
+) -> Iterator[str]:
+    """The same of a live capture."""
+    yield from _lines(tally, counters, report, say("in ", "trong "), seconds)
+
+
+def _lines(
+    tally: Tally, counters: Mapping[str, int], report: RuleReport, origin: str, seconds: float
+) -> Iterator[str]:
+    packets, volume = counters.get("decoder.pkts", 0), counters.get("decoder.bytes", 0)
     yield _row(
         say("packets", "gói"),
-        f"{packets:,} ({_size(volume)}) {say('in', 'trong')} {in_files}, {seconds:.1f} s"
-        + _rate(packets, seconds),
+        f"{packets:,} ({_size(volume)}) {origin}{seconds:.1f} s" + _rate(packets, seconds),
     )
     yield _row(say("flows", "luồng"), f"{counters.get('flow.total', 0):,}")
     yield _row(say("events", "sự kiện"), f"{tally.events:,}")

@@ -44,7 +44,8 @@ as text, `$VARIABLES` in port keys replaced. Beside the sections below it holds:
 | `references` | `{name: URL prefix}` from `reference-config-file` |
 | `threshold-config` | `[[line, text]]` from `threshold-file` |
 
-`rule-files`, `threshold-file`, `af-packet` and `haidang` are left out.
+`rule-files`, `threshold-file`, `af-packet` and `haidang` are left out. Live capture adds `live`: what each
+interface is captured with.
 """
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sensor.config.eve_schema import EVE_TYPES
-from sensor.config.values import BOOL, COUNT, GUESS, ROWS, SECONDS, SIZE, TEXT, TEXTS, Kind, choice, whole
+from sensor.config.values import BOOL, COUNT, GUESS, SECONDS, SIZE, TEXT, TEXTS, Kind, choice, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,50 @@ def _eve() -> Iterator[Key]:
     for event_type, options in EVE_TYPES.items():
         for name, kind, doc in options:
             yield _engine(f"{entry}.types.[].{event_type}.{name}", kind, doc)
+
+
+def _af_packet() -> Iterator[Key]:
+    entry = "af-packet.[]"
+    for name, kind, doc in (
+        ("interface", TEXT, "An interface of live capture; `default`: what holds for those given with -i."),
+        ("threads", TEXT, "Rings of the interface, each with a worker; `auto` (default): one a processor."),
+        ("cluster-id", whole(0, 65535, 99), "Number of the fanout group; without it a free one is taken."),
+        (
+            "cluster-type",
+            choice("cluster_pair", "cluster_flow", "cluster_qm", "cluster_cpu", "cluster_ebpf"),
+            "What sends a packet to a ring: address pair (default), flow hash, queue, processor.",
+        ),
+        ("ring-memory", SIZE, "Memory of one ring; default 64 MiB, all rings at most 1/8 of the machine's."),
+        ("ring-size", COUNT, "The same as packets of 1,600 bytes."),
+        ("block-size", SIZE, "Size of a block of the ring, at least 128 KiB; default 1 MiB."),
+        ("block-timeout", whole(1, 1000, 10), "Milliseconds after which an open block is handed over; 10."),
+        ("bpf-filter", TEXT, "A capture filter in tcpdump's language, run in the kernel."),
+        ("disable-promisc", BOOL, "Do not put the interface into promiscuous mode."),
+    ):
+        yield _sensor(f"{entry}.{name}", kind, doc)
+    for name, why in (
+        ("checksum-checks", "-k, or what the first thousand packets show"),
+        ("use-mmap", "the ring is always mapped"),
+        ("tpacket-v3", "the ring is always TPACKET_V3"),
+        ("mmap-locked", "the kernel never pages a ring out"),
+        ("defrag", "all fragments go to one worker; with cluster_flow the kernel joins them first"),
+        ("use-emergency-flush", "the ring is never emptied unread"),
+        ("buffer-size", "belongs to capture without a ring"),
+        ("rollover", "it would tear flows apart"),
+        ("copy-mode", "a sensor never transmits"),
+        ("copy-iface", "a sensor never transmits"),
+        ("bypass", "the kernel is not told of flows"),
+        ("ebpf-lb-file", "the spread by address pair is built in"),
+        ("ebpf-filter-file", "use bpf-filter or haidang.exclude"),
+        ("xdp-mode", "capture is by packet sockets"),
+        ("xdp-filter-file", "capture is by packet sockets"),
+        ("xdp-cpu-redirect", "capture is by packet sockets"),
+        ("pinned-maps", "capture is by packet sockets"),
+        ("pinned-maps-name", "capture is by packet sockets"),
+        ("no-percpu-hash", "capture is by packet sockets"),
+        ("tpacket-v2", "the ring is always TPACKET_V3"),
+    ):
+        yield _none(f"{entry}.{name}", why)
 
 
 def _file_store() -> Iterator[Key]:
@@ -351,10 +395,18 @@ KEYS: tuple[Key, ...] = (
         POLICY,
         "What to do in distress; to a passive sensor drop-* and reject are `ignore`.",
     ),
-    _sensor("af-packet", ROWS, "The interfaces of live capture."),
+    *_af_packet(),
+    _sensor(
+        "unix-command.enabled",
+        YES_NO_AUTO,
+        "A command socket of live capture; `auto`: in /run/haidang, where that exists.",
+    ),
+    _sensor("unix-command.filename", TEXT, "Its path, with `enabled: yes`."),
     _engine("haidang.stage-times", BOOL, "Measure the stages of the line: counters stage_ns; off."),
     _sensor("haidang.rule-cache.enabled", BOOL, "Keep compiled rules for the next start; on."),
     _sensor("haidang.rule-cache.directory", TEXT, "Where; without it: rule-cache in default-data-dir."),
+    _sensor("haidang.exclude.networks", TEXTS, "Networks that live capture must never look at."),
+    _sensor("haidang.exclude.vlans", TEXTS, "VLANs, by number, that live capture must never look at."),
     _sensor(
         "haidang.rules-publisher",
         TEXT,
@@ -365,7 +417,7 @@ KEYS: tuple[Key, ...] = (
         _none(f"{section}.**", "how Suricata runs itself")
         for section in (
             "plugins", "logging", "threading", "luajit", "lua", "profiling", "engine-analysis",
-            "unix-command", "coredump", "security", "run-as", "pid-file", "daemon-directory", "umask",
+            "coredump", "security", "run-as", "pid-file", "daemon-directory", "umask",
             "runmode", "autofp-scheduler", "max-pending-packets", "default-packet-size", "host-mode",
             "mpm-algo", "spm-algo",
             "sensor-id", "heartbeat", "systemd", "firewall", "detect-engine", "sigusr2-live-rule-reload",

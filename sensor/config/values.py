@@ -107,13 +107,6 @@ def texts(value: Value) -> list[Json]:
     raise ValueError(f"{show(value)} is not a list; write e.g. [a, b]")
 
 
-def rows(value: Value) -> list[Json]:
-    """A list of anything, as it stands: for sections that another part of the sensor reads."""
-    if not isinstance(value, list):
-        raise ValueError(f"{show(value)} is not a list; begin each entry with '- '")
-    return [guess(item) for item in value]
-
-
 def guess(value: Value) -> Json:
     """Options whose kinds we do not keep: booleans and whole numbers by their look, the rest as text."""
     if isinstance(value, dict):
@@ -141,5 +134,4 @@ COUNT = whole(0, 1 << 40, 1000)
 SECONDS = whole(0, 1 << 31, 60)
 TEXT = Kind("text", text, "any text")
 TEXTS = Kind("list", texts, "[a, b]")
-ROWS = Kind("section", rows, "")
 GUESS = Kind("section", guess, "")

@@ -76,6 +76,12 @@ def open_sinks(config: Config, folder: Path, *, also: Sequence[str] = ()) -> lis
     return opened
 
 
+def reopen_sinks(sinks: Sequence[Sink]) -> None:
+    """Let go of files that were moved, in all of them."""
+    for sink in sinks:
+        sink.reopen()
+
+
 def close_sinks(sinks: Sequence[Sink]) -> None:
     """Close them all."""
     for sink in sinks:

@@ -1,7 +1,7 @@
 //! The Hải Đăng engine: the path of a packet, one folder a stage.
 //!
-//! `capture > decode > flow > stream > app > files > detect > event`; `worker` is the line that joins them, `replay` runs it.
-//! This crate knows no Python and no sockets; `sensor/engine/py` is its only binding.
+//! `capture > decode > flow > stream > app > files > detect > event`; `worker` is the line that joins them, `replay` and
+//! `live` run it. This crate knows no Python and no sockets but those of live capture; `sensor/engine/py` is its only binding.
 
 pub mod app;
 mod base64;
@@ -17,6 +17,7 @@ pub mod floor;
 pub mod flow;
 pub mod json;
 pub mod listing;
+pub mod live;
 pub mod quarantine;
 pub mod reload;
 pub mod replay;
@@ -25,4 +26,5 @@ pub mod stage_clock;
 pub mod stream;
 pub mod team;
 pub mod time;
+mod totals;
 pub mod worker;

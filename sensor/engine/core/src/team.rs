@@ -41,6 +41,8 @@ struct Seat {
 /// What workers share.
 pub struct Team {
     seats: Box<[Seat]>,
+    /// All see the same frames, so that what they share can be touched in the order of the capture.
+    in_order: bool,
     /// Counts of thresholds and rate filters that are not about one flow.
     pub thresholds: Mutex<Counts>,
     pub tagged_hosts: Mutex<TaggedHosts>,
@@ -61,9 +63,19 @@ pub struct Member {
 impl Team {
     /// The members of a team of `workers`.
     pub fn make(workers: usize) -> Vec<Member> {
+        Team::of(workers, true)
+    }
+
+    /// The members of a team in which each has frames of its own: there is no common order, and nobody waits.
+    pub fn apart(workers: usize) -> Vec<Member> {
+        Team::of(workers, false)
+    }
+
+    fn of(workers: usize, in_order: bool) -> Vec<Member> {
         let seat = |_| Seat { place: AtomicU64::new(0), ending: AtomicU64::new(0) };
         let team = Arc::new(Team {
             seats: (0..workers.max(1)).map(seat).collect(),
+            in_order,
             thresholds: Mutex::default(),
             tagged_hosts: Mutex::default(),
             xbits: XbitTable::default(),
@@ -119,8 +131,9 @@ impl Member {
         &self.team
     }
 
+    /// No other member sees this one's frames.
     pub fn is_alone(&self) -> bool {
-        self.team.seats.len() == 1
+        self.team.seats.len() == 1 || !self.team.in_order
     }
 
     /// What this thread's rules share from now on is this team's.
@@ -192,6 +205,9 @@ impl Member {
 
     /// Until all others are past this worker's place.
     fn wait(&self) {
+        if !self.team.in_order {
+            return;
+        }
         let own = self.seat();
         let (place, ending) = (own.place.load(Ordering::Relaxed), own.ending.load(Ordering::Relaxed));
         for (number, seat) in self.team.seats.iter().enumerate() {

@@ -195,22 +195,37 @@ impl Worker {
         self.flows.drain();
         while let Some((index, born)) = self.flows.next_ended() {
             if catch_unwind(AssertUnwindSafe(|| self.reap_one(index, born))).is_err() {
-                self.panics = self.panics.saturating_add(1);
-                if let Some(index) = self.in_hand.take() {
-                    self.flows.forget(index);
-                }
+                self.forget_in_hand();
             }
             written(self);
         }
     }
 
+    /// Nothing came until `now`: flows that have timed out end.
+    pub fn idle(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        let expired = AssertUnwindSafe(|| {
+            self.flows.expire(self.now);
+            self.reap();
+        });
+        if catch_unwind(expired).is_err() {
+            self.forget_in_hand();
+        }
+    }
+
+    /// A stage failed on a flow that ends.
     #[cold]
-    fn failed(&mut self, frame: &Frame<'_>, number: u64) {
+    fn forget_in_hand(&mut self) {
         self.panics = self.panics.saturating_add(1);
-        self.decoder.count(true);
         if let Some(index) = self.in_hand.take() {
             self.flows.forget(index);
         }
+    }
+
+    #[cold]
+    fn failed(&mut self, frame: &Frame<'_>, number: u64) {
+        self.decoder.count(true);
+        self.forget_in_hand();
         if self.quarantine.len() < QUARANTINE_MAX {
             self.quarantine.push(Quarantined {
                 number,

@@ -1,5 +1,6 @@
 //! The binding: `sensor._engine`. Nothing but conversion lives here; its Python face is described in sensor/_engine.pyi.
 
+mod live;
 mod replay;
 mod ruleset;
 
@@ -94,6 +95,8 @@ fn _engine(py: Python<'_>, m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<ruleset::RawRules>()?;
     m.add_class::<ruleset::Ruleset>()?;
     m.add_class::<ruleset::RulesetCache>()?;
+    m.add_class::<live::Live>()?;
+    m.add_class::<live::Ring>()?;
     m.add_class::<replay::Batch>()?;
     m.add_class::<replay::Replay>()?;
     m.add_function(wrap_pyfunction!(keywords, m)?)?;

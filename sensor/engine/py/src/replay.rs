@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Events in the order they were made, NDJSON.
 #[pyclass(frozen)]
 pub struct Batch {
-    inner: event::Batch,
+    pub(crate) inner: event::Batch,
 }
 
 #[pymethods]

@@ -6,12 +6,12 @@
 use serde_json::Value;
 
 /// The most instructions of a program (the kernel's BPF_MAXINSNS).
-const INSTRUCTIONS_MAX: usize = 4096;
+pub const INSTRUCTIONS_MAX: usize = 4096;
 /// Scratch words.
 const MEMORY_WORDS: usize = 16;
 
 /// (code, jump if true, jump if false, k)
-type Instruction = (u16, u8, u8, u32);
+pub type Instruction = (u16, u8, u8, u32);
 
 /// Filter programs by link type; none at all lets everything through.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +56,7 @@ const JMP: u16 = 5;
 const RET: u16 = 6;
 const X: u16 = 0x08;
 
-fn check(program: &[Instruction]) -> Result<(), String> {
+pub fn check(program: &[Instruction]) -> Result<(), String> {
     if program.is_empty() || program.len() > INSTRUCTIONS_MAX {
         return Err(format!("a program has 1 to {INSTRUCTIONS_MAX} instructions"));
     }
@@ -75,7 +75,7 @@ fn check(program: &[Instruction]) -> Result<(), String> {
 }
 
 /// The program's answer: how many bytes to keep, 0 for none.
-fn run(program: &[Instruction], frame: &[u8], wire_len: u32) -> u32 {
+pub(super) fn run(program: &[Instruction], frame: &[u8], wire_len: u32) -> u32 {
     let mut memory = [0u32; MEMORY_WORDS];
     let (mut a, mut x) = (0u32, 0u32);
     let mut at = 0usize;

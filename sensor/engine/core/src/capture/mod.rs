@@ -5,6 +5,7 @@
 //! rotation, a full disk) kills the process with SIGBUS, mapping cannot read a pipe, and page faults cost as much as the
 //! one copy `read` makes into a cache-warm buffer. Frames are borrowed from the window, so none is copied again.
 
+pub mod af_packet;
 pub mod bpf;
 mod error;
 mod pcap;

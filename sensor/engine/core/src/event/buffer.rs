@@ -81,6 +81,22 @@ impl Batch {
         self.ends.len()
     }
 
+    /// The batch without one lane, and how many events were left out.
+    pub fn without(self, lane: Lane) -> (Batch, usize) {
+        let mut kept = Batch { data: Vec::new(), ends: Vec::new(), first: self.first, last: self.last };
+        let mut start = 0usize;
+        for (end, of) in &self.ends {
+            let end_at = *end as usize;
+            if *of != lane {
+                kept.data.extend_from_slice(self.data.get(start..end_at).unwrap_or(&[]));
+                kept.ends.push((u32::try_from(kept.data.len()).unwrap_or(u32::MAX), *of));
+            }
+            start = end_at;
+        }
+        let left_out = self.ends.len().saturating_sub(kept.ends.len());
+        (kept, left_out)
+    }
+
     /// (count, NDJSON) of one lane; lane as its number.
     pub fn lane(&self, lane: u8) -> (usize, Vec<u8>) {
         let mut start = 0usize;

@@ -12,6 +12,7 @@ use crate::event::Batch;
 use crate::quarantine;
 use crate::reload::Handover;
 use crate::team::{lock, Team};
+use crate::totals;
 use crate::worker::{Quarantined, Worker};
 use captures::{handed, is_shareable, Captures};
 use runner::Runner;
@@ -55,30 +56,13 @@ impl Shared {
 
     /// Adds a worker's counters to the sum, by name.
     fn add_counters(&self, more: Vec<(String, u64)>) {
-        let mut sum = lock(&self.counters);
-        for (name, value) in more {
-            match sum.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, total)) if name == MAX_PKT_SIZE => *total = (*total).max(value),
-                Some((_, total)) => *total = total.saturating_add(value),
-                None => sum.push((name, value)),
-            }
-        }
+        totals::add(&mut lock(&self.counters), more);
     }
 
-    /// All have added theirs: what is no sum is worked out, and they are put in order.
     fn settle_counters(&self) {
-        let mut counters = lock(&self.counters);
-        let value =
-            |name: &str| counters.iter().find(|(known, _)| known == name).map_or(0, |(_, value)| *value);
-        let average = value("decoder.bytes").checked_div(value("decoder.pkts")).unwrap_or(0);
-        counters.iter_mut().filter(|(name, _)| name == AVG_PKT_SIZE).for_each(|(_, value)| *value = average);
-        counters.sort();
+        totals::settle(&mut lock(&self.counters));
     }
 }
-
-/// Counters that are no sums.
-const MAX_PKT_SIZE: &str = "decoder.max_pkt_size";
-const AVG_PKT_SIZE: &str = "decoder.avg_pkt_size";
 
 /// A replay in progress.
 pub struct Replay {

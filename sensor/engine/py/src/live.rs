@@ -1,0 +1,97 @@
+//! Interfaces in, batches of events out.
+
+use crate::replay::Batch;
+use crate::ruleset::Ruleset;
+use crate::{document, guarded};
+use haidang_core::live;
+use pyo3::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A live capture on the engine's own threads.
+#[pyclass(frozen)]
+pub struct Live {
+    inner: Mutex<live::Live>,
+}
+
+impl Live {
+    fn lock(&self) -> std::sync::MutexGuard<'_, live::Live> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One ring of one interface.
+#[pyclass(frozen, get_all)]
+pub struct Ring {
+    interface: String,
+    worker: usize,
+    ring_bytes: u64,
+    kernel_packets: u64,
+    kernel_drops: u64,
+    frames: u64,
+    busy_permille: u64,
+}
+
+#[pymethods]
+impl Live {
+    #[new]
+    fn new(py: Python<'_>, config: &str, ruleset: &Ruleset) -> PyResult<Live> {
+        let rules = Arc::clone(&ruleset.inner);
+        let inner = py.detach(|| guarded(|| live::Live::open(&document(config)?, &rules)))?;
+        Ok(Live { inner: Mutex::new(inner) })
+    }
+
+    fn begin(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| guarded(|| self.lock().begin()))
+    }
+
+    fn next_batch(&self, py: Python<'_>, timeout_seconds: f64) -> PyResult<Option<Batch>> {
+        let timeout = Duration::try_from_secs_f64(timeout_seconds.max(0.0)).unwrap_or(Duration::from_secs(1));
+        py.detach(|| guarded(|| Ok(self.lock().next_batch(timeout).map(|inner| Batch { inner }))))
+    }
+
+    #[getter]
+    fn finished(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.lock().finished())
+    }
+
+    fn take_warnings(&self, py: Python<'_>) -> Vec<String> {
+        py.detach(|| self.lock().take_warnings())
+    }
+
+    fn counters(&self, py: Python<'_>) -> BTreeMap<String, u64> {
+        py.detach(|| self.lock().counters()).into_iter().collect()
+    }
+
+    fn rings(&self, py: Python<'_>) -> Vec<Ring> {
+        let ring = |(state, busy_permille): (live::RingState, u64)| Ring {
+            interface: state.interface,
+            worker: state.worker,
+            ring_bytes: state.ring_bytes,
+            kernel_packets: state.counts.kernel.packets,
+            kernel_drops: state.counts.kernel.drops,
+            frames: state.counts.frames,
+            busy_permille,
+        };
+        py.detach(|| self.lock().rings()).into_iter().map(ring).collect()
+    }
+
+    #[getter]
+    fn silent_seconds(&self, py: Python<'_>) -> f64 {
+        py.detach(|| self.lock().silent()).as_secs_f64()
+    }
+
+    fn left_out(&self, py: Python<'_>) -> BTreeMap<String, (u64, u64)> {
+        let left_out = py.detach(|| self.lock().left_out());
+        left_out.into_iter().map(|(name, excluded, filtered)| (name, (excluded, filtered))).collect()
+    }
+
+    fn write_stats(&self, py: Python<'_>, more: BTreeMap<String, u64>) {
+        py.detach(|| self.lock().write_stats(more.into_iter().collect()));
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.lock().stop());
+    }
+}

@@ -1,0 +1,91 @@
+"""What the command socket answers: Suricata's commands, where they mean something here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sensor.config import Config
+from sensor.errors import UserError
+from sensor.live.capture import LiveCapture
+from sensor.live.control import Command
+
+if TYPE_CHECKING:
+    from sensor.rules.findings import RuleReport
+
+
+def live_commands(
+    capture: LiveCapture, config: Config, report: RuleReport, reopen: Callable[[], None]
+) -> Mapping[str, Command]:
+    """The commands of a live capture. reopen: called from the socket's thread."""
+    from sensor import __version__
+    from sensor._engine import SURICATA_COMPAT
+
+    def interfaces() -> list[str]:
+        return list(dict.fromkeys(ring.interface for ring in capture.live.rings()))
+
+    def iface_stat(arguments: Mapping[str, Any]) -> dict[str, int]:
+        name = arguments.get("iface")
+        rings = [ring for ring in capture.live.rings() if ring.interface == name]
+        if not rings:
+            raise UserError(f"Unknown interface: {name}")
+        return {
+            "pkts": sum(ring.kernel_packets for ring in rings),
+            "drop": sum(ring.kernel_drops for ring in rings),
+            "bypassed": 0,
+            "invalid-checksums": 0,
+        }
+
+    def shutdown(_: Mapping[str, Any]) -> str:
+        capture.stop()
+        return "Closing Hải Đăng"
+
+    def reopen_logs(_: Mapping[str, Any]) -> str:
+        reopen()
+        return "Logs are reopened within a second"
+
+    def conf_get(arguments: Mapping[str, Any]) -> str:
+        name = str(arguments.get("variable", ""))
+        value = config.get(name)
+        if value is None or isinstance(value, dict | list):
+            raise UserError(f"Unable to get value of {name}")
+        return str(value)
+
+    def no_reload(_: Mapping[str, Any]) -> str:
+        raise UserError("rules are not reloaded while running", fix="restart the sensor")
+
+    return {
+        "version": lambda _: f"Hải Đăng {__version__} (Suricata {SURICATA_COMPAT})",
+        "uptime": lambda _: int(time.monotonic() - capture.begun_at),
+        "running-mode": lambda _: "workers",
+        "capture-mode": lambda _: "AF_PACKET_DEV",
+        "dump-counters": lambda _: nested(capture.live.counters()),
+        "iface-list": lambda _: {"count": len(interfaces()), "ifaces": interfaces()},
+        "iface-stat": iface_stat,
+        "ruleset-stats": lambda _: [
+            {
+                "id": 0,
+                "rules_loaded": report.loaded,
+                "rules_failed": report.quarantined,
+                "rules_skipped": report.skipped,
+            }
+        ],
+        "conf-get": conf_get,
+        "reload-rules": no_reload,
+        "ruleset-reload-rules": no_reload,
+        "reopen-log-files": reopen_logs,
+        "shutdown": shutdown,
+    }
+
+
+def nested(counters: Mapping[str, int]) -> dict[str, Any]:
+    """Counters as in the stats event: a section for each dot."""
+    root: dict[str, Any] = {}
+    for name, value in counters.items():
+        here = root
+        *sections, last = name.split(".")
+        for section in sections:
+            here = here.setdefault(section, {})
+        here[last] = value
+    return root
