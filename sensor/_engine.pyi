@@ -172,6 +172,11 @@ class Live:
         """Let packets in and start the workers."""
     def next_batch(self, timeout_seconds: float) -> Batch | None:
         """The next batch, or None when there is none yet (see finished)."""
+    def reload(self, config: str, ruleset: Ruleset) -> None:
+        """Have every worker go on with another ruleset at the edge of its next batch, as Replay.reload."""
+    @property
+    def reloads(self) -> tuple[int, bool]:
+        """(reloads in force at every worker, whether one waits for some worker)."""
     @property
     def finished(self) -> bool:
         """True once the capture was stopped, every packet is through and every batch was fetched."""

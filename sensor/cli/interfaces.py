@@ -17,6 +17,7 @@ from sensor.errors import UserError
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
+    from sensor._engine import Ruleset
     from sensor.bus.spool import Spool
     from sensor.config import Config
     from sensor.config.values import Json
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sensor.live.control import ControlSocket
     from sensor.output import Sink
     from sensor.rules.findings import RuleReport
+    from sensor.rules.reload import Reloader
 
 SILENT_SECONDS_MAX = 15.0
 """Without a word from a worker for so long, systemd's watchdog is no longer fed."""
@@ -153,8 +155,8 @@ class LiveRun:
         from sensor.live.privileges import drop
 
         # The other user may not be able to read what is not loaded yet.
-        for name in ("sensor.output", "sensor.live.status", "sensor.live.commands", "sensor.live.control"):
-            importlib.import_module(name)
+        for name in ("output", "live.status", "live.commands", "live.control", "rules.reload"):
+            importlib.import_module(f"sensor.{name}")
         self.source, self.report = open_capture(args, config, [*args.filter, *args.rest])
         drop(args.user, args.group)
         live = cast("dict[str, list[dict[str, Json]]]", config.tree["live"])
@@ -187,8 +189,9 @@ class LiveRun:
 
         self.keeper.spool = spool
         self.source.more_counters = self.keeper.counters
-        self._on_signals(again)
-        control = self._control()
+        reloader = self._reloader()
+        self._on_signals(again, reloader.ask)
+        control = self._control(reloader.ask)
 
         def tick() -> None:
             while self._wanted:
@@ -213,6 +216,21 @@ class LiveRun:
             self._warn(self.source.warnings)
             if control is not None:
                 control.close()
+            reloader.close()
+
+    def _reloader(self) -> Reloader:
+        from sensor.rules.loading import load
+        from sensor.rules.reload import Reloader
+
+        def read() -> tuple[Ruleset, RuleReport]:
+            ruleset, report = load(self._config, only=self._args.only, extra=self._args.extra)
+            self.report = report
+            return ruleset, report
+
+        def tell(text: str) -> None:
+            print(f"haidang: {text}", file=sys.stderr, flush=True)
+
+        return Reloader(self.source.live, self._config, read, tell)
 
     def _collectors(self) -> list[Collector]:
         if not self._args.metrics:
@@ -235,7 +253,7 @@ class LiveRun:
 
         self._wanted.append(reopen)
 
-    def _control(self) -> ControlSocket | None:
+    def _control(self, reload: Callable[[], None]) -> ControlSocket | None:
         from sensor.live.commands import live_commands
         from sensor.live.control import ControlSocket, default_path
 
@@ -246,28 +264,21 @@ class LiveRun:
         path = Path(given) if given and (self._args.unix_socket or enabled == "yes") else default_path()
         if path is None:
             return None
-        return ControlSocket(path, live_commands(self.source, self._config, self.report, self._reopen))
+        commands = live_commands(self.source, self._config, lambda: self.report, self._reopen, reload)
+        return ControlSocket(path, commands)
 
-    def _on_signals(self, again: Callable[[], None]) -> None:
-        """SIGTERM and SIGINT end the capture cleanly, SIGHUP reopens logs."""
+    def _on_signals(self, again: Callable[[], None], reload: Callable[[], None]) -> None:
+        """SIGTERM and SIGINT end the capture cleanly, SIGHUP reopens logs, SIGUSR2 reloads rules."""
 
         def end(*_: object) -> None:
             if self.source.stopping:
                 again()
             self.source.stop()
 
-        def no_reload(*_: object) -> None:
-            # The default action would end the sensor, which whoever wants new rules does not want.
-            self._wanted.append(
-                lambda: self._warn(
-                    [say("rules are not reloaded while running: restart", "chưa nạp lại luật khi đang chạy")]
-                )
-            )
-
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
         signal.signal(signal.SIGHUP, lambda *_: self._reopen())
-        signal.signal(signal.SIGUSR2, no_reload)
+        signal.signal(signal.SIGUSR2, lambda *_: reload())
 
     def _warn(self, texts: list[str]) -> None:
         from sensor.cli.configured import tell_warnings

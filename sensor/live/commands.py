@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
 
 def live_commands(
-    capture: LiveCapture, config: Config, report: RuleReport, reopen: Callable[[], None]
+    capture: LiveCapture,
+    config: Config,
+    report: Callable[[], RuleReport],
+    reopen: Callable[[], None],
+    reload: Callable[[], None],
 ) -> Mapping[str, Command]:
-    """The commands of a live capture. reopen: called from the socket's thread."""
+    """The commands of a live capture. reopen and reload: called from the socket's thread."""
     from sensor import __version__
     from sensor._engine import SURICATA_COMPAT
 
@@ -52,8 +56,20 @@ def live_commands(
             raise UserError(f"Unable to get value of {name}")
         return str(value)
 
-    def no_reload(_: Mapping[str, Any]) -> str:
-        raise UserError("rules are not reloaded while running", fix="restart the sensor")
+    def reload_rules(_: Mapping[str, Any]) -> str:
+        reload()
+        return "A reload has begun; the log says how it went"
+
+    def ruleset_stats(_: Mapping[str, Any]) -> list[dict[str, int]]:
+        now = report()
+        return [
+            {
+                "id": 0,
+                "rules_loaded": now.loaded,
+                "rules_failed": now.quarantined,
+                "rules_skipped": now.skipped,
+            }
+        ]
 
     return {
         "version": lambda _: f"Hải Đăng {__version__} (Suricata {SURICATA_COMPAT})",
@@ -63,17 +79,11 @@ def live_commands(
         "dump-counters": lambda _: nested(capture.live.counters()),
         "iface-list": lambda _: {"count": len(interfaces()), "ifaces": interfaces()},
         "iface-stat": iface_stat,
-        "ruleset-stats": lambda _: [
-            {
-                "id": 0,
-                "rules_loaded": report.loaded,
-                "rules_failed": report.quarantined,
-                "rules_skipped": report.skipped,
-            }
-        ],
+        "ruleset-stats": ruleset_stats,
         "conf-get": conf_get,
-        "reload-rules": no_reload,
-        "ruleset-reload-rules": no_reload,
+        "reload-rules": reload_rules,
+        "ruleset-reload-rules": reload_rules,
+        "ruleset-reload-nonblocking": reload_rules,
         "reopen-log-files": reopen_logs,
         "shutdown": shutdown,
     }

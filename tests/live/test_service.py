@@ -38,6 +38,47 @@ def command(path: Path, name: str, **arguments: str) -> dict[str, object]:
     return answer
 
 
+def alerts(folder: Path) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for event in events(folder):
+        if event["event_type"] == "alert":
+            sid = event["alert"]["signature_id"]
+            found[sid] = found.get(sid, 0) + 1
+    return found
+
+
+def wait_for(wire: Wire, text: str) -> None:
+    until = time.monotonic() + 30
+    while text not in wire.log():
+        assert time.monotonic() < until, wire.log()
+        time.sleep(0.05)
+
+
+def test_rules_are_reloaded_between_packets(wire: Wire, tmp_path: Path, canary: Path) -> None:
+    path = tmp_path / "c.socket"
+    rules = tmp_path / "test.rules"
+    live = wire.start(
+        "capture", "-i", "in0", "-l", "live", "--workers", "2", "--unix-socket", path, *ALL_RULES
+    )
+    wire.send(canary)
+    time.sleep(0.5)
+    rules.write_text(RULES + 'alert udp any any -> any any (msg:"new"; content:"canary"; sid:7;)\n')
+    live.send_signal(signal.SIGUSR2)
+    wait_for(wire, "rules reloaded: 7 loaded")
+    wire.send(canary)
+    time.sleep(0.5)
+    rules.unlink()
+    assert command(path, "reload-rules")["return"] == "OK"
+    wait_for(wire, "reload failed, the old rules stay")
+    wire.send(canary)
+    assert command(path, "ruleset-stats")["message"] == [
+        {"id": 0, "rules_loaded": 7, "rules_failed": 0, "rules_skipped": 0}
+    ]
+    wire.end(live, settle_seconds=0.5)
+    assert alerts(tmp_path / "live") == {6: 15, 7: 10}
+    assert last_stats(tmp_path / "live")["decoder"]["pkts"] == 15
+
+
 def test_the_command_socket_tells_and_ends_the_capture(wire: Wire, tmp_path: Path, canary: Path) -> None:
     path = tmp_path / "c.socket"
     live = wire.start("capture", "-i", "in0", "-l", "live", "--unix-socket", path, *ALL_RULES)

@@ -130,6 +130,10 @@ impl Handover {
         plan.fresh.get_mut(worker)?.take()
     }
 
+    fn at_any_time(&self, worker: usize) -> Option<Fresh> {
+        lock(&self.inner).plan.as_mut()?.fresh.get_mut(worker)?.take()
+    }
+
     fn took(&self, retired: Retired) {
         let mut inner = lock(&self.inner);
         inner.retired.push(retired);
@@ -151,6 +155,11 @@ impl Edges {
         }
         self.next = (frame / EDGE_FRAMES).saturating_add(1).saturating_mul(EDGE_FRAMES);
         self.handover.at_edge(self.worker, frame)
+    }
+
+    /// The rules to take, if there are new ones, for workers that have no frames in common.
+    pub fn look_alone(&self) -> Option<Fresh> {
+        self.handover.at_any_time(self.worker)
     }
 
     pub fn took(&self, retired: Retired) {
@@ -206,5 +215,19 @@ mod tests {
         assert_eq!(handover.state(), (1, false));
         assert!(Arc::ptr_eq(&handover.current(), &new));
         assert!((49..200).all(|frame| ahead.look(frame).is_none()), "once");
+    }
+
+    #[test]
+    fn workers_apart_take_them_when_they_look() {
+        let handover = Arc::new(Handover::new(&rules(), 2));
+        let workers = [handover.edges(0), handover.edges(1)];
+        assert!(workers.iter().all(|edges| edges.look_alone().is_none()));
+        handover.offer(&Value::Null, &rules()).unwrap();
+        for (done, edges) in (0..).zip(&workers) {
+            assert_eq!(handover.state(), (0, true), "{done} have it");
+            edges.took(retired(edges.look_alone().unwrap()));
+            assert!(edges.look_alone().is_none());
+        }
+        assert_eq!(handover.state(), (1, false));
     }
 }

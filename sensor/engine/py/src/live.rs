@@ -4,6 +4,7 @@ use crate::replay::Batch;
 use crate::ruleset::Ruleset;
 use crate::{document, guarded};
 use haidang_core::live;
+use haidang_core::reload::Handover;
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,7 @@ use std::time::Duration;
 #[pyclass(frozen)]
 pub struct Live {
     inner: Mutex<live::Live>,
+    handover: Arc<Handover>,
 }
 
 impl Live {
@@ -39,7 +41,8 @@ impl Live {
     fn new(py: Python<'_>, config: &str, ruleset: &Ruleset) -> PyResult<Live> {
         let rules = Arc::clone(&ruleset.inner);
         let inner = py.detach(|| guarded(|| live::Live::open(&document(config)?, &rules)))?;
-        Ok(Live { inner: Mutex::new(inner) })
+        let handover = Arc::clone(inner.handover());
+        Ok(Live { inner: Mutex::new(inner), handover })
     }
 
     fn begin(&self, py: Python<'_>) -> PyResult<()> {
@@ -49,6 +52,16 @@ impl Live {
     fn next_batch(&self, py: Python<'_>, timeout_seconds: f64) -> PyResult<Option<Batch>> {
         let timeout = Duration::try_from_secs_f64(timeout_seconds.max(0.0)).unwrap_or(Duration::from_secs(1));
         py.detach(|| guarded(|| Ok(self.lock().next_batch(timeout).map(|inner| Batch { inner }))))
+    }
+
+    fn reload(&self, py: Python<'_>, config: &str, ruleset: &Ruleset) -> PyResult<()> {
+        let rules = Arc::clone(&ruleset.inner);
+        py.detach(|| guarded(|| self.handover.offer(&document(config)?, &rules)))
+    }
+
+    #[getter]
+    fn reloads(&self) -> (u64, bool) {
+        self.handover.state()
     }
 
     #[getter]

@@ -83,7 +83,8 @@ impl Batch {
 
     /// The batch without one lane, and how many events were left out.
     pub fn without(self, lane: Lane) -> (Batch, usize) {
-        let mut kept = Batch { data: Vec::new(), ends: Vec::new(), first: self.first, last: self.last };
+        let (first, last, home) = (self.first, self.last, self.home.clone());
+        let mut kept = Batch { data: Vec::new(), ends: Vec::new(), first, last, home };
         let mut start = 0usize;
         for (end, of) in &self.ends {
             let end_at = *end as usize;

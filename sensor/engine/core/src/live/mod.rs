@@ -11,6 +11,7 @@ use crate::capture::af_packet::{Interface, OpenInterface, RingCounts};
 use crate::detect::ruleset::Ruleset;
 use crate::event::Batch;
 use crate::quarantine;
+use crate::reload::Handover;
 use crate::team::{lock, Team};
 use crate::totals;
 use crate::worker::{Quarantined, Worker};
@@ -123,7 +124,7 @@ pub struct Live {
     batches: Receiver<Batch>,
     runners: Vec<Runner>,
     threads: Vec<JoinHandle<()>>,
-    rules: Arc<Ruleset>,
+    handover: Arc<Handover>,
     finished: bool,
 }
 
@@ -157,11 +158,13 @@ impl Live {
         });
         let (sender, batches) = sync_channel(BATCHES_WAITING);
         let mut runners = Vec::new();
+        let handover = Arc::new(Handover::new(rules, workers));
         for (member, rings) in Team::apart(workers).into_iter().zip(lines) {
             let worker = Worker::new(document, Arc::clone(rules), &member)?;
-            runners.push(Runner::new(worker, member, rings, &shared, Outbox::new(sender.clone())));
+            let edges = handover.edges(member.number);
+            runners.push(Runner::new(worker, member, rings, &shared, Outbox::new(sender.clone()), edges));
         }
-        Ok(Live { shared, batches, runners, threads: Vec::new(), rules: Arc::clone(rules), finished: false })
+        Ok(Live { shared, batches, runners, threads: Vec::new(), handover, finished: false })
     }
 
     /// Lets packets in and starts the workers.
@@ -180,6 +183,7 @@ impl Live {
 
     /// The next batch, or None when none came in time or all is done (`finished`).
     pub fn next_batch(&mut self, timeout: Duration) -> Option<Batch> {
+        self.handover.clear().into_iter().for_each(|reason| self.shared.warn(reason));
         match self.batches.recv_timeout(timeout) {
             Ok(batch) => Some(batch),
             Err(RecvTimeoutError::Timeout) => None,
@@ -190,12 +194,21 @@ impl Live {
                     }
                 }
                 if !self.finished {
-                    self.rules.save_datasets().into_iter().for_each(|reason| self.shared.warn(reason));
+                    self.handover
+                        .current()
+                        .save_datasets()
+                        .into_iter()
+                        .for_each(|reason| self.shared.warn(reason));
                 }
                 self.finished = true;
                 None
             }
         }
+    }
+
+    /// Where a new ruleset may be offered to the workers.
+    pub fn handover(&self) -> &Arc<Handover> {
+        &self.handover
     }
 
     /// Stopped, every packet is through and every batch was fetched.

@@ -67,7 +67,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::buffer::Marks;
+    use crate::event::buffer::{Buffers, Marks};
     use crate::time::Timestamp;
     use std::sync::mpsc::sync_channel;
 
@@ -75,7 +75,7 @@ mod tests {
         let mut marks = Marks::default();
         marks.push(Lane::Alert, bytes, Timestamp(1));
         marks.push(Lane::Log, 2 * bytes, Timestamp(2));
-        marks.into_batch(vec![b'\n'; 2 * bytes])
+        marks.into_batch(vec![b'\n'; 2 * bytes], &Buffers::default())
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{Outbox, RingState, Shared};
 use crate::capture::af_packet::{wait, Ring};
 use crate::quarantine;
+use crate::reload::Edges;
 use crate::stage_clock;
 use crate::team::{lock, Member};
 use crate::time::Timestamp;
@@ -39,6 +40,7 @@ pub struct Runner {
     lines: Vec<Line>,
     shared: Arc<Shared>,
     outbox: Outbox,
+    edges: Edges,
     begun: Instant,
     /// When events were last handed over, and counters told.
     flushed: Instant,
@@ -54,6 +56,7 @@ impl Runner {
         lines: Vec<Line>,
         shared: &Arc<Shared>,
         outbox: Outbox,
+        edges: Edges,
     ) -> Runner {
         let now = Instant::now();
         Runner {
@@ -62,6 +65,7 @@ impl Runner {
             lines,
             shared: Arc::clone(shared),
             outbox,
+            edges,
             begun: now,
             flushed: now,
             told: now,
@@ -144,8 +148,12 @@ impl Runner {
         frames
     }
 
-    /// The edge of a batch: no packet is in hand. Here events are handed over, counters told, and here the rules may be exchanged.
+    /// The edge of a batch: no packet is in hand. Here events are handed over, counters told, and other rules taken.
     fn edge(&mut self) {
+        if let Some(fresh) = self.edges.look_alone() {
+            let retired = self.worker.take_rules(fresh);
+            self.edges.took(retired);
+        }
         let now = Instant::now();
         if now.duration_since(self.flushed) >= BATCH_TIME {
             self.flushed = now;
