@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 RECENT_SECONDS = 3600.0
 MAX_RECENT = 100
+QUIET_SECONDS = 60.0
+"""A loss at the same place is told again after so long."""
 
 
 class Keeper:
@@ -42,6 +44,7 @@ class Keeper:
         self._due = 0.0
         self._nics_before: dict[str, NicCounts] = {}
         self._told: set[str] = set()
+        self._warned: dict[str, float] = {}
 
     def begin(self) -> None:
         """The card has counted before we came: from now on."""
@@ -70,7 +73,10 @@ class Keeper:
                 self._told.add(text)
                 self._warn(f"the books do not close: {text}")
         for loss in page.losses:
-            self._warn(str(loss))
+            # What goes on is in the status and the metrics; nobody reads the same line every few seconds.
+            if now - self._warned.get(loss.where, -QUIET_SECONDS) >= QUIET_SECONDS:
+                self._warned[loss.where] = now
+                self._warn(str(loss))
         told_at = time.time()
         kept = [(at, loss) for at, loss in self.recent if told_at - at < RECENT_SECONDS]
         self.recent = [*kept, *((told_at, loss) for loss in page.losses)][-MAX_RECENT:]

@@ -279,6 +279,22 @@ mod tests {
     }
 
     #[test]
+    fn apart_nobody_waits_and_all_share() {
+        let mut members = Team::apart(2);
+        // The other one never moves.
+        let (still, busy) = (members.pop().unwrap(), members.pop().unwrap());
+        let files = std::thread::spawn(move || {
+            busy.join();
+            busy.at(7, 0);
+            (next_stored_file(), next_stored_file())
+        });
+        assert_eq!(files.join().unwrap(), (1, 2));
+        still.join();
+        assert_eq!(next_stored_file(), 3);
+        assert!(still.is_alone());
+    }
+
+    #[test]
     fn alone_nobody_waits() {
         Member::alone().join();
         assert_eq!((next_stored_file(), next_stored_file()), (1, 2));

@@ -82,20 +82,19 @@ impl Batch {
     }
 
     /// The batch without one lane, and how many events were left out.
-    pub fn without(self, lane: Lane) -> (Batch, usize) {
-        let (first, last, home) = (self.first, self.last, self.home.clone());
-        let mut kept = Batch { data: Vec::new(), ends: Vec::new(), first, last, home };
+    pub fn without(mut self, lane: Lane) -> (Batch, usize) {
+        let (data, ends) = (std::mem::take(&mut self.data), std::mem::take(&mut self.ends));
         let mut start = 0usize;
-        for (end, of) in &self.ends {
-            let end_at = *end as usize;
+        for (end, of) in &ends {
+            let end = *end as usize;
             if *of != lane {
-                kept.data.extend_from_slice(self.data.get(start..end_at).unwrap_or(&[]));
-                kept.ends.push((u32::try_from(kept.data.len()).unwrap_or(u32::MAX), *of));
+                self.data.extend_from_slice(data.get(start..end).unwrap_or(&[]));
+                self.ends.push((u32::try_from(self.data.len()).unwrap_or(u32::MAX), *of));
             }
-            start = end_at;
+            start = end;
         }
-        let left_out = self.ends.len().saturating_sub(kept.ends.len());
-        (kept, left_out)
+        let left_out = ends.len().saturating_sub(self.ends.len());
+        (self, left_out)
     }
 
     /// (count, NDJSON) of one lane; lane as its number.
