@@ -24,7 +24,7 @@ NAME = "doctor"
 HELP = "diagnose the mirror port, from a capture or on this machine"
 HELP_VI = "chẩn đoán cổng nhân bản, từ tệp bắt gói hoặc trên máy này"
 
-_SENSOR, _RULES = "/var/lib/haidang/sensor", "/var/lib/suricata/rules"
+_SENSOR, _RULES = "/var/lib/haidang/sensor", "/var/lib/haidang/rules"
 _WORDS = {
     "ok": ("ok", "tốt"),
     "warn": ("warn", "cảnh báo"),
@@ -128,7 +128,7 @@ def _captures(args: argparse.Namespace) -> int:
             print(f"{path}: {_summary(answers)}")
             for problem in problems:
                 print(f"  {say('damaged file', 'tệp hỏng')}: {problem}")
-            _print(answers, args.all)
+            _print(answers if args.all else [answer for answer in answers if answer.is_finding], args.all)
     return code or (EXIT_FINDINGS if is_ill else EXIT_OK)
 
 

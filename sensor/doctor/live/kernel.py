@@ -16,7 +16,7 @@ _AF_XDP = 44
 
 class Capabilities(LiveCheck):
     name = "capabilities"
-    doc = ("this process may open packet sockets (CAP_NET_RAW)", "tiến trình được mở socket gói (CAP_NET_RAW)")
+    doc = ("this process may not open packet sockets (CAP_NET_RAW)", "tiến trình không được mở socket gói (CAP_NET_RAW)")
     evidence = ("effective capabilities {mask}, user {user}", "quyền hiệu lực {mask}, người dùng {user}")
     remedy = (
         "run as root, or `systemctl edit haidang` with `AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN`",
@@ -35,7 +35,7 @@ class Capabilities(LiveCheck):
 
 class Features(LiveCheck):
     name = "kernel-features"
-    doc = ("the kernel has TPACKET_V3 and AF_XDP", "nhân có TPACKET_V3 và AF_XDP")
+    doc = ("the kernel lacks TPACKET_V3 or AF_XDP", "nhân thiếu TPACKET_V3 hoặc AF_XDP")
     evidence = ("kernel {release} has no {missing}", "nhân {release} không có {missing}")
     remedy = (
         "a kernel of Debian 11 or later: `apt-get install linux-image-amd64`, then reboot",
@@ -63,7 +63,7 @@ class Features(LiveCheck):
 
 class Clock(LiveCheck):
     name = "clock"
-    doc = ("the clock is synchronised", "đồng hồ được đồng bộ")
+    doc = ("the clock is not synchronised", "đồng hồ chưa được đồng bộ")
     evidence = ("the kernel says unsynchronised (adjtimex {state}, status {status})", "nhân báo chưa đồng bộ (adjtimex {state}, trạng thái {status})")
     remedy = ("`timedatectl set-ntp true`, or install chrony", "`timedatectl set-ntp true`, hoặc cài chrony")
 

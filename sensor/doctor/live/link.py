@@ -16,7 +16,7 @@ _PROMISCUOUS = 0x100  # IFF_PROMISC
 
 class Carrier(LiveCheck):
     name = "link"
-    doc = ("the interface is up and has a carrier", "giao diện đang bật và có tín hiệu")
+    doc = ("the interface is down or has no carrier", "giao diện tắt hoặc không có tín hiệu")
     evidence = ("{interface}: state {state}, carrier {carrier}", "{interface}: trạng thái {state}, tín hiệu {carrier}")
     remedy = (
         "`ip link set dev {interface} up`; without carrier look at cable, transceiver and the switch's port",
@@ -32,7 +32,7 @@ class Carrier(LiveCheck):
 
 class Offloads(LiveCheck):
     name = "offloads"
-    doc = ("GRO, LRO, TSO and GSO are off", "GRO, LRO, TSO và GSO đã tắt")
+    doc = ("the card or the kernel joins packets", "card hoặc nhân ghép các gói")
     evidence = ("{interface}: on are {on}", "{interface}: đang bật {on}")
     remedy = (
         "`ethtool -K {interface} gro off lro off tso off gso off`",
@@ -60,7 +60,7 @@ class Offloads(LiveCheck):
 
 class Ring(LiveCheck):
     name = "ring"
-    doc = ("the card's receive ring is as large as it can be", "vòng đệm nhận của card ở mức lớn nhất")
+    doc = ("the card's receive ring is smaller than it can be", "vòng đệm nhận của card nhỏ hơn mức có thể")
     evidence = ("{interface}: {now} of {most} descriptors", "{interface}: {now} trên {most} phần tử")
     remedy = ("`ethtool -G {interface} rx {most}`", "`ethtool -G {interface} rx {most}`")
 
@@ -87,7 +87,7 @@ class Ring(LiveCheck):
 
 class Drops(LiveCheck):
     name = "drops"
-    doc = ("the card and the kernel have dropped nothing", "card và nhân không bỏ gói nào")
+    doc = ("the card or the kernel dropped packets", "card hoặc nhân đã bỏ gói")
     evidence = ("{interface}: {dropped} of {packets} packets: {counters}", "{interface}: {dropped} trên {packets} gói: {counters}")
     remedy = (
         "`ethtool -G {interface} rx 4096`, `sysctl -w net.core.netdev_max_backlog=250000`; then count anew",
@@ -114,8 +114,8 @@ class Drops(LiveCheck):
 class QueueHash(LiveCheck):
     name = "queue-hash"
     doc = (
-        "both directions of a flow meet in one queue: one queue, or a symmetric key",
-        "hai chiều của luồng vào cùng hàng đợi: một hàng đợi, hoặc khóa đối xứng",
+        "the two directions of a flow come in different queues",
+        "hai chiều của một luồng vào các hàng đợi khác nhau",
     )
     evidence = (
         "{interface}: {queues} receive queues, and the hash key is not symmetric",
@@ -156,8 +156,8 @@ class QueueHash(LiveCheck):
 class Interrupts(LiveCheck):
     name = "interrupts"
     doc = (
-        "the card's interrupts are spread over the processors",
-        "ngắt của card được chia cho các bộ xử lý",
+        "one processor has all of the card's interrupts",
+        "một bộ xử lý nhận mọi ngắt của card",
     )
     evidence = (
         "{interface}: {interrupts} interrupts, all on processor {processor}",
@@ -195,8 +195,8 @@ class Interrupts(LiveCheck):
 class Promiscuous(LiveCheck):
     name = "promiscuous"
     doc = (
-        "the interface takes frames for others (the capture turns it on while it runs)",
-        "giao diện nhận khung gửi cho máy khác (khi bắt gói sẽ tự bật)",
+        "the interface refuses frames for others (a capture turns this off while it runs)",
+        "giao diện từ chối khung gửi cho máy khác (khi bắt gói sẽ tự đổi)",
     )
     evidence = ("{interface}: flags {flags}", "{interface}: cờ {flags}")
     remedy = ("`ip link set dev {interface} promisc on`", "`ip link set dev {interface} promisc on`")
@@ -215,7 +215,7 @@ class Promiscuous(LiveCheck):
 
 class Mtu(LiveCheck):
     name = "mtu"
-    doc = ("the MTU takes whole Ethernet frames", "MTU nhận trọn khung Ethernet")
+    doc = ("the MTU is smaller than an Ethernet frame", "MTU nhỏ hơn khung Ethernet")
     evidence = ("{interface}: MTU {mtu} bytes", "{interface}: MTU {mtu} byte")
     remedy = ("`ip link set dev {interface} mtu 1500`, 9216 with jumbo frames", "`ip link set dev {interface} mtu 1500`, 9216 nếu có khung jumbo")
 

@@ -14,7 +14,7 @@ from sensor.errors import UserError
 
 class DiskRoom(LiveCheck):
     name = "disk-room"
-    doc = ("there is room for spool and logs", "còn chỗ cho vùng đệm và nhật ký")
+    doc = ("little room for spool and logs", "ít chỗ cho vùng đệm và nhật ký")
     evidence = ("{free} MiB free ({percent} %) at {path}", "còn {free} MiB ({percent} %) tại {path}")
     remedy = ("`du -xh --max-depth=2 {path} | sort -h | tail`, then move or delete", "`du -xh --max-depth=2 {path} | sort -h | tail`, rồi chuyển hoặc xóa")
 
@@ -37,7 +37,7 @@ class DiskRoom(LiveCheck):
 
 class RulesAge(LiveCheck):
     name = "rules-age"
-    doc = ("the rules are fetched at least weekly", "bộ luật được lấy ít nhất mỗi tuần")
+    doc = ("the rules are older than a week", "bộ luật cũ hơn một tuần")
     evidence = ("the newest of {path} is {days} days old", "tệp mới nhất trong {path} đã {days} ngày")
     remedy = ("`haidang rules update`", "`haidang rules update`")
 
@@ -57,7 +57,7 @@ class RulesAge(LiveCheck):
 
 class Centre(LiveCheck):
     name = "centre"
-    doc = ("the sensor is enrolled at a centre", "cảm biến đã đăng ký với trung tâm")
+    doc = ("the sensor is not enrolled at a centre", "cảm biến chưa đăng ký với trung tâm")
     evidence = ("{what}", "{what}")
     remedy = (
         "`haidang centre token` at the centre, then `haidang sensor enrol TOKEN` here",
