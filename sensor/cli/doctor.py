@@ -81,7 +81,9 @@ def _list(as_json: bool) -> int:
 
     kinds = (("capture", CAPTURE_CHECKS), ("live", LIVE_CHECKS))
     if as_json:
-        rows = [{"name": check.name, "of": kind, "doc": check.doc[0]} for kind, all_ in kinds for check in all_]
+        rows = [
+            {"name": check.name, "of": kind, "doc": check.doc[0]} for kind, all_ in kinds for check in all_
+        ]
         print(json.dumps(rows, indent=2))
         return EXIT_OK
     for kind, checks in kinds:
@@ -139,7 +141,9 @@ def _live(args: argparse.Namespace) -> int:
 
     known = interfaces()
     if args.interface and not Path("/sys/class/net", args.interface).is_dir():
-        raise UserError("no such interface", where=args.interface, fix=f"one of: {', '.join(known) or 'none'}")
+        raise UserError(
+            "no such interface", where=args.interface, fix=f"one of: {', '.join(known) or 'none'}"
+        )
     machine = Machine(args.interface or (known[0] if known else "lo"), args.dir, args.rules)
     done: list[dict[str, object]] = []
     answers = []
@@ -152,9 +156,7 @@ def _live(args: argparse.Namespace) -> int:
         answers.append(Answer(check, result))
     ordered = in_order(answers)
     if args.json:
-        print(
-            json.dumps({"interface": machine.interface, "fixes": done, "checks": _rows(ordered)}, indent=2)
-        )
+        print(json.dumps({"interface": machine.interface, "fixes": done, "checks": _rows(ordered)}, indent=2))
     else:
         for row in done:
             print(f"{row['check']}: {row['command']}: {row['outcome']}")

@@ -67,12 +67,12 @@ class ChecksumOffload(_Checksums):
 class ChecksumCorrupt(_Checksums):
     name = "checksum-corrupt"
     doc = (
-        "packets of many hosts are spoilt: a bad cable, transceiver or broker",
-        "gói của nhiều máy bị hỏng: cáp, module quang hoặc bộ phân phối gói lỗi",
+        "packets of many hosts are spoilt: a bad cable, transceiver or broker, or rewritten addresses",
+        "gói của nhiều máy bị hỏng: cáp, module quang hoặc bộ phân phối gói lỗi, hoặc địa chỉ bị viết lại",
     )
     evidence = (
-        "{bad} of {checked} checksums are wrong, from hosts whose others are right",
-        "{bad} trên {checked} tổng kiểm sai, từ các máy có gói khác đúng",
+        "{bad} of {checked} checksums are wrong, not from one host's own side only",
+        "{bad} trên {checked} tổng kiểm sai, không chỉ từ phía của một máy",
     )
     remedy = (
         "`ethtool -S IFACE | grep -iE 'crc|err'`; change cable and transceiver, then the broker's port",

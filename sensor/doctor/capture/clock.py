@@ -50,7 +50,10 @@ class TimesZero(_Times):
 class TimesFuture(_Times):
     name = "times-future"
     doc = ("packets from the future", "gói từ tương lai")
-    evidence = ("{count} of {frames} packets, up to {days} days", "{count} trên {frames} gói, tới {days} ngày")
+    evidence = (
+        "{count} of {frames} packets, up to {days} days",
+        "{count} trên {frames} gói, tới {days} ngày",
+    )
     remedy = TimesZero.remedy
     explains = ("times-backwards",)
 
@@ -100,7 +103,9 @@ class TimesBackwards(_Times):
 
     def result(self) -> Result:
         # One in a hundred, or one jump of a second: a clock that was set.
-        if not self._count or (self._most < _SECOND and (self._count < 3 or self._count < 0.01 * self._frames)):
+        if not self._count or (
+            self._most < _SECOND and (self._count < 3 or self._count < 0.01 * self._frames)
+        ):
             return OK
         numbers = {"count": self._count, "frames": self._frames, "milliseconds": round(self._most / 1e6, 3)}
         return Result("warn", numbers)

@@ -16,7 +16,10 @@ _AF_XDP = 44
 
 class Capabilities(LiveCheck):
     name = "capabilities"
-    doc = ("this process may not open packet sockets (CAP_NET_RAW)", "tiến trình không được mở socket gói (CAP_NET_RAW)")
+    doc = (
+        "this process may not open packet sockets (CAP_NET_RAW)",
+        "tiến trình không được mở socket gói (CAP_NET_RAW)",
+    )
     evidence = ("effective capabilities {mask}, user {user}", "quyền hiệu lực {mask}, người dùng {user}")
     remedy = (
         "run as root, or `systemctl edit haidang` with `AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN`",
@@ -64,7 +67,10 @@ class Features(LiveCheck):
 class Clock(LiveCheck):
     name = "clock"
     doc = ("the clock is not synchronised", "đồng hồ chưa được đồng bộ")
-    evidence = ("the kernel says unsynchronised (adjtimex {state}, status {status})", "nhân báo chưa đồng bộ (adjtimex {state}, trạng thái {status})")
+    evidence = (
+        "the kernel says unsynchronised (adjtimex {state}, status {status})",
+        "nhân báo chưa đồng bộ (adjtimex {state}, trạng thái {status})",
+    )
     remedy = ("`timedatectl set-ntp true`, or install chrony", "`timedatectl set-ntp true`, hoặc cài chrony")
 
     STA_UNSYNC, TIME_ERROR = 0x40, 5

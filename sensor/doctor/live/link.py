@@ -17,7 +17,10 @@ _PROMISCUOUS = 0x100  # IFF_PROMISC
 class Carrier(LiveCheck):
     name = "link"
     doc = ("the interface is down or has no carrier", "giao diện tắt hoặc không có tín hiệu")
-    evidence = ("{interface}: state {state}, carrier {carrier}", "{interface}: trạng thái {state}, tín hiệu {carrier}")
+    evidence = (
+        "{interface}: state {state}, carrier {carrier}",
+        "{interface}: trạng thái {state}, tín hiệu {carrier}",
+    )
     remedy = (
         "`ip link set dev {interface} up`; without carrier look at cable, transceiver and the switch's port",
         "`ip link set dev {interface} up`; nếu không có tín hiệu, xem cáp, module quang và cổng switch",
@@ -76,8 +79,8 @@ class Ring(LiveCheck):
         if sizes is None:
             return skipped(*_NOT_TOLD)
         now, most = sizes
-        return OK if now >= most else Result(
-            "warn", {"interface": machine.interface, "now": now, "most": most}
+        return (
+            OK if now >= most else Result("warn", {"interface": machine.interface, "now": now, "most": most})
         )
 
     def fix(self, machine: Machine) -> list[list[str]]:
@@ -88,7 +91,10 @@ class Ring(LiveCheck):
 class Drops(LiveCheck):
     name = "drops"
     doc = ("the card or the kernel dropped packets", "card hoặc nhân đã bỏ gói")
-    evidence = ("{interface}: {dropped} of {packets} packets: {counters}", "{interface}: {dropped} trên {packets} gói: {counters}")
+    evidence = (
+        "{interface}: {dropped} of {packets} packets: {counters}",
+        "{interface}: {dropped} trên {packets} gói: {counters}",
+    )
     remedy = (
         "`ethtool -G {interface} rx 4096`, `sysctl -w net.core.netdev_max_backlog=250000`; then count anew",
         "`ethtool -G {interface} rx 4096`, `sysctl -w net.core.netdev_max_backlog=250000`; rồi đếm lại",
@@ -217,7 +223,10 @@ class Mtu(LiveCheck):
     name = "mtu"
     doc = ("the MTU is smaller than an Ethernet frame", "MTU nhỏ hơn khung Ethernet")
     evidence = ("{interface}: MTU {mtu} bytes", "{interface}: MTU {mtu} byte")
-    remedy = ("`ip link set dev {interface} mtu 1500`, 9216 with jumbo frames", "`ip link set dev {interface} mtu 1500`, 9216 nếu có khung jumbo")
+    remedy = (
+        "`ip link set dev {interface} mtu 1500`, 9216 with jumbo frames",
+        "`ip link set dev {interface} mtu 1500`, 9216 nếu có khung jumbo",
+    )
 
     def look(self, machine: Machine) -> Result:
         mtu = machine.of_card("mtu")

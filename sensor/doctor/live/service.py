@@ -16,7 +16,10 @@ class DiskRoom(LiveCheck):
     name = "disk-room"
     doc = ("little room for spool and logs", "ít chỗ cho vùng đệm và nhật ký")
     evidence = ("{free} MiB free ({percent} %) at {path}", "còn {free} MiB ({percent} %) tại {path}")
-    remedy = ("`du -xh --max-depth=2 {path} | sort -h | tail`, then move or delete", "`du -xh --max-depth=2 {path} | sort -h | tail`, rồi chuyển hoặc xóa")
+    remedy = (
+        "`du -xh --max-depth=2 {path} | sort -h | tail`, then move or delete",
+        "`du -xh --max-depth=2 {path} | sort -h | tail`, rồi chuyển hoặc xóa",
+    )
 
     FREE_MIN = 1 << 30  # bytes: a day of alerts and a spool at its least quota
     SHARE_MIN = 0.05
