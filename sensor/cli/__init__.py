@@ -30,7 +30,18 @@ from sensor.errors import (
     one_line,
 )
 
-COMMANDS = ("replay", "show", "compare", "pcap", "doctor", "rules", "sensor", "centre", "keywords", "protocols")
+COMMANDS = (
+    "replay",
+    "show",
+    "compare",
+    "pcap",
+    "doctor",
+    "rules",
+    "sensor",
+    "centre",
+    "keywords",
+    "protocols",
+)
 """The commands, in the order of the help: each is the module of that name in this folder."""
 
 GARBAGE_THRESHOLD = 50_000

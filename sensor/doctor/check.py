@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,7 +20,7 @@ class Result:
     """numbers fill the braces of the check's evidence. why: why a check was skipped."""
 
     verdict: str
-    numbers: dict[str, object] = field(default_factory=dict)
+    numbers: Mapping[str, object] = field(default_factory=dict)
     why: Text = ("", "")
 
 

@@ -42,8 +42,14 @@ BROKEN: dict[str, tuple[str, Callable[[], list[Packet]]]] = {
     "one conversation, one side": ("one-sided", lambda: [p for p in N(1) if not b.answers(p)]),
     "one side, tagged": ("one-sided", lambda: [b.tagged(p, 7) for p in N() if b.answers(p)]),
     "questions without answers": ("one-sided", lambda: b.questions(40)),
-    "a third without answers": ("asymmetric", lambda: [p for p in N() if not (b.answers(p) and b.number_of_client_side(p) % 3 == 0)]),
-    "half without requests": ("asymmetric", lambda: [p for p in N() if b.answers(p) or b.number_of_client_side(p) % 2]),
+    "a third without answers": (
+        "asymmetric",
+        lambda: [p for p in N() if not (b.answers(p) and b.number_of_client_side(p) % 3 == 0)],
+    ),
+    "half without requests": (
+        "asymmetric",
+        lambda: [p for p in N() if b.answers(p) or b.number_of_client_side(p) % 2],
+    ),
     "VLAN 20 one way": ("vlan-direction", lambda: vlans(N(), lambda n: n % 2 == 0)),
     "VLAN 20 one way, few": ("vlan-direction", lambda: vlans(N(), lambda n: n % 5 == 0)),
     "tags by direction": ("vlan-tags", lambda: [b.tagged(p, 10 + b.answers(p)) for p in N()]),
@@ -51,7 +57,12 @@ BROKEN: dict[str, tuple[str, Callable[[], list[Packet]]]] = {
     "all twice": ("duplicates", lambda: b.doubled(N())),
     "all twice, routed": ("duplicates", lambda: b.doubled(N(), routed=True)),
     "every third twice": ("duplicates", lambda: b.doubled(N(), 3)),
-    "answers twice, in two VLANs": ("duplicates", lambda: [q for p in N() for q in ([b.tagged(p, 1), b.tagged(p, 2)] if b.answers(p) else [b.tagged(p, 1)])]),
+    "answers twice, in two VLANs": (
+        "duplicates",
+        lambda: [
+            q for p in N() for q in ([b.tagged(p, 1), b.tagged(p, 2)] if b.answers(p) else [b.tagged(p, 1)])
+        ],
+    ),
     "cut at 64": ("truncation", lambda: b.cut(N(), 64)),
     "cut at 96": ("truncation", lambda: b.cut(N(), 96)),
     "cut at 1000": ("truncation", lambda: b.cut(N(), 1000)),
@@ -61,9 +72,18 @@ BROKEN: dict[str, tuple[str, Callable[[], list[Packet]]]] = {
     "joined by ten": ("super-packets", lambda: b.joined(N(12, 20), 10)),
     "jumbo": ("jumbo", lambda: [p for p in N(size=8900) if p.data[47] & 2 == 0]),
     "client's checksums": ("checksum-offload", lambda: [p if b.answers(p) else b.unfilled(p) for p in N(1)]),
-    "servers' one host": ("checksum-offload", lambda: [b.unfilled(p) if b.number_of_client_side(p) == 3 and b.answers(p) else p for p in N(6)]),
-    "corrupt, one in nine": ("checksum-corrupt", lambda: [b.spoilt(p) if i % 9 == 0 and len(p.data) > 60 else p for i, p in enumerate(N())]),
-    "corrupt, one in thirty": ("checksum-corrupt", lambda: [b.spoilt(p) if i % 30 == 1 and len(p.data) > 60 else p for i, p in enumerate(N(20))]),
+    "servers' one host": (
+        "checksum-offload",
+        lambda: [b.unfilled(p) if b.number_of_client_side(p) == 3 and b.answers(p) else p for p in N(6)],
+    ),
+    "corrupt, one in nine": (
+        "checksum-corrupt",
+        lambda: [b.spoilt(p) if i % 9 == 0 and len(p.data) > 60 else p for i, p in enumerate(N())],
+    ),
+    "corrupt, one in thirty": (
+        "checksum-corrupt",
+        lambda: [b.spoilt(p) if i % 30 == 1 and len(p.data) > 60 else p for i, p in enumerate(N(20))],
+    ),
     "swapped": ("reordering", lambda: b.swapped(N(), 2)),
     "swapped now and then": ("reordering", lambda: b.swapped(N(), 6)),
     "written out of order": ("times-backwards", lambda: b.swapped(N(), 2, restamp=False)),
@@ -72,17 +92,23 @@ BROKEN: dict[str, tuple[str, Callable[[], list[Packet]]]] = {
     "clock since boot": ("times-zero", lambda: shifted(N(), lambda i, t: t - b.START_NS + SECOND)),
     "far future": ("times-future", lambda: shifted(N(), lambda i, t: t + 50 * 365 * 86_400 * SECOND)),
     "whole seconds": ("times-coarse", lambda: shifted(N(), lambda i, t: t // SECOND * SECOND)),
-    "every seventh answer lost": ("tcp-gaps", lambda: [p for i, p in enumerate(N()) if i % 7 or len(p.data) < 500]),
+    "every seventh answer lost": (
+        "tcp-gaps",
+        lambda: [p for i, p in enumerate(N()) if i % 7 or len(p.data) < 500],
+    ),
     "bursts lost": ("tcp-gaps", lambda: [p for i, p in enumerate(N(20)) if i % 40 > 3 or len(p.data) < 500]),
     "dead, STP": ("dead-port", lambda: b.hellos(40, b"\0\x26\x42\x42\x03", True)),
     "dead, LLDP": ("dead-port", lambda: b.hellos(40, b"\x88\xcc", True)),
     "only PROFINET": ("non-ip", lambda: b.hellos(60, b"\x88\x92", False)),
-    "broker's own header": ("unknown-encapsulation", lambda: [b.changed(p, p.data[:12] + b"\x89\x03\1\2\3\4" + p.data[12:]) for p in N()]),
+    "broker's own header": (
+        "unknown-encapsulation",
+        lambda: [b.changed(p, p.data[:12] + b"\x89\x03\1\2\3\4" + p.data[12:]) for p in N()],
+    ),
     "link type unknown": ("unknown-encapsulation", lambda: [replace(p, link=147) for p in N()]),
     "ERSPAN": ("mirror-of-mirror", lambda: b.wrapped(N(), ERSPAN)),
     "VXLAN": ("mirror-of-mirror", lambda: b.wrapped(N(), VXLAN)),
     "GRE": ("mirror-of-mirror", lambda: b.wrapped(N(), b"\0\0\x65\x58")),
-}  # fmt: skip
+}
 RIGHT_MIN = 0.95
 
 
