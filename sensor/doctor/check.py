@@ -43,7 +43,7 @@ class Check:
 
 
 class CaptureCheck(Check):
-    """Sees every frame, every conversation when it is over, and then answers. Memory is bounded by the check."""
+    """Sees every frame, every conversation when it is over, and then answers. Memory is bounded."""
 
     def frame(self, frame: Frame) -> None:
         """One frame, in the order of the capture."""
@@ -63,6 +63,6 @@ class LiveCheck(Check):
         """Reads only."""
         raise NotImplementedError
 
-    def fix(self, machine: Machine) -> list[list[str]]:
+    def fix(self, machine: Machine) -> list[list[str]]:  # noqa: ARG002  # others look
         """The commands that mend it; empty when nobody but a person should."""
         return []

@@ -78,7 +78,7 @@ class Conversations:
             conversation = self._open[key] = Conversation(key)
         self._open.move_to_end(key)
         index = (frame.source, frame.ports[0]) != key.one
-        _count(conversation.sides[index], conversation.sides[not index], frame)
+        _count(conversation.sides[index], frame)
         return closed
 
     def rest(self) -> Iterator[Conversation]:
@@ -86,7 +86,7 @@ class Conversations:
         yield from self._open.values()
 
 
-def _count(side: Side, peer: Side, frame: Frame) -> None:
+def _count(side: Side, frame: Frame) -> None:
     side.packets += 1
     if len(side.vlans) < MAX_TAGS:
         side.vlans.add(frame.vlans)

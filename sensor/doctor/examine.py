@@ -30,7 +30,10 @@ class Answer:
 def examine_capture(
     path: str, tell: Callable[[int], None] = lambda _: None
 ) -> tuple[list[Answer], list[str]]:
-    """The answers in order, and what was wrong with the file. tell: bytes read so far. UserError: no capture."""
+    """The answers in order, and what was wrong with the file. tell: bytes read so far.
+
+    UserError: no capture.
+    """
     checks = [kind() for kind in CAPTURE_CHECKS]
     conversations = Conversations()
     with CaptureFile(path) as capture:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import fcntl
-import os
 import socket
 import struct
 from dataclasses import dataclass
@@ -55,6 +54,6 @@ class Machine:
 def interfaces() -> list[str]:
     """All but loopback, those that are up first."""
     folder = Path("/sys/class/net")
-    names = sorted(os.listdir(folder)) if folder.is_dir() else []
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     real = [name for name in names if name != "lo" and (folder / name / "operstate").exists()]
     return sorted(real, key=lambda name: (folder / name / "operstate").read_text().strip() != "up")

@@ -1,4 +1,4 @@
-"""Mirrors broken on purpose: good frames, and what can be done to them. Every function takes and gives packets."""
+"""Mirrors broken on purpose: good frames, and what can be done to them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def packet(frame: bytes, time_ns: int) -> Packet:
 
 
 def network(conversations: int = 12, segments: int = 10, size: int = MSS) -> list[Packet]:
-    """Conversations of TCP, each a handshake, a request, an answer in segments, a teardown; 20 ms round trip."""
+    """Conversations of TCP, each a handshake, a request, an answer in segments, a teardown."""
     made: list[Packet] = []
     for number in range(conversations):
         made += _conversation(number, segments, size)
@@ -56,9 +56,13 @@ def _conversation(number: int, segments: int, size: int) -> list[Packet]:
         ports = (40_000 + number, 80) if way == 0 else (80, 40_000 + number)
         ids[way] += 1
         tcp = TCP(
-            sport=ports[0], dport=ports[1], flags=flags, seq=numbers[way], ack=numbers[1 - way] if "A" in flags else 0,
+            sport=ports[0],
+            dport=ports[1],
+            flags=flags,
+            seq=numbers[way],
+            ack=numbers[1 - way] if "A" in flags else 0,
             options=[("MSS", MSS)] if "S" in flags else [],
-        )  # fmt: skip
+        )
         frame = Ether(src=here[0], dst=there[0]) / IP(
             src=f"{here[1]}{number + 1}", dst=f"{there[1]}{number + 1}", id=ids[way], ttl=60
         )

@@ -28,8 +28,8 @@ class TimesZero(_Times):
     doc = ("packets have no time, or one before 1990", "gói không có thời gian, hoặc trước năm 1990")
     evidence = ("{count} of {frames} packets", "{count} trên {frames} gói")
     remedy = (
-        "set the capturing machine's clock: `timedatectl set-ntp true`; hardware stamps off: `tcpdump -j host`",
-        "đặt đồng hồ của máy bắt: `timedatectl set-ntp true`; tắt dấu thời gian phần cứng: `tcpdump -j host`",
+        "set the capturing machine's clock: `timedatectl set-ntp true`; or host stamps: `tcpdump -j host`",
+        "đặt đồng hồ của máy bắt: `timedatectl set-ntp true`; hoặc dấu thời gian của máy: `tcpdump -j host`",
     )
     explains = ("times-backwards", "times-coarse", "duplicates", "reordering")
 

@@ -80,7 +80,7 @@ class OneSided(_Directions):
         "{one} trên {all} cuộc trao đổi chỉ có một chiều",
     )
     remedy = (
-        "mirror both directions: `monitor session 1 source interface X both`; with a tap connect both outputs",
+        "mirror both directions: `monitor session 1 source interface X both`; of a tap both outputs",
         "nhân bản cả hai chiều: `monitor session 1 source interface X both`; với tap, nối cả hai đầu ra",
     )
     explains = ("tcp-gaps", "asymmetric")
@@ -106,7 +106,7 @@ class Asymmetric(_Directions):
     remedy = (
         "mirror all members of the link bundle and both routers' ports into one session: `monitor session 1 "
         "source interface X, Y both`",
-        "đưa mọi thành viên của nhóm liên kết và cổng của cả hai bộ định tuyến vào một phiên: `monitor session "
+        "đưa mọi thành viên của nhóm liên kết và cổng của hai bộ định tuyến vào một phiên: `monitor session "
         "1 source interface X, Y both`",
     )
     explains = ("tcp-gaps",)

@@ -45,7 +45,7 @@ class Features(LiveCheck):
         "nhân của Debian 11 trở lên: `apt-get install linux-image-amd64`, rồi khởi động lại",
     )
 
-    def look(self, machine: Machine) -> Result:
+    def look(self, machine: Machine) -> Result:  # noqa: ARG002  # the kernel is asked
         missing = []
         try:
             with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as end:
@@ -75,7 +75,7 @@ class Clock(LiveCheck):
 
     STA_UNSYNC, TIME_ERROR = 0x40, 5
 
-    def look(self, machine: Machine) -> Result:
+    def look(self, machine: Machine) -> Result:  # noqa: ARG002  # the kernel is asked
         buffer = (ctypes.c_long * 64)()  # struct timex is 208 bytes; modes 0 only reads
         state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(buffer))
         if state < 0:
