@@ -52,7 +52,7 @@ class TcpGaps(CaptureCheck):
     remedy = (
         "the mirror port is overbooked or the ring is too small: mirror less into it, and `ethtool -G IFACE "
         "rx 4096`; compare `ethtool -S IFACE | grep -i drop`",
-        "cổng nhân bản quá tải hoặc vòng đệm quá nhỏ: nhân bản ít hơn, và `ethtool -G IFACE rx 4096`; so sánh "
+        "cổng nhân bản quá tải hoặc vòng đệm quá nhỏ: nhân bản ít hơn, `ethtool -G IFACE rx 4096`; so sánh "
         "`ethtool -S IFACE | grep -i drop`",
     )
 

@@ -170,7 +170,7 @@ class Interrupts(LiveCheck):
         "{interface}: {interrupts} ngắt, đều ở bộ xử lý {processor}",
     )
     remedy = (
-        "one processor to each interrupt: `echo N > /proc/irq/{first}/smp_affinity_list`; stop irqbalance first",
+        "spread them: `echo N > /proc/irq/{first}/smp_affinity_list`; stop irqbalance first",
         "mỗi ngắt một bộ xử lý: `echo N > /proc/irq/{first}/smp_affinity_list`; dừng irqbalance trước",
     )
 
