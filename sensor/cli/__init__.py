@@ -36,6 +36,7 @@ COMMANDS = (
     "show",
     "compare",
     "pcap",
+    "doctor",
     "rules",
     "sensor",
     "centre",

@@ -1,4 +1,4 @@
-"""The progress bar of a replay, on standard error; loaded only on a terminal."""
+"""The progress bar over captures, on standard error; loaded only on a terminal."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sensor.cli.language import say
 
 
 class ProgressBar:
-    """Bytes of capture read, speed, time left; it disappears when the replay is over."""
+    """Bytes of capture read, speed, time left; it disappears at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, title: str = "") -> None:
         self._progress = Progress(
-            say("replay", "chạy lại"),
+            title or say("replay", "chạy lại"),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),

@@ -1,0 +1,1 @@
+"""Checks of a capture. Thresholds are constants with their reason."""
