@@ -10,8 +10,18 @@ pub fn path(document: &Value) -> Option<PathBuf> {
     document["default-log-dir"].as_str().map(|dir| Path::new(dir).join("quarantine.pcap"))
 }
 
+/// Keeps the packets, if there are any and a place for them; what is to be told of it.
+pub fn keep(path: &Option<PathBuf>, packets: &[Quarantined]) -> Option<String> {
+    let path = path.as_ref().filter(|_| !packets.is_empty())?;
+    let (count, path_shown) = (packets.len(), path.display());
+    Some(match write(path, packets) {
+        Ok(()) => format!("{count} packets made a stage fail; they are in {path_shown}: please report them"),
+        Err(error) => format!("{path_shown}: cannot write quarantined packets: {error}"),
+    })
+}
+
 /// Writes a nanosecond pcap with the link type of the first packet; packets of other link types are left out.
-pub fn write(path: &Path, packets: &[Quarantined]) -> io::Result<()> {
+fn write(path: &Path, packets: &[Quarantined]) -> io::Result<()> {
     let Some(first) = packets.first() else { return Ok(()) };
     let mut out = io::BufWriter::new(std::fs::File::create(path)?);
     for word in [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, 0x0004_0000, u32::from(first.link_type)] {

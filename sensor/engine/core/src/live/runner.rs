@@ -264,14 +264,8 @@ impl Runner {
 
     fn write_quarantine(&self) {
         let packets = std::mem::take(&mut *lock(&self.shared.quarantined));
-        let (Some(path), false) = (&self.shared.quarantine, packets.is_empty()) else { return };
-        self.shared.warn(match quarantine::write(path, &packets) {
-            Ok(()) => format!(
-                "{} packets made a stage fail; they are in {}: please report them",
-                packets.len(),
-                path.display()
-            ),
-            Err(error) => format!("{}: cannot write quarantined packets: {error}", path.display()),
-        });
+        quarantine::keep(&self.shared.quarantine, &packets)
+            .into_iter()
+            .for_each(|told| self.shared.warn(told));
     }
 }

@@ -91,16 +91,9 @@ impl Runner {
 
     fn write_quarantine(&self) {
         let packets = std::mem::take(&mut *lock(&self.shared.quarantined));
-        let packets = in_order(packets);
-        let (Some(path), false) = (&self.quarantine, packets.is_empty()) else { return };
-        self.shared.warn(match quarantine::write(path, &packets) {
-            Ok(()) => format!(
-                "{} packets made a stage fail; they are in {}: please report them",
-                packets.len(),
-                path.display()
-            ),
-            Err(error) => format!("{}: cannot write quarantined packets: {error}", path.display()),
-        });
+        quarantine::keep(&self.quarantine, &in_order(packets))
+            .into_iter()
+            .for_each(|told| self.shared.warn(told));
     }
 }
 
