@@ -25,6 +25,7 @@ mod setting;
 pub mod stage_clock;
 pub mod stream;
 pub mod team;
+mod threads;
 pub mod time;
 mod totals;
 pub mod worker;

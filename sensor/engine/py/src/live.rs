@@ -1,6 +1,6 @@
 //! Interfaces in, batches of events out.
 
-use crate::replay::Batch;
+use crate::replay::{offer, timeout, Batch};
 use crate::ruleset::Ruleset;
 use crate::{document, guarded};
 use haidang_core::live;
@@ -8,7 +8,6 @@ use haidang_core::reload::Handover;
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// A live capture on the engine's own threads.
 #[pyclass(frozen)]
@@ -50,13 +49,12 @@ impl Live {
     }
 
     fn next_batch(&self, py: Python<'_>, timeout_seconds: f64) -> PyResult<Option<Batch>> {
-        let timeout = Duration::try_from_secs_f64(timeout_seconds.max(0.0)).unwrap_or(Duration::from_secs(1));
-        py.detach(|| guarded(|| Ok(self.lock().next_batch(timeout).map(|inner| Batch { inner }))))
+        let wait = timeout(timeout_seconds);
+        py.detach(|| guarded(|| Ok(self.lock().next_batch(wait).map(|inner| Batch { inner }))))
     }
 
     fn reload(&self, py: Python<'_>, config: &str, ruleset: &Ruleset) -> PyResult<()> {
-        let rules = Arc::clone(&ruleset.inner);
-        py.detach(|| guarded(|| self.handover.offer(&document(config)?, &rules)))
+        offer(py, &self.handover, config, ruleset)
     }
 
     #[getter]

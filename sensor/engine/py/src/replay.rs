@@ -45,6 +45,17 @@ impl Batch {
     }
 }
 
+/// How long to wait; a second when the number is none.
+pub fn timeout(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::from_secs(1))
+}
+
+/// Hands a new ruleset over to running workers.
+pub fn offer(py: Python<'_>, handover: &Handover, config: &str, ruleset: &Ruleset) -> PyResult<()> {
+    let rules = Arc::clone(&ruleset.inner);
+    py.detach(|| guarded(|| handover.offer(&document(config)?, &rules)))
+}
+
 /// A replay on the engine's own threads.
 #[pyclass(frozen)]
 pub struct Replay {
@@ -71,13 +82,12 @@ impl Replay {
     }
 
     fn next_batch(&self, py: Python<'_>, timeout_seconds: f64) -> PyResult<Option<Batch>> {
-        let timeout = Duration::try_from_secs_f64(timeout_seconds.max(0.0)).unwrap_or(Duration::from_secs(1));
-        py.detach(|| guarded(|| Ok(self.lock().next_batch(timeout).map(|inner| Batch { inner }))))
+        let wait = timeout(timeout_seconds);
+        py.detach(|| guarded(|| Ok(self.lock().next_batch(wait).map(|inner| Batch { inner }))))
     }
 
     fn reload(&self, py: Python<'_>, config: &str, ruleset: &Ruleset) -> PyResult<()> {
-        let rules = Arc::clone(&ruleset.inner);
-        py.detach(|| guarded(|| self.handover.offer(&document(config)?, &rules)))
+        offer(py, &self.handover, config, ruleset)
     }
 
     #[getter]

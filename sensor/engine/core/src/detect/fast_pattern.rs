@@ -30,8 +30,7 @@ pub struct Candidate {
 impl Candidate {
     /// Whether the literal can stand at one place only.
     fn is_anchored(&self) -> bool {
-        let room = self.bounds.end.checked_sub(self.bounds.start);
-        room == u32::try_from(self.bytes.len()).ok()
+        self.bounds.hold_once(&self.bytes)
     }
 }
 

@@ -187,10 +187,10 @@ impl Lengths {
     /// Takes the rules that are better found by length out of `rules`.
     fn take(rules: &mut Vec<&Rule>) -> Lengths {
         let mut by_length: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        for rule in rules.iter() {
-            by_length.entry(length(rule).unwrap_or(u32::MAX)).or_default().push(rule.number);
+        for (length, rule) in rules.iter().filter_map(|rule| Some((length(rule)?, rule))) {
+            by_length.entry(length).or_default().push(rule.number);
         }
-        by_length.retain(|length, rules| *length != u32::MAX && rules.len() <= SAME_LENGTH_MAX);
+        by_length.retain(|_, rules| rules.len() <= SAME_LENGTH_MAX);
         rules.retain(|rule| length(rule).is_none_or(|length| !by_length.contains_key(&length)));
         Lengths(by_length.into_iter().collect())
     }

@@ -54,8 +54,7 @@ enum Way {
 
 impl Wanted {
     fn way(&self) -> Way {
-        let last_start = u64::from(self.bounds.end).checked_sub(self.bytes.len() as u64);
-        if last_start == Some(u64::from(self.bounds.start)) {
+        if self.bounds.hold_once(&self.bytes) {
             Way::Anchored(self.bounds.start)
         } else if self.bounds.end <= NEAR_BYTES {
             Way::Near

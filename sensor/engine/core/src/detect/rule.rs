@@ -196,7 +196,7 @@ pub struct FastPattern {
 impl FastPattern {
     /// Whether it can stand at one place only.
     pub fn is_anchored(&self) -> bool {
-        self.bounds.end.checked_sub(self.bounds.start) == u32::try_from(self.bytes.len()).ok()
+        self.bounds.hold_once(&self.bytes)
     }
 }
 
@@ -211,6 +211,11 @@ pub struct Bounds {
 
 impl Bounds {
     pub const ANYWHERE: Bounds = Bounds { start: 0, end: u32::MAX };
+
+    /// Whether the literal can stand at one place only.
+    pub fn hold_once(&self, literal: &[u8]) -> bool {
+        self.end.checked_sub(self.start) == u32::try_from(literal.len()).ok()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

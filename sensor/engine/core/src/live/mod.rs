@@ -13,6 +13,7 @@ use crate::event::Batch;
 use crate::quarantine;
 use crate::reload::Handover;
 use crate::team::{lock, Team};
+use crate::threads::Threads;
 use crate::totals;
 use crate::worker::{Quarantined, Worker};
 use outbox::Outbox;
@@ -20,9 +21,8 @@ use runner::{Line, Runner};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Batches that may wait to be fetched.
@@ -121,11 +121,8 @@ impl Shared {
 /// A live capture: open, then begun, then stopped.
 pub struct Live {
     shared: Arc<Shared>,
-    batches: Receiver<Batch>,
     runners: Vec<Runner>,
-    threads: Vec<JoinHandle<()>>,
-    handover: Arc<Handover>,
-    finished: bool,
+    threads: Threads,
 }
 
 impl Live {
@@ -164,7 +161,7 @@ impl Live {
             let edges = handover.edges(member.number);
             runners.push(Runner::new(worker, member, rings, &shared, Outbox::new(sender.clone()), edges));
         }
-        Ok(Live { shared, batches, runners, threads: Vec::new(), handover, finished: false })
+        Ok(Live { shared, runners, threads: Threads::new(batches, handover) })
     }
 
     /// Lets packets in and starts the workers.
@@ -175,45 +172,25 @@ impl Live {
         }
         self.shared.told.iter().for_each(|told| lock(told).at = Some(Instant::now()));
         for (at, runner) in self.runners.drain(..).enumerate() {
-            let thread = std::thread::Builder::new().name(format!("worker-{at}")).spawn(move || runner.run());
-            self.threads.push(thread.map_err(|e| format!("cannot start a thread: {e}"))?);
+            self.threads.spawn(format!("worker-{at}"), move || runner.run())?;
         }
         Ok(())
     }
 
     /// The next batch, or None when none came in time or all is done (`finished`).
     pub fn next_batch(&mut self, timeout: Duration) -> Option<Batch> {
-        self.handover.clear().into_iter().for_each(|reason| self.shared.warn(reason));
-        match self.batches.recv_timeout(timeout) {
-            Ok(batch) => Some(batch),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => {
-                for thread in self.threads.drain(..) {
-                    if thread.join().is_err() {
-                        self.shared.warn("a worker thread died; its events are incomplete".to_owned());
-                    }
-                }
-                if !self.finished {
-                    self.handover
-                        .current()
-                        .save_datasets()
-                        .into_iter()
-                        .for_each(|reason| self.shared.warn(reason));
-                }
-                self.finished = true;
-                None
-            }
-        }
+        let shared = &self.shared;
+        self.threads.next_batch(timeout, |text| shared.warn(text))
     }
 
     /// Where a new ruleset may be offered to the workers.
     pub fn handover(&self) -> &Arc<Handover> {
-        &self.handover
+        self.threads.handover()
     }
 
     /// Stopped, every packet is through and every batch was fetched.
     pub fn finished(&self) -> bool {
-        self.finished
+        self.threads.finished()
     }
 
     /// Takes the warnings since the last call.
@@ -262,11 +239,7 @@ impl Live {
 impl Drop for Live {
     fn drop(&mut self) {
         self.stop();
-        // Whoever waits for room gets it, so that no thread outlives the capture.
-        while !self.threads.is_empty() {
-            if self.next_batch(Duration::from_millis(100)).is_none() && self.finished {
-                break;
-            }
-        }
+        let shared = &self.shared;
+        self.threads.end(|text| shared.warn(text));
     }
 }

@@ -12,6 +12,7 @@ use crate::event::Batch;
 use crate::quarantine;
 use crate::reload::Handover;
 use crate::team::{lock, Team};
+use crate::threads::Threads;
 use crate::totals;
 use crate::worker::{Quarantined, Worker};
 use captures::{handed, is_shareable, Captures};
@@ -19,9 +20,8 @@ use runner::Runner;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Batches that may wait to be fetched; then the workers wait: a replay loses nothing.
@@ -67,10 +67,7 @@ impl Shared {
 /// A replay in progress.
 pub struct Replay {
     shared: Arc<Shared>,
-    batches: Receiver<Batch>,
-    threads: Vec<JoinHandle<()>>,
-    handover: Arc<Handover>,
-    finished: bool,
+    threads: Threads,
 }
 
 impl Replay {
@@ -105,7 +102,7 @@ impl Replay {
             runners.push(Runner::new(worker, member, &shared, &sender, &quarantine, edges));
         }
         drop(sender);
-        let mut replay = Replay { shared, batches, threads: Vec::new(), handover, finished: false };
+        let mut threads = Threads::new(batches, handover);
         let mut senders = Vec::new();
         for (at, mut runner) in runners.into_iter().enumerate() {
             let captures = Arc::clone(&captures);
@@ -114,7 +111,7 @@ impl Replay {
                 senders.push(to_worker);
                 frames
             });
-            replay.spawn(format!("worker-{at}"), move || {
+            threads.spawn(format!("worker-{at}"), move || {
                 runner.begin();
                 match frames {
                     Some(frames) => handed(&frames, |frame, number, file| runner.frame(frame, number, file)),
@@ -124,50 +121,25 @@ impl Replay {
             })?;
         }
         if !shareable {
-            replay.spawn("reader".to_owned(), move || captures.hand_out(&senders))?;
+            threads.spawn("reader".to_owned(), move || captures.hand_out(&senders))?;
         }
-        Ok(replay)
-    }
-
-    fn spawn(&mut self, name: String, body: impl FnOnce() + Send + 'static) -> Result<(), String> {
-        let thread = std::thread::Builder::new().name(name).spawn(body);
-        self.threads.push(thread.map_err(|e| format!("cannot start a thread: {e}"))?);
-        Ok(())
+        Ok(Replay { shared, threads })
     }
 
     /// The next batch, or None when none came in time or all is done (`finished`).
     pub fn next_batch(&mut self, timeout: Duration) -> Option<Batch> {
-        self.handover.clear().into_iter().for_each(|reason| self.shared.warn(reason));
-        match self.batches.recv_timeout(timeout) {
-            Ok(batch) => Some(batch),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => {
-                for thread in self.threads.drain(..) {
-                    if thread.join().is_err() {
-                        self.shared.warn("a worker thread died; its events are incomplete".to_owned());
-                    }
-                }
-                if !self.finished {
-                    self.handover
-                        .current()
-                        .save_datasets()
-                        .into_iter()
-                        .for_each(|reason| self.shared.warn(reason));
-                }
-                self.finished = true;
-                None
-            }
-        }
+        let shared = &self.shared;
+        self.threads.next_batch(timeout, |text| shared.warn(text))
     }
 
     /// Where a new ruleset may be offered to the workers.
     pub fn handover(&self) -> &Arc<Handover> {
-        &self.handover
+        self.threads.handover()
     }
 
     /// Every packet is through and every batch was fetched.
     pub fn finished(&self) -> bool {
-        self.finished
+        self.threads.finished()
     }
 
     /// (bytes read, bytes in all)
@@ -194,11 +166,7 @@ impl Replay {
 impl Drop for Replay {
     fn drop(&mut self) {
         self.stop();
-        // Whoever waits for room gets it, so that no thread outlives the replay.
-        while !self.threads.is_empty() {
-            if self.next_batch(Duration::from_millis(100)).is_none() && self.finished {
-                break;
-            }
-        }
+        let shared = &self.shared;
+        self.threads.end(|text| shared.warn(text));
     }
 }
