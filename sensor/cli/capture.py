@@ -19,7 +19,7 @@ HELP_VI = "chạy giao diện mạng qua bộ máy; ghi eve.json và fast.log"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from sensor.cli.configured import add_config_arguments, add_rule_arguments
+    from sensor.cli.configured import add_config_arguments, add_output_arguments, add_rule_arguments
     from sensor.cli.interfaces import add_live_arguments
 
     parser.add_argument(
@@ -30,24 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_live_arguments(parser)
     add_rule_arguments(parser)
-    folder = say("DIR", "THƯ_MỤC")
-    parser.add_argument(
-        "-l",
-        dest="log_dir",
-        metavar=folder,
-        help=say("where output goes (default: here)", "nơi ghi kết quả (mặc định: tại đây)"),
-    )
-    parser.add_argument(
-        "--data-dir",
-        dest="data_dir",
-        metavar=folder,
-        help=say("where data sets are kept (default: here)", "nơi giữ các tập dữ liệu (mặc định: tại đây)"),
-    )
-    parser.add_argument(
-        "--stdout",
-        action="store_true",
-        help=say("write events to standard output too", "ghi sự kiện ra cả đầu ra chuẩn"),
-    )
+    add_output_arguments(parser)
     parser.add_argument(
         "--metrics",
         default="",

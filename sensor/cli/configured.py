@@ -40,6 +40,28 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    """-l, --data-dir and --stdout."""
+    folder = say("DIR", "THƯ_MỤC")
+    parser.add_argument(
+        "-l",
+        dest="log_dir",
+        metavar=folder,
+        help=say("where output goes (default: here)", "nơi ghi kết quả (mặc định: tại đây)"),
+    )
+    parser.add_argument(
+        "--data-dir",
+        dest="data_dir",
+        metavar=folder,
+        help=say("where data sets are kept (default: here)", "nơi giữ các tập dữ liệu (mặc định: tại đây)"),
+    )
+    parser.add_argument(
+        "--stdout",
+        action="store_true",
+        help=say("write events to standard output too", "ghi sự kiện ra cả đầu ra chuẩn"),
+    )
+
+
 def add_rule_arguments(parser: argparse.ArgumentParser) -> None:
     """-S, -s and -k: what is looked for, and in which packets."""
     parser.add_argument(

@@ -102,12 +102,16 @@ def _captures(args: argparse.Namespace) -> int:
     code = EXIT_USAGE if found.refused else EXIT_OK
     told, before = [], 0
     with ExitStack() as stack:
-        tell = lambda _: None  # noqa: E731
+        bar = None
         if found.paths and sys.stderr.isatty():
             from sensor.cli.progress import ProgressBar
 
             bar = stack.enter_context(ProgressBar(say("examine", "khám")))
-            tell = lambda done: bar.show(before + done, found.total_bytes)  # noqa: E731
+
+        def tell(done_bytes: int) -> None:
+            if bar is not None:
+                bar.show(before + done_bytes, found.total_bytes)
+
         for path in found.paths:
             try:
                 answers, problems = examine_capture("-" if path == STANDARD_INPUT else path, tell)

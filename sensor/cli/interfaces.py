@@ -227,10 +227,7 @@ class LiveRun:
             self.report = report
             return ruleset, report
 
-        def tell(text: str) -> None:
-            print(f"haidang: {text}", file=sys.stderr, flush=True)
-
-        return Reloader(self.source.live, self._config, read, tell)
+        return Reloader(self.source.live, self._config, read)
 
     def _collectors(self) -> list[Collector]:
         if not self._args.metrics:

@@ -34,7 +34,7 @@ MAX_WORKERS = 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from sensor.cli.configured import add_config_arguments, add_rule_arguments
+    from sensor.cli.configured import add_config_arguments, add_output_arguments, add_rule_arguments
 
     file, folder = say("FILE", "TỆP"), say("DIR", "THƯ_MỤC")
     add = parser.add_argument
@@ -58,18 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ),
     )
     add_rule_arguments(parser)
-    add(
-        "--data-dir",
-        dest="data_dir",
-        metavar=folder,
-        help=say("where data sets are kept (default: here)", "nơi giữ các tập dữ liệu (mặc định: tại đây)"),
-    )
-    add(
-        "-l",
-        dest="log_dir",
-        metavar=folder,
-        help=say("where output goes (default: here)", "nơi ghi kết quả (mặc định: tại đây)"),
-    )
+    add_output_arguments(parser)
     add(
         "-T",
         dest="test",
@@ -82,11 +71,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
         help=say("threads (default: 1)", "số luồng xử lý (mặc định: 1)"),
-    )
-    add(
-        "--stdout",
-        action="store_true",
-        help=say("write events to standard output too", "ghi sự kiện ra cả đầu ra chuẩn"),
     )
     add(
         "--report",
@@ -190,10 +174,7 @@ def _reloading(
             raise UserError(report.first_reasons(1)[0], fix="see haidang rules check")
         return ruleset, report
 
-    def tell(text: str) -> None:
-        print(f"haidang: {text}", file=sys.stderr, flush=True)
-
-    reloader = Reloader(replay, config, read, tell)
+    reloader = Reloader(replay, config, read)
     before = signal.signal(signal.SIGUSR2, lambda *_: reloader.ask())
     try:
         yield

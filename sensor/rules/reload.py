@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 NICENESS = 10  # of 0 to 19: half-way, so that a busy machine still comes to an end with it
 LOOK_SECONDS = 0.05
+
+
+def _tell(text: str) -> None:
+    print(f"haidang: {text}", file=sys.stderr, flush=True)
 
 
 class Engine(Protocol):
@@ -42,9 +47,8 @@ class Reloader:
         engine: Engine,
         config: Config,
         load: Callable[[], tuple[Ruleset, RuleReport]],
-        tell: Callable[[str], None],
     ) -> None:
-        self._engine, self._config, self._load, self._tell = engine, config, load, tell
+        self._engine, self._config, self._load = engine, config, load
         self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reload", daemon=True)
@@ -65,10 +69,10 @@ class Reloader:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while self._next():
             try:
-                self._tell(self._reload())
+                _tell(self._reload())
             except Exception as error:  # whatever it is, the engine goes on
                 failed = say("reload failed, the old rules stay", "nạp lại thất bại, giữ nguyên luật cũ")
-                self._tell(f"{failed}: {one_line(str(error)) or type(error).__name__}")
+                _tell(f"{failed}: {one_line(str(error)) or type(error).__name__}")
 
     def _next(self) -> bool:
         """Wait until asked, and forget how often; False: closed."""

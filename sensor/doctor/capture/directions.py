@@ -38,6 +38,11 @@ class _Directions(CaptureCheck):
             if vlan in self._vlans or len(self._vlans) < MAX_VLANS:
                 self._vlans.setdefault(vlan, [0, 0])[one] += 1
 
+    def _both_and_one(self) -> tuple[int, int]:
+        """Conversations with both sides, and with one."""
+        both = sum(counts[0] for counts in self._vlans.values())
+        return both, sum(counts[1] for counts in self._vlans.values())
+
     def _ill_vlans(self) -> list[tuple[int, ...]]:
         return [vlan for vlan, (both, one) in self._vlans.items() if one >= 2 and one >= 9 * both]
 
@@ -86,8 +91,7 @@ class OneSided(_Directions):
     explains = ("tcp-gaps", "asymmetric")
 
     def result(self) -> Result:
-        both = sum(counts[0] for counts in self._vlans.values())
-        one = sum(counts[1] for counts in self._vlans.values())
+        both, one = self._both_and_one()
         if not both + one and max(self._dns) >= 20 and not min(self._dns):
             # Twenty questions and no answer, or the other way round: no name server is that silent.
             return Result("fail", {"one": max(self._dns), "all": max(self._dns)})
@@ -114,8 +118,7 @@ class Asymmetric(_Directions):
     SHARE = 0.1  # conversations that began before the capture or were cut at its end are fewer
 
     def result(self) -> Result:
-        both = sum(counts[0] for counts in self._vlans.values())
-        one = sum(counts[1] for counts in self._vlans.values())
+        both, one = self._both_and_one()
         if one < CONVERSATIONS_MIN or not self.SHARE <= one / (both + one) < 0.9:
             return OK
         return Result("fail", {"one": one, "all": both + one})
