@@ -32,21 +32,27 @@ pub struct Grams {
 
 /// Literals by what they are looked up by.
 struct Table {
-    /// Not 0: some literal has a key with this hash.
     known: Known,
-    /// Entries of bucket n: entries[starts[n]..starts[n + 1]].
-    starts: Box<[u16]>,
+    /// Entries of bucket n: entries[starts[n]..starts[n + 1]]; there is a power of two of buckets.
+    starts: Box<[u32]>,
+    bucket_shift: u32,
     entries: Box<[Entry]>,
 }
 
-/// By the upper bits of the hash. Of the values about one in fifty is taken.
+/// A bit for each value of the hash's upper bits that some key has, few of them set. The sizes are so that small sets, which
+/// many kinds of packets have of their own, leave the fastest cache to others.
 enum Known {
-    Few(Box<[u8; 1 << 12]>),
-    Many(Box<[u8; 1 << 14]>),
+    Small(Box<[u64; SMALL]>),
+    Medium(Box<[u64; MEDIUM]>),
+    Large(Box<[u64; LARGE]>),
 }
 
-/// Sets up to this size have the smaller table.
-const FEW: usize = 64;
+const SMALL: usize = 1 << 6;
+const MEDIUM: usize = 1 << 9;
+const LARGE: usize = 1 << 11;
+
+/// One bit in so many is set at most (but in the largest).
+const SPARSE: usize = 64;
 
 /// A literal behind its key.
 struct Entry {
@@ -78,34 +84,39 @@ impl Grams {
     /// Appends what stands in `data` to `found`, as (id, end offset); one that stands there often may come more than once.
     #[inline]
     pub fn find(&self, data: &[u8], found: &mut Vec<(u32, u32)>) {
-        match (&self.grams.known, self.pairs.as_ref().map(|pairs| &pairs.known)) {
-            (Known::Few(grams), None) => self.each(data, found, |gram| few(grams, gram)),
-            (Known::Many(grams), None) => self.each(data, found, |gram| many(grams, gram)),
-            (Known::Few(grams), Some(Known::Few(pairs))) => {
-                self.each(data, found, |gram| few(grams, gram) | few(pairs, pair(gram)));
+        match &self.grams.known {
+            Known::Small(known) => self.find_known(known, data, found),
+            Known::Medium(known) => self.find_known(known, data, found),
+            Known::Large(known) => self.find_known(known, data, found),
+        }
+    }
+
+    #[inline(always)]
+    fn find_known<const N: usize>(&self, known: &[u64; N], data: &[u8], found: &mut Vec<(u32, u32)>) {
+        match self.pairs.as_ref().map(|pairs| &pairs.known) {
+            None => self.each(data, found, |gram| is_known(known, gram)),
+            Some(Known::Small(pairs)) => {
+                self.each(data, found, |gram| is_known(known, gram) | is_known(pairs, pair(gram)));
             }
-            (Known::Few(grams), Some(Known::Many(pairs))) => {
-                self.each(data, found, |gram| few(grams, gram) | many(pairs, pair(gram)));
+            Some(Known::Medium(pairs)) => {
+                self.each(data, found, |gram| is_known(known, gram) | is_known(pairs, pair(gram)));
             }
-            (Known::Many(grams), Some(Known::Few(pairs))) => {
-                self.each(data, found, |gram| many(grams, gram) | few(pairs, pair(gram)));
-            }
-            (Known::Many(grams), Some(Known::Many(pairs))) => {
-                self.each(data, found, |gram| many(grams, gram) | many(pairs, pair(gram)));
+            Some(Known::Large(pairs)) => {
+                self.each(data, found, |gram| is_known(known, gram) | is_known(pairs, pair(gram)));
             }
         }
     }
 
     /// Calls `is_known` with the gram at each position, behind the last bytes of which there are zeros.
     #[inline(always)]
-    fn each(&self, data: &[u8], found: &mut Vec<(u32, u32)>, is_known: impl Fn(u32) -> u8) {
+    fn each(&self, data: &[u8], found: &mut Vec<(u32, u32)>, is_known: impl Fn(u32) -> u64) {
         const FOLD: u64 = u64::from_ne_bytes([CASE; 8]);
         let mut at = 0usize;
         while let Some(eight) = data.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
             let folded = u64::from_le_bytes(*eight) | FOLD;
             let grams = [folded, folded >> 8, folded >> 16, folded >> 24].map(|gram| gram as u32);
-            if grams.iter().fold(0, |known, gram| known | is_known(*gram)) != 0 {
-                for (at, gram) in (at..).zip(grams).filter(|(_, gram)| is_known(*gram) != 0) {
+            if grams.iter().fold(0, |known, gram| known | is_known(*gram)) & 1 != 0 {
+                for (at, gram) in (at..).zip(grams).filter(|(_, gram)| is_known(*gram) & 1 != 0) {
                     self.compare(gram, data, at, found);
                 }
             }
@@ -117,7 +128,7 @@ impl Grams {
         let folded = u64::from_le_bytes(last) | FOLD;
         for (n, at) in (0u32..).zip(at..data.len()) {
             let gram = (folded >> n.wrapping_mul(8)) as u32 | u32::from_ne_bytes([CASE; 4]);
-            if is_known(gram) != 0 {
+            if is_known(gram) & 1 != 0 {
                 self.compare(gram, data, at, found);
             }
         }
@@ -142,51 +153,62 @@ impl Grams {
 
 impl Table {
     fn new(mut entries: Vec<Entry>) -> Table {
-        let mut known = if entries.len() <= FEW {
-            Known::Few(vec![0; 1 << 12].try_into().unwrap_or_else(|_| Box::new([1; 1 << 12])))
-        } else {
-            Known::Many(vec![0; 1 << 14].try_into().unwrap_or_else(|_| Box::new([1; 1 << 14])))
-        };
-        for entry in &entries {
-            let slot = match &mut known {
-                Known::Few(known) => known.get_mut(hash(entry.key) as usize >> 20),
-                Known::Many(known) => known.get_mut(hash(entry.key) as usize >> 18),
-            };
-            slot.into_iter().for_each(|known| *known = 1);
-        }
-        entries.sort_by_key(|entry| (bucket(entry.key), entry.literal));
-        let starts = (0..=BUCKETS)
-            .map(|end| entries.partition_point(|entry| bucket(entry.key) < end))
-            .map(|start| u16::try_from(start).unwrap_or(u16::MAX))
+        let known = Known::of(&entries);
+        let bits = entries.len().max(2).next_power_of_two().trailing_zeros();
+        let bucket_shift = u32::BITS.saturating_sub(bits);
+        let bucket = |entry: &Entry| hash(entry.key) >> bucket_shift;
+        entries.sort_by_key(|entry| (bucket(entry), entry.literal));
+        let starts = (0..=1u32 << bits)
+            .map(|end| entries.partition_point(|entry| bucket(entry) < end))
+            .map(|start| u32::try_from(start).unwrap_or(u32::MAX))
             .collect();
-        Table { known, starts, entries: entries.into() }
+        Table { known, starts, bucket_shift, entries: entries.into() }
     }
 
     #[inline]
     fn bucket(&self, key: u32) -> impl Iterator<Item = &Entry> {
-        let bucket = bucket(key);
+        let bucket = hash(key).checked_shr(self.bucket_shift).unwrap_or(0) as usize;
         let (from, to) = match self.starts.get(bucket..bucket.saturating_add(2)) {
-            Some([from, to]) => (usize::from(*from), usize::from(*to)),
+            Some([from, to]) => (*from as usize, *to as usize),
             _ => (0, 0),
         };
         self.entries.get(from..to).unwrap_or_default().iter().filter(move |entry| entry.key == key)
     }
 }
 
-const BUCKETS: usize = 1 << 9;
-
-fn bucket(key: u32) -> usize {
-    hash(key) as usize >> 23
+impl Known {
+    fn of(entries: &[Entry]) -> Known {
+        let bits = entries.len().saturating_mul(SPARSE);
+        if bits <= SMALL * 64 {
+            Known::Small(bits_of(entries))
+        } else if bits <= MEDIUM * 64 {
+            Known::Medium(bits_of(entries))
+        } else {
+            Known::Large(bits_of(entries))
+        }
+    }
 }
 
-#[inline(always)]
-fn few(known: &[u8; 1 << 12], key: u32) -> u8 {
-    known.get(hash(key) as usize >> 20).copied().unwrap_or(1)
+fn bits_of<const N: usize>(entries: &[Entry]) -> Box<[u64; N]> {
+    let mut known = Box::new([0; N]);
+    for entry in entries {
+        let bit = upper_bits::<N>(entry.key);
+        known.get_mut(bit as usize / 64).into_iter().for_each(|word| *word |= 1 << (bit % 64));
+    }
+    known
 }
 
+/// In the lowest bit: some literal has a key with this hash.
 #[inline(always)]
-fn many(known: &[u8; 1 << 14], key: u32) -> u8 {
-    known.get(hash(key) as usize >> 18).copied().unwrap_or(1)
+fn is_known<const N: usize>(known: &[u64; N], key: u32) -> u64 {
+    let bit = upper_bits::<N>(key);
+    known.get(bit as usize / 64).map_or(1, |word| word >> (bit % 64))
+}
+
+/// As many as tell the bits of `N` words apart.
+#[inline(always)]
+fn upper_bits<const N: usize>(key: u32) -> u32 {
+    hash(key) >> (u32::BITS - (N * 64).trailing_zeros())
 }
 
 #[inline(always)]

@@ -10,7 +10,7 @@ use crate::decode::packet::L4;
 use crate::decode::Packet;
 use crate::direction::{Dir, PerDir};
 use crate::flow::Flow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What a packet carries, as far as grouping goes.
@@ -60,6 +60,9 @@ impl Class {
 /// The pattern by which a group finds a rule.
 type Lead = fn(&Rule) -> Option<&FastPattern>;
 
+/// More rules of one port than this are not led by the same bytes at the same place.
+const SAME_PLACE_MAX: usize = 8;
+
 /// Fast patterns over one kind of bytes: those of rules for any port, and those of rules for this packet's port.
 #[derive(Default)]
 pub struct PatternGroups {
@@ -91,13 +94,33 @@ impl PatternGroups {
         let table = PortTable::build(&members);
         let mut prefilters = Vec::with_capacity(table.groups.len());
         for group in &table.groups {
-            let mut builder = PrefilterBuilder::default();
-            for rule in group.iter().filter_map(|n| by_number.get(n)) {
-                add(&mut builder, rule);
-            }
-            prefilters.push(builder.build(databases));
+            let members: Vec<&Rule> = group.iter().filter_map(|n| by_number.get(n).copied()).collect();
+            prefilters.push(Self::of_port(&members, lead).build(databases));
         }
         PatternGroups { any, by_port: Some((table, prefilters)) }
+    }
+
+    /// The patterns of the rules for one set of ports. What many of them have at one place belongs to the protocol of the
+    /// port and tells no rule from another: those are led by what sets them apart.
+    fn of_port(rules: &[&Rule], lead: Lead) -> PrefilterBuilder {
+        let mut places: HashMap<(u32, &[u8]), usize> = HashMap::new();
+        for lead in rules.iter().filter_map(|rule| lead(rule)).filter(|lead| lead.is_anchored()) {
+            let count = places.entry((lead.bounds.start, &lead.bytes)).or_default();
+            *count = count.saturating_add(1);
+        }
+        let is_common = |lead: &FastPattern| {
+            let place = (lead.bounds.start, lead.bytes.as_slice());
+            lead.is_anchored() && places.get(&place).is_some_and(|count| *count > SAME_PLACE_MAX)
+        };
+        let mut builder = PrefilterBuilder::default();
+        for rule in rules {
+            let own = match lead(rule).is_some_and(is_common) {
+                true => rule.fast_pattern.as_ref(),
+                false => lead(rule),
+            };
+            own.into_iter().for_each(|own| builder.add(own, rule.number));
+        }
+        builder
     }
 
     /// The prefilters that apply to a server port.
@@ -125,6 +148,8 @@ fn narrow_ports(rule: &Rule, dir: Dir) -> Option<PortSet> {
 #[derive(Default)]
 pub struct PlainGroups {
     any: Vec<u32>,
+    /// By the length of the payload.
+    by_length: Lengths,
     by_port: Option<PortTable>,
     /// By the flow's app protocol.
     by_protocol: Vec<Vec<u32>>,
@@ -137,6 +162,8 @@ impl PlainGroups {
         let mut groups =
             PlainGroups { by_protocol: vec![Vec::new(); PROTOCOLS.len()], ..PlainGroups::default() };
         let mut narrow: Vec<(u32, PortSet)> = Vec::new();
+        let mut rules = rules.to_vec();
+        groups.by_length = Lengths::take(&mut rules);
         for rule in rules {
             if rule.is_recognition_only() {
                 groups.recognition.push(rule.number);
@@ -159,10 +186,11 @@ impl PlainGroups {
         groups
     }
 
-    /// Appends the rules for a packet with this server port, of this flow.
+    /// Appends the rules for a packet with this server port and this much payload, of this flow.
     #[inline]
-    pub fn collect(&self, port: u16, flow: Option<&Flow>, candidates: &mut Vec<u32>) {
+    pub fn collect(&self, port: u16, payload_len: u32, flow: Option<&Flow>, candidates: &mut Vec<u32>) {
         candidates.extend_from_slice(&self.any);
+        candidates.extend_from_slice(self.by_length.of(payload_len));
         if let Some(group) = self.by_port.as_ref().and_then(|table| table.groups.get(table.group(port)?)) {
             candidates.extend_from_slice(group);
         }
@@ -262,8 +290,10 @@ pub struct PacketGroup {
     /// ... and rules tried on single packets of this length.
     pub lengths: Lengths,
     pub young: Young,
-    /// Patterns looked for in the reassembled stream (and in packets that entered none).
+    /// Patterns looked for in the reassembled stream.
     pub stream: PatternGroups,
+    /// Patterns looked for in segments that entered no stream: those of `packet` and of `stream` in one search.
+    pub unstreamed: PatternGroups,
 }
 
 /// Address-only rules: by source, by destination, and those where both are `any`.
@@ -339,6 +369,9 @@ impl PacketGroups {
                     patterns.iter().copied().filter(|r| stream && r.payload_on_stream).collect();
                 let lengths = Lengths::take(&mut on_packet);
                 let young = Young::take(&mut on_packet, dir, databases);
+                let in_packets: HashSet<u32> = on_packet.iter().map(|rule| rule.number).collect();
+                let mut unstreamed = on_packet.clone();
+                unstreamed.extend(on_stream.iter().filter(|rule| !in_packets.contains(&rule.number)));
                 pair[dir] = PacketGroup {
                     lengths,
                     young,
@@ -355,6 +388,10 @@ impl PacketGroups {
                         |rule| rule.fast_pattern.as_ref(),
                         databases,
                     ),
+                    unstreamed: match stream {
+                        true => PatternGroups::build(&unstreamed, dir, Rule::packet_lead, databases),
+                        false => PatternGroups::default(),
+                    },
                 };
             }
         }
@@ -374,7 +411,7 @@ impl PacketGroups {
 
     pub fn prefilters(&self) -> impl Iterator<Item = &Prefilter> {
         let both = self.groups.iter().flat_map(|pair| [&pair.to_server, &pair.to_client]);
-        both.flat_map(|g| [&g.packet, &g.young.patterns, &g.stream]).flat_map(PatternGroups::prefilters)
+        both.flat_map(|g| [&g.packet, &g.young.patterns, &g.stream, &g.unstreamed]).flat_map(PatternGroups::prefilters)
     }
 }
 

@@ -137,7 +137,7 @@ impl Detector {
             Dir::ToClient => packet.src_port,
         };
         if packet.origin != Origin::FlowEnd {
-            group.always.collect(port, flow, &mut self.candidates);
+            group.always.collect(port, packet.payload_len, flow, &mut self.candidates);
             if packet.ip_version != 0 && flow.is_none_or(|f| !f.detect.ip_only_done[dir]) {
                 self.candidates.extend_from_slice(&group.ip_only.rest);
                 self.candidates.extend_from_slice(group.ip_only.by_src.lookup(packet.src));
@@ -146,12 +146,11 @@ impl Detector {
         }
         if packet.payload_len > 0 && !packet.no_inspect && packet.origin != Origin::FlowEnd {
             let payload = packet.payload();
-            self.scan_all(group.packet.for_port(port), payload);
+            let unstreamed = class == Class::Tcp && !packet.stream_added;
+            let patterns = if unstreamed { &group.unstreamed } else { &group.packet };
+            self.scan_all(patterns.for_port(port), payload);
             self.scan_all(group.young.for_packet(flow, port), payload);
             self.candidates.extend_from_slice(group.lengths.of(packet.payload_len));
-            if class == Class::Tcp && !packet.stream_added {
-                self.scan_all(group.stream.for_port(port), payload);
-            }
         }
         if let Some(session) = flow.and_then(|f| f.tcp.as_ref()) {
             if let Some(raw) = session.side(dir).raw_chunk(packet.origin == Origin::FlowEnd) {
@@ -161,7 +160,7 @@ impl Detector {
                 if packet.origin == Origin::FlowEnd {
                     // Rules without a pattern look at what came last too; of a packet's header there is nothing to see.
                     let mut plain = Vec::new();
-                    group.always.collect(port, flow, &mut plain);
+                    group.always.collect(port, 0, flow, &mut plain);
                     plain.retain(|number| rules.rule(*number).is_some_and(|r| r.payload.is_some()));
                     self.candidates.append(&mut plain);
                 }
