@@ -4,7 +4,7 @@ use super::address_index::AddressIndex;
 use super::databases::Databases;
 use super::ports::{is_narrow, PortTable};
 use super::prefilter::{Prefilter, PrefilterBuilder};
-use super::rule::{AddrSet, Arrow, FastPattern, PortSet, Rule, Transport};
+use super::rule::{AddrSet, Arrow, Bounds, FastPattern, PortSet, Rule, Transport};
 use crate::app::PROTOCOLS;
 use crate::decode::packet::L4;
 use crate::decode::Packet;
@@ -103,15 +103,13 @@ impl PatternGroups {
     /// The patterns of the rules for one set of ports. What many of them have at one place belongs to the protocol of the
     /// port and tells no rule from another: those are led by what sets them apart.
     fn of_port(rules: &[&Rule], lead: Lead) -> PrefilterBuilder {
-        let mut places: HashMap<(u32, &[u8]), usize> = HashMap::new();
-        for lead in rules.iter().filter_map(|rule| lead(rule)).filter(|lead| lead.is_anchored()) {
-            let count = places.entry((lead.bounds.start, &lead.bytes)).or_default();
+        let place = |lead: &FastPattern| (lead.bounds, lead.bytes.clone());
+        let mut places: HashMap<(Bounds, Vec<u8>), usize> = HashMap::new();
+        for lead in rules.iter().filter_map(|rule| lead(rule)) {
+            let count = places.entry(place(lead)).or_default();
             *count = count.saturating_add(1);
         }
-        let is_common = |lead: &FastPattern| {
-            let place = (lead.bounds.start, lead.bytes.as_slice());
-            lead.is_anchored() && places.get(&place).is_some_and(|count| *count > SAME_PLACE_MAX)
-        };
+        let is_common = |lead: &FastPattern| places.get(&place(lead)).is_some_and(|n| *n > SAME_PLACE_MAX);
         let mut builder = PrefilterBuilder::default();
         for rule in rules {
             let own = match lead(rule).is_some_and(is_common) {
@@ -411,7 +409,8 @@ impl PacketGroups {
 
     pub fn prefilters(&self) -> impl Iterator<Item = &Prefilter> {
         let both = self.groups.iter().flat_map(|pair| [&pair.to_server, &pair.to_client]);
-        both.flat_map(|g| [&g.packet, &g.young.patterns, &g.stream, &g.unstreamed]).flat_map(PatternGroups::prefilters)
+        both.flat_map(|g| [&g.packet, &g.young.patterns, &g.stream, &g.unstreamed])
+            .flat_map(PatternGroups::prefilters)
     }
 }
 
