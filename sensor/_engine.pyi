@@ -206,6 +206,9 @@ def protocols() -> str:
 def lint_buffers() -> str:
     """The sticky buffers as JSON: [{name, protocol, direction, doc}]."""
 
+def return_memory() -> None:
+    """Gives memory that nothing is in back to the system, which the allocator would keep for a while."""
+
 def floor(config: str, ruleset: Ruleset, path: str) -> dict[str, int]:
     """What a capture costs at least, for the benchmark: {packets, bytes, read_ns, decode_ns, scan_ns, scans,
     scanned_bytes}. Nanoseconds of this thread's processor time: reading alone, reading and decoding, and

@@ -83,7 +83,10 @@ class Reloader:
         return not self._ended.is_set()
 
     def _reload(self) -> str:
+        from sensor._engine import return_memory  # here, as the help of commands does without the engine
+
         ruleset, report = self._load()
+        return_memory()  # of the building, before both sets are in use
         if not report.loaded and (report.warnings or report.findings):
             reason = next(iter([*report.first_reasons(1), *report.warnings]))
             raise UserError(f"no rule loads: {reason}", fix="see haidang rules check")
@@ -98,6 +101,7 @@ class Reloader:
                     "the capture ended before the reloaded rules came into force",
                     "tệp bắt gói đã hết trước khi luật mới có hiệu lực",
                 )
+        return_memory()  # of the old set
         counts = f"{report.loaded:,} loaded, {report.quarantined:,} quarantined, {report.skipped:,} skipped"
         counts_vi = f"đã nạp {report.loaded:,}, loại {report.quarantined:,}, bỏ qua {report.skipped:,}"
         return say(f"rules reloaded: {counts}", f"đã nạp lại luật: {counts_vi}")

@@ -18,6 +18,11 @@ use std::time::Duration;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+extern "C" {
+    /// Of the allocator above.
+    fn mi_collect(force: bool);
+}
+
 create_exception!(_engine, EngineError, PyException);
 
 /// The Suricata version whose rule language and events this build follows.
@@ -54,6 +59,13 @@ fn protocols() -> String {
 #[pyfunction]
 fn lint_buffers() -> String {
     listing::buffers_json()
+}
+
+/// Gives memory that nothing is in back to the system.
+#[pyfunction]
+fn return_memory(py: Python<'_>) {
+    // SAFETY: the allocator may be asked by any thread at any time; it takes nothing that is in use.
+    py.detach(|| unsafe { mi_collect(true) });
 }
 
 /// Nanoseconds of reading, decoding and one search of each payload of a capture, by themselves.
@@ -103,5 +115,6 @@ fn _engine(py: Python<'_>, m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(protocols, m)?)?;
     m.add_function(wrap_pyfunction!(lint_buffers, m)?)?;
     m.add_function(wrap_pyfunction!(floor, m)?)?;
+    m.add_function(wrap_pyfunction!(return_memory, m)?)?;
     Ok(())
 }
