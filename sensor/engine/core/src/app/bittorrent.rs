@@ -62,6 +62,9 @@ struct DhtParser {
 
 impl Parser for DhtParser {
     fn parse(&mut self, dir: Dir, data: &[u8], _cx: &mut ParseCx) -> Outcome {
+        if !data.starts_with(b"d") {
+            return Outcome::Done; // Peers speak uTP (BEP 29) on the same port.
+        }
         let message = Message::read(data);
         self.txs.push(|id| {
             let mut meta = TxMeta::new(id);
@@ -368,11 +371,22 @@ mod tests {
     }
 
     #[test]
+    fn another_protocol_of_the_port_is_let_be() {
+        let mut parser = (BITTORRENT_DHT.new)(&serde_json::Value::Null);
+        let utp = b"\x41\x00\x12\x34\x00\x00\x00\x01\x00\x00\x00\x02\x00\x10\x00\x00\x00\x01\x00\x00";
+        let mut cx = ParseCx { datagram: true, ..ParseCx::default() };
+        assert!(matches!(parser.parse(Dir::ToServer, utp, &mut cx), Outcome::Done));
+        assert!(parser.tx(0).is_none());
+        parser.parse(Dir::ToServer, QUERY, &mut cx);
+        assert!(parser.tx(0).is_some());
+    }
+
+    #[test]
     fn what_is_malformed_is_an_event() {
-        for cut in 0..QUERY.len() {
+        for cut in 1..QUERY.len() {
             assert_eq!(record(&QUERY[..cut]), None, "{cut}");
         }
-        assert_eq!(record(&[b'l'; 5000]), None);
+        assert_eq!(record(&[b'd'; 5000]), None);
         assert_eq!(record(b"d1:y1:q99999999999999999999:"), None);
     }
 }

@@ -208,7 +208,8 @@ fn is_known<const N: usize>(known: &[u64; N], key: u32) -> u64 {
 /// As many as tell the bits of `N` words apart.
 #[inline(always)]
 fn upper_bits<const N: usize>(key: u32) -> u32 {
-    hash(key) >> (u32::BITS - (N * 64).trailing_zeros())
+    let bits = N.saturating_mul(64).trailing_zeros();
+    hash(key).checked_shr(u32::BITS.saturating_sub(bits)).unwrap_or(0)
 }
 
 #[inline(always)]
