@@ -4,11 +4,12 @@
 use super::buffers;
 use super::eval::{shape, Scene};
 use super::keywords::file::passes;
-use super::rule::{Absent, Arrow, BufferTest, Filestore, Rule, StoreScope, Target, Unlogged};
+use super::rule::{Absent, Arrow, BufferTest, Filestore, Rule, StoreScope, Target, TxTest, Unlogged};
 use super::ruleset::Ruleset;
 use super::run::{Detector, Hit};
 use super::state::{PartialMatch, TxDetect};
 use super::tx_groups::{BufferGroup, TxGroup};
+use super::watch::{Searched, Subject, Watch, ALL_DONE};
 use super::window::Windows;
 use crate::app::{ProtocolId, Transaction, View};
 use crate::decode::Packet;
@@ -22,7 +23,8 @@ const TESTS_MAX: usize = 32;
 pub const INSTANCES_MAX: u16 = 1024;
 
 /// How one test of a rule stands.
-enum Verdict {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
     Yes,
     /// Cannot match any more.
     No,
@@ -32,10 +34,17 @@ enum Verdict {
 
 impl Detector {
     /// Inspects the flow's transactions in the packet's direction.
-    pub(super) fn transactions(&mut self, rules: &Ruleset, packet: &Packet<'_>, flow: &mut Flow, dir: Dir) {
+    pub(super) fn transactions<W: Watch + ?Sized>(
+        &mut self,
+        rules: &Ruleset,
+        packet: &Packet<'_>,
+        flow: &mut Flow,
+        dir: Dir,
+        watch: &mut W,
+    ) {
         if !flow.app.retired.is_empty() && !std::mem::replace(&mut flow.app.retired_inspected[dir], true) {
             for at in 0..flow.app.retired.len() {
-                self.retired(rules, packet, flow, dir, at);
+                self.retired(rules, packet, flow, dir, at, watch);
             }
         }
         if !std::mem::take(&mut flow.app.dirty[dir]) {
@@ -46,21 +55,29 @@ impl Detector {
         let Some(group) = rules.tx.group(protocol, dir) else { return };
         let turn = flow.app.live.take_turn();
         for id in &turn {
-            self.transaction(rules, group, packet, flow, protocol, dir, *id);
+            self.transaction(rules, group, packet, flow, protocol, dir, *id, watch);
         }
         flow.app.live.give_turn_back(turn);
     }
 
     /// Inspects what a parser that an upgrade replaced still holds: the request and answer that agreed on it came in the very
     /// packets that ended it.
-    fn retired(&mut self, rules: &Ruleset, packet: &Packet<'_>, flow: &mut Flow, dir: Dir, at: usize) {
+    fn retired<W: Watch + ?Sized>(
+        &mut self,
+        rules: &Ruleset,
+        packet: &Packet<'_>,
+        flow: &mut Flow,
+        dir: Dir,
+        at: usize,
+        watch: &mut W,
+    ) {
         let (protocol, parser) = flow.app.retired.remove(at);
         let ids = parser.tx_ids();
         let present = (flow.app.parser_protocol.replace(protocol), flow.app.parser.replace(parser));
         let first = self.hits.len();
         if let Some(group) = rules.tx.group(protocol, dir) {
             for id in ids {
-                self.transaction(rules, group, packet, flow, protocol, dir, id);
+                self.transaction(rules, group, packet, flow, protocol, dir, id, watch);
             }
         }
         for hit in self.hits.iter_mut().skip(first) {
@@ -74,7 +91,7 @@ impl Detector {
     }
 
     #[allow(clippy::too_many_arguments)] // the parts of one scene; a struct would only rename them
-    fn transaction(
+    fn transaction<W: Watch + ?Sized>(
         &mut self,
         rules: &Ruleset,
         group: &TxGroup,
@@ -83,6 +100,7 @@ impl Detector {
         protocol: ProtocolId,
         dir: Dir,
         id: u64,
+        watch: &mut W,
     ) {
         let Some(tx) = flow.app.parser.as_mut().and_then(|p| p.tx_mut(id)) else { return };
         let progress = tx.progress(dir);
@@ -94,6 +112,7 @@ impl Detector {
         }
         if group.is_empty() {
             meta.detect[dir].done = complete;
+            self.all_tried(rules, packet, flow, protocol, dir, (id, complete), watch);
             return;
         }
         let has_events = meta.events != 0;
@@ -103,7 +122,7 @@ impl Detector {
         }
         self.candidates.clear();
         if let Some(tx) = flow.app.parser.as_ref().and_then(|p| p.tx(id)) {
-            self.scan_buffers(rules, group, tx, dir, progress, &mut state);
+            self.scan_buffers(rules, group, tx, protocol, dir, progress, &mut state, watch);
         }
         let advanced = state.prefiltered <= progress;
         if advanced || group.always_streams {
@@ -129,7 +148,9 @@ impl Detector {
             }
             let scene = Scene { packet, flow: Some(flow), dir, scripts: &self.scripts };
             let Some(tx) = flow.app.parser.as_ref().and_then(|p| p.tx(id)) else { break };
+            watch.tries(rules, *number, &scene, Subject::Transaction { tx, protocol, id, complete });
             let matched = scene.try_rule(rule, tx, protocol, complete, &mut known);
+            watch.tried(*number, matched.is_some());
             self.scripts.settle(Some(flow));
             if let Some(captures) = matched {
                 for action in &rule.on_match {
@@ -159,6 +180,7 @@ impl Detector {
             }
         }
         self.candidates = candidates;
+        self.all_tried(rules, packet, flow, protocol, dir, (id, complete), watch);
         state.prefiltered = progress.saturating_add(1);
         state.done = complete;
         if complete {
@@ -173,14 +195,38 @@ impl Detector {
         }
     }
 
-    fn scan_buffers(
+    /// Tells who looks on that every rule has had its turn.
+    #[allow(clippy::too_many_arguments)] // as above
+    #[inline(always)]
+    fn all_tried<W: Watch + ?Sized>(
+        &self,
+        rules: &Ruleset,
+        packet: &Packet<'_>,
+        flow: &Flow,
+        protocol: ProtocolId,
+        dir: Dir,
+        (id, complete): (u64, bool),
+        watch: &mut W,
+    ) {
+        if !watch.is_on() {
+            return;
+        }
+        let Some(tx) = flow.app.parser.as_ref().and_then(|p| p.tx(id)) else { return };
+        let scene = Scene { packet, flow: Some(flow), dir, scripts: &self.scripts };
+        watch.tries(rules, ALL_DONE, &scene, Subject::Transaction { tx, protocol, id, complete });
+    }
+
+    #[allow(clippy::too_many_arguments)] // as above
+    fn scan_buffers<W: Watch + ?Sized>(
         &mut self,
         rules: &Ruleset,
         group: &TxGroup,
         tx: &dyn Transaction,
+        protocol: ProtocolId,
         dir: Dir,
         progress: u8,
         state: &mut TxDetect,
+        watch: &mut W,
     ) {
         for (at, buffer) in (0u16..).zip(&group.buffers) {
             if buffer.progress > progress {
@@ -192,6 +238,8 @@ impl Detector {
             for index in 0..if buffer.multi { INSTANCES_MAX } else { 1 } {
                 let Some(view) = buffers::read(tx, buffer.local, usize::from(index), dir) else { break };
                 let (prefilter, scan) = (&buffer.prefilter, &mut self.scan);
+                let first = self.candidates.len();
+                watch.searches();
                 match shaping(rules, buffer) {
                     None if buffer.streaming => {
                         state.windows.scan((at, index), view, prefilter, scan, &mut self.candidates);
@@ -202,6 +250,8 @@ impl Detector {
                         prefilter.scan(&shaped, 0, scan, &mut self.candidates);
                     }
                 }
+                let what = Searched::Buffer(protocol, dir, buffer.local);
+                watch.searched(what, view.data.len(), self.candidates.get(first..).unwrap_or_default());
             }
         }
     }
@@ -266,20 +316,7 @@ impl Scene<'_> {
             let verdict = match rule.buffers.get(at) {
                 Some(test) => self.buffer_test(rule, test, tx, protocol, &mut cx),
                 None => match rule.tx_tests.get(at.saturating_sub(rule.buffers.len())) {
-                    Some(test) => {
-                        let dir = test.dir().unwrap_or(self.dir);
-                        if rule.arrow != Arrow::Transaction && dir != self.dir {
-                            Verdict::No
-                        } else if test.progress() > tx.progress(dir) {
-                            Verdict::Later
-                        } else if test.matches(tx, dir, &cx) {
-                            Verdict::Yes
-                        } else if tx.progress(dir) >= protocol.get().complete[dir] && !test.needs_events() {
-                            Verdict::No
-                        } else {
-                            Verdict::Later
-                        }
-                    }
+                    Some(test) => self.tx_verdict(rule, &**test, tx, protocol, &cx),
                     None => Verdict::No,
                 },
             };
@@ -314,11 +351,26 @@ impl Scene<'_> {
         protocol: ProtocolId,
         cx: &mut super::cx::EvalCx<'_>,
     ) -> Verdict {
+        self.buffer_verdict(rule, test, test.dir, tx, protocol, |view| self.shaped(test, view, cx))
+    }
+
+    /// What a buffer test says of a transaction; `holds` runs its program on one instance. `dir`: the test's own, unless it is
+    /// asked what would be in another.
+    #[inline]
+    pub(super) fn buffer_verdict(
+        &self,
+        rule: &Rule,
+        test: &BufferTest,
+        dir: Option<Dir>,
+        tx: &dyn Transaction,
+        protocol: ProtocolId,
+        mut holds: impl FnMut(View<'_>) -> bool,
+    ) -> Verdict {
         let number = match test.target {
             Target::App(number) => number,
             Target::Packet(read) => {
                 return match read(self.packet) {
-                    Some(bytes) if self.shaped(test, View::whole(bytes), cx) => Verdict::Yes,
+                    Some(bytes) if holds(View::whole(bytes)) => Verdict::Yes,
                     _ => Verdict::Later,
                 }
             }
@@ -328,7 +380,7 @@ impl Scene<'_> {
         else {
             return Verdict::No;
         };
-        let dir = match (rule.arrow, test.dir) {
+        let dir = match (rule.arrow, dir) {
             (_, Some(dir)) => dir,
             (Arrow::Transaction, None) => match buffer.progress[Dir::ToServer] {
                 Some(_) => Dir::ToServer,
@@ -346,7 +398,7 @@ impl Scene<'_> {
         for index in 0..if buffer.multi { INSTANCES_MAX } else { 1 } {
             let Some(view) = buffers::read(tx, local, usize::from(index), dir) else { break };
             seen = true;
-            if test.absent != Absent::Only && self.shaped(test, view, cx) {
+            if test.absent != Absent::Only && holds(view) {
                 return Verdict::Yes;
             }
         }
@@ -357,6 +409,30 @@ impl Scene<'_> {
             (true, _) if final_word => Verdict::No,
             (false, _) if finished => Verdict::No,
             _ => Verdict::Later,
+        }
+    }
+
+    /// What a test of a transaction says.
+    #[inline]
+    pub(super) fn tx_verdict(
+        &self,
+        rule: &Rule,
+        test: &dyn TxTest,
+        tx: &dyn Transaction,
+        protocol: ProtocolId,
+        cx: &super::cx::EvalCx<'_>,
+    ) -> Verdict {
+        let dir = test.dir().unwrap_or(self.dir);
+        if rule.arrow != Arrow::Transaction && dir != self.dir {
+            Verdict::No
+        } else if test.progress() > tx.progress(dir) {
+            Verdict::Later
+        } else if test.matches(tx, dir, cx) {
+            Verdict::Yes
+        } else if tx.progress(dir) >= protocol.get().complete[dir] && !test.needs_events() {
+            Verdict::No
+        } else {
+            Verdict::Later
         }
     }
 
