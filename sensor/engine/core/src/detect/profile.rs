@@ -188,7 +188,9 @@ fn why(rule: &Rule, cost: &Cost) -> Vec<&'static str> {
     let mut why = Vec::new();
     match &rule.fast_pattern {
         None => why.push("no-pattern"),
-        Some(fast) if fast.bytes.len() < SHORT_PATTERN_BYTES && !fast.is_anchored() => why.push("short-pattern"),
+        Some(fast) if fast.bytes.len() < SHORT_PATTERN_BYTES && !fast.is_anchored() => {
+            why.push("short-pattern")
+        }
         Some(_) => {}
     }
     if cost.led > VAIN_CHECKS && cost.led > cost.matches.saturating_mul(VAIN_CHECKS) {

@@ -2,8 +2,8 @@
 //! without; for `()` nothing of this remains in the compiled code.
 
 use super::eval::Scene;
-use super::run::Hit;
 use super::ruleset::Ruleset;
+use super::run::Hit;
 use crate::app::frames::FrameFacts;
 use crate::app::{ProtocolId, Transaction, View};
 use crate::direction::Dir;

@@ -74,7 +74,8 @@ impl Origins {
 
     /// A list became a part of the rule.
     pub(super) fn settled(&mut self, at: usize, list: &List, decoded: Option<usize>, is_payload: bool) {
-        let tests = Tests { tests: self.of_list(at), decoded: decoded.map_or(Vec::new(), |at| self.of_list(at)) };
+        let tests =
+            Tests { tests: self.of_list(at), decoded: decoded.map_or(Vec::new(), |at| self.of_list(at)) };
         match is_payload {
             true => self.payload = tests,
             false => self.buffers.push((vec![list.option], tests)),

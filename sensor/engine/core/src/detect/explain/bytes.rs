@@ -9,7 +9,7 @@ use serde_json::{json, Value};
 const SHOWN_BYTES: usize = 64;
 
 /// Bytes searched for the nearest place.
-const SEARCHED_BYTES: usize = 1 << 16;
+const SEARCHED_BYTES: usize = 1 << 14;
 
 /// As in a content: `GET |0d 0a|`.
 pub fn written(bytes: &[u8]) -> String {
@@ -54,27 +54,31 @@ pub fn nearest(content: &Content, view: View<'_>, tries: &[Step]) -> Option<Valu
         return Some(json!({ "offset": at, "end": behind, "why": why, "window": first,
             "bytes": written(literal) }));
     }
-    let same = |a: &u8, b: &u8| a == b || (content.literal.is_nocase() && a.eq_ignore_ascii_case(b));
-    let begins_alike = |at: usize| {
-        let there = data.get(at..).unwrap_or_default();
-        there.iter().zip(literal).take_while(|(a, b)| same(a, b)).count()
-    };
     if let Some(at) = (0..data.len()).find(|at| {
         let there = data.get(*at..at.saturating_add(literal.len()));
         there.is_some_and(|there| there.eq_ignore_ascii_case(literal))
     }) {
-        return Some(json!({ "offset": at, "why": "in other case", "bytes": shown(data, at, literal.len()) }));
+        return Some(
+            json!({ "offset": at, "why": "in other case", "bytes": shown(data, at, literal.len()) }),
+        );
     }
-    // In the windows first, since there it was asked for.
-    let windows = tries.iter().filter_map(|step| step.window);
-    let places = windows.flat_map(|(start, end)| start..end.min(data.len())).chain(0..data.len());
-    let (at, same) = places.take(SEARCHED_BYTES).map(|at| (at, begins_alike(at))).fold(
-        (0, 0),
-        |best, here| if here.1 > best.1 { here } else { best },
-    );
-    let found = json!({ "offset": at, "same_bytes": same, "why": "begins alike",
-        "bytes": shown(data, at, literal.len()) });
-    (same > 0).then_some(found)
+    let alike = |a: &u8, b: &u8| a == b || (content.literal.is_nocase() && a.eq_ignore_ascii_case(b));
+    let same = |at: usize| {
+        let there = data.get(at..).unwrap_or_default();
+        there.iter().zip(literal).filter(|(a, b)| alike(a, b)).count()
+    };
+    // Of equal places one where it was asked for.
+    let asked = |at: usize| {
+        tries.iter().filter_map(|step| step.window).any(|(start, end)| (start..end).contains(&at))
+    };
+    let rank = |at: usize| (same(at), asked(at), std::cmp::Reverse(at));
+    let at = (0..data.len()).max_by_key(|at| rank(*at))?;
+    let same = same(at);
+    // Fewer are alike by chance.
+    (same.saturating_mul(2) >= literal.len()).then(|| {
+        json!({ "offset": at, "same_bytes": same, "why": "in part",
+            "bytes": shown(data, at, literal.len()) })
+    })
 }
 
 fn shown(data: &[u8], at: usize, len: usize) -> String {
@@ -103,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_nearest_place_is_where_most_is_alike() {
-        let found = near("content:\"needle\";", b"ne.. needl.. need");
+        let found = near("content:\"needle\";", b"ne.. neexle.. need");
         assert_eq!((&found["offset"], &found["same_bytes"]), (&json!(5), &json!(5)));
         assert_eq!(near("content:\"needle\";", b"a NEEDLE")["why"], "in other case");
         assert_eq!(near("content:\"needle\"; depth:6;", b"a needle")["why"], "outside the window");

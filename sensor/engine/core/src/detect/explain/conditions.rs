@@ -102,7 +102,7 @@ impl Conditions {
             let named = |keyword: &str| keyword.trim().eq_ignore_ascii_case(name);
             raw.options.iter().enumerate().filter(|(_, o)| named(o.keyword)).map(|(at, _)| at).collect()
         };
-        let mut part = |all: &mut Conditions, what, keyword: &str, text: &str, weight| {
+        let part = |all: &mut Conditions, what, keyword: &str, text: &str, weight| {
             let at = all.add(raw, what, &Vec::new(), None, weight);
             if let Some(condition) = all.list.get_mut(at) {
                 (condition.keyword, condition.text) = (keyword.to_owned(), text.to_owned());
@@ -124,7 +124,13 @@ impl Conditions {
             self.add(raw, What::Flow, &flow, None, DIRECTION_BITS);
         } else if rule.flow != Default::default() && rule.arrow != Arrow::Transaction {
             // Implied by a keyword that exists one way only.
-            part(self, What::Flow, "direction", if rule.flow.dir.is_some() { "implied" } else { "" }, DIRECTION_BITS);
+            part(
+                self,
+                What::Flow,
+                "direction",
+                if rule.flow.dir.is_some() { "implied" } else { "" },
+                DIRECTION_BITS,
+            );
         }
         if !rule.protocols.is_empty() {
             let names: Vec<&str> = rule.protocols.iter().map(|p| p.get().name).collect();

@@ -99,7 +99,8 @@ fn of_keyword(
             let set = flow.map(|flow| flow.detect.left().flowbits.as_slice()).unwrap_or_default();
             let name = |id: &u32| names.get(*id as usize).map(bit_name);
             put("set", json!(set.iter().filter_map(name).collect::<Vec<&str>>()));
-            let setters = rules.rules.iter().filter(|r| r.bits_set.iter().any(|b| rule.bits_read.contains(b)));
+            let setters =
+                rules.rules.iter().filter(|r| r.bits_set.iter().any(|b| rule.bits_read.contains(b)));
             put("set_by_sid", json!(setters.map(|r| r.sid).collect::<Vec<u32>>()));
         }
         "flowint" => {

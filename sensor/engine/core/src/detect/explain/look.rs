@@ -4,7 +4,7 @@
 use super::bytes;
 use super::conditions::{Conditions, ProgramConditions, What};
 use super::facts;
-use crate::app::{ProtocolId, Transaction, View};
+use crate::app::{ProtocolId, View};
 use crate::detect::buffers;
 use crate::detect::cx::{EvalCx, PacketCx};
 use crate::detect::eval::{shape, Scene, INSPECTION_BUDGET};
@@ -66,11 +66,14 @@ pub struct Look<'a> {
     pub rule: &'a Rule,
     pub conditions: &'a Conditions,
     pub scene: &'a Scene<'a>,
+    /// What was looked at is to be told too: it costs more than to ask.
+    pub detail: bool,
 }
 
 /// Bits that the conditions lack which do not hold.
 pub fn lack(conditions: &Conditions, answers: &[Answer]) -> u32 {
-    let pairs = conditions.list.iter().zip(answers);
+    // Whether a pattern led to the rule follows from the others.
+    let pairs = conditions.list.iter().zip(answers).filter(|(c, _)| c.what != What::Prefilter);
     pairs.filter(|(_, answer)| answer.verdict.lacks()).map(|(c, _)| c.weight.max(1)).sum()
 }
 
@@ -94,7 +97,8 @@ impl Look<'_> {
         for (test, (absent, program)) in pairs {
             self.buffer(test, *absent, program, subject, known, &mut cx, &mut answers);
         }
-        let mut set = |at: usize, answer: Answer| answers.get_mut(at).into_iter().for_each(|a| *a = answer.clone());
+        let mut set =
+            |at: usize, answer: Answer| answers.get_mut(at).into_iter().for_each(|a| *a = answer.clone());
         for (at, condition) in self.conditions.list.iter().enumerate() {
             match (condition.what, subject) {
                 (What::TxTest(test), Subject::Transaction { tx, protocol, .. }) => {
@@ -131,10 +135,12 @@ impl Look<'_> {
     fn header(&self, subject: &Subject<'_>, answers: &mut [Answer]) {
         let (rule, scene) = (self.rule, self.scene);
         // With <> the way round of which more holds.
-        let ends = || self.conditions.list.iter().filter_map(|c| match c.what {
-            What::End(end) => Some(end),
-            _ => None,
-        });
+        let ends = || {
+            self.conditions.list.iter().filter_map(|c| match c.what {
+                What::End(end) => Some(end),
+                _ => None,
+            })
+        };
         let right = |turned: bool| ends().filter(|end| scene.end_holds(rule, *end, turned)).count();
         let turned = match rule.arrow {
             Arrow::Right => false,
@@ -156,7 +162,8 @@ impl Look<'_> {
                 }
                 _ => continue,
             };
-            *answer = Answer::of(holds, facts::of(condition, self.rules, rule, scene));
+            let facts = || facts::of(condition, self.rules, rule, scene);
+            *answer = Answer::of(holds, if self.detail { facts() } else { Value::Null });
         }
     }
 
@@ -220,7 +227,8 @@ impl Look<'_> {
                 }
             }
         };
-        let mut set = |at: usize, answer: Answer| answers.get_mut(at).into_iter().for_each(|a| *a = answer.clone());
+        let mut set =
+            |at: usize, answer: Answer| answers.get_mut(at).into_iter().for_each(|a| *a = answer.clone());
         let seen_some = best.is_some();
         if let Some(at) = absent {
             set(at, Answer { verdict: of_tx(said), seen: json!({ "exists": seen_some }), earlier: None });
@@ -229,11 +237,14 @@ impl Look<'_> {
             Some(best) => best.into_iter().for_each(|(at, answer)| set(at, answer)),
             // Nothing is asked of a buffer that must not, or need not, be there and is not.
             None if said == TxVerdict::Yes => {
-                let held = Answer { verdict: Verdict::Holds, seen: json!({ "exists": false }), earlier: None };
+                let held =
+                    Answer { verdict: Verdict::Holds, seen: json!({ "exists": false }), earlier: None };
                 program.tests.iter().for_each(|at| set(*at, held.clone()));
             }
             None => {
-                if let Some(first) = program.tests.first().filter(|at| !matches!(known.get(**at), Some(Some(_)))) {
+                if let Some(first) =
+                    program.tests.first().filter(|at| !matches!(known.get(**at), Some(Some(_))))
+                {
                     let verdict = of_tx(said);
                     set(*first, Answer { verdict, seen: json!({ "exists": false }), earlier: None });
                 }
@@ -305,7 +316,7 @@ impl Look<'_> {
             let stop = if held { ops.len() } else { first.saturating_add(trace.reached()) };
             for (at, op) in ops.iter().enumerate().take(stop).skip(first) {
                 let step = trace.held(at.saturating_sub(first), held);
-                put(conditions.tests.get(at), Answer::of(true, seen(op, view, step, &[])));
+                put(conditions.tests.get(at), Answer::of(true, self.seen(op, view, step, &[])));
             }
             if let Some((inner, decoded)) = trace.inner() {
                 let inside = ops.iter().find_map(|op| match op {
@@ -323,7 +334,7 @@ impl Look<'_> {
                 let decoded_some = matches!(op, Op::Base64 { .. }) && trace.inner().is_some();
                 let tries = trace.tries();
                 let step = tries.first().copied().unwrap_or_default();
-                put(conditions.tests.get(stop), Answer::of(decoded_some, seen(op, view, step, tries)));
+                put(conditions.tests.get(stop), Answer::of(decoded_some, self.seen(op, view, step, tries)));
             }
             let next = ops.iter().enumerate().skip(stop.saturating_add(1)).find(|(_, op)| !op.is_relative());
             first = next.map_or(ops.len(), |(at, _)| at);
@@ -343,14 +354,24 @@ impl Look<'_> {
         let view = View::whole(decoded);
         for (at, op) in program.ops().iter().enumerate() {
             let answer = if held || at < trace.reached() {
-                Answer::of(true, seen(op, view, trace.held(at, held), &[]))
+                Answer::of(true, self.seen(op, view, trace.held(at, held), &[]))
             } else if at == trace.reached() {
                 let step = trace.tries().first().copied().unwrap_or_default();
-                Answer::of(false, seen(op, view, step, trace.tries()))
+                Answer::of(false, self.seen(op, view, step, trace.tries()))
             } else {
                 Answer::UNASKED
             };
             put(conditions.decoded.get(at), answer);
+        }
+    }
+}
+
+impl Look<'_> {
+    fn seen(&self, op: &Op, view: View<'_>, step: Step, tries: &[Step]) -> Value {
+        if self.detail {
+            seen(op, view, step, tries)
+        } else {
+            Value::Null
         }
     }
 }
@@ -383,9 +404,4 @@ fn seen(op: &Op, view: View<'_>, step: Step, tries: &[Step]) -> Value {
         "number": step.number,
         "nearest": near,
     })
-}
-
-/// Whether the transaction's directions are both through: nothing of it is remembered any more.
-pub fn is_over(tx: &dyn Transaction, protocol: ProtocolId) -> bool {
-    crate::direction::Dir::BOTH.iter().all(|dir| tx.progress(*dir) >= protocol.get().complete[*dir])
 }

@@ -103,7 +103,12 @@ pub struct Explainer {
 
 impl Explainer {
     /// None: there is no such rule, or what it became cannot be retraced.
-    pub fn new(document: &serde_json::Value, rules: &Ruleset, gid: u32, sid: u32) -> Result<Explainer, String> {
+    pub fn new(
+        document: &serde_json::Value,
+        rules: &Ruleset,
+        gid: u32,
+        sid: u32,
+    ) -> Result<Explainer, String> {
         let rule = rules.rules.iter().find(|rule| (rule.gid, rule.sid) == (gid, sid));
         let rule = rule.ok_or_else(|| format!("no rule of gid {gid} and sid {sid} was loaded"))?;
         let cannot = || "what the rule's options became cannot be retraced".to_owned();
@@ -155,8 +160,17 @@ impl Explainer {
             _ => None,
         };
         let known = key.and_then(|key| self.remembered.remove(&key)).unwrap_or_default();
-        let look = Look { rules, rule, conditions: &self.conditions, scene };
+        let mut look = Look { rules, rule, conditions: &self.conditions, scene, detail: key.is_some() };
         let mut answers = look.answers(subject, &known);
+        let nearest = self.flows.get(&self.flow).and_then(|of| of.nearest.as_ref());
+        let is_nearer = nearest.is_none_or(|nearest| {
+            let lack = self.lack_of(&answers);
+            lack == 0 || (lack, !tried) < (nearest.lack, !nearest.tried)
+        });
+        if !look.detail && is_nearer {
+            look.detail = true;
+            answers = look.answers(subject, &known);
+        }
         for (condition, answer) in self.conditions.list.iter().zip(&mut answers) {
             if condition.what == What::Prefilter {
                 answer.verdict = if tried { Verdict::Holds } else { Verdict::Fails };
@@ -167,11 +181,6 @@ impl Explainer {
                 self.remembered.insert(key, self.to_remember(&answers, known, scene.packet.number));
             }
         }
-        let without_lead = |list: &Conditions, answers: &[Answer]| {
-            let lead = list.list.iter().position(|c| c.what == What::Prefilter);
-            let failed = lead.and_then(|at| answers.get(at)).is_some_and(|a| a.verdict == Verdict::Fails);
-            lack(list, answers).saturating_sub(u32::from(failed))
-        };
         self.in_hand = Some(Attempt {
             packet: scene.packet.number,
             ts: scene.packet.ts,
@@ -183,19 +192,25 @@ impl Explainer {
                 Subject::Packet => None,
             },
             tried,
-            lack: without_lead(&self.conditions, &answers),
+            lack: self.lack_of(&answers),
             answers,
             outcome: None,
         });
     }
 
+    fn lack_of(&self, answers: &[Answer]) -> u32 {
+        lack(&self.conditions, answers)
+    }
+
     /// As detection remembers: what held of a transaction goes on to hold, and with it the header.
-    fn to_remember(&self, answers: &[Answer], known: Vec<Option<Answer>>, packet: u64) -> Vec<Option<Answer>> {
+    fn to_remember(
+        &self,
+        answers: &[Answer],
+        known: Vec<Option<Answer>>,
+        packet: u64,
+    ) -> Vec<Option<Answer>> {
         let is_of_header = |what: What| {
-            matches!(
-                what,
-                What::Transport | What::End(_) | What::Flow | What::Protocol | What::PacketTest(_)
-            )
+            matches!(what, What::Transport | What::End(_) | What::Flow | What::Protocol | What::PacketTest(_))
         };
         let holds = |answer: &Answer| answer.verdict == Verdict::Holds;
         let pairs = || self.conditions.list.iter().zip(answers);
@@ -207,7 +222,13 @@ impl Explainer {
             });
             of.is_none_or(|(absent, program)| {
                 let mut all = absent.iter().chain(&program.tests).chain(&program.decoded);
-                all.all(|at| answers.get(*at).is_some_and(|a| a.verdict != Verdict::Fails && a.verdict != Verdict::Unasked && a.verdict != Verdict::Open))
+                all.all(|at| {
+                    answers.get(*at).is_some_and(|a| {
+                        a.verdict != Verdict::Fails
+                            && a.verdict != Verdict::Unasked
+                            && a.verdict != Verdict::Open
+                    })
+                })
             })
         };
         let in_payload = |at: &usize| self.conditions.payload.tests.contains(at);

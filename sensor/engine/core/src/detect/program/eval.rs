@@ -35,13 +35,7 @@ impl Program {
 }
 
 /// Runs `ops` from position `pos`. Recursion is as deep as there are retried tests in one rule (bounded by its length).
-fn run<P: Probe>(
-    ops: &[Op],
-    view: View<'_>,
-    cx: &mut EvalCx<'_>,
-    mut pos: usize,
-    probe: &mut P,
-) -> Verdict {
+fn run<P: Probe>(ops: &[Op], view: View<'_>, cx: &mut EvalCx<'_>, mut pos: usize, probe: &mut P) -> Verdict {
     let mut rest = ops;
     while let Some((op, tail)) = rest.split_first() {
         let Some(left) = cx.budget.checked_sub(1) else {

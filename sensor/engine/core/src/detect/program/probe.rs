@@ -87,10 +87,7 @@ impl Trace {
     }
 
     fn at(&mut self, left: usize) -> Option<(usize, &mut Trace)> {
-        let trace = match (self.inside, &mut self.inner) {
-            (true, Some(inner)) => &mut inner.0,
-            _ => self,
-        };
+        let trace = if self.inside { &mut self.inner.as_mut()?.0 } else { self };
         let test = trace.now.len().checked_sub(left)?.checked_sub(1)?;
         Some((test, trace))
     }
