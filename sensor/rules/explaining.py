@@ -124,7 +124,11 @@ def _flow_lines(flow: Explanation) -> Iterator[str]:
 
 
 def _ends(flow: Explanation) -> str:
-    proto = _PROTOCOLS.get(flow["proto"], f"ip {flow['proto']}") if flow["ip_version"] else say("no IP", "không IP")
+    proto = (
+        _PROTOCOLS.get(flow["proto"], f"ip {flow['proto']}")
+        if flow["ip_version"]
+        else say("no IP", "không IP")
+    )
     has_ports = flow["proto"] in (6, 17, 132)
     source, destination = (
         f"{flow[f'{side}_ip']}:{flow[f'{side}_port']}" if has_ports else flow[f"{side}_ip"]
@@ -136,8 +140,8 @@ def _ends(flow: Explanation) -> str:
             f"các gói không thuộc luồng nào, ví dụ {source} > {destination} {proto}",
         )
     app = f" {flow['app_proto']}" if flow["app_proto"] else ""
-    name = say("flow", "luồng")
-    return f"{name} {source} > {destination} {proto}{app} (flow_id {flow['flow_id']}, {flow['packets']} {say('packets', 'gói')})"
+    about = f"{source} > {destination} {proto}{app} (flow_id {flow['flow_id']}, {flow['packets']}"
+    return say(f"flow {about} packets)", f"luồng {about} gói)")
 
 
 def _attempt_head(attempt: Explanation) -> str:
@@ -208,8 +212,8 @@ def _seen_lines(seen: Explanation, verdict: str) -> Iterator[str]:
     place = say(f" from {excerpt['offset']}", f" từ {excerpt['offset']}") if excerpt["is_cut"] else ""
     of = f"{seen['from']}: " if "from" in seen else ""
     yield of + say(
-        f"looked at {seen['length']} bytes{place}: \"{excerpt['bytes']}\"",
-        f"đã xem {seen['length']} byte{place}: \"{excerpt['bytes']}\"",
+        f'looked at {seen["length"]} bytes{place}: "{excerpt["bytes"]}"',
+        f'đã xem {seen["length"]} byte{place}: "{excerpt["bytes"]}"',
     )
     if seen["window"]:
         start, end = seen["window"]
@@ -220,8 +224,8 @@ def _seen_lines(seen: Explanation, verdict: str) -> Iterator[str]:
         yield say(f"the number is {seen['number']}", f"giá trị là {seen['number']}")
     if near := seen["nearest"]:
         yield say(
-            f"nearest at {near['offset']}: \"{near['bytes']}\", {near['why']}",
-            f"gần nhất ở {near['offset']}: \"{near['bytes']}\", {_WHY_VI.get(near['why'], near['why'])}",
+            f'nearest at {near["offset"]}: "{near["bytes"]}", {near["why"]}',
+            f'gần nhất ở {near["offset"]}: "{near["bytes"]}", {_WHY_VI.get(near["why"], near["why"])}',
         )
 
 
@@ -229,7 +233,7 @@ _WHY_VI = {
     "outside the window": "ngoài khoảng cho phép",
     "not at the end": "không ở cuối",
     "in other case": "khác chữ hoa/thường",
-    "begins alike": "giống phần đầu",
+    "in part": "giống một phần",
 }
 
 

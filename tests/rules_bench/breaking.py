@@ -1,4 +1,4 @@
-"""Breaks one condition of a rule: for tests of whether the condition that is named is the one that was broken."""
+"""Breaks one condition of a rule: for tests of whether the condition that is named is that one."""
 
 from __future__ import annotations
 
@@ -52,9 +52,7 @@ def broken(rule: RawRule) -> Iterator[Broken]:
     names = {option[0] for option in options}
     if not names & {"threshold", "detection_filter"}:
         threshold = ("threshold", "type threshold, track by_src, count 1000000, seconds 60", *place)
-        yield Broken(
-            (*rule[:9], [*options, threshold], rule[10]), "threshold", frozenset(), held="threshold"
-        )
+        yield Broken((*rule[:9], [*options, threshold], rule[10]), "threshold", frozenset(), held="threshold")
     if "noalert" not in names:
         noalert = ("noalert", None, *place)
         yield Broken((*rule[:9], [*options, noalert], rule[10]), "noalert", frozenset(), held="noalert")
@@ -99,7 +97,10 @@ def _options(keyword: str, value: str | None) -> Iterator[tuple[str, str]]:
         case "byte_test":
             number, operator, rest = value.split(",", 2)
             operator = operator.strip()
-            yield "negation", f"{number},{operator[1:] if operator.startswith('!') else '!' + operator},{rest}"
+            yield (
+                "negation",
+                f"{number},{operator[1:] if operator.startswith('!') else '!' + operator},{rest}",
+            )
         case "flow":
             words = [word.strip() for word in value.split(",")]
             turned = {

@@ -1,4 +1,4 @@
-"""`haidang rules explain`: why a rule alerts on captures or does not, flow by flow and condition by condition."""
+"""`haidang rules explain`: why a rule alerts on captures or does not, by flow and condition."""
 
 from __future__ import annotations
 

@@ -43,24 +43,46 @@ pub fn excerpt(view: View<'_>, at: usize) -> Value {
     json!({ "offset": start, "bytes": written(shown), "is_cut": start > 0 || end < len })
 }
 
+/// Where a content nearly stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Near {
+    pub offset: usize,
+    /// Bytes that are as they should be.
+    pub same: usize,
+    pub why: &'static str,
+}
+
+impl Near {
+    pub fn json(self, content: &Content, view: View<'_>) -> Value {
+        let there = view.data.get(self.offset..).unwrap_or_default();
+        let shown = there.get(..content.literal.len()).unwrap_or(there);
+        json!({ "offset": self.offset, "same_bytes": self.same, "why": self.why, "bytes": written(shown) })
+    }
+
+    /// How much of a test that tells so many bits is fulfilled all the same.
+    pub fn credit(self, content: &Content, bits: u32) -> u32 {
+        let len = content.literal.len().max(1);
+        let same = u32::try_from(self.same.saturating_mul(100) / len).unwrap_or(100).min(100);
+        // At the wrong place or in part it is worth three quarters at most.
+        bits.saturating_mul(same).saturating_mul(3) / 400
+    }
+}
+
 /// Where in a view a content nearly stands. `tries`: where it was looked for.
-pub fn nearest(content: &Content, view: View<'_>, tries: &[Step]) -> Option<Value> {
+pub fn nearest(content: &Content, view: View<'_>, tries: &[Step]) -> Option<Near> {
     let data = view.data.get(..SEARCHED_BYTES).unwrap_or(view.data);
     let literal = content.literal.bytes();
-    if let Some(at) = content.literal.find(data) {
-        let behind = at.saturating_add(literal.len());
-        let first = tries.iter().find_map(|step| step.window);
+    if let Some(offset) = content.literal.find(data) {
         let why = if content.ends_with { "not at the end" } else { "outside the window" };
-        return Some(json!({ "offset": at, "end": behind, "why": why, "window": first,
-            "bytes": written(literal) }));
+        return Some(Near { offset, same: literal.len(), why });
     }
-    if let Some(at) = (0..data.len()).find(|at| {
-        let there = data.get(*at..at.saturating_add(literal.len()));
-        there.is_some_and(|there| there.eq_ignore_ascii_case(literal))
-    }) {
-        return Some(
-            json!({ "offset": at, "why": "in other case", "bytes": shown(data, at, literal.len()) }),
-        );
+    let is_same_word = |at: &usize| {
+        data.get(*at..)
+            .and_then(|rest| rest.get(..literal.len()))
+            .is_some_and(|there| there.eq_ignore_ascii_case(literal))
+    };
+    if let Some(offset) = (0..data.len()).find(is_same_word) {
+        return Some(Near { offset, same: literal.len(), why: "in other case" });
     }
     let alike = |a: &u8, b: &u8| a == b || (content.literal.is_nocase() && a.eq_ignore_ascii_case(b));
     let same = |at: usize| {
@@ -72,17 +94,10 @@ pub fn nearest(content: &Content, view: View<'_>, tries: &[Step]) -> Option<Valu
         tries.iter().filter_map(|step| step.window).any(|(start, end)| (start..end).contains(&at))
     };
     let rank = |at: usize| (same(at), asked(at), std::cmp::Reverse(at));
-    let at = (0..data.len()).max_by_key(|at| rank(*at))?;
-    let same = same(at);
+    let offset = (0..data.len()).max_by_key(|at| rank(*at))?;
+    let near = Near { offset, same: same(offset), why: "in part" };
     // Fewer are alike by chance.
-    (same.saturating_mul(2) >= literal.len()).then(|| {
-        json!({ "offset": at, "same_bytes": same, "why": "in part",
-            "bytes": shown(data, at, literal.len()) })
-    })
-}
-
-fn shown(data: &[u8], at: usize, len: usize) -> String {
-    written(data.get(at..at.saturating_add(len)).or(data.get(at..)).unwrap_or_default())
+    (near.same.saturating_mul(2) >= literal.len()).then_some(near)
 }
 
 #[cfg(test)]
@@ -91,11 +106,11 @@ mod tests {
     use crate::detect::program::Op;
     use crate::detect::test_rules;
 
-    fn near(options: &str, data: &[u8]) -> Value {
+    fn near(options: &str, data: &[u8]) -> Option<Near> {
         let rule = test_rules::options(options).unwrap_or_else(|_| panic!("{options}"));
         let program = rule.payload.as_ref().unwrap();
         let Some(Op::Content(content)) = program.ops().last() else { panic!("no content") };
-        nearest(content, View::whole(data), &[]).unwrap_or_default()
+        nearest(content, View::whole(data), &[])
     }
 
     #[test]
@@ -107,11 +122,11 @@ mod tests {
 
     #[test]
     fn the_nearest_place_is_where_most_is_alike() {
-        let found = near("content:\"needle\";", b"ne.. neexle.. need");
-        assert_eq!((&found["offset"], &found["same_bytes"]), (&json!(5), &json!(5)));
-        assert_eq!(near("content:\"needle\";", b"a NEEDLE")["why"], "in other case");
-        assert_eq!(near("content:\"needle\"; depth:6;", b"a needle")["why"], "outside the window");
-        assert_eq!(near("content:\"needle\";", b"....."), Value::Null);
+        let found = near("content:\"needle\";", b"ne.. neexle.. need").unwrap();
+        assert_eq!(found, Near { offset: 5, same: 5, why: "in part" });
+        assert_eq!(near("content:\"needle\";", b"a NEEDLE").unwrap().why, "in other case");
+        assert_eq!(near("content:\"needle\"; depth:6;", b"a needle").unwrap().why, "outside the window");
+        assert_eq!(near("content:\"needle\";", b"....."), None);
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Conditions {
             condition.text = lead_text(rule);
         }
         for (at, (test, origin)) in rule.buffers.iter().zip(&origins.buffers).enumerate() {
-            all.buffer(raw, rule, at, test, origin);
+            all.buffer(raw, at, test, origin);
         }
         for (test, options) in origins.tx_tests.iter().enumerate() {
             all.add(raw, What::TxTest(test), options, None, PART_BITS);
@@ -141,7 +141,6 @@ impl Conditions {
     fn buffer(
         &mut self,
         raw: &RawRule<'_>,
-        _rule: &Rule,
         at: usize,
         test: &BufferTest,
         (options, tests): &(Options, Tests),
@@ -203,7 +202,8 @@ impl Conditions {
     }
 }
 
-fn weight(op: &Op) -> u32 {
+/// How much a test tells, in bits, roughly.
+pub fn weight(op: &Op) -> u32 {
     match op {
         Op::Content(content) if content.negated => DIRECTION_BITS,
         Op::Content(content) => {

@@ -1,15 +1,15 @@
 //! One attempt of a rule, condition by condition. Every answer comes from the functions by which detection asks; here is only
 //! that all are asked, where detection leaves off at the first that fails.
 
-use super::bytes;
-use super::conditions::{Conditions, ProgramConditions, What};
+use super::bytes::{self, Near};
+use super::conditions::{weight, Condition, Conditions, ProgramConditions, What};
 use super::facts;
 use crate::app::{ProtocolId, View};
 use crate::detect::buffers;
 use crate::detect::cx::{EvalCx, PacketCx};
 use crate::detect::eval::{shape, Scene, INSPECTION_BUDGET};
 use crate::detect::program::probe::{Step, Trace};
-use crate::detect::program::{Op, Program};
+use crate::detect::program::{Content, Op, Program};
 use crate::detect::rule::{Arrow, BufferTest, Rule, Target};
 use crate::detect::ruleset::Ruleset;
 use crate::detect::tx_run::Verdict as TxVerdict;
@@ -50,13 +50,27 @@ pub struct Answer {
     /// Number of the packet at which it held; None: the packet at hand.
     pub earlier: Option<u64>,
     pub seen: Value,
+    /// Bits that a test which fails has all the same.
+    pub credit: u32,
 }
 
 impl Answer {
-    pub const UNASKED: Answer = Answer { verdict: Verdict::Unasked, earlier: None, seen: Value::Null };
+    pub const UNASKED: Answer =
+        Answer { verdict: Verdict::Unasked, earlier: None, seen: Value::Null, credit: 0 };
 
     fn of(holds: bool, seen: Value) -> Answer {
-        Answer { verdict: if holds { Verdict::Holds } else { Verdict::Fails }, earlier: None, seen }
+        Answer { verdict: if holds { Verdict::Holds } else { Verdict::Fails }, seen, ..Answer::UNASKED }
+    }
+}
+
+impl Answer {
+    /// Bits that are missing, one at least; None: it does not fail.
+    fn lack(&self, condition: &Condition) -> Option<u32> {
+        // What was looked at and fails is nearer than what was not even there.
+        let unasked = u32::from(self.verdict == Verdict::Unasked);
+        self.verdict
+            .lacks()
+            .then(|| condition.weight.saturating_sub(self.credit).max(1).saturating_add(unasked))
     }
 }
 
@@ -70,11 +84,25 @@ pub struct Look<'a> {
     pub detail: bool,
 }
 
-/// Bits that the conditions lack which do not hold.
-pub fn lack(conditions: &Conditions, answers: &[Answer]) -> u32 {
-    // Whether a pattern led to the rule follows from the others.
-    let pairs = conditions.list.iter().zip(answers).filter(|(c, _)| c.what != What::Prefilter);
-    pairs.filter(|(_, answer)| answer.verdict.lacks()).map(|(c, _)| c.weight.max(1)).sum()
+/// How far an attempt is from a match: less is nearer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lack {
+    /// That the conditions have which do not hold.
+    pub bits: u32,
+    /// Conditions that stand behind the first that fails.
+    behind: usize,
+}
+
+impl Lack {
+    pub const MOST: Lack = Lack { bits: u32::MAX, behind: usize::MAX };
+
+    pub fn of(conditions: &Conditions, answers: &[Answer]) -> Lack {
+        // Whether a pattern led to the rule follows from the others.
+        let pairs = || conditions.list.iter().zip(answers).filter(|(c, _)| c.what != What::Prefilter);
+        let bits = pairs().filter_map(|(condition, answer)| answer.lack(condition)).sum();
+        let behind = pairs().skip_while(|(_, answer)| !answer.verdict.lacks()).count();
+        Lack { bits, behind }
+    }
 }
 
 impl Look<'_> {
@@ -231,14 +259,14 @@ impl Look<'_> {
             |at: usize, answer: Answer| answers.get_mut(at).into_iter().for_each(|a| *a = answer.clone());
         let seen_some = best.is_some();
         if let Some(at) = absent {
-            set(at, Answer { verdict: of_tx(said), seen: json!({ "exists": seen_some }), earlier: None });
+            set(at, Answer { verdict: of_tx(said), seen: json!({ "exists": seen_some }), ..Answer::UNASKED });
         }
         match best {
             Some(best) => best.into_iter().for_each(|(at, answer)| set(at, answer)),
             // Nothing is asked of a buffer that must not, or need not, be there and is not.
             None if said == TxVerdict::Yes => {
                 let held =
-                    Answer { verdict: Verdict::Holds, seen: json!({ "exists": false }), earlier: None };
+                    Answer { verdict: Verdict::Holds, seen: json!({ "exists": false }), ..Answer::UNASKED };
                 program.tests.iter().for_each(|at| set(*at, held.clone()));
             }
             None => {
@@ -246,7 +274,7 @@ impl Look<'_> {
                     program.tests.first().filter(|at| !matches!(known.get(**at), Some(Some(_))))
                 {
                     let verdict = of_tx(said);
-                    set(*first, Answer { verdict, seen: json!({ "exists": false }), earlier: None });
+                    set(*first, Answer { verdict, seen: json!({ "exists": false }), ..Answer::UNASKED });
                 }
             }
         }
@@ -266,8 +294,7 @@ impl Look<'_> {
     }
 
     fn missing(&self, list: &[(usize, Answer)]) -> u32 {
-        let lacking = list.iter().filter(|(_, answer)| answer.verdict.lacks());
-        lacking.filter_map(|(at, _)| self.conditions.list.get(*at)).map(|c| c.weight.max(1)).sum()
+        list.iter().filter_map(|(at, answer)| answer.lack(self.conditions.list.get(*at)?)).sum()
     }
 
     fn payload(&self, program: &Program, cx: &mut EvalCx<'_>, answers: &mut [Answer]) {
@@ -305,7 +332,7 @@ impl Look<'_> {
         let mut answers: Vec<(usize, Answer)> =
             conditions.tests.iter().chain(&conditions.decoded).map(|at| (*at, Answer::UNASKED)).collect();
         let mut put = |at: Option<&usize>, answer: Answer| {
-            let slot = answers.iter_mut().find(|(own, _)| Some(own) == at.as_deref());
+            let slot = answers.iter_mut().find(|(own, _)| Some(&*own) == at);
             slot.into_iter().for_each(|(_, slot)| *slot = answer.clone());
         };
         let (mut first, mut all_hold) = (0, None);
@@ -314,9 +341,9 @@ impl Look<'_> {
             let (held, trace) = program.trace(first, view, cx);
             all_hold.get_or_insert(held);
             let stop = if held { ops.len() } else { first.saturating_add(trace.reached()) };
-            for (at, op) in ops.iter().enumerate().take(stop).skip(first) {
+            for at in first..stop {
                 let step = trace.held(at.saturating_sub(first), held);
-                put(conditions.tests.get(at), Answer::of(true, self.seen(op, view, step, &[])));
+                put(conditions.tests.get(at), Answer::of(true, self.seen(view, step, None)));
             }
             if let Some((inner, decoded)) = trace.inner() {
                 let inside = ops.iter().find_map(|op| match op {
@@ -334,7 +361,7 @@ impl Look<'_> {
                 let decoded_some = matches!(op, Op::Base64 { .. }) && trace.inner().is_some();
                 let tries = trace.tries();
                 let step = tries.first().copied().unwrap_or_default();
-                put(conditions.tests.get(stop), Answer::of(decoded_some, self.seen(op, view, step, tries)));
+                put(conditions.tests.get(stop), self.failed(op, view, step, tries, decoded_some));
             }
             let next = ops.iter().enumerate().skip(stop.saturating_add(1)).find(|(_, op)| !op.is_relative());
             first = next.map_or(ops.len(), |(at, _)| at);
@@ -354,10 +381,10 @@ impl Look<'_> {
         let view = View::whole(decoded);
         for (at, op) in program.ops().iter().enumerate() {
             let answer = if held || at < trace.reached() {
-                Answer::of(true, self.seen(op, view, trace.held(at, held), &[]))
+                Answer::of(true, self.seen(view, trace.held(at, held), None))
             } else if at == trace.reached() {
                 let step = trace.tries().first().copied().unwrap_or_default();
-                Answer::of(false, self.seen(op, view, step, trace.tries()))
+                self.failed(op, view, step, trace.tries(), false)
             } else {
                 Answer::UNASKED
             };
@@ -367,12 +394,24 @@ impl Look<'_> {
 }
 
 impl Look<'_> {
-    fn seen(&self, op: &Op, view: View<'_>, step: Step, tries: &[Step]) -> Value {
+    fn seen(&self, view: View<'_>, step: Step, near: Option<(Near, &Content)>) -> Value {
         if self.detail {
-            seen(op, view, step, tries)
+            seen(view, step, near)
         } else {
             Value::Null
         }
+    }
+
+    /// The test at which a program stopped. `holds`: it was not this one but what it decoded.
+    fn failed(&self, op: &Op, view: View<'_>, step: Step, tries: &[Step], holds: bool) -> Answer {
+        let near = match op {
+            Op::Content(content) if !content.negated => {
+                bytes::nearest(content, view, tries).map(|near| (near, content))
+            }
+            _ => None,
+        };
+        let credit = near.map_or(0, |(near, content)| near.credit(content, weight(op)));
+        Answer { credit, ..Answer::of(holds, self.seen(view, step, near)) }
     }
 }
 
@@ -384,24 +423,20 @@ fn of_tx(verdict: TxVerdict) -> Verdict {
     }
 }
 
-/// What a test looked at. `tries`: those of a test that failed.
-fn seen(op: &Op, view: View<'_>, step: Step, tries: &[Step]) -> Value {
-    let near = match op {
-        Op::Content(content) if !tries.is_empty() && !content.negated => bytes::nearest(content, view, tries),
-        _ => None,
-    };
-    let place = near.as_ref().and_then(|near| near["offset"].as_u64()).and_then(|n| usize::try_from(n).ok());
-    let place = place.or(step.found.map(|(start, _)| start)).or(step.window.map(|(start, _)| start));
+/// What a test looked at, and where it nearly held.
+fn seen(view: View<'_>, step: Step, near: Option<(Near, &Content)>) -> Value {
+    let place = near.map(|(near, _)| near.offset).or(step.found.map(|(start, _)| start));
+    let place = place.or(step.window.map(|(start, _)| start)).unwrap_or(step.pos);
     json!({
         "exists": true,
         "length": view.data.len(),
         "offset": view.offset,
         "is_complete": view.complete,
-        "excerpt": bytes::excerpt(view, place.unwrap_or(step.pos)),
+        "excerpt": bytes::excerpt(view, place),
         "position": step.pos,
         "window": step.window,
         "found": step.found,
         "number": step.number,
-        "nearest": near,
+        "nearest": near.map(|(near, content)| near.json(content, view)),
     })
 }

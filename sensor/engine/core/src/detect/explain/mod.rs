@@ -24,7 +24,7 @@ use crate::direction::Dir;
 use crate::event::header::Endpoints;
 use crate::time::Timestamp;
 use conditions::{Conditions, What};
-use look::{lack, Answer, Look, Verdict};
+use look::{Answer, Lack, Look, Verdict};
 use std::collections::{BTreeMap, HashMap};
 
 /// Flows that are told of. Of more, those are left out that are furthest from a match.
@@ -45,13 +45,13 @@ struct Attempt {
     /// Detection tried the rule here: a pattern led to it, or it has none.
     tried: bool,
     answers: Vec<Answer>,
-    lack: u32,
+    lack: Lack,
     outcome: Option<Outcome>,
 }
 
 impl Attempt {
     /// Smaller is nearer to an alert.
-    fn rank(&self) -> (u8, u32, bool) {
+    fn rank(&self) -> (u8, Lack, bool) {
         let place = match self.outcome {
             Some(Outcome::Alert) => 0,
             Some(_) => 1,
@@ -145,7 +145,9 @@ impl Explainer {
             Subject::Packet => {
                 let done = scene.flow.is_some_and(|flow| flow.detect.ip_only_done[scene.dir]);
                 let ended = scene.packet.origin == Origin::FlowEnd;
-                !(self.ip_only && done) && !(ended && rule.payload.is_none() && self.has_attempt())
+                let only_once = self.ip_only && done;
+                let nothing_new = ended && rule.payload.is_none() && self.has_attempt();
+                !only_once && !nothing_new
             }
         }
     }
@@ -164,8 +166,8 @@ impl Explainer {
         let mut answers = look.answers(subject, &known);
         let nearest = self.flows.get(&self.flow).and_then(|of| of.nearest.as_ref());
         let is_nearer = nearest.is_none_or(|nearest| {
-            let lack = self.lack_of(&answers);
-            lack == 0 || (lack, !tried) < (nearest.lack, !nearest.tried)
+            let lack = Lack::of(&self.conditions, &answers);
+            lack.bits == 0 || (lack, !tried) < (nearest.lack, !nearest.tried)
         });
         if !look.detail && is_nearer {
             look.detail = true;
@@ -192,14 +194,10 @@ impl Explainer {
                 Subject::Packet => None,
             },
             tried,
-            lack: self.lack_of(&answers),
+            lack: Lack::of(&self.conditions, &answers),
             answers,
             outcome: None,
         });
-    }
-
-    fn lack_of(&self, answers: &[Answer]) -> u32 {
-        lack(&self.conditions, answers)
     }
 
     /// As detection remembers: what held of a transaction goes on to hold, and with it the header.
@@ -252,7 +250,7 @@ impl Explainer {
         let Some(attempt) = self.in_hand.take() else { return };
         let tried = attempt.tried;
         let scripted = attempt.answers.iter().any(|answer| answer.verdict == Verdict::Unknown);
-        if matched != (attempt.lack == 0) && tried && !scripted {
+        if matched != (attempt.lack.bits == 0) && tried && !scripted {
             self.disagreements = self.disagreements.saturating_add(1);
         }
         let Some(of) = self.of_flow() else { return };
@@ -276,7 +274,7 @@ impl Explainer {
 
     /// Lets go of the half that is furthest from a match.
     fn make_room(&mut self) {
-        let rank = |of: &OfFlow| of.nearest.as_ref().map_or((3, u32::MAX, true), Attempt::rank);
+        let rank = |of: &OfFlow| of.nearest.as_ref().map_or((3, Lack::MOST, true), Attempt::rank);
         let mut ranked: Vec<_> = self.flows.iter().map(|(id, of)| (rank(of), *id)).collect();
         ranked.sort_unstable();
         for (_, id) in ranked.into_iter().skip(FLOWS_MAX / 2).filter(|(_, id)| *id != self.flow) {

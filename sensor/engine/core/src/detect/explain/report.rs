@@ -2,7 +2,7 @@
 
 use super::conditions::{Condition, What};
 use super::facts::dir_name;
-use super::look::{Answer, Verdict};
+use super::look::{Answer, Lack, Verdict};
 use super::{Attempt, Explainer, OfFlow};
 use crate::detect::ruleset::Ruleset;
 use crate::detect::watch::Outcome;
@@ -25,7 +25,7 @@ pub fn write(all: &Explainer, rules: &Ruleset) -> Value {
     let Some(rule) = rules.rule(all.rule) else { return Value::Null };
     let raw = rule.texts.raw();
     let mut flows: Vec<&OfFlow> = all.order.iter().filter_map(|id| all.flows.get(id)).collect();
-    flows.sort_by_key(|of| of.nearest.as_ref().map_or((3, u32::MAX, true), Attempt::rank));
+    flows.sort_by_key(|of| of.nearest.as_ref().map_or((3, Lack::MOST, true), Attempt::rank));
     json!({
         "gid": rule.gid,
         "sid": rule.sid,
@@ -72,7 +72,6 @@ fn attempt_json(all: &Explainer, attempt: &Attempt) -> Value {
         condition.what != What::Prefilter
             && matches!(answer.verdict, Verdict::Fails | Verdict::Open | Verdict::Unasked)
     };
-    let is = |condition: &Condition, what: fn(What) -> bool| what(condition.what);
     let pairs = || list.iter().zip(&attempt.answers).enumerate();
     let failed = match attempt.outcome {
         Some(_) => None,
@@ -81,7 +80,7 @@ fn attempt_json(all: &Explainer, attempt: &Attempt) -> Value {
             .find(fails)
             .or_else(|| match attempt.tried {
                 true => pairs().find(|(_, (_, answer))| answer.verdict == Verdict::Unknown),
-                false => pairs().find(|(_, (condition, _))| is(condition, |what| what == What::Prefilter)),
+                false => pairs().find(|(_, (condition, _))| condition.what == What::Prefilter),
             })
             .map(|(at, _)| at),
     };
