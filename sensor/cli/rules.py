@@ -14,7 +14,7 @@ NAME = "rules"
 HELP = "check, lint, update and ship rules"
 HELP_VI = "kiểm tra, soát, cập nhật và phát hành luật"
 
-ACTIONS = ("check", "explain", "test", "new", "update", "verify", "rollback")
+ACTIONS = ("check", "explain", "profile", "diff", "test", "new", "update", "verify", "rollback")
 """The actions, in the order of the help: each is the module of that name in rule_actions/."""
 
 
