@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
 Rule = tuple[int, int]
 """gid, sid"""
 
+Alerts = dict[tuple[Rule, str], Counter[tuple[int, int]]]
+"""Alerts by rule and flow: how many by packet and transaction."""
+
 EXAMPLES = 3
 WAIT_SECONDS = 0.25
 _NO_TEXT = ("gid", "sid", "rev", "msg", "reference", "metadata", "classtype", "priority")
@@ -33,7 +35,7 @@ class Side:
     """One set of rules and what it did."""
 
     rules: dict[Rule, RawRule]
-    alerts: dict[tuple[Rule, str], Counter[tuple[int, int]]]
+    alerts: Alerts
     signatures: dict[Rule, str]
     cost: Profile
     findings: int
@@ -102,7 +104,7 @@ def side(config: Config, patterns: Sequence[str], captures: Sequence[str], warni
     bad = [finding for finding in report.findings if finding.severity == "error"]
     if bad:
         warnings.append(f"{len(bad)} rules do not load, the first: {bad[0]}")
-    alerts, signatures = _alerts(config, ruleset, captures)
+    alerts, signatures = alerts_of(config, ruleset, captures)
     cost, said = profile(config, ruleset, captures)
     warnings += said
     return Side({_rule_id(rule): rule for rule in rules}, alerts, signatures, cost, len(bad))
@@ -167,33 +169,29 @@ def _totals(cost: Profile) -> dict[str, int]:
     return {name: int(cost[name]) for name in ("ns", "rules_ns", "searches_ns", "checks")}
 
 
-def _alerts(
-    config: Config, ruleset: Ruleset, captures: Sequence[str]
-) -> tuple[dict[tuple[Rule, str], Counter[tuple[int, int]]], dict[Rule, str]]:
+def alerts_of(config: Config, ruleset: Ruleset, captures: Sequence[str]) -> tuple[Alerts, dict[Rule, str]]:
     """Alerts by rule and flow, each flow's as a multiset of packet and transaction; and messages of rules."""
     from sensor._engine import EngineError, Replay
 
     decode = msgspec.json.Decoder().decode
-    found: dict[tuple[Rule, str], Counter[tuple[int, int]]] = defaultdict(Counter)
+    found: Alerts = defaultdict(Counter)
     signatures: dict[Rule, str] = {}
-    with tempfile.TemporaryDirectory() as folder:  # nothing of this replay is kept
-        config.tree["default-log-dir"] = folder
-        try:
-            engine = Replay(config.engine_json(), ruleset, list(captures), 1)
-            while True:
-                batch = engine.next_batch(WAIT_SECONDS)
-                if batch is None:
-                    if engine.finished:
-                        return dict(found), signatures
-                    continue
-                for line in batch.lane(ALERT_LANE)[1].splitlines():
-                    event = decode(line)
-                    alert = event["alert"]
-                    rule = (alert["gid"], alert["signature_id"])
-                    signatures[rule] = alert["signature"]
-                    found[rule, _flow(event)][event.get("pcap_cnt", 0), event.get("tx_id", -1)] += 1
-        except EngineError as error:
-            raise UserError(str(error)) from None
+    try:
+        engine = Replay(config.engine_json(), ruleset, list(captures), 1)
+        while True:
+            batch = engine.next_batch(WAIT_SECONDS)
+            if batch is None:
+                if engine.finished:
+                    return dict(found), signatures
+                continue
+            for line in batch.lane(ALERT_LANE)[1].splitlines():
+                event = decode(line)
+                alert = event["alert"]
+                rule = (alert["gid"], alert["signature_id"])
+                signatures[rule] = alert["signature"]
+                found[rule, _flow(event)][event.get("pcap_cnt", 0), event.get("tx_id", -1)] += 1
+    except EngineError as error:
+        raise UserError(str(error)) from None
 
 
 def _flow(event: dict[str, Any]) -> str:

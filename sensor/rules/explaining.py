@@ -6,7 +6,6 @@ The verdicts are the engine's; here is only how they are told.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,12 +31,10 @@ def explain(
     """
     from sensor import _engine
 
-    with tempfile.TemporaryDirectory() as folder:  # nothing of this replay is kept
-        config.tree["default-log-dir"] = folder
-        try:
-            report, warnings, _ = _engine.explain(config.engine_json(), ruleset, gid, sid, list(captures))
-        except _engine.EngineError as error:
-            raise UserError(str(error), where=f"sid {sid}", fix="see `haidang rules check`") from None
+    try:
+        report, warnings, _ = _engine.explain(config.engine_json(), ruleset, gid, sid, list(captures))
+    except _engine.EngineError as error:
+        raise UserError(str(error), where=f"sid {sid}", fix="see `haidang rules check`") from None
     found: Explanation = json.loads(report)
     if found["disagreements"]:
         warnings.append(

@@ -48,11 +48,13 @@ def run(args: argparse.Namespace) -> int:
     from sensor.cli.configured import load_config, tell_warnings
     from sensor.cli.rule_actions.captures import captures_of
     from sensor.rules.comparing import compare, side
+    from sensor.rules.scratch import scratch
 
     captures = captures_of(args)
     config = load_config(args)
     warnings = list(config.warnings)
-    sides = [side(config, [patterns], captures, warnings) for patterns in (args.old, args.new)]
+    with scratch(config):
+        sides = [side(config, [patterns], captures, warnings) for patterns in (args.old, args.new)]
     tell_warnings(dict.fromkeys(warnings))
     found = compare(*sides)
     if args.json:

@@ -55,20 +55,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from sensor.cli.configured import load_config, tell_warnings
     from sensor.cli.rule_actions.captures import captures_of
+    from sensor.cli.rule_actions.rule_id import rule_id
     from sensor.rules import explaining
     from sensor.rules.loading import load
+    from sensor.rules.scratch import scratch
 
-    gid, sid = _rule_id(args.sid)
+    gid, sid = rule_id(args.sid)
     if args.flows < 0:
         raise UserError(f"{args.flows} is no number of flows", where="--flows", fix="give 0 or more")
     captures = captures_of(args)
     config = load_config(args)
-    ruleset, loaded = load(config, only=args.only, extra=args.extra)
-    tell_warnings([*config.warnings, *loaded.warnings])
-    refused = [finding for finding in loaded.findings if finding.sid == sid and finding.severity != "warning"]
-    if refused:
-        raise UserError(f"the rule does not load: {refused[0]}", exit_code=EXIT_FINDINGS)
-    report, warnings = explaining.explain(config, ruleset, gid, sid, captures)
+    with scratch(config):
+        ruleset, loaded = load(config, only=args.only, extra=args.extra)
+        tell_warnings([*config.warnings, *loaded.warnings])
+        refused = [f for f in loaded.findings if f.sid == sid and f.severity != "warning"]
+        if refused:
+            raise UserError(f"the rule does not load: {refused[0]}", exit_code=EXIT_FINDINGS)
+        report, warnings = explaining.explain(config, ruleset, gid, sid, captures)
     tell_warnings(warnings)
     flows = report["flows"] if args.flow is None else [explaining.flow_of(report, args.flow)]
     if args.json:
@@ -81,11 +84,3 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.writelines(f"{line}\n" for line in explaining.lines(report, shown))
     matched = any(flow["alerts"] for flow in flows) if args.flow is not None else report["alerts"] > 0
     return EXIT_OK if matched else EXIT_FINDINGS
-
-
-def _rule_id(text: str) -> tuple[int, int]:
-    gid, _, sid = text.rpartition(":")
-    words = (gid or "1", sid)
-    if not all(word.isascii() and word.isdigit() and int(word) < 2**32 for word in words):
-        raise UserError(f"{text!r} is no rule", where="SID", fix="e.g. 2024897, or 1:2024897")
-    return int(words[0]), int(words[1])

@@ -46,14 +46,16 @@ def run(args: argparse.Namespace) -> int:
     from sensor.cli.rule_actions.captures import captures_of
     from sensor.rules import profiling
     from sensor.rules.loading import load
+    from sensor.rules.scratch import scratch
 
     if args.top < 0:
         raise UserError(f"{args.top} is no number of rules", where="--top", fix="give 0 or more")
     captures = captures_of(args)
     config = load_config(args)
-    ruleset, loaded = load(config, only=args.only, extra=args.extra)
-    tell_warnings([*config.warnings, *loaded.warnings])
-    found, warnings = profiling.profile(config, ruleset, captures)
+    with scratch(config):
+        ruleset, loaded = load(config, only=args.only, extra=args.extra)
+        tell_warnings([*config.warnings, *loaded.warnings])
+        found, warnings = profiling.profile(config, ruleset, captures)
     tell_warnings(warnings)
     if args.json:
         json.dump(found, sys.stdout, ensure_ascii=False, indent=1)

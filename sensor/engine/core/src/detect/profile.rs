@@ -10,10 +10,10 @@ use super::run::Hit;
 use super::watch::{Outcome, Searched, Subject, Watch, ALL_DONE};
 use super::{buffers, explain};
 use crate::app::frames;
-use crate::stage_clock::{thread_time, ticks};
+use crate::stage_clock::ticks;
 use serde_json::{json, Value};
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::Instant;
 
 /// Looks at the clock of which the shortest is what a look takes.
 const LOOKS: usize = 1000;
@@ -50,7 +50,7 @@ pub struct Profiler {
     searches: HashMap<Searched, SearchCost>,
     begun: u64,
     started: u64,
-    started_time: Duration,
+    started_at: Instant,
     /// Ticks that looking at the clock takes.
     look: u64,
     packets: u64,
@@ -69,7 +69,7 @@ impl Profiler {
             begun: 0,
             look: look.min().unwrap_or(0),
             started: ticks(),
-            started_time: thread_time(),
+            started_at: Instant::now(),
             packets: 0,
             candidates: 0,
         }
@@ -127,8 +127,7 @@ impl Watch for Profiler {
     }
 
     fn report(&mut self, rules: &Ruleset) -> Value {
-        let nanos = u64::try_from(thread_time().saturating_sub(self.started_time).as_nanos());
-        let nanos = nanos.unwrap_or(u64::MAX);
+        let nanos = u64::try_from(self.started_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let passed = ticks().saturating_sub(self.started).max(1);
         let of_ticks = |ticks: u64| {
             let nanos = u128::from(ticks).saturating_mul(u128::from(nanos));
