@@ -14,7 +14,19 @@ NAME = "rules"
 HELP = "check, lint, update and ship rules"
 HELP_VI = "kiểm tra, soát, cập nhật và phát hành luật"
 
-ACTIONS = ("check", "explain", "profile", "diff", "tune", "test", "new", "update", "verify", "rollback")
+ACTIONS = (
+    "check",
+    "explain",
+    "profile",
+    "diff",
+    "tune",
+    "test",
+    "new",
+    "update",
+    "verify",
+    "rollback",
+    "lsp",
+)
 """The actions, in the order of the help: each is the module of that name in rule_actions/."""
 
 
