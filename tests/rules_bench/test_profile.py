@@ -67,7 +67,7 @@ def test_what_makes_a_rule_slow_is_told(tmp_path: Path) -> None:
     assert why[1] == []
     assert why[2] == ["no-pattern"]
     assert why[3] == ["pcre"]
-    common = 'alert udp any any -> any any (content:"www"; nocase; pcre:"/never/"; sid:5;)\n'
+    common = 'alert udp any any -> any any (content:"|00 00|"; pcre:"/never/"; sid:5;)\n'
     many = profile(tmp_path, common, *["dns-benign.pcap"] * 200)
     assert many["rules"][0]["why"] == ["short-pattern", "common-pattern", "pcre"]
 
