@@ -63,6 +63,7 @@ pub mod texts;
 pub mod threshold;
 mod threshold_config;
 pub mod transforms;
+mod tx_eval;
 pub mod tx_groups;
 pub mod tx_run;
 pub mod watch;

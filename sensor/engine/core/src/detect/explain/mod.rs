@@ -8,6 +8,7 @@ mod bytes;
 mod conditions;
 mod facts;
 mod look;
+mod program;
 mod report;
 
 pub use bytes::written;

@@ -3,9 +3,10 @@
 //! Semantics follow the Suricata manual's payload keywords: tests run in order, each match moves the position; when a later
 //! relative test fails, the nearest earlier content or pcre it hangs on is tried at its next occurrence.
 
+use super::arithmetic::{align_up, arithmetic, masked};
 use super::number::{Endian, Format, TEXT_MAX};
 use super::probe::{Probe, Trace};
-use super::{Amount, Arithmetic, Compare, Content, Field, JumpFrom, Op, Pcre, Program};
+use super::{Amount, Compare, Content, Field, JumpFrom, Op, Pcre, Program};
 use crate::app::View;
 use crate::base64;
 use crate::detect::cx::EvalCx;
@@ -401,32 +402,4 @@ fn set(cx: &mut EvalCx<'_>, variable: u8, value: u64) {
 
 fn signed(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
-}
-
-/// Applies the mask and shifts its lowest set bit down to bit 0.
-fn masked(value: u64, bitmask: Option<u64>) -> u64 {
-    match bitmask {
-        Some(mask) => (value & mask).checked_shr(mask.trailing_zeros()).unwrap_or(0),
-        None => value,
-    }
-}
-
-fn align_up(value: u64, align: u64) -> u64 {
-    value.checked_next_multiple_of(align).unwrap_or(value)
-}
-
-/// None when the result does not exist (division by zero).
-fn arithmetic(operator: Arithmetic, left: u64, right: u64) -> Option<u64> {
-    match operator {
-        Arithmetic::Add => Some(left.wrapping_add(right)),
-        Arithmetic::Subtract => Some(left.wrapping_sub(right)),
-        Arithmetic::Multiply => Some(left.wrapping_mul(right)),
-        Arithmetic::Divide => left.checked_div(right),
-        Arithmetic::ShiftLeft => Some(shift(left, right, u64::checked_shl)),
-        Arithmetic::ShiftRight => Some(shift(left, right, u64::checked_shr)),
-    }
-}
-
-fn shift(left: u64, by: u64, with: fn(u64, u32) -> Option<u64>) -> u64 {
-    u32::try_from(by).ok().and_then(|by| with(left, by)).unwrap_or(0)
 }

@@ -1,5 +1,6 @@
 //! The tests of one buffer, in rule order, and their evaluation with backtracking. Knows bytes only: no packets, no rule text.
 
+mod arithmetic;
 pub mod asn1;
 mod eval;
 pub mod number;
