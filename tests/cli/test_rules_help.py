@@ -1,5 +1,5 @@
-"""Every action of `haidang rules` says in both languages how it is used and what its exit code means, and answers
-bad input with one line.
+"""Every action of `haidang rules` says in both languages how it is used and what its exit codes are, and
+answers bad input with one line.
 """
 
 from __future__ import annotations
