@@ -62,7 +62,8 @@ impl Near {
     /// How much of a test that tells so many bits is fulfilled all the same.
     pub fn credit(self, content: &Content, bits: u32) -> u32 {
         let len = content.literal.len().max(1);
-        let same = u32::try_from(self.same.saturating_mul(100) / len).unwrap_or(100).min(100);
+        let percent = self.same.saturating_mul(100).checked_div(len).unwrap_or(0);
+        let same = u32::try_from(percent).unwrap_or(100).min(100);
         // At the wrong place or in part it is worth three quarters at most.
         bits.saturating_mul(same).saturating_mul(3) / 400
     }

@@ -23,7 +23,7 @@ impl Look<'_> {
         let mut answers: Vec<(usize, Answer)> =
             conditions.tests.iter().chain(&conditions.decoded).map(|at| (*at, Answer::UNASKED)).collect();
         let mut put = |at: Option<&usize>, answer: Answer| {
-            let slot = answers.iter_mut().find(|(own, _)| Some(&*own) == at);
+            let slot = answers.iter_mut().find(|(own, _)| Some(own) == at);
             slot.into_iter().for_each(|(_, slot)| *slot = answer.clone());
         };
         let (mut first, mut all_hold) = (0, None);
