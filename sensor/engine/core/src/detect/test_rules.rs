@@ -113,7 +113,7 @@ pub fn matches_within(program: &Program, view: View<'_>, budget: u32) -> bool {
 
 /// As `matches`, with what was seen, and no end to the budget.
 pub fn trace(program: &Program, view: View<'_>) -> (bool, Trace) {
-    on_nothing(u32::MAX, |cx| program.trace(0, view, cx))
+    on_nothing(u32::MAX, |cx| program.trace(0, 0, view, cx))
 }
 
 fn on_nothing<T>(budget: u32, look: impl FnOnce(&mut EvalCx<'_>) -> T) -> T {

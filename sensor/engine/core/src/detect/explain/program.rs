@@ -26,10 +26,10 @@ impl Look<'_> {
             let slot = answers.iter_mut().find(|(own, _)| Some(own) == at);
             slot.into_iter().for_each(|(_, slot)| *slot = answer.clone());
         };
-        let (mut first, mut all_hold) = (0, None);
+        let (mut first, mut pos, mut all_hold) = (0, 0, None);
         while first < ops.len() || all_hold.is_none() {
             cx.budget = INSPECTION_BUDGET;
-            let (held, trace) = program.trace(first, view, cx);
+            let (held, trace) = program.trace(first, pos, view, cx);
             all_hold.get_or_insert(held);
             let stop = if held { ops.len() } else { first.saturating_add(trace.reached()) };
             for at in first..stop {
@@ -48,14 +48,18 @@ impl Look<'_> {
             if held {
                 break;
             }
-            if let Some(op) = ops.get(stop) {
-                let decoded_some = matches!(op, Op::Base64 { .. }) && trace.inner().is_some();
-                let tries = trace.tries();
-                let step = tries.first().copied().unwrap_or_default();
-                put(conditions.tests.get(stop), self.failed(op, view, step, tries, decoded_some));
-            }
-            let next = ops.iter().enumerate().skip(stop.saturating_add(1)).find(|(_, op)| !op.is_relative());
-            first = next.map_or(ops.len(), |(at, _)| at);
+            let Some(op) = ops.get(stop) else { break };
+            let decoded_some = matches!(op, Op::Base64 { .. }) && trace.inner().is_some();
+            let tries = trace.tries();
+            let step = tries.first().copied().unwrap_or_default();
+            put(conditions.tests.get(stop), self.failed(op, view, step, tries, decoded_some));
+            let behind = stop.saturating_add(1);
+            (first, pos) = if op.sets_position() {
+                let next = ops.iter().enumerate().skip(behind).find(|(_, op)| !op.is_relative());
+                (next.map_or(ops.len(), |(at, _)| at), 0)
+            } else {
+                (behind, step.pos)
+            };
         }
         (all_hold.unwrap_or(false), answers)
     }

@@ -26,11 +26,12 @@ impl Program {
         run(&self.ops, view, cx, 0, &mut ()) == Verdict::Match
     }
 
-    /// The same for the tests from `first` on, with what was seen. Changes nothing outside of `cx`, and takes scripts to hold.
-    pub fn trace(&self, first: usize, view: View<'_>, cx: &mut EvalCx<'_>) -> (bool, Trace) {
+    /// The same for the tests from `first` on, at `pos`, with what was seen. Changes nothing outside of `cx`, and takes scripts
+    /// to hold.
+    pub fn trace(&self, first: usize, pos: usize, view: View<'_>, cx: &mut EvalCx<'_>) -> (bool, Trace) {
         let ops = self.ops.get(first..).unwrap_or_default();
         let mut trace = Trace::of(ops.len());
-        let holds = run(ops, view, cx, 0, &mut trace) == Verdict::Match;
+        let holds = run(ops, view, cx, pos, &mut trace) == Verdict::Match;
         (holds, trace)
     }
 }

@@ -206,6 +206,11 @@ impl Op {
     pub fn is_relative(&self) -> bool {
         position_use(self).0
     }
+
+    /// Whether those behind it go from where it ended.
+    pub fn sets_position(&self) -> bool {
+        position_use(self).1
+    }
 }
 
 /// Whether a test reads and whether it sets the position.
