@@ -103,7 +103,7 @@ pub struct Explainer {
 }
 
 impl Explainer {
-    /// None: there is no such rule, or what it became cannot be retraced.
+    /// The error: there is no such rule, or what its options became cannot be retraced.
     pub fn new(
         document: &serde_json::Value,
         rules: &Ruleset,
