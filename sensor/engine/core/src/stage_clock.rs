@@ -93,6 +93,7 @@ pub fn thread_time() -> Duration {
     nanos.map_or_else(|| START.get_or_init(Instant::now).elapsed(), Duration::from_nanos)
 }
 
+/// The processor's own count of time, where it has one, else nanoseconds.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub fn ticks() -> u64 {
@@ -100,6 +101,7 @@ pub fn ticks() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
+/// Nanoseconds.
 #[cfg(not(target_arch = "x86_64"))]
 pub fn ticks() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
