@@ -214,3 +214,15 @@ def floor(config: str, ruleset: Ruleset, path: str) -> dict[str, int]:
     scanned_bytes}. Nanoseconds of this thread's processor time: reading alone, reading and decoding, and
     both with one search of each payload.
     """
+
+def explain(
+    config: str, ruleset: Ruleset, gid: int, sid: int, paths: Sequence[str]
+) -> tuple[str, list[str], dict[str, int]]:
+    """Why one rule alerts on captures or not: (report as JSON, warnings, counters). Raises EngineError when
+    no such rule is loaded.
+    """
+
+def profile(config: str, ruleset: Ruleset, paths: Sequence[str]) -> tuple[str, list[str], dict[str, int]]:
+    """What rules cost on captures: (report as JSON, warnings, counters). Times are nanoseconds of the
+    processor.
+    """

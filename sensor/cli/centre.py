@@ -244,7 +244,7 @@ def _search(args: argparse.Namespace, home: Home) -> int:
         limit=args.limit,
         oldest_first=args.oldest,
     )
-    client, database = _store(home)
+    client, database = open_store(home)
     print_found = {"table": show.print_table, "json": show.print_json, "csv": show.print_csv}[args.format]
     count = print_found(search(client, database, question))
     if args.format == "table":
@@ -300,7 +300,7 @@ def _stats(args: argparse.Namespace, home: Home) -> int:
     from collectors.store.search import by_type, size
     from sensor.bus import lanes
 
-    client, database = _store(home)
+    client, database = open_store(home)
     rows: list[dict[str, Any]] = [
         {"sensor": sensor, "what": kind or "(no event)", "events": count, "first": first, "last": last}
         for sensor, kind, count, first, last in by_type(client, database)
@@ -330,7 +330,8 @@ def _stats(args: argparse.Namespace, home: Home) -> int:
     return EXIT_FINDINGS if any(str(row["what"]).startswith("quarantine") for row in rows) else EXIT_OK
 
 
-def _store(home: Home) -> tuple[Client, str]:
+def open_store(home: Home) -> tuple[Client, str]:
+    """The store of a centre, and the name of its database."""
     from collectors.home import ANNOUNCE_SECONDS
     from collectors.store.client import connect, connect_embedded, server_address
 

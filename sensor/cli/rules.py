@@ -14,7 +14,19 @@ NAME = "rules"
 HELP = "check, lint, update and ship rules"
 HELP_VI = "kiểm tra, soát, cập nhật và phát hành luật"
 
-ACTIONS = ("check", "test", "new", "update", "verify", "rollback")
+ACTIONS = (
+    "check",
+    "explain",
+    "profile",
+    "diff",
+    "tune",
+    "test",
+    "new",
+    "update",
+    "verify",
+    "rollback",
+    "lsp",
+)
 """The actions, in the order of the help: each is the module of that name in rule_actions/."""
 
 
@@ -37,7 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action = cast(Action, importlib.import_module(f"sensor.cli.rule_actions.{name}"))
         text = say(action.HELP, action.HELP_VI)
         sub = actions.add_parser(
-            action.NAME, help=text, description=text, epilog=say(action.EPILOG, action.EPILOG_VI)
+            action.NAME,
+            aliases=getattr(action, "ALIASES", ()),
+            help=text,
+            description=text,
+            epilog=say(action.EPILOG, action.EPILOG_VI),
         )
         action.add_arguments(sub)
         sub.set_defaults(run_action=action.run)

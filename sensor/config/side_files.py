@@ -7,8 +7,11 @@ counts.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
+from sensor.config import exceptions
+from sensor.config.exceptions import Note
 from sensor.errors import from_os_error
 
 MAX_FILE_BYTES = 16 << 20  # Emerging Threats' have under 100 kB
@@ -46,23 +49,56 @@ def references(path: Path, warnings: list[str]) -> dict[str, str]:
     return found
 
 
+@dataclass(frozen=True)
+class Directive:
+    """A directive of threshold.config, continued lines joined; note: of an exception."""
+
+    line: int
+    text: str
+    note: Note | None = None
+
+
 def thresholds(path: Path, warnings: list[str]) -> list[tuple[int, str]]:
-    """(line number, text) of each directive, continued lines joined; the engine reads them."""
-    joined: list[tuple[int, str]] = []
-    pending: tuple[int, str] | None = None
-    for number, line in _lines(path, warnings):
-        start, text = (number, line) if pending is None else (pending[0], f"{pending[1]} {line}")
-        if text.endswith("\\"):
-            pending = (start, text[:-1].rstrip())
+    """(line number, text) of each directive that holds; the engine reads them."""
+    found = []
+    for directive in directives(path, warnings):
+        note = directive.note
+        if note is not None and note.is_over:
+            warnings.append(
+                f"{path}:{directive.line}: the exception of {note.owner} ({note.reason}) was good until "
+                f"{note.expires} and holds no more; renew or remove it: haidang rules tune --list"
+            )
         else:
-            joined.append((start, text))
+            found.append((directive.line, directive.text))
+    return found
+
+
+def directives(path: Path, warnings: list[str]) -> list[Directive]:
+    """Every directive, those of exceptions whose day is over among them."""
+    joined: list[Directive] = []
+    pending: Directive | None = None
+    note: Note | None = None
+    for number, line in _lines(path, warnings, also=exceptions.MARK):
+        if line.startswith(exceptions.MARK) and pending is None:
+            note = exceptions.read_note(line)
+            if note is None:
+                warnings.append(f"{path}:{number}: the note of an exception cannot be read; it never ends")
+            continue
+        one = Directive(number, line, note) if pending is None else pending
+        text = line if pending is None else f"{pending.text} {line}"
+        note = None
+        if text.endswith("\\"):
+            pending = Directive(one.line, text[:-1].rstrip(), one.note)
+        else:
+            joined.append(Directive(one.line, text, one.note))
             pending = None
     if pending is not None:
         joined.append(pending)
     return joined
 
 
-def _lines(path: Path, warnings: list[str]) -> list[tuple[int, str]]:
+def _lines(path: Path, warnings: list[str], also: str = "") -> list[tuple[int, str]]:
+    """Lines with something on them, without comments but those that begin with `also`."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             warnings.append(f"{path}: larger than {MAX_FILE_BYTES} bytes; left out")
@@ -72,4 +108,8 @@ def _lines(path: Path, warnings: list[str]) -> list[tuple[int, str]]:
         warnings.append(str(from_os_error(error, where=path)))
         return []
     stripped = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
-    return [(number, line) for number, line in stripped if line and not line.startswith("#")]
+    return [
+        (number, line)
+        for number, line in stripped
+        if line and (not line.startswith("#") or (also and line.startswith(also)))
+    ]

@@ -194,3 +194,17 @@ def test_what_cannot_be_is_said_in_one_line(arguments: tuple[str, ...], tmp_path
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("haidang: error: ")
     assert "\x1b" not in done.stderr and "internal fault" not in done.stderr
+
+
+def test_an_exception_is_tried_on_the_store(line: tuple[House, list[str]]) -> None:
+    house, sent = line
+    alerts = [json.loads(text) for text in sent if '"alert"' in text]
+    sid, source = alerts[0]["alert"]["signature_id"], alerts[0]["src_ip"]
+    of_rule = [alert for alert in alerts if alert["alert"]["signature_id"] == sid]
+    done = house.haidang(
+        "rules", "tune", sid, "--by", "src", "--ip", source, "--owner", "Lan", "--reason", "test",
+        "--expires", "1d", "--store", house.centre_directory, "--since", "9999d", "--json",
+    )  # fmt: skip
+    tried = json.loads(done.stdout)["tried"][0]
+    assert tried["alerts"] == len(of_rule)
+    assert tried["hidden"] == sum(alert["src_ip"] == source for alert in of_rule) >= 1

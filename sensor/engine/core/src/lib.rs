@@ -28,4 +28,5 @@ pub mod team;
 mod threads;
 pub mod time;
 mod totals;
+pub mod watched;
 pub mod worker;

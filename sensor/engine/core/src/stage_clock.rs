@@ -93,15 +93,17 @@ pub fn thread_time() -> Duration {
     nanos.map_or_else(|| START.get_or_init(Instant::now).elapsed(), Duration::from_nanos)
 }
 
+/// The processor's own count of time, where it has one, else nanoseconds.
 #[cfg(target_arch = "x86_64")]
 #[inline]
-fn ticks() -> u64 {
+pub fn ticks() -> u64 {
     // SAFETY: every x86-64 processor has this counter.
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
+/// Nanoseconds.
 #[cfg(not(target_arch = "x86_64"))]
-fn ticks() -> u64 {
+pub fn ticks() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     u64::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

@@ -6,6 +6,7 @@ use crate::capture::Frame;
 use crate::decode::{Decoder, Origin, Packet};
 use crate::detect::ruleset::Ruleset;
 use crate::detect::run::{skip_raw, Detector};
+use crate::detect::watch::Watch;
 use crate::direction::Dir;
 use crate::dispatch::Dispatch;
 use crate::event::{Batch, EveConfig, Events};
@@ -235,6 +236,17 @@ impl Worker {
                 data: frame.data.to_vec(),
             });
         }
+    }
+
+    /// Has detection looked on at.
+    pub fn watch_with(&mut self, watch: Box<dyn Watch>) {
+        self.stages.detector.watch = Some(watch);
+    }
+
+    /// What was seen; nobody looks on any more.
+    pub fn end_watch(&mut self) -> serde_json::Value {
+        let watch = self.stages.detector.watch.take();
+        watch.map_or(serde_json::Value::Null, |mut watch| watch.report(&self.stages.rules))
     }
 
     /// Takes the events written since the last call.

@@ -1,5 +1,6 @@
 //! The binding: `sensor._engine`. Nothing but conversion lives here; its Python face is described in sensor/_engine.pyi.
 
+mod bench;
 mod live;
 mod replay;
 mod ruleset;
@@ -116,5 +117,7 @@ fn _engine(py: Python<'_>, m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(lint_buffers, m)?)?;
     m.add_function(wrap_pyfunction!(floor, m)?)?;
     m.add_function(wrap_pyfunction!(return_memory, m)?)?;
+    m.add_function(wrap_pyfunction!(bench::explain, m)?)?;
+    m.add_function(wrap_pyfunction!(bench::profile, m)?)?;
     Ok(())
 }

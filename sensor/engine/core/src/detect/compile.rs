@@ -1,6 +1,6 @@
 //! From raw rules to a ruleset: every rule is built on its own, those that cannot be loaded become diagnostics.
 
-use super::builder::build;
+use super::builder::{self, build, Origins};
 use super::databases::{Compiled as Databases, Known};
 use super::dataset::Datasets;
 use super::diagnostic::Diagnostic;
@@ -96,6 +96,17 @@ pub fn compile(
     };
     diagnostics.extend(thresholds);
     Ok((Compiled { ruleset, id, loaded, diagnostics, left_out, databases: counts }, outcome))
+}
+
+/// Builds a rule that is loaded once more, to learn what its options became. None: it does not load any more. Errors are those
+/// of the configuration.
+pub fn retrace(
+    document: &Value,
+    raw: &RawRule<'_>,
+    texts: &RuleTexts,
+) -> Result<Option<(Rule, Origins)>, String> {
+    let mut shared = Shared::new(classes(document), outside(document)?);
+    Ok(builder::origins(raw, texts, &mut shared))
 }
 
 /// What rebuilding gave.

@@ -2,7 +2,7 @@
 
 use super::cx::{EvalCx, PacketCx, VARIABLES_MAX};
 use super::lua::Scripts;
-use super::rule::{Arrow, BufferTest, Rule, Target, Transport};
+use super::rule::{AddrSet, Arrow, BufferTest, PortSet, Rule, Target, Transport};
 use crate::app::{ProtocolId, Transaction, View};
 use crate::decode::packet::L4;
 use crate::decode::{Origin, Packet};
@@ -89,13 +89,27 @@ impl<'a> Scene<'a> {
     /// Payload contents of a rule: true when the stream matched, false when the packet did. None: neither.
     pub fn payload(&self, rule: &Rule, cx: &mut EvalCx<'_>) -> Option<bool> {
         let program = rule.payload.as_ref()?;
-        if rule.payload_on_stream {
-            if let Some(raw) = self.raw() {
-                // Positions count from the start of the stretch in hand, not of the stream: so does Suricata.
-                if program.matches(View::whole(raw.data), cx) {
-                    return Some(true);
-                }
+        if let Some(stretch) = self.payload_stream(rule) {
+            if program.matches(View::whole(stretch), cx) {
+                return Some(true);
             }
+        }
+        let payload = self.payload_packet(rule)?;
+        program.matches(View::whole(payload), cx).then_some(false)
+    }
+
+    /// The stretch of stream that the payload contents of a rule look at. Positions count from its start, not from that of the
+    /// stream: so does Suricata.
+    pub fn payload_stream(&self, rule: &Rule) -> Option<&'a [u8]> {
+        if !rule.payload_on_stream {
+            return None;
+        }
+        self.raw().map(|raw| raw.data)
+    }
+
+    /// The packet's own bytes, where they look at those.
+    pub fn payload_packet(&self, rule: &Rule) -> Option<&'a [u8]> {
+        if rule.payload_on_stream {
             if rule.flow.only_stream || rule.transport == Transport::TcpStream {
                 return None;
             }
@@ -104,7 +118,7 @@ impl<'a> Scene<'a> {
             }
         }
         let inspectable = !self.packet.no_inspect && self.packet.origin != Origin::FlowEnd;
-        (inspectable && program.matches(View::whole(self.packet.payload()), cx)).then_some(false)
+        inspectable.then(|| self.packet.payload())
     }
 
     fn raw(&self) -> Option<crate::stream::RawView<'a>> {
@@ -113,7 +127,7 @@ impl<'a> Scene<'a> {
     }
 
     /// The app protocol a rule without buffers asks for.
-    fn protocol(&self, rule: &Rule) -> bool {
+    pub(super) fn protocol(&self, rule: &Rule) -> bool {
         rule.protocols.is_empty()
             || self.flow.and_then(|f| f.app.protocol).is_some_and(|known| rule.protocols.contains(&known))
     }
@@ -133,8 +147,13 @@ impl<'a> Scene<'a> {
     }
 
     fn header(&self, rule: &Rule) -> bool {
+        self.transport(rule) && self.flow_condition(rule)
+    }
+
+    /// The kind of packet.
+    pub(super) fn transport(&self, rule: &Rule) -> bool {
         let packet = self.packet;
-        let transport = match rule.transport {
+        match rule.transport {
             Transport::Any | Transport::App => true,
             Transport::Ip => packet.ip_version != 0,
             Transport::Ipv4 => packet.ip_version == 4,
@@ -148,11 +167,11 @@ impl<'a> Scene<'a> {
             Transport::Arp => packet.arp_off.is_some(),
             Transport::Ether => packet.has_ethernet,
             Transport::Number(number) => packet.ip_version != 0 && packet.proto == number,
-        };
-        transport && self.flow_condition(rule)
+        }
     }
 
-    fn flow_condition(&self, rule: &Rule) -> bool {
+    /// `flow:`
+    pub(super) fn flow_condition(&self, rule: &Rule) -> bool {
         let want = &rule.flow;
         if *want == Default::default() {
             return true;
@@ -170,30 +189,45 @@ impl<'a> Scene<'a> {
     }
 
     fn endpoints(&self, rule: &Rule) -> bool {
-        let p = self.packet;
-        let ports = matches!(p.l4, L4::Tcp(_) | L4::Udp | L4::Sctp);
-        let forward = |src, dst, sp: u16, dp: u16| {
-            (!ports || (rule.src_ports.contains(sp) && rule.dst_ports.contains(dp)))
-                && rule.src.contains(src)
-                && rule.dst.contains(dst)
+        use End::{Destination, DestinationPort, Source, SourcePort};
+        let holds = |turned| {
+            [SourcePort, DestinationPort, Source, Destination]
+                .into_iter()
+                .all(|end| self.end_holds(rule, end, turned))
         };
-        if !ports && (rule.src_ports.0.is_some() || rule.dst_ports.0.is_some()) {
-            return false;
-        }
-        if p.ip_version == 0 {
-            return rule.src.0.is_none() && rule.dst.0.is_none();
-        }
         match rule.arrow {
-            Arrow::Right => forward(p.src, p.dst, p.src_port, p.dst_port),
-            Arrow::Both => {
-                forward(p.src, p.dst, p.src_port, p.dst_port) || forward(p.dst, p.src, p.dst_port, p.src_port)
-            }
-            Arrow::Transaction => match self.dir {
-                Dir::ToServer => forward(p.src, p.dst, p.src_port, p.dst_port),
-                Dir::ToClient => forward(p.dst, p.src, p.dst_port, p.src_port),
-            },
+            Arrow::Right => holds(false),
+            Arrow::Both => holds(false) || holds(true),
+            Arrow::Transaction => holds(self.dir == Dir::ToClient),
         }
     }
+
+    /// Whether one part of the header's ends is the packet's; `turned`: as an answer would have them.
+    #[inline(always)]
+    pub(super) fn end_holds(&self, rule: &Rule, end: End, turned: bool) -> bool {
+        let p = self.packet;
+        let has_ports = matches!(p.l4, L4::Tcp(_) | L4::Udp | L4::Sctp);
+        let port = |set: &PortSet, port: u16| if has_ports { set.contains(port) } else { set.0.is_none() };
+        let address =
+            |set: &AddrSet, address| if p.ip_version == 0 { set.0.is_none() } else { set.contains(address) };
+        let (source_is_first, wants_source) = (!turned, matches!(end, End::Source | End::SourcePort));
+        let first = source_is_first == wants_source;
+        match end {
+            End::Source => address(&rule.src, if first { p.src } else { p.dst }),
+            End::SourcePort => port(&rule.src_ports, if first { p.src_port } else { p.dst_port }),
+            End::Destination => address(&rule.dst, if first { p.src } else { p.dst }),
+            End::DestinationPort => port(&rule.dst_ports, if first { p.src_port } else { p.dst_port }),
+        }
+    }
+}
+
+/// A part of the header's ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Source,
+    SourcePort,
+    Destination,
+    DestinationPort,
 }
 
 /// A header buffer (`tcp.hdr` ...) with its transforms.

@@ -6,6 +6,7 @@ use super::frame_groups::FrameGroup;
 use super::rule::{BufferTest, Rule, Target};
 use super::ruleset::Ruleset;
 use super::run::{Detector, Hit};
+use super::watch::{Searched, Subject, Watch, ALL_DONE};
 use crate::app::frames::{FrameFacts, LiveFrame, WINDOW_BYTES};
 use crate::app::View;
 use crate::decode::{Origin, Packet};
@@ -15,7 +16,14 @@ use crate::stream::{Chunk, StreamSide};
 
 impl Detector {
     /// Inspects the frames of the packet's direction.
-    pub(super) fn frames(&mut self, rules: &Ruleset, packet: &Packet<'_>, flow: &mut Flow, dir: Dir) {
+    pub(super) fn frames<W: Watch + ?Sized>(
+        &mut self,
+        rules: &Ruleset,
+        packet: &Packet<'_>,
+        flow: &mut Flow,
+        dir: Dir,
+        watch: &mut W,
+    ) {
         let Some(mut frames) = flow.app.frames.take() else { return };
         let at_end = packet.origin == Origin::FlowEnd;
         for frame in &mut frames[dir].live {
@@ -26,12 +34,12 @@ impl Detector {
             match session.as_ref().map(|s| s.side(dir)) {
                 Some(side) => {
                     if frame.is_due(side.edge_offset(at_end), at_end) {
-                        self.stream_frame(rules, group, packet, flow, dir, frame, side);
+                        self.stream_frame(rules, group, packet, flow, dir, frame, side, watch);
                     }
                 }
                 None => {
                     let view = datagram_view(&facts, packet.payload());
-                    self.frame(rules, group, packet, flow, dir, frame, view);
+                    self.frame(rules, group, packet, flow, dir, frame, view, watch);
                 }
             }
             flow.tcp = session;
@@ -41,7 +49,7 @@ impl Detector {
 
     /// The parts of a frame that are new, each with what stands before it.
     #[allow(clippy::too_many_arguments)] // the parts of one scene; a struct would only rename them
-    fn stream_frame(
+    fn stream_frame<W: Watch + ?Sized>(
         &mut self,
         rules: &Ruleset,
         group: &FrameGroup,
@@ -50,6 +58,7 @@ impl Detector {
         dir: Dir,
         frame: &mut LiveFrame,
         side: &StreamSide,
+        watch: &mut W,
     ) {
         let at_end = packet.origin == Origin::FlowEnd;
         let facts = frame.facts;
@@ -73,7 +82,7 @@ impl Detector {
                     };
                     let data = data.get(..len).unwrap_or(data);
                     let view = View { data, offset: start.saturating_sub(facts.offset), complete };
-                    self.frame(rules, group, packet, flow, dir, frame, view);
+                    self.frame(rules, group, packet, flow, dir, frame, view, watch);
                     at = stop;
                 }
             }
@@ -81,7 +90,7 @@ impl Detector {
     }
 
     #[allow(clippy::too_many_arguments)] // as above
-    fn frame(
+    fn frame<W: Watch + ?Sized>(
         &mut self,
         rules: &Ruleset,
         group: &FrameGroup,
@@ -90,11 +99,14 @@ impl Detector {
         dir: Dir,
         frame: &mut LiveFrame,
         view: View<'_>,
+        watch: &mut W,
     ) {
         self.candidates.clear();
         self.candidates.extend_from_slice(&group.always);
         for form in &group.forms {
             let test = form.shaped_by.and_then(|(rule, at)| rules.rule(rule)?.buffers.get(at));
+            let first = self.candidates.len();
+            watch.searches();
             match test {
                 None => form.prefilter.scan(view.data, view.offset, &mut self.scan, &mut self.candidates),
                 Some(test) => {
@@ -102,6 +114,8 @@ impl Detector {
                     form.prefilter.scan(&shaped, 0, &mut self.scan, &mut self.candidates);
                 }
             }
+            let what = Searched::Frame(frame.facts.protocol, frame.facts.kind);
+            watch.searched(what, view.data.len(), self.candidates.get(first..).unwrap_or_default());
         }
         self.candidates.sort_unstable();
         self.candidates.dedup();
@@ -112,7 +126,9 @@ impl Detector {
                 continue;
             }
             let scene = Scene { packet, flow: Some(flow), dir, scripts: &self.scripts };
+            watch.tries(rules, *number, &scene, Subject::Frame { facts: frame.facts, view });
             let matched = scene.try_frame(rule, &frame.facts, view);
+            watch.tried(*number, matched.is_some());
             self.scripts.settle(Some(flow));
             if let Some(captures) = matched {
                 for action in &rule.on_match {
@@ -131,6 +147,8 @@ impl Detector {
             }
         }
         self.candidates = candidates;
+        let scene = Scene { packet, flow: Some(flow), dir, scripts: &self.scripts };
+        watch.tries(rules, ALL_DONE, &scene, Subject::Frame { facts: frame.facts, view });
     }
 }
 

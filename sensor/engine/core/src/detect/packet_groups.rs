@@ -420,7 +420,7 @@ fn event_code(rule: &Rule) -> Option<u16> {
 
 /// Rules with nothing but a header and tests of the kind (Suricata manual, "IP only" rules): once per flow and direction is
 /// enough.
-fn is_ip_only(rule: &Rule) -> bool {
+pub(super) fn is_ip_only(rule: &Rule) -> bool {
     rule.payload.is_none()
         && rule.buffers.is_empty()
         && rule.packet_tests.iter().all(|test| test.ip_only())

@@ -9,6 +9,7 @@ use super::rule::{Action, Rule};
 use super::ruleset::Ruleset;
 use super::tag;
 use super::threshold::{is_suppressed, Thresholds};
+use super::watch::{Outcome, Searched, Subject, Watch, ALL_DONE};
 use crate::app::frames::FrameFacts;
 use crate::decode::{Origin, Packet};
 use crate::direction::Dir;
@@ -53,6 +54,8 @@ pub struct Detector {
     /// Suricata's `packet-alert-max`.
     alerts_per_packet: usize,
     pub counters: DetectCounters,
+    /// Somebody looks on.
+    pub watch: Option<Box<dyn Watch>>,
 }
 
 impl Detector {
@@ -69,12 +72,14 @@ impl Detector {
             tagged: false,
             alerts_per_packet,
             counters: DetectCounters::default(),
+            watch: None,
         })
     }
 
     /// Goes on where the detector of the ruleset before stands.
     pub fn follow(&mut self, before: &mut Detector) {
         std::mem::swap(&mut self.thresholds, &mut before.thresholds);
+        self.watch = before.watch.take();
         self.counters = before.counters;
         self.scripts.count_on(before.script_counters());
         let (scan, old) = (&mut self.scan, &before.scan);
@@ -96,24 +101,45 @@ impl Detector {
         &mut self,
         rules: &Ruleset,
         packet: &Packet<'_>,
-        mut flow: Option<&mut Flow>,
+        flow: Option<&mut Flow>,
         dir: Dir,
     ) -> &[Hit] {
+        match self.watch.take() {
+            None => self.inspect(rules, packet, flow, dir, &mut ()),
+            Some(mut watch) => {
+                self.inspect(rules, packet, flow, dir, &mut *watch);
+                self.watch = Some(watch);
+            }
+        }
+        &self.hits
+    }
+
+    fn inspect<W: Watch + ?Sized>(
+        &mut self,
+        rules: &Ruleset,
+        packet: &Packet<'_>,
+        mut flow: Option<&mut Flow>,
+        dir: Dir,
+        watch: &mut W,
+    ) {
         self.hits.clear();
         if let Some(flow) = flow.as_deref_mut() {
             flow.detect.if_left().into_iter().for_each(|left| left.pktvars.clear());
         }
         self.tagged = false;
-        if flow.as_ref().is_some_and(|f| f.detect.passed) {
-            return &[];
+        let passed = flow.as_ref().is_some_and(|f| f.detect.passed);
+        watch.begin(rules, &Scene { packet, flow: flow.as_deref(), dir, scripts: &self.scripts }, passed);
+        if passed {
+            return;
         }
-        self.collect(rules, packet, flow.as_deref(), dir);
-        self.evaluate(rules, packet, flow.as_deref_mut(), dir);
+        self.collect(rules, packet, flow.as_deref(), dir, watch);
+        self.evaluate(rules, packet, flow.as_deref_mut(), dir, watch);
         if let Some(flow) = flow.as_deref_mut() {
-            self.transactions(rules, packet, flow, dir);
-            self.frames(rules, packet, flow, dir);
+            self.transactions(rules, packet, flow, dir, watch);
+            self.frames(rules, packet, flow, dir, watch);
         }
-        self.settle(rules, packet, flow.as_deref_mut());
+        self.settle(rules, packet, flow.as_deref_mut(), watch);
+        watch.end();
         self.tagged = tag::packet(packet, flow.as_deref_mut(), rules.tags_hosts);
         for hit in &self.hits {
             let Some(rule) = rules.rule(hit.rule) else { continue };
@@ -121,11 +147,17 @@ impl Detector {
                 tag::alerted((rule.gid, rule.sid), tag, packet, flow.as_deref_mut());
             }
         }
-        &self.hits
     }
 
     /// Fills `candidates` with the rules worth evaluating, sorted, each once.
-    fn collect(&mut self, rules: &Ruleset, packet: &Packet<'_>, flow: Option<&Flow>, dir: Dir) {
+    fn collect<W: Watch + ?Sized>(
+        &mut self,
+        rules: &Ruleset,
+        packet: &Packet<'_>,
+        flow: Option<&Flow>,
+        dir: Dir,
+        watch: &mut W,
+    ) {
         self.candidates.clear();
         let class = Class::of(packet);
         let group = rules.packet.group(class, dir);
@@ -146,17 +178,18 @@ impl Detector {
         }
         if packet.payload_len > 0 && !packet.no_inspect && packet.origin != Origin::FlowEnd {
             let payload = packet.payload();
-            let unstreamed = class == Class::Tcp && !packet.stream_added;
-            let patterns = if unstreamed { &group.unstreamed } else { &group.packet };
-            self.scan_all(patterns.for_port(port), payload);
-            self.scan_all(group.young.for_packet(flow, port), payload);
+            let (patterns, what) = if class == Class::Tcp && !packet.stream_added {
+                (&group.unstreamed, Searched::Unstreamed(dir))
+            } else {
+                (&group.packet, Searched::Packet(dir))
+            };
+            self.scan_all(patterns.for_port(port), payload, what, watch);
+            self.scan_all(group.young.for_packet(flow, port), payload, Searched::Young(dir), watch);
             self.candidates.extend_from_slice(group.lengths.of(packet.payload_len));
         }
         if let Some(session) = flow.and_then(|f| f.tcp.as_ref()) {
             if let Some(raw) = session.side(dir).raw_chunk(packet.origin == Origin::FlowEnd) {
-                for prefilter in group.stream.for_port(port) {
-                    prefilter.scan(raw.data, 0, &mut self.scan, &mut self.candidates);
-                }
+                self.scan_all(group.stream.for_port(port), raw.data, Searched::Stream(dir), watch);
                 if packet.origin == Origin::FlowEnd {
                     // Rules without a pattern look at what came last too; of a packet's header there is nothing to see.
                     let mut plain = Vec::new();
@@ -179,21 +212,40 @@ impl Detector {
             }
             outside.passes(gate)
         });
+        watch.collected(&self.candidates, &self.payload_led);
         self.counters.candidates = self.counters.candidates.saturating_add(self.candidates.len() as u64);
     }
 
-    fn scan_all<'p>(&mut self, prefilters: impl Iterator<Item = &'p Prefilter>, data: &[u8]) {
+    fn scan_all<'p, W: Watch + ?Sized>(
+        &mut self,
+        prefilters: impl Iterator<Item = &'p Prefilter>,
+        data: &[u8],
+        what: Searched,
+        watch: &mut W,
+    ) {
         for prefilter in prefilters {
+            let first = self.candidates.len();
+            watch.searches();
             prefilter.scan(data, 0, &mut self.scan, &mut self.candidates);
+            watch.searched(what, data.len(), self.candidates.get(first..).unwrap_or_default());
         }
     }
 
-    fn evaluate(&mut self, rules: &Ruleset, packet: &Packet<'_>, mut flow: Option<&mut Flow>, dir: Dir) {
+    fn evaluate<W: Watch + ?Sized>(
+        &mut self,
+        rules: &Ruleset,
+        packet: &Packet<'_>,
+        mut flow: Option<&mut Flow>,
+        dir: Dir,
+        watch: &mut W,
+    ) {
         let candidates = std::mem::take(&mut self.candidates);
         for number in &candidates {
             let Some(rule) = rules.rule(*number) else { continue };
             let scene = Scene { packet, flow: flow.as_deref(), dir, scripts: &self.scripts };
+            watch.tries(rules, *number, &scene, Subject::Packet);
             let matched = scene.matches(rule);
+            watch.tried(*number, matched.is_some());
             self.scripts.settle(flow.as_deref_mut());
             if let Some(Match { stream, captures }) = matched {
                 for action in &rule.on_match {
@@ -210,13 +262,21 @@ impl Detector {
             }
         }
         self.candidates = candidates;
+        let scene = Scene { packet, flow: flow.as_deref(), dir, scripts: &self.scripts };
+        watch.tries(rules, ALL_DONE, &scene, Subject::Packet);
         if let Some(flow) = flow {
             flow.detect.ip_only_done[dir] = true;
         }
     }
 
     /// Orders the hits, applies pass rules and thresholds, drops what is not to be alerted.
-    fn settle(&mut self, rules: &Ruleset, packet: &Packet<'_>, mut flow: Option<&mut Flow>) {
+    fn settle<W: Watch + ?Sized>(
+        &mut self,
+        rules: &Ruleset,
+        packet: &Packet<'_>,
+        mut flow: Option<&mut Flow>,
+        watch: &mut W,
+    ) {
         if self.hits.is_empty() {
             return;
         }
@@ -224,17 +284,18 @@ impl Detector {
         let mut passed = false;
         let mut kept = 0usize;
         let (thresholds, counters, max) = (&mut self.thresholds, &mut self.counters, self.alerts_per_packet);
-        self.hits.retain_mut(|hit| {
-            let Some(rule) = rules.rule(hit.rule) else { return false };
+        let mut judge = |hit: &mut Hit| {
+            let Some(rule) = rules.rule(hit.rule) else { return Outcome::Passed };
             if passed {
-                return false;
+                return Outcome::Passed;
             }
             let key = flow.as_ref().map(|f| f.id);
-            let held = is_suppressed(rule, packet)
+            let suppressed = is_suppressed(rule, packet);
+            let held = suppressed
                 || rule.threshold.is_some_and(|t| !thresholds.admits((rule.gid, rule.sid), &t, packet, key));
             if held {
                 counters.alerts_suppressed = counters.alerts_suppressed.saturating_add(1);
-                return false;
+                return if suppressed { Outcome::Suppressed } else { Outcome::Threshold };
             }
             let filtered =
                 rule.rate_filter.and_then(|r| thresholds.rate((rule.gid, rule.sid), &r, packet, key));
@@ -242,14 +303,14 @@ impl Detector {
             hit.action = action;
             if action == Action::Pass && filtered.is_some() {
                 counters.alerts_suppressed = counters.alerts_suppressed.saturating_add(1);
-                return false;
+                return Outcome::RateFilter;
             }
             if action == Action::Pass {
                 passed = true;
                 if let Some(flow) = flow.as_deref_mut() {
                     flow.detect.passed |= for_whole_flow(rule, hit);
                 }
-                return false;
+                return Outcome::Passes;
             }
             if matches!(action, Action::Drop | Action::Reject) {
                 if let Some(flow) = flow.as_deref_mut() {
@@ -257,14 +318,19 @@ impl Detector {
                 }
             }
             if rule.noalert {
-                return false;
+                return Outcome::Noalert;
             }
             if kept >= max {
                 counters.alert_queue_overflow = counters.alert_queue_overflow.saturating_add(1);
-                return false;
+                return Outcome::Overflow;
             }
             kept = kept.saturating_add(1);
-            true
+            Outcome::Alert
+        };
+        self.hits.retain_mut(|hit| {
+            let outcome = judge(hit);
+            watch.settled(rules, hit, outcome);
+            outcome == Outcome::Alert
         });
         self.counters.alerts = self.counters.alerts.saturating_add(self.hits.len() as u64);
         if let Some(flow) = flow {

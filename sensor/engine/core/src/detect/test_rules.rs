@@ -1,8 +1,9 @@
 //! For tests: splits a rule line as the toolchain does, and evaluates programs on plain bytes.
 
-use super::builder::{build, Diagnostic};
+use super::builder::{build, origins, Diagnostic, Origins};
 use super::cx::{EvalCx, VARIABLES_MAX};
 use super::lua::Scripts;
+use super::program::probe::Trace;
 use super::program::Program;
 use super::raw::{RawOption, RawRules, RawRulesBuilder};
 use super::rule::Rule;
@@ -107,9 +108,18 @@ pub fn matches(program: &Program, view: View<'_>) -> bool {
 
 /// As `matches`, with a budget of so many steps.
 pub fn matches_within(program: &Program, view: View<'_>, budget: u32) -> bool {
+    on_nothing(budget, |cx| program.matches(view, cx))
+}
+
+/// As `matches`, with what was seen, and no end to the budget.
+pub fn trace(program: &Program, view: View<'_>) -> (bool, Trace) {
+    on_nothing(u32::MAX, |cx| program.trace(0, 0, view, cx))
+}
+
+fn on_nothing<T>(budget: u32, look: impl FnOnce(&mut EvalCx<'_>) -> T) -> T {
     let packet = Packet::new(&[], Timestamp::default(), 1, 0, 1);
     let scripts = Scripts::default();
-    let mut cx = EvalCx {
+    look(&mut EvalCx {
         rule: None,
         scripts: &scripts,
         packet: &packet,
@@ -120,6 +130,13 @@ pub fn matches_within(program: &Program, view: View<'_>, budget: u32) -> bool {
         budget,
         base64: Vec::new(),
         captures: Vec::new(),
-    };
-    program.matches(view, &mut cx)
+    })
+}
+
+/// A rule with what its options became.
+pub fn rule_and_origins(line: &str) -> (Rule, Origins) {
+    let rules = split(line).unwrap_or_else(|| panic!("not a rule: {line}"));
+    let texts = Arc::new(Texts { rules, ..Texts::default() });
+    let raw = texts.rules.rule(0).unwrap();
+    origins(&raw, &RuleTexts::new(&texts, 0), &mut Shared::default()).unwrap_or_else(|| panic!("{line}"))
 }

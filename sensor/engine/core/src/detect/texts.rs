@@ -35,34 +35,35 @@ impl RuleTexts {
         self.number
     }
 
-    fn rule(&self) -> Option<RawRule<'_>> {
+    /// The rule as written; None: the block of rules is damaged.
+    pub fn raw(&self) -> Option<RawRule<'_>> {
         self.all.rules.rule(usize::try_from(self.number).ok()?)
     }
 
     /// Whether another rule, maybe of another ruleset, says the same.
     pub fn same_rule(&self, other: &RuleTexts) -> bool {
-        match (self.rule(), other.rule()) {
+        match (self.raw(), other.raw()) {
             (Some(own), Some(other)) => says_the_same(&own, &other),
             _ => false,
         }
     }
 
     pub fn msg(&self) -> String {
-        let rule = self.rule();
+        let rule = self.raw();
         let value = rule.as_ref().and_then(|rule| values(rule, meta::MSG.name).last());
         value.and_then(|value| meta::message(value).ok()).unwrap_or_default()
     }
 
     /// In the order written: ("created_at", "2024_01_01").
     pub fn metadata(&self) -> Vec<(String, String)> {
-        let Some(rule) = self.rule() else { return Vec::new() };
+        let Some(rule) = self.raw() else { return Vec::new() };
         let pairs = values(&rule, meta::METADATA.name).flat_map(meta::pairs);
         pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
     }
 
     /// With their prefixes, e.g. https://nvd.nist.gov/vuln/detail/CVE-2021-44228.
     pub fn references(&self) -> Vec<String> {
-        let Some(rule) = self.rule() else { return Vec::new() };
+        let Some(rule) = self.raw() else { return Vec::new() };
         let values = values(&rule, meta::REFERENCE.name);
         values.filter_map(|value| Some(meta::reference(value, &self.all.references).ok()?.full())).collect()
     }

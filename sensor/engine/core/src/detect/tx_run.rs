@@ -4,38 +4,34 @@
 use super::buffers;
 use super::eval::{shape, Scene};
 use super::keywords::file::passes;
-use super::rule::{Absent, Arrow, BufferTest, Filestore, Rule, StoreScope, Target, Unlogged};
+use super::rule::{BufferTest, Filestore, Rule, StoreScope, Unlogged};
 use super::ruleset::Ruleset;
 use super::run::{Detector, Hit};
 use super::state::{PartialMatch, TxDetect};
 use super::tx_groups::{BufferGroup, TxGroup};
+use super::watch::{Searched, Subject, Watch, ALL_DONE};
 use super::window::Windows;
-use crate::app::{ProtocolId, Transaction, View};
+use crate::app::{ProtocolId, Transaction};
 use crate::decode::Packet;
 use crate::direction::Dir;
 use crate::flow::Flow;
 
-/// A rule may have this many buffer and transaction tests that are remembered one by one.
-const TESTS_MAX: usize = 32;
-
 /// A multi-buffer with more instances than this is inspected only so far: cost stays linear in the bytes that made them.
 pub const INSTANCES_MAX: u16 = 1024;
 
-/// How one test of a rule stands.
-enum Verdict {
-    Yes,
-    /// Cannot match any more.
-    No,
-    /// Needs more of the transaction.
-    Later,
-}
-
 impl Detector {
     /// Inspects the flow's transactions in the packet's direction.
-    pub(super) fn transactions(&mut self, rules: &Ruleset, packet: &Packet<'_>, flow: &mut Flow, dir: Dir) {
+    pub(super) fn transactions<W: Watch + ?Sized>(
+        &mut self,
+        rules: &Ruleset,
+        packet: &Packet<'_>,
+        flow: &mut Flow,
+        dir: Dir,
+        watch: &mut W,
+    ) {
         if !flow.app.retired.is_empty() && !std::mem::replace(&mut flow.app.retired_inspected[dir], true) {
             for at in 0..flow.app.retired.len() {
-                self.retired(rules, packet, flow, dir, at);
+                self.retired(rules, packet, flow, dir, at, watch);
             }
         }
         if !std::mem::take(&mut flow.app.dirty[dir]) {
@@ -46,21 +42,29 @@ impl Detector {
         let Some(group) = rules.tx.group(protocol, dir) else { return };
         let turn = flow.app.live.take_turn();
         for id in &turn {
-            self.transaction(rules, group, packet, flow, protocol, dir, *id);
+            self.transaction(rules, group, packet, flow, protocol, dir, *id, watch);
         }
         flow.app.live.give_turn_back(turn);
     }
 
     /// Inspects what a parser that an upgrade replaced still holds: the request and answer that agreed on it came in the very
     /// packets that ended it.
-    fn retired(&mut self, rules: &Ruleset, packet: &Packet<'_>, flow: &mut Flow, dir: Dir, at: usize) {
+    fn retired<W: Watch + ?Sized>(
+        &mut self,
+        rules: &Ruleset,
+        packet: &Packet<'_>,
+        flow: &mut Flow,
+        dir: Dir,
+        at: usize,
+        watch: &mut W,
+    ) {
         let (protocol, parser) = flow.app.retired.remove(at);
         let ids = parser.tx_ids();
         let present = (flow.app.parser_protocol.replace(protocol), flow.app.parser.replace(parser));
         let first = self.hits.len();
         if let Some(group) = rules.tx.group(protocol, dir) {
             for id in ids {
-                self.transaction(rules, group, packet, flow, protocol, dir, id);
+                self.transaction(rules, group, packet, flow, protocol, dir, id, watch);
             }
         }
         for hit in self.hits.iter_mut().skip(first) {
@@ -74,7 +78,7 @@ impl Detector {
     }
 
     #[allow(clippy::too_many_arguments)] // the parts of one scene; a struct would only rename them
-    fn transaction(
+    fn transaction<W: Watch + ?Sized>(
         &mut self,
         rules: &Ruleset,
         group: &TxGroup,
@@ -83,6 +87,7 @@ impl Detector {
         protocol: ProtocolId,
         dir: Dir,
         id: u64,
+        watch: &mut W,
     ) {
         let Some(tx) = flow.app.parser.as_mut().and_then(|p| p.tx_mut(id)) else { return };
         let progress = tx.progress(dir);
@@ -94,6 +99,7 @@ impl Detector {
         }
         if group.is_empty() {
             meta.detect[dir].done = complete;
+            self.all_tried(rules, packet, flow, protocol, dir, (id, complete), watch);
             return;
         }
         let has_events = meta.events != 0;
@@ -103,7 +109,7 @@ impl Detector {
         }
         self.candidates.clear();
         if let Some(tx) = flow.app.parser.as_ref().and_then(|p| p.tx(id)) {
-            self.scan_buffers(rules, group, tx, dir, progress, &mut state);
+            self.scan_buffers(rules, group, tx, protocol, dir, progress, &mut state, watch);
         }
         let advanced = state.prefiltered <= progress;
         if advanced || group.always_streams {
@@ -129,7 +135,9 @@ impl Detector {
             }
             let scene = Scene { packet, flow: Some(flow), dir, scripts: &self.scripts };
             let Some(tx) = flow.app.parser.as_ref().and_then(|p| p.tx(id)) else { break };
+            watch.tries(rules, *number, &scene, Subject::Transaction { tx, protocol, id, complete });
             let matched = scene.try_rule(rule, tx, protocol, complete, &mut known);
+            watch.tried(*number, matched.is_some());
             self.scripts.settle(Some(flow));
             if let Some(captures) = matched {
                 for action in &rule.on_match {
@@ -159,6 +167,7 @@ impl Detector {
             }
         }
         self.candidates = candidates;
+        self.all_tried(rules, packet, flow, protocol, dir, (id, complete), watch);
         state.prefiltered = progress.saturating_add(1);
         state.done = complete;
         if complete {
@@ -173,14 +182,38 @@ impl Detector {
         }
     }
 
-    fn scan_buffers(
+    /// Tells who looks on that every rule has had its turn.
+    #[allow(clippy::too_many_arguments)] // as above
+    #[inline(always)]
+    fn all_tried<W: Watch + ?Sized>(
+        &self,
+        rules: &Ruleset,
+        packet: &Packet<'_>,
+        flow: &Flow,
+        protocol: ProtocolId,
+        dir: Dir,
+        (id, complete): (u64, bool),
+        watch: &mut W,
+    ) {
+        if !watch.is_on() {
+            return;
+        }
+        let Some(tx) = flow.app.parser.as_ref().and_then(|p| p.tx(id)) else { return };
+        let scene = Scene { packet, flow: Some(flow), dir, scripts: &self.scripts };
+        watch.tries(rules, ALL_DONE, &scene, Subject::Transaction { tx, protocol, id, complete });
+    }
+
+    #[allow(clippy::too_many_arguments)] // as above
+    fn scan_buffers<W: Watch + ?Sized>(
         &mut self,
         rules: &Ruleset,
         group: &TxGroup,
         tx: &dyn Transaction,
+        protocol: ProtocolId,
         dir: Dir,
         progress: u8,
         state: &mut TxDetect,
+        watch: &mut W,
     ) {
         for (at, buffer) in (0u16..).zip(&group.buffers) {
             if buffer.progress > progress {
@@ -192,6 +225,8 @@ impl Detector {
             for index in 0..if buffer.multi { INSTANCES_MAX } else { 1 } {
                 let Some(view) = buffers::read(tx, buffer.local, usize::from(index), dir) else { break };
                 let (prefilter, scan) = (&buffer.prefilter, &mut self.scan);
+                let first = self.candidates.len();
+                watch.searches();
                 match shaping(rules, buffer) {
                     None if buffer.streaming => {
                         state.windows.scan((at, index), view, prefilter, scan, &mut self.candidates);
@@ -202,6 +237,8 @@ impl Detector {
                         prefilter.scan(&shaped, 0, scan, &mut self.candidates);
                     }
                 }
+                let what = Searched::Buffer(protocol, dir, buffer.local);
+                watch.searched(what, view.data.len(), self.candidates.get(first..).unwrap_or_default());
             }
         }
     }
@@ -240,131 +277,4 @@ fn filestore(flow: &mut Flow, id: u64, dir: Dir, rule: &Rule, asked: &Filestore)
 fn shaping<'r>(rules: &'r Ruleset, buffer: &BufferGroup) -> Option<&'r BufferTest> {
     let (rule, at) = buffer.shaped_by?;
     rules.rule(rule)?.buffers.get(at)
-}
-
-impl Scene<'_> {
-    /// Tries what is still open of a rule on a transaction. Some(captures): the whole rule matches now.
-    fn try_rule(
-        &self,
-        rule: &Rule,
-        tx: &dyn Transaction,
-        protocol: ProtocolId,
-        complete: bool,
-        known: &mut PartialMatch,
-    ) -> Option<Vec<(u32, Vec<u8>)>> {
-        if known.matched == 0 && !self.admits(rule) {
-            return None;
-        }
-        let mut cx = self.tx_cx(rule, tx, protocol);
-        let tests = rule.buffers.len().saturating_add(rule.tx_tests.len());
-        let mut open = false;
-        for at in 0..tests.min(TESTS_MAX) {
-            let bit = 1u32 << at;
-            if known.matched & bit != 0 {
-                continue;
-            }
-            let verdict = match rule.buffers.get(at) {
-                Some(test) => self.buffer_test(rule, test, tx, protocol, &mut cx),
-                None => match rule.tx_tests.get(at.saturating_sub(rule.buffers.len())) {
-                    Some(test) => {
-                        let dir = test.dir().unwrap_or(self.dir);
-                        if rule.arrow != Arrow::Transaction && dir != self.dir {
-                            Verdict::No
-                        } else if test.progress() > tx.progress(dir) {
-                            Verdict::Later
-                        } else if test.matches(tx, dir, &cx) {
-                            Verdict::Yes
-                        } else if tx.progress(dir) >= protocol.get().complete[dir] && !test.needs_events() {
-                            Verdict::No
-                        } else {
-                            Verdict::Later
-                        }
-                    }
-                    None => Verdict::No,
-                },
-            };
-            match verdict {
-                Verdict::Yes => known.matched |= bit,
-                Verdict::No => {
-                    known.finished = true;
-                    return None;
-                }
-                Verdict::Later => open = true,
-            }
-        }
-        if open {
-            known.finished = complete && rule.arrow != Arrow::Transaction;
-            return None;
-        }
-        if rule.payload.is_some() && self.payload(rule, &mut cx).is_none() {
-            return None;
-        }
-        if !self.last_word(rule, &cx) {
-            return None;
-        }
-        known.finished = true;
-        Some(cx.captures)
-    }
-
-    fn buffer_test(
-        &self,
-        rule: &Rule,
-        test: &BufferTest,
-        tx: &dyn Transaction,
-        protocol: ProtocolId,
-        cx: &mut super::cx::EvalCx<'_>,
-    ) -> Verdict {
-        let number = match test.target {
-            Target::App(number) => number,
-            Target::Packet(read) => {
-                return match read(self.packet) {
-                    Some(bytes) if self.shaped(test, View::whole(bytes), cx) => Verdict::Yes,
-                    _ => Verdict::Later,
-                }
-            }
-            Target::Payload | Target::Frame(..) => return Verdict::No,
-        };
-        let Some((buffer, local)) = buffers::all().get(usize::from(number)).and_then(|e| e.of(protocol))
-        else {
-            return Verdict::No;
-        };
-        let dir = match (rule.arrow, test.dir) {
-            (_, Some(dir)) => dir,
-            (Arrow::Transaction, None) => match buffer.progress[Dir::ToServer] {
-                Some(_) => Dir::ToServer,
-                None => Dir::ToClient,
-            },
-            (_, None) => self.dir,
-        };
-        let Some(needed) = buffer.progress[dir] else { return Verdict::No };
-        let progress = tx.progress(dir);
-        let finished = progress >= protocol.get().complete[dir];
-        if progress < needed && !buffer.streaming {
-            return Verdict::Later;
-        }
-        let mut seen = false;
-        for index in 0..if buffer.multi { INSTANCES_MAX } else { 1 } {
-            let Some(view) = buffers::read(tx, local, usize::from(index), dir) else { break };
-            seen = true;
-            if test.absent != Absent::Only && self.shaped(test, view, cx) {
-                return Verdict::Yes;
-            }
-        }
-        let final_word = finished || !(buffer.streaming || buffer.multi);
-        match (seen, test.absent) {
-            (false, Absent::Only | Absent::OrElse) if final_word => Verdict::Yes,
-            (true, Absent::Only) => Verdict::No,
-            (true, _) if final_word => Verdict::No,
-            (false, _) if finished => Verdict::No,
-            _ => Verdict::Later,
-        }
-    }
-
-    pub(super) fn shaped(&self, test: &BufferTest, view: View<'_>, cx: &mut super::cx::EvalCx<'_>) -> bool {
-        if test.transforms.is_empty() {
-            return self.buffer(test, view, cx);
-        }
-        let shaped = shape(test, view.data, cx.scripts);
-        self.buffer(test, View { data: &shaped, offset: 0, complete: view.complete }, cx)
-    }
 }

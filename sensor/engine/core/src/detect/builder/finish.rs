@@ -1,7 +1,8 @@
 //! The last step of building: the parts of a rule, checked by `check.rs`, are put into their compiled form.
 
 use super::check::{check_contents, only_dir};
-use super::{ContentDraft, Item, Place, RuleBuilder};
+use super::origins::is_decoded;
+use super::{ContentDraft, Item, Origins, Place, RuleBuilder};
 use crate::detect::buffers;
 use crate::detect::diagnostic::Refusal;
 use crate::detect::fast_pattern::{self, Ask, Candidate};
@@ -22,18 +23,22 @@ const OPS_MAX: usize = 256;
 const BUFFERS_MAX: usize = 32;
 
 impl RuleBuilder<'_> {
-    pub(super) fn finish(mut self) -> Result<(Rule, Warnings), Findings> {
+    pub(super) fn finish(mut self) -> Result<(Rule, Warnings, Option<Origins>), Findings> {
         keywords::file::finish(&mut self);
         self.check().map_err(|finding| vec![finding])?;
         let has_absolute = self.payload_has_absolute();
         let mut candidates = Vec::new();
         let lists = std::mem::take(&mut self.lists);
-        let mut base64: Vec<(usize, Program)> = Vec::new();
+        // (list that decodes, its own number, tests of what is decoded)
+        let mut base64: Vec<(usize, usize, Program)> = Vec::new();
         let mut built = Vec::new();
         for (at, mut list) in lists.into_iter().enumerate() {
             let items = std::mem::take(&mut list.items);
             if let Err(refusal) = check_contents(&list, &items, self.dsize_max) {
                 return Err(vec![(Some(list.option), refusal)]);
+            }
+            if let Some(origins) = &mut self.origins {
+                origins.ordered(at, &items, is_only_prefilter);
             }
             let (ops, mut found) = compile(items);
             // A buffer of a fixed length that is the content's own holds nothing else.
@@ -49,15 +54,21 @@ impl RuleBuilder<'_> {
                     Refusal::error(format!("more than {OPS_MAX} tests on one buffer"), "split the rule");
                 return Err(vec![(Some(list.option), refusal)]);
             }
-            match list.place {
-                Place::Base64(parent) => base64.push((parent, Program::new(ops))),
-                _ => built.push((at, list, ops, found)),
+            match is_decoded(&list) {
+                Some(parent) => base64.push((parent, at, Program::new(ops))),
+                None => built.push((at, list, ops, found)),
             }
         }
         self.rule.buffers.reserve_exact(built.len());
         for (at, list, mut ops, found) in built {
-            if let Some(inner) = base64.iter().position(|(parent, _)| *parent == at) {
-                attach(&mut ops, base64.swap_remove(inner).1);
+            let mut decoded = None;
+            if let Some(inner) = base64.iter().position(|(parent, ..)| *parent == at) {
+                let (_, own, program) = base64.swap_remove(inner);
+                attach(&mut ops, program);
+                decoded = Some(own);
+            }
+            if let Some(origins) = &mut self.origins {
+                origins.settled(at, &list, decoded, matches!(list.place, Place::Payload));
             }
             let target = match list.place {
                 Place::App(buffer) => Target::App(buffer),
@@ -112,7 +123,10 @@ impl RuleBuilder<'_> {
         if let Some(fast) = self.rule.fast_pattern.as_mut().filter(|f| f.buffer.is_none()) {
             fast.longest = Some(self.rule.payload_len.1).filter(|longest| *longest != u32::MAX);
         }
-        Ok((self.rule, self.warnings))
+        if let Some(origins) = &mut self.origins {
+            origins.close(&self.rule);
+        }
+        Ok((self.rule, self.warnings, self.origins))
     }
 
     fn buffer_dir(&self, place: &Place) -> Option<Dir> {
@@ -166,9 +180,14 @@ impl RuleBuilder<'_> {
     }
 }
 
+/// A content of `fast_pattern:only`.
+fn is_only_prefilter(item: &Item) -> bool {
+    matches!(item, Item::Content(c) if c.ask == Ask::Only)
+}
+
 /// Drafts become tests. Contents asked for `only` come first, since nothing may hang on where they matched.
 fn compile(mut items: Vec<Item>) -> (Vec<Op>, Vec<Candidate>) {
-    items.sort_by_key(|item| !matches!(item, Item::Content(c) if c.ask == Ask::Only));
+    items.sort_by_key(|item| !is_only_prefilter(item));
     let mut ops = Vec::with_capacity(items.len());
     let mut candidates = Vec::new();
     for item in items {

@@ -4,9 +4,11 @@
 mod check;
 mod draft;
 mod finish;
+pub mod origins;
 mod selection;
 
 pub use draft::{ContentDraft, Item, List, Place};
+pub use origins::Origins;
 
 pub use super::diagnostic::{Diagnostic, Refusal, Severity};
 use super::header;
@@ -52,21 +54,41 @@ pub struct RuleBuilder<'a> {
     pub warnings: Vec<(usize, String)>,
     /// Index of the option in hand.
     pub option: usize,
+    /// Some: it is to be known afterwards.
+    origins: Option<Origins>,
 }
 
 /// Builds one rule, which keeps `texts`. Warnings of rules that load go to `shared.warnings`.
 pub fn build(raw: &RawRule<'_>, texts: &RuleTexts, shared: &mut Shared) -> Result<Rule, Vec<Diagnostic>> {
+    build_noting(raw, texts, shared, None).map(|(rule, _)| rule)
+}
+
+/// The same of a rule that is known to load, with what its options became.
+pub fn origins(raw: &RawRule<'_>, texts: &RuleTexts, shared: &mut Shared) -> Option<(Rule, Origins)> {
+    let (rule, origins) = build_noting(raw, texts, shared, Some(Origins::default())).ok()?;
+    Some((rule, origins?))
+}
+
+fn build_noting(
+    raw: &RawRule<'_>,
+    texts: &RuleTexts,
+    shared: &mut Shared,
+    origins: Option<Origins>,
+) -> Result<(Rule, Option<Origins>), Vec<Diagnostic>> {
     let mut found: Vec<(Option<usize>, Refusal)> = Vec::new();
     let mut builder = RuleBuilder::new(raw, texts, shared);
+    builder.origins = origins;
     if let Err(refusal) = builder.header(raw) {
         found.push((None, refusal));
     }
+    builder.note_origins(None);
     for (at, option) in raw.options.iter().enumerate() {
         builder.option = at;
         let name = lower_case(option.keyword.trim());
         if let Err(refusal) = builder.take(&name, option.value) {
             found.push((Some(at), refusal));
         }
+        builder.note_origins(Some(at));
     }
     let sid = builder.rule.sid;
     let diagnostic = |at: Option<usize>, refusal| {
@@ -75,12 +97,12 @@ pub fn build(raw: &RawRule<'_>, texts: &RuleTexts, shared: &mut Shared) -> Resul
     // Consistency is judged only when every part was understood: one mistake should give one diagnostic.
     let finished = if found.is_empty() { builder.finish() } else { Err(found) };
     match finished {
-        Ok((rule, warnings)) => {
+        Ok((rule, warnings, origins)) => {
             shared.warnings.extend(warnings.into_iter().map(|(at, reason)| {
                 let warning = Refusal { severity: Severity::Warning, reason, fix: String::new() };
                 diagnostic(Some(at), warning)
             }));
-            Ok(rule)
+            Ok((rule, origins))
         }
         Err(found) => Err(found.into_iter().map(|(at, refusal)| diagnostic(at, refusal)).collect()),
     }
@@ -110,6 +132,7 @@ impl<'a> RuleBuilder<'a> {
             file_tests: Vec::new(),
             warnings: Vec::new(),
             option: 0,
+            origins: None,
         }
     }
 

@@ -127,6 +127,11 @@ impl RuleBuilder<'_> {
             return Ok(());
         };
         let item = payload.items.remove(at);
+        if let Some(origins) = &mut self.origins {
+            origins.moved(at, target);
+            let moved = self.lists.get(target).map_or(0, |list| list.items.len());
+            origins.modified(target, moved, self.option);
+        }
         if let Some(list) = self.lists.get_mut(target) {
             list.items.push(item);
             self.last_content = Some((target, list.items.len().saturating_sub(1)));
@@ -189,6 +194,9 @@ impl RuleBuilder<'_> {
 
     /// The content that the modifier `name` speaks of.
     pub fn content(&mut self, name: &str) -> Result<&mut ContentDraft, Refusal> {
+        if let (Some(origins), Some((list, item))) = (&mut self.origins, self.last_content) {
+            origins.modified(list, item, self.option);
+        }
         let found = self.last_content.and_then(|(list, item)| {
             match self.lists.get_mut(list)?.items.get_mut(item)? {
                 Item::Content(content) => Some(content),

@@ -3,7 +3,7 @@
 use crate::app::ProtocolId;
 use crate::detect::builder::Severity;
 use crate::detect::rule::{Absent, Rule, Target};
-use crate::detect::test_rules::rule;
+use crate::detect::test_rules::{rule, rule_and_origins};
 use crate::direction::Dir;
 
 fn ok(line: &str) -> Rule {
@@ -109,4 +109,25 @@ fn what_follows_an_unsupported_buffer_is_not_called_wrong() {
     let text = format!("alert tcp any any -> any any ({later}; to_md5; content:\"a\"; bsize:5; sid:7;)");
     let found = rule(&text).err().unwrap();
     assert!(found.iter().all(|d| d.severity == Severity::Skip), "{found:?}");
+}
+
+#[test]
+fn what_options_became_is_known() {
+    let (rule, origins) = rule_and_origins(
+        "alert tcp any any -> any any (msg:\"m\"; content:\"abc\"; nocase; http_uri; content:\"d\"; depth:4; \
+         content:\"only\"; fast_pattern:only; sid:1;)",
+    );
+    assert_eq!((rule.buffers.len(), rule.packet_tests.len()), (1, 0));
+    assert_eq!(origins.buffers[0].1.tests, [[1, 2, 3]]);
+    assert_eq!(origins.payload.tests, [vec![6, 7], vec![4, 5]], "in the order of evaluation");
+    let (rule, origins) = rule_and_origins(
+        "alert http any any -> any any (filename:\"a\"; fileext:\"b\"; http.uri; base64_decode; base64_data; content:\"x\"; \
+         content:\"y\"; distance:0; urilen:>3; sid:1;)",
+    );
+    assert_eq!(rule.tx_tests.len(), 1);
+    assert_eq!(origins.tx_tests, [[0, 1]]);
+    assert_eq!(origins.buffers[0].1.tests, [[3], [8]]);
+    assert_eq!(origins.buffers[0].1.decoded, [vec![5], vec![6, 7]]);
+    let (_, origins) = rule_and_origins("alert tcp any any -> any any (flags:S; ttl:>3; sid:1;)");
+    assert_eq!(origins.packet_tests, [[0], [1]]);
 }

@@ -130,6 +130,14 @@ impl Lookup for Membership {
             }
         }
     }
+
+    fn would_hold(&self, data: &[u8]) -> bool {
+        let is_there = self.set.find(data).is_some();
+        match self.command {
+            Command::IsSet | Command::Unset => is_there,
+            Command::IsNotSet | Command::Set => !is_there,
+        }
+    }
 }
 
 /// `datarep`
@@ -141,6 +149,10 @@ struct Reputation {
 
 impl Lookup for Reputation {
     fn holds(&self, data: &[u8], _captures: &mut Vec<(u32, Vec<u8>)>) -> bool {
+        self.would_hold(data)
+    }
+
+    fn would_hold(&self, data: &[u8]) -> bool {
         self.set.find(data).is_some_and(|entry| entry.reputation.cmp(&self.than) == self.compare)
     }
 }

@@ -134,6 +134,10 @@ struct Entropy {
 
 impl Lookup for Entropy {
     fn holds(&self, data: &[u8], _captures: &mut Vec<(u32, Vec<u8>)>) -> bool {
+        self.would_hold(data)
+    }
+
+    fn would_hold(&self, data: &[u8]) -> bool {
         let Some(rest) = data.get(self.offset..).filter(|rest| !rest.is_empty()) else { return false };
         let wanted = match self.bytes {
             None => Some(rest),

@@ -3,8 +3,10 @@
 //! Semantics follow the Suricata manual's payload keywords: tests run in order, each match moves the position; when a later
 //! relative test fails, the nearest earlier content or pcre it hangs on is tried at its next occurrence.
 
+use super::arithmetic::{align_up, arithmetic, masked};
 use super::number::{Endian, Format, TEXT_MAX};
-use super::{Amount, Arithmetic, Compare, Content, Field, JumpFrom, Op, Pcre, Program};
+use super::probe::{Probe, Trace};
+use super::{Amount, Compare, Content, Field, JumpFrom, Op, Pcre, Program};
 use crate::app::View;
 use crate::base64;
 use crate::detect::cx::EvalCx;
@@ -21,12 +23,21 @@ enum Verdict {
 impl Program {
     /// Whether every test holds on `view`. Counts `cx.budget` down by one for every test tried; at 0 the answer is no.
     pub fn matches(&self, view: View<'_>, cx: &mut EvalCx<'_>) -> bool {
-        run(&self.ops, view, cx, 0) == Verdict::Match
+        run(&self.ops, view, cx, 0, &mut ()) == Verdict::Match
+    }
+
+    /// The same for the tests from `first` on, at `pos`, with what was seen. Changes nothing outside of `cx`, and takes scripts
+    /// to hold.
+    pub fn trace(&self, first: usize, pos: usize, view: View<'_>, cx: &mut EvalCx<'_>) -> (bool, Trace) {
+        let ops = self.ops.get(first..).unwrap_or_default();
+        let mut trace = Trace::of(ops.len());
+        let holds = run(ops, view, cx, pos, &mut trace) == Verdict::Match;
+        (holds, trace)
     }
 }
 
 /// Runs `ops` from position `pos`. Recursion is as deep as there are retried tests in one rule (bounded by its length).
-fn run(ops: &[Op], view: View<'_>, cx: &mut EvalCx<'_>, mut pos: usize) -> Verdict {
+fn run<P: Probe>(ops: &[Op], view: View<'_>, cx: &mut EvalCx<'_>, mut pos: usize, probe: &mut P) -> Verdict {
     let mut rest = ops;
     while let Some((op, tail)) = rest.split_first() {
         let Some(left) = cx.budget.checked_sub(1) else {
@@ -34,14 +45,18 @@ fn run(ops: &[Op], view: View<'_>, cx: &mut EvalCx<'_>, mut pos: usize) -> Verdi
         };
         cx.budget = left;
         rest = tail;
+        let left = tail.len();
+        probe.tries(left, pos);
         match op {
             Op::Content(content) if content.negated => {
                 if content.ends_with && !view.complete {
                     return Verdict::Fail;
                 }
-                let found = window(content, view, cx, pos)
-                    .is_some_and(|(start, end)| next(content, view.data, start, end).is_some());
-                if found {
+                let found = window(content, view, cx, pos).and_then(|(start, end)| {
+                    probe.looks_in(left, start, end);
+                    next(content, view.data, start, end)
+                });
+                if found.is_some() {
                     return failed(content);
                 }
             }
@@ -52,20 +67,25 @@ fn run(ops: &[Op], view: View<'_>, cx: &mut EvalCx<'_>, mut pos: usize) -> Verdi
                 let Some((start, end)) = window(content, view, cx, pos) else {
                     return failed(content);
                 };
+                probe.looks_in(left, start, end);
                 if content.retry {
-                    return retry_content(content, tail, view, cx, start, end);
+                    return retry_content(content, tail, view, cx, start, end, probe);
                 }
                 let Some(at) = next(content, view.data, start, end) else {
                     return failed(content);
                 };
                 pos = at.saturating_add(content.literal.len());
+                probe.found(left, at, pos);
             }
-            Op::Pcre(pcre) if pcre.retry => return retry_pcre(pcre, tail, view, cx, pos),
+            Op::Pcre(pcre) if pcre.retry => return retry_pcre(pcre, tail, view, cx, pos, probe),
             Op::Pcre(pcre) => {
                 let from = if pcre.relative { pos } else { 0 };
                 let subject = view.data.get(from..).unwrap_or(&[]);
                 match (find(pcre, subject, 0, cx), pcre.negated) {
-                    (Some((_, end)), false) => pos = from.saturating_add(end),
+                    (Some((begin, end)), false) => {
+                        pos = from.saturating_add(end);
+                        probe.found(left, from.saturating_add(begin), pos);
+                    }
                     (None, true) => {}
                     _ => return Verdict::Fail,
                 }
@@ -86,6 +106,7 @@ fn run(ops: &[Op], view: View<'_>, cx: &mut EvalCx<'_>, mut pos: usize) -> Verdi
             }
             Op::Size(test) => {
                 let size = view.offset.saturating_add(view.data.len() as u64);
+                probe.reads(left, size);
                 let holds =
                     if view.complete { test.holds(size) } else { test.holds_for_growing(size) == Some(true) };
                 if !holds {
@@ -93,13 +114,20 @@ fn run(ops: &[Op], view: View<'_>, cx: &mut EvalCx<'_>, mut pos: usize) -> Verdi
                 }
             }
             Op::Lookup(lookup) => {
-                if !view.complete || view.offset != 0 || !lookup.holds(view.data, &mut cx.captures) {
+                if !view.complete || view.offset != 0 {
+                    return Verdict::Fail;
+                }
+                let holds = match probe.only_looks() {
+                    true => lookup.would_hold(view.data),
+                    false => lookup.holds(view.data, &mut cx.captures),
+                };
+                if !holds {
                     return Verdict::Fail;
                 }
             }
             Op::Script(test) => {
                 // It sees the whole buffer: where something before it matched makes no difference.
-                if !cx.scripts.holds(test, cx, Some(view)) {
+                if !probe.only_looks() && !cx.scripts.holds(test, cx, Some(view)) {
                     return Verdict::Stop;
                 }
             }
@@ -113,6 +141,7 @@ fn run(ops: &[Op], view: View<'_>, cx: &mut EvalCx<'_>, mut pos: usize) -> Verdi
                     return Verdict::Fail;
                 };
                 let found = masked(found, *bitmask);
+                probe.reads(left, found);
                 // Variables are unsigned; a written value is compared as its 64-bit pattern.
                 let value = raw_amount(*value, cx);
                 let holds = match compare {
@@ -132,6 +161,7 @@ fn run(ops: &[Op], view: View<'_>, cx: &mut EvalCx<'_>, mut pos: usize) -> Verdi
                 let Some((value, end)) = read(field, view, cx, pos) else {
                     return Verdict::Fail;
                 };
+                probe.reads(left, value);
                 let value = align_up(value.wrapping_mul(*multiplier), *align);
                 let base = match from {
                     JumpFrom::Here => end,
@@ -151,15 +181,17 @@ fn run(ops: &[Op], view: View<'_>, cx: &mut EvalCx<'_>, mut pos: usize) -> Verdi
                 let Some((value, end)) = read(field, view, cx, pos) else {
                     return Verdict::Fail;
                 };
+                probe.reads(left, value);
                 set(cx, *variable, align_up(value.wrapping_mul(*multiplier), *align));
                 pos = end;
             }
             Op::Math { field, operator, value, variable, bitmask } => {
-                let Some((left, end)) = read(field, view, cx, pos) else {
+                let Some((left_value, end)) = read(field, view, cx, pos) else {
                     return Verdict::Fail;
                 };
+                probe.reads(left, left_value);
                 let right = raw_amount(*value, cx);
-                let Some(result) = arithmetic(*operator, left, right) else {
+                let Some(result) = arithmetic(*operator, left_value, right) else {
                     return Verdict::Fail;
                 };
                 set(cx, *variable, masked(result, *bitmask));
@@ -176,7 +208,12 @@ fn run(ops: &[Op], view: View<'_>, cx: &mut EvalCx<'_>, mut pos: usize) -> Verdi
                 base64::decode(encoded, base64::Mode::Rfc4648, &mut decoded);
                 let verdict = match inner {
                     _ if decoded.is_empty() => Verdict::Fail,
-                    Some(inner) => run(&inner.ops, View::whole(&decoded), cx, 0),
+                    Some(inner) => {
+                        probe.enter(inner.ops.len(), &decoded);
+                        let verdict = run(&inner.ops, View::whole(&decoded), cx, 0, probe);
+                        probe.leave();
+                        verdict
+                    }
                     None => Verdict::Match,
                 };
                 cx.base64 = decoded;
@@ -203,19 +240,22 @@ fn failed(content: &Content) -> Verdict {
     }
 }
 
-fn retry_content(
+fn retry_content<P: Probe>(
     content: &Content,
     tail: &[Op],
     view: View<'_>,
     cx: &mut EvalCx<'_>,
     mut start: usize,
     end: usize,
+    probe: &mut P,
 ) -> Verdict {
     let mut first = true;
     while let Some(at) = next(content, view.data, start, end) {
         first = false;
         let captures = cx.captures.len();
-        let verdict = run(tail, view, cx, at.saturating_add(content.literal.len()));
+        let behind = at.saturating_add(content.literal.len());
+        probe.found(tail.len(), at, behind);
+        let verdict = run(tail, view, cx, behind, probe);
         if verdict != Verdict::Fail {
             return verdict;
         }
@@ -233,7 +273,14 @@ fn retry_content(
     }
 }
 
-fn retry_pcre(pcre: &Pcre, tail: &[Op], view: View<'_>, cx: &mut EvalCx<'_>, pos: usize) -> Verdict {
+fn retry_pcre<P: Probe>(
+    pcre: &Pcre,
+    tail: &[Op],
+    view: View<'_>,
+    cx: &mut EvalCx<'_>,
+    pos: usize,
+    probe: &mut P,
+) -> Verdict {
     let from = if pcre.relative { pos } else { 0 };
     let subject = view.data.get(from..).unwrap_or(&[]);
     let mut start = 0;
@@ -242,7 +289,8 @@ fn retry_pcre(pcre: &Pcre, tail: &[Op], view: View<'_>, cx: &mut EvalCx<'_>, pos
         let Some((begin, end)) = find(pcre, subject, start, cx) else {
             return Verdict::Fail;
         };
-        let verdict = run(tail, view, cx, from.saturating_add(end));
+        probe.found(tail.len(), from.saturating_add(begin), from.saturating_add(end));
+        let verdict = run(tail, view, cx, from.saturating_add(end), probe);
         if verdict != Verdict::Fail {
             return verdict;
         }
@@ -355,32 +403,4 @@ fn set(cx: &mut EvalCx<'_>, variable: u8, value: u64) {
 
 fn signed(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
-}
-
-/// Applies the mask and shifts its lowest set bit down to bit 0.
-fn masked(value: u64, bitmask: Option<u64>) -> u64 {
-    match bitmask {
-        Some(mask) => (value & mask).checked_shr(mask.trailing_zeros()).unwrap_or(0),
-        None => value,
-    }
-}
-
-fn align_up(value: u64, align: u64) -> u64 {
-    value.checked_next_multiple_of(align).unwrap_or(value)
-}
-
-/// None when the result does not exist (division by zero).
-fn arithmetic(operator: Arithmetic, left: u64, right: u64) -> Option<u64> {
-    match operator {
-        Arithmetic::Add => Some(left.wrapping_add(right)),
-        Arithmetic::Subtract => Some(left.wrapping_sub(right)),
-        Arithmetic::Multiply => Some(left.wrapping_mul(right)),
-        Arithmetic::Divide => left.checked_div(right),
-        Arithmetic::ShiftLeft => Some(shift(left, right, u64::checked_shl)),
-        Arithmetic::ShiftRight => Some(shift(left, right, u64::checked_shr)),
-    }
-}
-
-fn shift(left: u64, by: u64, with: fn(u64, u32) -> Option<u64>) -> u64 {
-    u32::try_from(by).ok().and_then(|by| with(left, by)).unwrap_or(0)
 }

@@ -1,5 +1,6 @@
 //! The tests of one buffer, in rule order, and their evaluation with backtracking. Knows bytes only: no packets, no rule text.
 
+mod arithmetic;
 pub mod asn1;
 mod eval;
 pub mod number;
@@ -7,6 +8,7 @@ pub mod number;
 mod oracle;
 #[cfg(test)]
 mod playbook;
+pub mod probe;
 pub mod search;
 
 use super::lua::ScriptTest;
@@ -160,6 +162,8 @@ pub enum Op {
 pub trait Lookup: Send + Sync {
     /// Whether it holds; what the alert is to show goes to `captures` as (variable, value).
     fn holds(&self, data: &[u8], captures: &mut Vec<(u32, Vec<u8>)>) -> bool;
+    /// Whether it would, without changing anything.
+    fn would_hold(&self, data: &[u8]) -> bool;
 }
 
 /// The tests of one buffer.
@@ -194,6 +198,18 @@ impl Program {
 
     pub fn is_empty(&self) -> bool {
         self.ops.is_empty()
+    }
+}
+
+impl Op {
+    /// Whether it goes from where the test before it ended.
+    pub fn is_relative(&self) -> bool {
+        position_use(self).0
+    }
+
+    /// Whether those behind it go from where it ended.
+    pub fn sets_position(&self) -> bool {
+        position_use(self).1
     }
 }
 

@@ -160,5 +160,19 @@ proptest! {
             holds(&tests, &data, 0),
             "{}", text
         );
+        let (all_hold, trace) = test_rules::trace(&program, View::whole(&data));
+        prop_assert_eq!(all_hold, holds(&tests, &data, 0), "{}", text);
+        if all_hold {
+            // Where each content was found, all that was asked of it holds.
+            for (at, test) in tests.iter().enumerate() {
+                if let (Test::Content { bytes, negated: false, nocase, .. }, Some((start, end))) = (test, trace.held(at, true).found) {
+                    let there = &data[start..end];
+                    prop_assert!(there == &bytes[..] || *nocase && there.eq_ignore_ascii_case(bytes), "{}", text);
+                }
+            }
+        } else {
+            // Without the test that stopped it, and those behind it, it holds.
+            prop_assert!(holds(&tests[..trace.reached()], &data, 0), "{} {:?}", text, trace);
+        }
     }
 }

@@ -51,11 +51,20 @@ impl Literal {
         Literal::Nocase(NocaseLiteral { lower, rare_at, rare: [byte, byte.to_ascii_uppercase()] })
     }
 
-    pub fn len(&self) -> usize {
+    /// As held: in lower case when case does not matter.
+    pub fn bytes(&self) -> &[u8] {
         match self {
-            Literal::Exact(literal) => literal.bytes.len(),
-            Literal::Nocase(literal) => literal.lower.len(),
+            Literal::Exact(literal) => &literal.bytes,
+            Literal::Nocase(literal) => &literal.lower,
         }
+    }
+
+    pub fn is_nocase(&self) -> bool {
+        matches!(self, Literal::Nocase(_))
+    }
+
+    pub fn len(&self) -> usize {
+        self.bytes().len()
     }
 
     pub fn is_empty(&self) -> bool {
