@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     sinks = live.sinks(also=("stdout",) if args.stdout else ())
     tally, begin, stop = Tally(), time.monotonic(), threading.Event()
     try:
-        with live.serve(None, None, again=stop.set) as collectors:
+        with live.serve(None, again=stop.set) as collectors:
             serve_metrics(args.metrics, collectors)
             live.begin()
             for batch in live.source.batches():

@@ -70,7 +70,7 @@ def carry(args: argparse.Namespace) -> int:
         cleanup.callback(link.stop)
         collectors: list[Collector] = [BusCollector(spool, link)]
         if capture is not None:
-            collectors += cleanup.enter_context(capture.serve(spool, args.dir, again=stop.set))
+            collectors += cleanup.enter_context(capture.serve(spool, again=stop.set))
         serve_metrics(args.metrics, collectors)
         progress = _Progress(spool, link)
         cleanup.callback(progress.close)
@@ -186,7 +186,7 @@ def _live(args: argparse.Namespace) -> LiveRun:
     config = load_config(args)
     if args.log_dir is not None:
         config.tree["default-log-dir"] = str(args.log_dir)
-    return LiveRun(args, config, log_dir=args.log_dir)
+    return LiveRun(args, config, log_dir=args.log_dir, directory=args.dir)
 
 
 def serve_metrics(address: str, collectors: Sequence[Collector]) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sensor.config.values import Json
     from sensor.live.capture import LiveCapture
     from sensor.live.control import ControlSocket
+    from sensor.live.gate import Gate
     from sensor.output import Sink
     from sensor.rules.findings import RuleReport
     from sensor.rules.reload import Reloader
@@ -149,22 +150,32 @@ def _exclude(config: Config, zones: list[str]) -> None:
 class LiveRun:
     """A live capture with everything around it. Made, its interfaces are open and its privileges gone."""
 
-    def __init__(self, args: argparse.Namespace, config: Config, *, log_dir: Path | None) -> None:
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        config: Config,
+        *,
+        log_dir: Path | None,
+        directory: Path | None = None,
+    ) -> None:
+        """directory: keys, spool and status of a sensor; with it there is a gate (sensor.live.gate)."""
         from sensor.live.keeper import Keeper
         from sensor.live.notify import Notifier
         from sensor.live.privileges import drop
 
         # The other user may not be able to read what is not loaded yet.
-        for name in ("output", "live.status", "live.commands", "live.control", "rules.reload"):
+        for name in ("output", "live.status", "live.commands", "live.control", "live.gate", "rules.reload"):
             importlib.import_module(f"sensor.{name}")
         self.source, self.report = open_capture(args, config, [*args.filter, *args.rest])
-        drop(args.user, args.group)
         live = cast("dict[str, list[dict[str, Json]]]", config.tree["live"])
         names = [str(entry["interface"]) for entry in live["interfaces"]]
         interval = config.get("stats.interval")
         seconds = float(interval) if isinstance(interval, int) and interval > 0 else 8.0
         self.keeper = Keeper(self.source, names, seconds=seconds, warn=lambda text: self._warn([text]))
         self._args, self._config, self._log_dir = args, config, log_dir
+        self._directory = directory
+        self._gate = self._make_gate(names)
+        drop(args.user, args.group)
         self._sinks: list[Sink] = []
         self._wanted: list[Callable[[], None]] = []
         self._notifier = Notifier()
@@ -178,15 +189,11 @@ class LiveRun:
         return self._sinks
 
     @contextmanager
-    def serve(
-        self, spool: Spool | None, directory: Path | None, *, again: Callable[[], None]
-    ) -> Iterator[list[Collector]]:
+    def serve(self, spool: Spool | None, *, again: Callable[[], None]) -> Iterator[list[Collector]]:
         """Signals, command socket, books and systemd, until the block ends.
 
-        directory: where the status is kept. again: called when it is asked to end a second time.
+        again: called when it is asked to end a second time.
         """
-        from sensor.live.status import write_status
-
         self.keeper.spool = spool
         self.source.more_counters = self.keeper.counters
         reloader = self._reloader()
@@ -199,8 +206,9 @@ class LiveRun:
             self._warn(self.source.warnings)
             self.source.warnings.clear()
             self.keeper.look()
-            if directory is not None:
-                write_status(directory, self.keeper, is_running=True)
+            if self._gate is not None and self._gate.look():
+                self._notifier.tell(f"STATUS={self._gate.summary()}")
+            self._write_status(is_running=True)
             if self._notifier.wants_watchdog and self.source.live.silent_seconds < SILENT_SECONDS_MAX:
                 self._notifier.tell("WATCHDOG=1")
 
@@ -211,12 +219,40 @@ class LiveRun:
             self._notifier.tell("STOPPING=1")
             self.source.on_tick.clear()
             self.keeper.look(is_final=self.source.live.finished)
-            if directory is not None:
-                write_status(directory, self.keeper, is_running=False)
+            self._write_status(is_running=False)
             self._warn(self.source.warnings)
             if control is not None:
                 control.close()
             reloader.close()
+
+    def _make_gate(self, interfaces: list[str]) -> Gate | None:
+        if self._directory is None:
+            return None
+        from sensor.live.fitness import SILENCE_SECONDS, Examination, Facts
+        from sensor.live.gate import RECORD_FILE, SECONDS, Gate
+
+        def number(name: str, default: float) -> float:
+            value = self._config.get(f"haidang.commissioning.{name}")
+            return float(value) if isinstance(value, int) else default
+
+        facts = Facts(interfaces, self.keeper, lambda: self.report.loaded, number("silence", SILENCE_SECONDS))
+        rules = Path(self._config.text("default-rule-path", "/var/lib/haidang/rules"))
+        gate = Gate(
+            Examination(facts, self._directory, rules).answers,
+            required=cast("list[str]", self._config.get("haidang.commissioning.required") or []),
+            accepted=self._args.accept_failing,
+            seconds=number("interval", SECONDS),
+            record=self._directory / RECORD_FILE,
+            tell=lambda text: print(f"haidang: {text}", file=sys.stderr, flush=True),
+        )
+        self.keeper.more.append(gate.counters)
+        return gate
+
+    def _write_status(self, *, is_running: bool) -> None:
+        from sensor.live.status import write_status
+
+        if self._directory is not None:
+            write_status(self._directory, self.keeper, is_running=is_running, gate=self._gate)
 
     def _reloader(self) -> Reloader:
         from sensor.rules.loading import load
@@ -234,7 +270,7 @@ class LiveRun:
             return []
         from sensor.live.metrics import CaptureCollector
 
-        return [CaptureCollector(self.source, self.keeper)]
+        return [CaptureCollector(self.source, self.keeper, self._gate)]
 
     def begin(self) -> None:
         """Let packets in."""
@@ -261,7 +297,10 @@ class LiveRun:
         path = Path(given) if given and (self._args.unix_socket or enabled == "yes") else default_path()
         if path is None:
             return None
-        commands = live_commands(self.source, self._config, lambda: self.report, self._reopen, reload)
+        service = self._gate.told if self._gate is not None else None
+        commands = live_commands(
+            self.source, self._config, lambda: self.report, self._reopen, reload, service
+        )
         return ControlSocket(path, commands)
 
     def _on_signals(self, again: Callable[[], None], reload: Callable[[], None]) -> None:

@@ -408,6 +408,17 @@ KEYS: tuple[Key, ...] = (
     _sensor("haidang.exclude.networks", TEXTS, "Networks that live capture must never look at."),
     _sensor("haidang.exclude.vlans", TEXTS, "VLANs, by number, that live capture must never look at."),
     _sensor(
+        "haidang.commissioning.required",
+        TEXTS,
+        "Checks of which a warning, too, keeps a sensor out of service; none. A failure always does.",
+    ),
+    _sensor("haidang.commissioning.interval", SECONDS, "Seconds between two looks at the checks; 30."),
+    _sensor(
+        "haidang.commissioning.silence",
+        SECONDS,
+        "Seconds without a packet on an interface after which a sensor in service is degraded; 300.",
+    ),
+    _sensor(
         "haidang.rules-publisher",
         TEXT,
         "A publisher's public key (publisher.pub): only its bundles are loaded, each file as it was signed.",

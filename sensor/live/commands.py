@@ -21,8 +21,11 @@ def live_commands(
     report: Callable[[], RuleReport],
     reopen: Callable[[], None],
     reload: Callable[[], None],
+    service: Callable[[], Mapping[str, Any]] | None = None,
 ) -> Mapping[str, Command]:
-    """The commands of a live capture. reopen and reload: called from the socket's thread."""
+    """The commands of a live capture. reopen and reload: called from the socket's thread.
+    service: what the gate tells, where there is one.
+    """
     from sensor import __version__
     from sensor._engine import SURICATA_COMPAT
 
@@ -71,7 +74,9 @@ def live_commands(
             }
         ]
 
+    known: dict[str, Command] = {} if service is None else {"service-state": lambda _: service()}
     return {
+        **known,
         "version": lambda _: f"Hải Đăng {__version__} (Suricata {SURICATA_COMPAT})",
         "uptime": lambda _: int(time.monotonic() - capture.begun_at),
         "running-mode": lambda _: "workers",

@@ -37,6 +37,7 @@ class Keeper:
         self.page: Page | None = None
         self.recent: list[tuple[float, Loss]] = []
         self.spool = spool
+        self.more: list[Callable[[], Mapping[str, int]]] = []
         self._capture = capture
         self._interfaces = interfaces
         self._seconds = seconds
@@ -106,7 +107,16 @@ class Keeper:
             more["haidang.spool.pending"] = sum(book.pending for book in books)
             more["haidang.spool.lost"] = sum(sum(book.lost.values()) for book in books)
         more["haidang.ledger.imbalances"] = len(self.page.imbalances) if self.page else 0
+        for counters in self.more:
+            more.update(counters())
         return more
+
+    def packets(self) -> Mapping[str, int]:
+        """Packets past the kernel's filter, by interface."""
+        found = dict.fromkeys(self._interfaces, 0)
+        for ring in self._capture.live.rings():
+            found[ring.interface] = found.get(ring.interface, 0) + ring.kernel_packets
+        return found
 
     def _nics(self) -> dict[str, NicCounts]:
         found = {}

@@ -8,15 +8,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from sensor.live.capture import LiveCapture
+from sensor.live.gate import STATES, Gate
 from sensor.live.keeper import Keeper
 
 
 class CaptureCollector(Collector):
     """haidang_capture_*: by interface and worker; haidang_engine_total: the engine's counters by name."""
 
-    def __init__(self, capture: LiveCapture, keeper: Keeper) -> None:
+    def __init__(self, capture: LiveCapture, keeper: Keeper, gate: Gate | None = None) -> None:
         self._capture = capture
         self._keeper = keeper
+        self._gate = gate
 
     def collect(self) -> Iterator[Metric]:
         where = ["interface", "worker"]
@@ -68,3 +70,21 @@ class CaptureCollector(Collector):
         for counter, value in self._capture.live.counters().items():
             engine.add_metric([counter], value)
         yield engine
+        if self._gate is not None:
+            yield from _service(self._gate)
+
+
+def _service(gate: Gate) -> Iterator[Metric]:
+    state = GaugeMetricFamily("haidang_service_state", "1 for the state the sensor is in", labels=["state"])
+    for name in STATES:
+        state.add_metric([name], int(name == gate.state))
+    yield state
+    check = GaugeMetricFamily(
+        "haidang_service_check_failing",
+        "Checks that fail; accepted: somebody said that this one may",
+        labels=["check", "accepted"],
+    )
+    for answers, accepted in ((gate.failing, "no"), (gate.accepted, "yes")):
+        for name in dict.fromkeys(answer.check.name for answer in answers):
+            check.add_metric([name, accepted], 1)
+    yield check

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from sensor.cli.language import say
+from sensor.live.gate import Gate, gate_lines
 from sensor.live.keeper import Keeper
 
 STATUS_FILE = "live.json"
 STALE_SECONDS = 60.0
 
 
-def write_status(directory: Path, keeper: Keeper, *, is_running: bool) -> None:
+def write_status(directory: Path, keeper: Keeper, *, is_running: bool, gate: Gate | None = None) -> None:
     """Put the newest page of the books there, whole or not at all."""
     page = keeper.page
     if page is None:
@@ -49,6 +50,8 @@ def write_status(directory: Path, keeper: Keeper, *, is_running: bool) -> None:
         "imbalances": page.imbalances,
         "losses": [{"at": at, "text": str(loss)} for at, loss in keeper.recent],
     }
+    if gate is not None:
+        told["service"] = gate.told()
     path = directory / STATUS_FILE
     beside = path.with_suffix(".new")
     beside.write_text(json.dumps(told), encoding="utf-8")
@@ -73,6 +76,8 @@ def status_lines(status: dict[str, Any] | None) -> Iterator[str]:
     if status["running"] and age > STALE_SECONDS:
         state = say("not heard of: was it killed?", "không có tin: đã bị dừng đột ngột?")
     yield say(f"live capture: {state}, {age:.0f} s ago", f"bắt gói trực tiếp: {state}, {age:.0f} giây trước")
+    if "service" in status and status["running"]:
+        yield from gate_lines(status["service"])
     for ring in status["rings"]:
         yield (
             f"  {ring['interface']} / {ring['worker']}: {ring['packets']:,} {say('packets', 'gói')}, "
