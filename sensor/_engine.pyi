@@ -67,6 +67,8 @@ class Ruleset:
 
     @property
     def findings(self) -> str: ...
+    def tell_counts(self, loaded: int, failed: int, skipped: int) -> None:
+        """What the stats event says of its rules (`detect.engines`); the first word counts."""
     @property
     def left_out(self) -> list[int]:
         """The rules that gave way to others of the same sid, numbered from 0 as they were given."""

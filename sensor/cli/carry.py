@@ -70,6 +70,8 @@ def carry(args: argparse.Namespace) -> int:
         cleanup.callback(link.stop)
         collectors: list[Collector] = [BusCollector(spool, link)]
         if capture is not None:
+            if capture.heart is not None:
+                link.session.proof = capture.heart.proof
             collectors += cleanup.enter_context(capture.serve(spool, again=stop.set))
         serve_metrics(args.metrics, collectors)
         progress = _Progress(spool, link)

@@ -14,6 +14,7 @@ from sensor.errors import EXIT_FINDINGS, EXIT_OK, UserError
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+    from collectors.heartbeats import Pulse
     from collectors.home import Home
 
 NAME = "centre"
@@ -257,7 +258,7 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
     import json
     from datetime import UTC, datetime
 
-    from collectors import show
+    from collectors import heartbeats, show
     from collectors.journal import Journal
     from collectors.registry import Registry
 
@@ -269,6 +270,7 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
         sums = totals.setdefault(name, [0, 0, 0])
         for index, value in enumerate((batches, events, lost)):
             sums[index] += value
+    beats = {pulse.sensor: pulse for pulse in heartbeats.read(journal)}
     rows: list[dict[str, Any]] = []
     for entry in registry.sensors():
         word = heard.get(entry.sensor)
@@ -279,6 +281,7 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
                 "state": "revoked" if entry.revoked else "active",
                 "enrolled": datetime.fromtimestamp(entry.added, UTC),
                 "heard": datetime.fromtimestamp(word.heard_us / 1e6, UTC) if word else "never",
+                "heartbeat": _heartbeat(beats.get(entry.sensor), is_active=not entry.revoked),
                 "skew_ms": word.skew_us // 1000 if word else 0,
                 "batches": sums[0],
                 "events": sums[1],
@@ -292,6 +295,12 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
     journal.close()
     show.print_records(rows, form=args.format)
     return EXIT_OK
+
+
+def _heartbeat(pulse: Pulse | None, *, is_active: bool) -> str:
+    if pulse is None or not is_active:
+        return "-"
+    return f"ALARM: {pulse.stage}" if pulse.is_alarm else f"{pulse.age_seconds:.0f} s"
 
 
 def _stats(args: argparse.Namespace, home: Home) -> int:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sensor.live.capture import LiveCapture
     from sensor.live.control import ControlSocket
     from sensor.live.gate import Gate
+    from sensor.live.heartbeat import Heart
+    from sensor.live.veth import OwnPair
     from sensor.output import Sink
     from sensor.rules.findings import RuleReport
     from sensor.rules.reload import Reloader
@@ -93,9 +95,10 @@ def add_live_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def open_capture(
-    args: argparse.Namespace, config: Config, words: list[str]
+    args: argparse.Namespace, config: Config, words: list[str], *, own: OwnPair | None = None
 ) -> tuple[LiveCapture, RuleReport]:
-    """The capture the arguments ask for, opened but not begun. words: a filter that follows the options.
+    """The capture the arguments ask for, opened but not begun. words: a filter that follows the options. own:
+    where heartbeats come in.
 
     Raises UserError and EngineError.
     """
@@ -125,9 +128,24 @@ def open_capture(
             compile_filter=lambda text: _for_ethernet(compile_filter(text), text),
         ),
     )
-    ruleset, report = load(config, only=args.only, extra=args.extra)
+    own_rules: list[str] = []
+    if own is not None:
+        from sensor.live.heartbeat import RULES_FILE, interface_document
+
+        live = cast("dict[str, Json]", config.tree["live"])
+        interfaces = cast("list[dict[str, int]]", live["interfaces"])
+        live["heartbeat"] = interface_document(own.captures, max(one["threads"] for one in interfaces))
+        own_rules = [str(RULES_FILE)]
+    ruleset, report = load(config, only=args.only, extra=args.extra, own=own_rules)
     tell_warnings([*config.warnings, *report.warnings])
     return LiveCapture(config, ruleset), report
+
+
+def _beat_seconds(config: Config) -> float:
+    from sensor.live.heartbeat import SECONDS
+
+    given = config.get("haidang.heartbeat.interval")
+    return float(given) if isinstance(given, int) else SECONDS
 
 
 def _for_ethernet(programs: dict[str, list[list[int]]], text: str) -> list[list[int]]:
@@ -166,7 +184,10 @@ class LiveRun:
         # The other user may not be able to read what is not loaded yet.
         for name in ("output", "live.status", "live.commands", "live.control", "live.gate", "rules.reload"):
             importlib.import_module(f"sensor.{name}")
-        self.source, self.report = open_capture(args, config, [*args.filter, *args.rest])
+        self._own = self._make_own_pair(config, directory)
+        words = [*args.filter, *args.rest]
+        self.source, self.report = open_capture(args, config, words, own=self._own)
+        self.heart = self._make_heart(config)
         live = cast("dict[str, list[dict[str, Json]]]", config.tree["live"])
         names = [str(entry["interface"]) for entry in live["interfaces"]]
         interval = config.get("stats.interval")
@@ -195,10 +216,12 @@ class LiveRun:
         again: called when it is asked to end a second time.
         """
         self.keeper.spool = spool
+        if self.heart is not None:
+            self.heart.books = spool
         self.source.more_counters = self.keeper.counters
         reloader = self._reloader()
         self._on_signals(again, reloader.ask)
-        control = self._control(reloader.ask)
+        control = self._control(reloader)
 
         def tick() -> None:
             while self._wanted:
@@ -206,6 +229,8 @@ class LiveRun:
             self._warn(self.source.warnings)
             self.source.warnings.clear()
             self.keeper.look()
+            if self.heart is not None and not self.source.stopping:
+                self.heart.tick()
             if self._gate is not None and self._gate.look():
                 self._notifier.tell(f"STATUS={self._gate.summary()}")
             self._write_status(is_running=True)
@@ -224,6 +249,28 @@ class LiveRun:
             if control is not None:
                 control.close()
             reloader.close()
+            if self._own is not None:
+                self._own.close()
+
+    def _make_own_pair(self, config: Config, directory: Path | None) -> OwnPair | None:
+        from sensor.live.veth import OwnPair
+
+        if directory is None or not _beat_seconds(config):
+            return None
+        try:
+            return OwnPair(directory)
+        except (UserError, OSError) as error:
+            no_heartbeat = say("no heartbeat", "không có nhịp tim")
+            self._warn([f"{no_heartbeat}: {error}"])
+            return None
+
+    def _make_heart(self, config: Config) -> Heart | None:
+        if self._own is None:
+            return None
+        from sensor.live.heartbeat import Heart
+
+        self.source.heart = Heart(self._own, self.source.live, seconds=_beat_seconds(config))
+        return self.source.heart
 
     def _make_gate(self, interfaces: list[str]) -> Gate | None:
         if self._directory is None:
@@ -235,7 +282,8 @@ class LiveRun:
             value = self._config.get(f"haidang.commissioning.{name}")
             return float(value) if isinstance(value, int) else default
 
-        facts = Facts(interfaces, self.keeper, lambda: self.report.loaded, number("silence", SILENCE_SECONDS))
+        silence = number("silence", SILENCE_SECONDS)
+        facts = Facts(interfaces, self.keeper, lambda: self.report.loaded, silence, self.heart)
         rules = Path(self._config.text("default-rule-path", "/var/lib/haidang/rules"))
         gate = Gate(
             Examination(facts, self._directory, rules).answers,
@@ -246,6 +294,8 @@ class LiveRun:
             tell=lambda text: print(f"haidang: {text}", file=sys.stderr, flush=True),
         )
         self.keeper.more.append(gate.counters)
+        if self.heart is not None:
+            self.keeper.more.append(self.heart.counters)
         return gate
 
     def _write_status(self, *, is_running: bool) -> None:
@@ -255,11 +305,13 @@ class LiveRun:
             write_status(self._directory, self.keeper, is_running=is_running, gate=self._gate)
 
     def _reloader(self) -> Reloader:
+        from sensor.live.heartbeat import RULES_FILE
         from sensor.rules.loading import load
         from sensor.rules.reload import Reloader
 
         def read() -> tuple[Ruleset, RuleReport]:
-            ruleset, report = load(self._config, only=self._args.only, extra=self._args.extra)
+            own = [] if self.heart is None else [str(RULES_FILE)]
+            ruleset, report = load(self._config, only=self._args.only, extra=self._args.extra, own=own)
             self.report = report
             return ruleset, report
 
@@ -270,7 +322,7 @@ class LiveRun:
             return []
         from sensor.live.metrics import CaptureCollector
 
-        return [CaptureCollector(self.source, self.keeper, self._gate)]
+        return [CaptureCollector(self.source, self.keeper, self._gate, self.heart)]
 
     def begin(self) -> None:
         """Let packets in."""
@@ -286,7 +338,7 @@ class LiveRun:
 
         self._wanted.append(reopen)
 
-    def _control(self, reload: Callable[[], None]) -> ControlSocket | None:
+    def _control(self, reloader: Reloader) -> ControlSocket | None:
         from sensor.live.commands import live_commands
         from sensor.live.control import ControlSocket, default_path
 
@@ -299,11 +351,11 @@ class LiveRun:
             return None
         service = self._gate.told if self._gate is not None else None
         commands = live_commands(
-            self.source, self._config, lambda: self.report, self._reopen, reload, service
+            self.source, self._config, lambda: self.report, self._reopen, reloader, service
         )
         return ControlSocket(path, commands)
 
-    def _on_signals(self, again: Callable[[], None], reload: Callable[[], None]) -> None:
+    def _on_signals(self, again: Callable[[], None], reload: Callable[[], object]) -> None:
         """SIGTERM and SIGINT end the capture cleanly, SIGHUP reopens logs, SIGUSR2 reloads rules."""
 
         def end(*_: object) -> None:

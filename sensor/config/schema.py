@@ -419,6 +419,11 @@ KEYS: tuple[Key, ...] = (
         "Seconds without a packet on an interface after which a sensor in service is degraded; 300.",
     ),
     _sensor(
+        "haidang.heartbeat.interval",
+        SECONDS,
+        "Seconds between two packets that a sensor sends itself to prove its line; 60, 0 for none.",
+    ),
+    _sensor(
         "haidang.rules-publisher",
         TEXT,
         "A publisher's public key (publisher.pub): only its bundles are loaded, each file as it was signed.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sensor.config import Config
@@ -13,6 +14,7 @@ from sensor.live.control import Command
 
 if TYPE_CHECKING:
     from sensor.rules.findings import RuleReport
+    from sensor.rules.reload import Reloader
 
 
 def live_commands(
@@ -20,10 +22,10 @@ def live_commands(
     config: Config,
     report: Callable[[], RuleReport],
     reopen: Callable[[], None],
-    reload: Callable[[], None],
+    reloader: Reloader,
     service: Callable[[], Mapping[str, Any]] | None = None,
 ) -> Mapping[str, Command]:
-    """The commands of a live capture. reopen and reload: called from the socket's thread.
+    """The commands of a live capture. reopen: called from the socket's thread.
     service: what the gate tells, where there is one.
     """
     from sensor import __version__
@@ -60,8 +62,16 @@ def live_commands(
         return str(value)
 
     def reload_rules(_: Mapping[str, Any]) -> str:
-        reload()
-        return "A reload has begun; the log says how it went"
+        reloader.start().wait()
+        return "done"
+
+    def begin_reload(_: Mapping[str, Any]) -> str:
+        reloader.start()
+        return "done"
+
+    def reload_time(_: Mapping[str, Any]) -> list[dict[str, Any]]:
+        when = datetime.fromtimestamp(reloader.reloaded_at).astimezone()
+        return [{"id": 0, "last_reload": when.strftime("%Y-%m-%dT%H:%M:%S.%f%z")}]
 
     def ruleset_stats(_: Mapping[str, Any]) -> list[dict[str, int]]:
         now = report()
@@ -88,7 +98,8 @@ def live_commands(
         "conf-get": conf_get,
         "reload-rules": reload_rules,
         "ruleset-reload-rules": reload_rules,
-        "ruleset-reload-nonblocking": reload_rules,
+        "ruleset-reload-nonblocking": begin_reload,
+        "ruleset-reload-time": reload_time,
         "reopen-log-files": reopen_logs,
         "shutdown": shutdown,
     }

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensor.doctor.check import OK, Check, Result
+from sensor.doctor.check import OK, Check, Result, skipped
 from sensor.doctor.examine import Answer, in_order
 from sensor.doctor.machine import Machine
 from sensor.doctor.registry import CARD_CHECKS, MACHINE_CHECKS, PRIVILEGED_CHECKS
 
 if TYPE_CHECKING:
+    from sensor.live.heartbeat import Heart
     from sensor.live.keeper import Keeper
 
 SILENCE_SECONDS = 300
@@ -27,6 +28,7 @@ class Facts:
     keeper: Keeper
     rules_loaded: Callable[[], int]
     silence_seconds: float = SILENCE_SECONDS
+    heart: Heart | None = None
     _packets: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def silent(self) -> list[tuple[str, float]]:
@@ -116,7 +118,32 @@ class Rules(ServiceCheck):
         return OK if loaded else Result("fail", {"loaded": loaded})
 
 
-SERVICE_CHECKS: tuple[type[ServiceCheck], ...] = (Traffic, Books, Losses, Rules)
+class Heartbeat(ServiceCheck):
+    name = "heartbeat"
+    doc = (
+        "the sensor's own packet does not come through its line",
+        "gói tin của chính cảm biến không đi hết dây chuyền",
+    )
+    evidence = (
+        "the last heartbeat stayed away at stage {stage}",
+        "nhịp tim gần nhất không qua được chặng {stage}",
+    )
+    remedy = (
+        "see what `haidang sensor status` says of that stage; centre: is the centre up, and the way to it",
+        "xem `haidang sensor status` về chặng đó; centre: trung tâm và đường tới đó có hoạt động không",
+    )
+
+    def look(self, facts: Facts) -> Result:
+        heart = facts.heart
+        if heart is None:
+            return skipped("there is no heartbeat", "không có nhịp tim")
+        if not heart.broken:
+            return OK
+        # Without a centre it goes on working: what it finds waits in the spool.
+        return Result("warn" if heart.broken == "centre" else "fail", {"stage": heart.broken})
+
+
+SERVICE_CHECKS: tuple[type[ServiceCheck], ...] = (Traffic, Books, Losses, Rules, Heartbeat)
 
 NAMES: tuple[str, ...] = tuple(
     check.name for check in (*CARD_CHECKS, *PRIVILEGED_CHECKS, *MACHINE_CHECKS, *SERVICE_CHECKS)

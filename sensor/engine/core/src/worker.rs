@@ -1,5 +1,9 @@
 //! The line: one worker takes a frame through every stage. It owns all its state; only the ruleset is shared.
 
+mod heartbeat;
+
+pub use heartbeat::Heartbeats;
+
 use crate::app::driver::Driver;
 use crate::app::frames::{self, FrameChoice};
 use crate::capture::Frame;
@@ -8,10 +12,11 @@ use crate::detect::ruleset::Ruleset;
 use crate::detect::run::{skip_raw, Detector};
 use crate::direction::Dir;
 use crate::dispatch::Dispatch;
+use crate::event::stats::Engine;
 use crate::event::{Batch, EveConfig, Events};
 use crate::files::FileStage;
 use crate::flow::{Flow, FlowIndex, FlowKey, FlowState, FlowTable, Tracking};
-use crate::reload::{Fresh, Retired};
+use crate::reload::{EngineFacts, Fresh, Retired};
 use crate::setting;
 use crate::stage_clock::{self, lap, Stage};
 use crate::stream::{self, Streams};
@@ -47,6 +52,7 @@ pub struct Worker {
     /// None: no other worker sees these frames.
     team: Option<Place>,
     panics: u64,
+    pub heartbeats: Heartbeats,
     pub quarantine: Vec<Quarantined>,
 }
 
@@ -101,6 +107,7 @@ impl Worker {
             now: Timestamp::default(),
             in_hand: None,
             panics: 0,
+            heartbeats: Heartbeats::default(),
             quarantine: Vec::new(),
         })
     }
@@ -248,9 +255,11 @@ impl Worker {
     }
 
     /// Writes the stats event from counters that may be those of several workers.
-    pub fn stats(&mut self, uptime_seconds: u64, counters: &[(String, u64)]) {
-        let now = self.now;
-        self.stages.events.stats(now, uptime_seconds, counters);
+    pub fn stats(&mut self, uptime_seconds: u64, counters: &[(String, u64)], facts: Option<EngineFacts>) {
+        let (now, first) = (self.now, self.started());
+        let engine =
+            facts.map(|facts| Engine { rules: facts.rules, reloaded: facts.reloaded.unwrap_or(first) });
+        self.stages.events.stats(now, uptime_seconds, counters, engine);
     }
 
     /// The frames that come now are from this capture file.

@@ -56,6 +56,8 @@ struct Shared {
     /// Counters from outside for the next stats event, which is wanted.
     stats_wanted: Mutex<Option<Vec<(String, u64)>>>,
     interfaces: Mutex<Vec<OpenInterface>>,
+    /// Where the sensor's own heartbeats come in.
+    heartbeat: Mutex<Option<OpenInterface>>,
     /// Packets in exclusion zones and left out by filters, by interface.
     left_out: Mutex<Vec<(String, u64, u64)>>,
     quarantined: Mutex<Vec<Quarantined>>,
@@ -134,6 +136,10 @@ impl Live {
         if workers == 0 {
             return Err("no interface to capture on".to_owned());
         }
+        let mut heartbeat = Interface::heartbeat(document)?.map(OpenInterface::open).transpose()?;
+        let mut own_rings: Vec<_> =
+            heartbeat.iter_mut().flat_map(|open| open.rings.drain(..)).map(Some).collect();
+        own_rings.resize_with(workers, || None);
         let mut lines: Vec<Vec<Line>> = (0..workers).map(|_| Vec::new()).collect();
         for open in &mut interfaces {
             let (name, ring_bytes) = (open.config.interface.clone(), open.config.ring_bytes());
@@ -148,6 +154,7 @@ impl Live {
             told: (0..workers).map(|_| Mutex::default()).collect(),
             stats_wanted: Mutex::default(),
             interfaces: Mutex::new(interfaces),
+            heartbeat: Mutex::new(heartbeat),
             left_out: Mutex::default(),
             quarantined: Mutex::default(),
             quarantine: quarantine::path(document),
@@ -156,10 +163,11 @@ impl Live {
         let (sender, batches) = sync_channel(BATCHES_WAITING);
         let mut runners = Vec::new();
         let handover = Arc::new(Handover::new(rules, workers));
-        for (member, rings) in Team::apart(workers).into_iter().zip(lines) {
+        for ((member, rings), own) in Team::apart(workers).into_iter().zip(lines).zip(own_rings) {
             let worker = Worker::new(document, Arc::clone(rules), &member)?;
             let edges = handover.edges(member.number);
-            runners.push(Runner::new(worker, member, rings, &shared, Outbox::new(sender.clone()), edges));
+            let outbox = Outbox::new(sender.clone());
+            runners.push(Runner::new(worker, member, (rings, own), &shared, outbox, edges));
         }
         Ok(Live { shared, runners, threads: Threads::new(batches, handover) })
     }
@@ -170,7 +178,11 @@ impl Live {
             let rings = self.runners.iter().flat_map(|runner| runner.rings(&open.config.interface));
             open.begin(rings).map_err(|what| format!("{}: {what}", open.config.interface))?;
         }
+        if let Some(open) = &*lock(&self.shared.heartbeat) {
+            open.begin(self.runners.iter().filter_map(Runner::heartbeat_ring))?;
+        }
         self.shared.told.iter().for_each(|told| lock(told).at = Some(Instant::now()));
+        self.threads.handover().begin();
         for (at, runner) in self.runners.drain(..).enumerate() {
             self.threads.spawn(format!("worker-{at}"), move || runner.run())?;
         }
