@@ -239,7 +239,7 @@ class LiveRun:
 
         self.source.on_tick.append(tick)
         try:
-            yield self._collectors()
+            yield self._collectors(reloader)
         finally:
             self._notifier.tell("STOPPING=1")
             self.source.on_tick.clear()
@@ -317,12 +317,16 @@ class LiveRun:
 
         return Reloader(self.source.live, self._config, read)
 
-    def _collectors(self) -> list[Collector]:
+    def _collectors(self, reloader: Reloader) -> list[Collector]:
         if not self._args.metrics:
             return []
         from sensor.live.metrics import CaptureCollector
+        from sensor.live.suricata_metrics import SuricataCollector
 
-        return [CaptureCollector(self.source, self.keeper, self._gate, self.heart)]
+        return [
+            CaptureCollector(self.source, self.keeper, self._gate, self.heart),
+            SuricataCollector(self.source, lambda: self.report, reloader),
+        ]
 
     def begin(self) -> None:
         """Let packets in."""

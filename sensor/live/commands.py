@@ -73,6 +73,12 @@ def live_commands(
         when = datetime.fromtimestamp(reloader.reloaded_at).astimezone()
         return [{"id": 0, "last_reload": when.strftime("%Y-%m-%dT%H:%M:%S.%f%z")}]
 
+    def dump_counters(_: Mapping[str, Any]) -> dict[str, Any]:
+        told = {"uptime": int(time.monotonic() - capture.begun_at), **nested(capture.live.counters())}
+        (engine,), (when,) = ruleset_stats({}), reload_time({})
+        told.setdefault("detect", {})["engines"] = [{**engine, **when}]
+        return told
+
     def ruleset_stats(_: Mapping[str, Any]) -> list[dict[str, int]]:
         now = report()
         return [
@@ -91,7 +97,7 @@ def live_commands(
         "uptime": lambda _: int(time.monotonic() - capture.begun_at),
         "running-mode": lambda _: "workers",
         "capture-mode": lambda _: "AF_PACKET_DEV",
-        "dump-counters": lambda _: nested(capture.live.counters()),
+        "dump-counters": dump_counters,
         "iface-list": lambda _: {"count": len(interfaces()), "ifaces": interfaces()},
         "iface-stat": iface_stat,
         "ruleset-stats": ruleset_stats,
