@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from sensor.cli.carry import serve_metrics
     from sensor.cli.configured import load_config
-    from sensor.cli.interfaces import LiveRun
+    from sensor.cli.live_run import LiveRun
     from sensor.cli.summary import Tally, capture_lines
     from sensor.output import close_sinks
 

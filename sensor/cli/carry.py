@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sensor.bus.link import Link
     from sensor.bus.spool import Spool
-    from sensor.cli.interfaces import LiveRun
+    from sensor.cli.live_run import LiveRun
     from sensor.run import Sink
     from sensor.source import Source
 
@@ -181,7 +181,7 @@ def _is_done(spool: Spool, source: Source, *, again: bool) -> bool:
 def _live(args: argparse.Namespace) -> LiveRun:
     """The interfaces of -i, open, and privileges gone."""
     from sensor.cli.configured import load_config
-    from sensor.cli.interfaces import LiveRun
+    from sensor.cli.live_run import LiveRun
 
     if args.read or args.events:
         raise UserError("captures and interfaces at once", where="-i", fix="give -i, -r or --events")

@@ -81,7 +81,7 @@ def _eve() -> Iterator[Key]:
         yield _engine(f"{entry}.{name}", kind, doc)
     yield _none(f"{entry}.suricata-version", "this is another program")
     yield _none(f"{entry}.threaded", "one writer suffices")
-    yield _none(f"{entry}.rotate-interval", "logrotate and SIGHUP rotate files")
+    yield _none(f"{entry}.rotate-interval", "haidang.logs.rotate-size, or logrotate and SIGHUP, rotate files")
     yield _none(f"{entry}.filemode", "the umask decides")
     yield _none(f"{entry}.prefix", "one JSON object a line, without a prefix")
     for name in ("identity", "facility", "level", "redis", "json", "buffer-size", "flush-interval"):
@@ -417,6 +417,17 @@ KEYS: tuple[Key, ...] = (
         "haidang.commissioning.silence",
         SECONDS,
         "Seconds without a packet on an interface after which a sensor in service is degraded; 300.",
+    ),
+    _sensor("haidang.logs.rotate-size", SIZE, "Live: a log of this size is moved aside; 1 GiB, 0 for never."),
+    _sensor(
+        "haidang.logs.total",
+        SIZE,
+        "Live: logs and stored files together; the oldest go first. Without it: no bound.",
+    ),
+    _sensor(
+        "haidang.logs.keep-free",
+        whole(0, 90, 5),
+        "Live: percent of the file system that are kept free, by deleting the oldest; 5.",
     ),
     _sensor(
         "haidang.heartbeat.interval",

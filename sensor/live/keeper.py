@@ -62,7 +62,10 @@ class Keeper:
             return
         self._due = now + self._seconds
         live = self._capture.live
-        page = Page(live.counters(), live.rings(), live.left_out(), self._nics(), is_final)
+        counters = dict(live.counters())
+        for more in self.more:
+            counters.update(more())
+        page = Page(counters, live.rings(), live.left_out(), self._nics(), is_final)
         ledger.examine(page, self.page)
         page.imbalances += [
             f"{name}: the interface is gone and nothing is captured there: restart when it is back"
@@ -89,7 +92,12 @@ class Keeper:
         page = self.page
         if page is None:
             return False
-        names = ("capture.kernel_drops", "haidang.event_queue.lost_logs", "haidang.event_queue.lost_others")
+        names = (
+            "capture.kernel_drops",
+            "haidang.event_queue.lost_logs",
+            "haidang.event_queue.lost_others",
+            "haidang.logs.lost_lines",
+        )
         return bool(page.imbalances) or any(page.counters.get(name, 0) for name in names)
 
     def counters(self) -> Mapping[str, int]:

@@ -71,6 +71,10 @@ ENGINE_LOSSES: Mapping[str, tuple[str, str]] = {
         "outputs stood still, alerts were given up",
         "look whether the disk is full or hangs",
     ),
+    "haidang.logs.lost_lines": (
+        "no room for local logs, lines were given up",
+        "free some space, or lower haidang.logs.total",
+    ),
     "haidang.panics": ("a fault of ours", "report it with quarantine.pcap"),
 }
 """Counters of loss behind the ring: cause and remedy."""
