@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sensor.live.control import ControlSocket
     from sensor.live.gate import Gate
     from sensor.live.heartbeat import Heart
+    from sensor.live.memory import Ceiling
     from sensor.live.veth import OwnPair
     from sensor.output import Sink
     from sensor.output.quota import Quota
@@ -75,6 +76,7 @@ class LiveRun:
         self.keeper = Keeper(self.source, names, seconds=seconds, warn=lambda text: self._warn([text]))
         self._args, self._config, self._log_dir = args, config, log_dir
         self._directory = directory
+        self._ceiling = self._make_ceiling()
         self._gate = self._make_gate(names)
         drop(args.user, args.group)
         self._sinks: list[Sink] = []
@@ -118,6 +120,7 @@ class LiveRun:
                 self._wanted.pop(0)()
             self._warn(self.source.warnings)
             self.source.warnings.clear()
+            self._ceiling.look()
             self.keeper.look()
             if self.heart is not None and not self.source.stopping:
                 self.heart.tick()
@@ -145,6 +148,15 @@ class LiveRun:
                 self._own.close()
             if self._quota is not None:
                 self._quota.close()
+
+    def _make_ceiling(self) -> Ceiling:
+        from sensor.live.memory import DEFAULT_SHARE, Ceiling, available_bytes
+
+        given = self._config.get("haidang.memory.limit")
+        limit = given if isinstance(given, int) else int(available_bytes() * DEFAULT_SHARE)
+        ceiling = Ceiling(self.source.live, limit, lambda text: self._warn([text]))
+        self.keeper.more.append(ceiling.counters)
+        return ceiling
 
     def _make_own_pair(self, config: Config, directory: Path | None) -> OwnPair | None:
         from sensor.live.veth import OwnPair

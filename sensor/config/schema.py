@@ -430,6 +430,12 @@ KEYS: tuple[Key, ...] = (
         "Live: percent of the file system that are kept free, by deleting the oldest; 5.",
     ),
     _sensor(
+        "haidang.memory.limit",
+        SIZE,
+        "Live: memory of the process, near which work is left out; 90 % of the machine's or the control "
+        "group's, 0 for no limit.",
+    ),
+    _sensor(
         "haidang.heartbeat.interval",
         SECONDS,
         "Seconds between two packets that a sensor sends itself to prove its line; 60, 0 for none.",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sensor.live.keeper import Keeper
 
 SILENCE_SECONDS = 300
+_DROPS = 3  # the level at which packets of new flows are left out
 
 
 @dataclass
@@ -143,7 +144,30 @@ class Heartbeat(ServiceCheck):
         return Result("warn" if heart.broken == "centre" else "fail", {"stage": heart.broken})
 
 
-SERVICE_CHECKS: tuple[type[ServiceCheck], ...] = (Traffic, Books, Losses, Rules, Heartbeat)
+class Memory(ServiceCheck):
+    name = "memory"
+    doc = ("work is left out for want of memory", "một phần việc bị bỏ vì thiếu bộ nhớ")
+    evidence = (
+        "level {level} of 3: {used} of {limit} MiB are in use",
+        "mức {level} trên 3: đang dùng {used} trên {limit} MiB",
+    )
+    remedy = (
+        "raise `haidang.memory.limit`, lower the memcaps, or give the machine more memory",
+        "tăng `haidang.memory.limit`, giảm các memcap, hoặc thêm bộ nhớ cho máy",
+    )
+
+    def look(self, facts: Facts) -> Result:
+        page = facts.keeper.page
+        counters = page.counters if page else {}
+        level = counters.get("haidang.shed.level", 0)
+        if not level:
+            return OK
+        used, limit = (counters.get(f"haidang.memory.{name}", 0) >> 20 for name in ("used", "limit"))
+        verdict = "fail" if level == _DROPS else "warn"
+        return Result(verdict, {"level": level, "used": used, "limit": limit})
+
+
+SERVICE_CHECKS: tuple[type[ServiceCheck], ...] = (Traffic, Books, Losses, Rules, Heartbeat, Memory)
 
 NAMES: tuple[str, ...] = tuple(
     check.name for check in (*CARD_CHECKS, *PRIVILEGED_CHECKS, *MACHINE_CHECKS, *SERVICE_CHECKS)

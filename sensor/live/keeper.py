@@ -97,6 +97,7 @@ class Keeper:
             "haidang.event_queue.lost_logs",
             "haidang.event_queue.lost_others",
             "haidang.logs.lost_lines",
+            "haidang.shed.dropped_packets",
         )
         return bool(page.imbalances) or any(page.counters.get(name, 0) for name in names)
 

@@ -78,6 +78,13 @@ class CaptureCollector(Collector):
         for counter, value in self._capture.live.counters().items():
             engine.add_metric([counter], value)
         yield engine
+        own = GaugeMetricFamily(
+            "haidang_sensor", "What the sensor counts beside the engine, as in EVE stats", labels=["counter"]
+        )
+        for more in self._keeper.more:
+            for counter, value in more().items():
+                own.add_metric([counter], value)
+        yield own
         if self._gate is not None:
             yield from _service(self._gate)
         if self._heart is not None:

@@ -1,8 +1,10 @@
 //! The line: one worker takes a frame through every stage. It owns all its state; only the ruleset is shared.
 
 mod heartbeat;
+mod shed;
 
 pub use heartbeat::Heartbeats;
+pub use shed::Shed;
 
 use crate::app::driver::Driver;
 use crate::app::frames::{self, FrameChoice};
@@ -71,6 +73,7 @@ struct Stages {
     detector: Detector,
     files: FileStage,
     events: Events,
+    shed: Shed,
 }
 
 impl Worker {
@@ -102,6 +105,7 @@ impl Worker {
                 files,
                 events,
                 rules,
+                shed: Shed::default(),
             },
             first: None,
             now: Timestamp::default(),
@@ -244,6 +248,16 @@ impl Worker {
         }
     }
 
+    /// How much to leave out from now on while memory is short: 0 (nothing) to 3.
+    pub fn shed_at(&mut self, level: u8) {
+        self.stages.shed.level = level;
+    }
+
+    /// What was left out.
+    pub fn shed(&self) -> Shed {
+        self.stages.shed
+    }
+
     /// Takes the events written since the last call.
     pub fn take_events(&mut self) -> Option<Batch> {
         self.stages.events.take()
@@ -361,12 +375,19 @@ fn take(
 ) {
     lap(Stage::Decode);
     *in_hand = None;
+    if stages.shed.level >= shed::NEW_FLOWS && !flows.knows(packet) {
+        stages.shed.dropped_packets = stages.shed.dropped_packets.saturating_add(1);
+        return;
+    }
     match flows.find_or_create(packet) {
-        Some((index, dir, _)) => {
+        Some((index, dir, is_new)) => {
             *in_hand = Some(index);
             if let Some(flow) = flows.get_mut(index) {
                 lap(Stage::Flow);
                 stages.packet(flow, packet, dir);
+                if is_new && stages.shed.level >= shed::PARSING {
+                    stages.shed_parsing(flow);
+                }
             }
             flows.packet_done(index);
             lap(Stage::Flow);
@@ -378,6 +399,9 @@ fn take(
 impl Stages {
     /// Stream, app, detect, event: one packet of a flow.
     fn packet(&mut self, flow: &mut Flow, packet: &mut Packet<'_>, dir: Dir) {
+        if self.shed.level >= shed::LARGE_FLOWS && !flow.bypassed {
+            self.shed_if_large(flow);
+        }
         if flow.bypassed {
             return;
         }

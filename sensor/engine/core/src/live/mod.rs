@@ -20,7 +20,7 @@ use outbox::Outbox;
 use runner::{Line, Runner};
 use serde_json::Value;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -56,6 +56,8 @@ struct Shared {
     /// Counters from outside for the next stats event, which is wanted.
     stats_wanted: Mutex<Option<Vec<(String, u64)>>>,
     interfaces: Mutex<Vec<OpenInterface>>,
+    /// How much workers leave out while memory is short.
+    shed: AtomicU8,
     /// Where the sensor's own heartbeats come in.
     heartbeat: Mutex<Option<OpenInterface>>,
     /// Packets in exclusion zones and left out by filters, by interface.
@@ -154,6 +156,7 @@ impl Live {
             told: (0..workers).map(|_| Mutex::default()).collect(),
             stats_wanted: Mutex::default(),
             interfaces: Mutex::new(interfaces),
+            shed: AtomicU8::new(0),
             heartbeat: Mutex::new(heartbeat),
             left_out: Mutex::default(),
             quarantined: Mutex::default(),
@@ -233,6 +236,12 @@ impl Live {
     /// Packets in exclusion zones, and left out by the filter, by interface.
     pub fn left_out(&self) -> Vec<(String, u64, u64)> {
         lock(&self.shared.left_out).clone()
+    }
+
+    /// Workers leave out more or less from their next batch on: 0 nothing, 1 what large flows still bring, 2 parsing of new flows,
+    /// 3 packets of new flows.
+    pub fn shed_at(&self, level: u8) {
+        self.shared.shed.store(level, Ordering::Relaxed);
     }
 
     /// A stats event is to be written, with these counters in it too.

@@ -161,6 +161,7 @@ impl Runner {
             let retired = self.worker.take_rules(fresh);
             self.edges.took(retired);
         }
+        self.worker.shed_at(self.shared.shed.load(Ordering::Relaxed));
         if let Some(ring) = &mut self.heartbeat {
             while let Some(frame) = ring.take() {
                 self.worker.heartbeat(&frame);
@@ -202,6 +203,14 @@ impl Runner {
             ("haidang.event_queue.lost_others", self.outbox.lost_others),
         ] {
             counters.push((name.to_owned(), value));
+        }
+        let shed = self.worker.shed();
+        for (name, value) in [
+            ("bypassed_flows", shed.bypassed_flows),
+            ("unparsed_flows", shed.unparsed_flows),
+            ("dropped_packets", shed.dropped_packets),
+        ] {
+            counters.push((format!("haidang.shed.{name}"), value));
         }
         if self.heartbeat.is_some() {
             let Heartbeats { frames, decoded, matched } = self.worker.heartbeats;
