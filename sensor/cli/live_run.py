@@ -61,6 +61,7 @@ class LiveRun:
             "live.commands",
             "live.control",
             "live.gate",
+            "live.sandbox",
             "output.quota",
             "rules.reload",
         ):
@@ -79,6 +80,7 @@ class LiveRun:
         self._ceiling = self._make_ceiling()
         self._gate = self._make_gate(names)
         drop(args.user, args.group)
+        self.confined = self._confine()
         self._sinks: list[Sink] = []
         self._quota: Quota | None = None
         self._wanted: list[Callable[[], None]] = []
@@ -148,6 +150,36 @@ class LiveRun:
                 self._own.close()
             if self._quota is not None:
                 self._quota.close()
+
+    def _confine(self) -> list[str]:
+        """Nothing but what this run needs can be reached from here on."""
+        import contextlib
+
+        from sensor.live.sandbox import confine, rule_places
+
+        config, args = self._config, self._args
+        data = Path(config.text("default-data-dir", "."))
+        write = [data, Path(config.text("haidang.rule-cache.directory") or data / "rule-cache")]
+        for folder in (self._log_dir, self._directory):
+            if folder is not None:
+                with contextlib.suppress(OSError):  # whoever opens files there says what is wrong
+                    folder.mkdir(exist_ok=True)
+                write.append(folder)
+        write += self._stores()
+        if (socket := self._socket_path()) is not None:
+            write.append(socket.parent)
+        read = rule_places([*args.only, *args.extra, *config.rule_patterns()])
+        for key in (
+            "classification-file",
+            "reference-config-file",
+            "threshold-file",
+            "geoip-database",
+            "haidang.rules-publisher",
+        ):
+            if given := config.text(key):
+                read += rule_places([given])
+        read += rule_places(name for name in (args.config, args.filter_file) if name)
+        return confine(config, read=read, write=write, warn=lambda text: self._warn([text]))
 
     def _make_ceiling(self) -> Ceiling:
         from sensor.live.memory import DEFAULT_SHARE, Ceiling, available_bytes
@@ -248,15 +280,20 @@ class LiveRun:
 
         self._wanted.append(reopen)
 
-    def _control(self, reloader: Reloader) -> ControlSocket | None:
-        from sensor.live.commands import live_commands
-        from sensor.live.control import ControlSocket, default_path
+    def _socket_path(self) -> Path | None:
+        from sensor.live.control import default_path
 
         given = self._args.unix_socket or self._config.text("unix-command.filename")
         enabled = self._config.text("unix-command.enabled", "auto")
         if not self._args.unix_socket and enabled == "no":
             return None
-        path = Path(given) if given and (self._args.unix_socket or enabled == "yes") else default_path()
+        return Path(given) if given and (self._args.unix_socket or enabled == "yes") else default_path()
+
+    def _control(self, reloader: Reloader) -> ControlSocket | None:
+        from sensor.live.commands import live_commands
+        from sensor.live.control import ControlSocket
+
+        path = self._socket_path()
         if path is None:
             return None
         service = self._gate.told if self._gate is not None else None

@@ -432,14 +432,21 @@ KEYS: tuple[Key, ...] = (
     _sensor(
         "haidang.memory.limit",
         SIZE,
-        "Live: memory of the process, near which work is left out; 90 % of the machine's or the control "
-        "group's, 0 for no limit.",
+        "Live: memory of the process near which work is left out; 90 % of what there is, 0 for no limit.",
     ),
     _sensor(
         "haidang.heartbeat.interval",
         SECONDS,
         "Seconds between two packets that a sensor sends itself to prove its line; 60, 0 for none.",
     ),
+    _sensor("haidang.seccomp.enabled", YES_NO_AUTO, "Live: refuse unexpected system calls once all is open."),
+    _sensor(
+        "security.landlock.enabled",
+        YES_NO_AUTO,
+        "Live: refuse files that are not needed once all is open; `auto` (default): where the kernel can.",
+    ),
+    _sensor("security.landlock.directories.read", TEXTS, "Further folders and files to read."),
+    _sensor("security.landlock.directories.write", TEXTS, "Further folders and files to write."),
     _sensor(
         "haidang.rules-publisher",
         TEXT,

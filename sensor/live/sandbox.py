@@ -61,13 +61,15 @@ def _landlock(config: Config, read: Iterable[Path], write: Iterable[Path]) -> No
 
 
 def rule_places(patterns: Iterable[str]) -> list[Path]:
-    """The folders that rule files come from, also those that are not there yet."""
+    """The folders that these files come from, also those that are not there yet. Of a link, what it leads to and
+    what lies beside it: an update of the rules sets it to another folder there.
+    """
     places = []
     for pattern in patterns:
-        path = Path(pattern)
-        while "*" in path.name or "?" in path.name or "[" in path.name:
+        path = Path(pattern).absolute()
+        while any(sign in path.name for sign in "*?["):
             path = path.parent
-        places.append(path if path.is_dir() else path.parent)
-        if path.exists():
-            places.append(path.resolve().parent)
-    return [place.absolute() for place in places]
+        place = path if path.is_dir() else path.parent
+        links = [one for one in (path, *path.parents) if one.is_symlink()]
+        places += [place, *(link.parent for link in links), *(link.resolve() for link in links)]
+    return list(dict.fromkeys(places))
