@@ -61,8 +61,8 @@ def _landlock(config: Config, read: Iterable[Path], write: Iterable[Path]) -> No
 
 
 def rule_places(patterns: Iterable[str]) -> list[Path]:
-    """The folders that these files come from, also those that are not there yet. Of a link, what it leads to and
-    what lies beside it: an update of the rules sets it to another folder there.
+    """The folders that these files come from, also those that are not there yet. Of a link, what it leads to
+    and what lies beside it: an update of the rules sets it to another folder there.
     """
     places = []
     for pattern in patterns:
