@@ -156,10 +156,12 @@ class LiveRun:
         import contextlib
 
         from sensor.live.sandbox import confine, rule_places
+        from sensor.rules import cache
 
         config, args = self._config, self._args
-        data = Path(config.text("default-data-dir", "."))
-        write = [data, Path(config.text("haidang.rule-cache.directory") or data / "rule-cache")]
+        write = [Path(config.text("default-data-dir", ".")), config.log_dir()]
+        if (kept := cache.folder(config)) is not None:
+            write.append(kept)
         for folder in (self._log_dir, self._directory):
             if folder is not None:
                 with contextlib.suppress(OSError):  # whoever opens files there says what is wrong

@@ -57,7 +57,9 @@ def _landlock(config: Config, read: Iterable[Path], write: Iterable[Path]) -> No
         package / "sensor",
         package / "rules",
     ]
-    landlock.restrict([*reading, *read, *named("read")], [*map(Path, _DEVICES), *write, *named("write")])
+    # A service that was started in / does not mean all that is below it.
+    below = [path for path in write if path.resolve() != Path("/")]
+    landlock.restrict([*reading, *read, *named("read")], [*map(Path, _DEVICES), *below, *named("write")])
 
 
 def rule_places(patterns: Iterable[str]) -> list[Path]:
