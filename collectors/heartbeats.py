@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from collectors.journal import Journal, Proven
@@ -36,13 +36,11 @@ class Pulse(NamedTuple):
         return bool(self.stage)
 
 
-def pulses(
-    proven: Iterable[Proven], heard_us: Mapping[str, int], *, now_us: int, without: Collection[str] = ()
-) -> list[Pulse]:
-    """Every sensor that sends heartbeats. without: sensors that nobody expects any more."""
+def pulses(proven: Iterable[Proven], heard_us: Mapping[str, int], *, now_us: int) -> list[Pulse]:
+    """Every sensor that sends heartbeats."""
     found = []
     for one in proven:
-        if not one.interval_seconds or one.sensor in without:
+        if not one.interval_seconds:
             continue
         age = max(0.0, (now_us - one.received_us) / 1e6)
         stage = ""
@@ -53,10 +51,10 @@ def pulses(
     return found
 
 
-def read(journal: Journal, *, without: Collection[str] = ()) -> list[Pulse]:
+def read(journal: Journal) -> list[Pulse]:
     """The pulses as the journal has them now."""
     heard = {entry.sensor: entry.heard_us for entry in journal.heard()}
-    return pulses(journal.proven(), heard, now_us=time.time_ns() // 1000, without=without)
+    return pulses(journal.proven(), heard, now_us=time.time_ns() // 1000)
 
 
 class Watch(threading.Thread):

@@ -299,6 +299,11 @@ class Journal:
             rows = self._database.execute("SELECT * FROM heartbeat ORDER BY sensor").fetchall()
         return [Proven(*row) for row in rows]
 
+    def expect_no_heartbeat(self, sensor: str) -> None:
+        """Nobody waits for this sensor any more."""
+        with self._transaction():
+            self._database.execute("DELETE FROM heartbeat WHERE sensor = ?", (sensor,))
+
     def gaps(self) -> list[tuple[str, int, str, int, int]]:
         """(sensor, lane, reason, how many gaps, events lost)."""
         with self._lock:

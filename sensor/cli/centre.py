@@ -203,12 +203,16 @@ def _address(home: Home, configured: str) -> str:
 
 
 def _revoke(args: argparse.Namespace, home: Home) -> int:
+    from collectors.journal import Journal
     from collectors.registry import Registry
 
     home.load()
     registry = Registry(home.registry_file)
     count = registry.revoke(args.sensor)
     registry.close()
+    journal = Journal(home.journal_file)
+    journal.expect_no_heartbeat(args.sensor)
+    journal.close()
     print(say(f"{args.sensor}: {count} key(s) revoked", f"{args.sensor}: đã thu hồi {count} khóa"))
     return EXIT_OK
 

@@ -242,7 +242,9 @@ class LiveRun:
         from sensor.live.status import write_status
 
         if self._directory is not None:
-            write_status(self._directory, self.keeper, is_running=is_running, gate=self._gate)
+            write_status(
+                self._directory, self.keeper, is_running=is_running, gate=self._gate, heart=self.heart
+            )
 
     def _reloader(self) -> Reloader:
         from sensor.live.heartbeat import RULES_FILE

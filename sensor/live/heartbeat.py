@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sensor.bus import lanes
 from sensor.bus.heartbeats import numbers
@@ -160,6 +160,15 @@ class Heart:
             "haidang.heartbeat.sent": self.sent,
             "haidang.heartbeat.delivered": self.delivered,
             "haidang.heartbeat.broken": int(bool(self.broken)),
+        }
+
+    def told(self) -> dict[str, Any]:
+        """For the status."""
+        return {
+            "broken": self.broken,
+            "proven": self.proven_at,
+            "sent": self.sent,
+            "delivered": self.delivered,
         }
 
     @property

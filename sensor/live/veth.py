@@ -21,7 +21,7 @@ class OwnPair:
     def __init__(self, directory: Path) -> None:
         tag = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:8]
         self.sends, self.captures = f"hd{tag}t", f"hd{tag}r"
-        if not Path("/sys/class/net", self.sends).exists():
+        if self.sends not in {name for _, name in socket.if_nameindex()}:
             _ip("link", "add", self.sends, "type", "veth", "peer", "name", self.captures)
         for end in (self.sends, self.captures):
             # Without an address of its own the kernel has nothing to announce there.

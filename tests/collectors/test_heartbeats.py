@@ -28,10 +28,8 @@ def test_the_stage_is_the_sensors_word_or_the_link() -> None:
     assert [one.stage for one in pulse(age_us=LATE, told="detect", silent_us=silent_us)] == ["link"]
 
 
-def test_who_sends_none_or_is_shut_out_is_not_missed() -> None:
+def test_who_sends_none_is_not_missed() -> None:
     assert pulse(age_us=LATE, interval=0) == []
-    one = Proven("tap1", 7, NOW_US - LATE, 60, "")
-    assert pulses([one], {}, now_us=NOW_US, without={"tap1"}) == []
 
 
 def test_the_journal_keeps_both_words(tmp_path: Path) -> None:
@@ -48,6 +46,8 @@ def test_the_journal_keeps_both_words(tmp_path: Path) -> None:
     (proven,) = journal.proven()
     assert proven == Proven("tap1", 5, now_us, 1, "")
     assert [one.stage for one in read(journal)] == [""]
+    journal.expect_no_heartbeat("tap1")  # it was revoked
+    assert read(journal) == []
     journal.close()
 
 

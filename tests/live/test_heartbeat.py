@@ -91,6 +91,7 @@ def test_the_stage_that_broke_is_an_alarm_at_the_centre(wire: Wire, tmp_path: Pa
             assert time.monotonic() < until, wire.log()
             time.sleep(0.1)
         wait_for_pulse(wire, " s")
+        assert "heartbeat: " in inside(wire, "sensor", "status", "-d", "tap")
         # Detection: a rule that hides everything hides the heartbeat too.
         (tmp_path / "test.rules").write_text(RULES + HIDE_ALL)
         assert command(tmp_path / "c.socket", "reload-rules")["return"] == "OK"
