@@ -29,7 +29,7 @@ def canary(tmp_path: Path) -> Path:
 
 def command(path: Path, name: str, **arguments: str) -> dict[str, object]:
     with socket.socket(socket.AF_UNIX) as client, contextlib.closing(client.makefile("rwb")) as lines:
-        client.settimeout(10)
+        client.settimeout(120)  # a reload of many rules takes its time
         client.connect(str(path))
         for request in ({"version": "0.2"}, {"command": name, "arguments": arguments}):
             lines.write(json.dumps(request).encode() + b"\n")
