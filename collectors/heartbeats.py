@@ -4,10 +4,13 @@ that stays away is an alarm here, with the stage that broke.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 from collectors.journal import Journal, Proven
@@ -19,6 +22,8 @@ GRACE_SECONDS = 5.0
 SILENT_SECONDS = 15.0
 """A sensor that says nothing on the bus for so long is not heard; it speaks every 2 s, noted every 5."""
 LOOK_SECONDS = 2.0
+ALARMS_FILE = "alarms.jsonl"
+MAX_FILE_BYTES = 1 << 20
 
 
 class Pulse(NamedTuple):
@@ -58,11 +63,14 @@ def read(journal: Journal) -> list[Pulse]:
 
 
 class Watch(threading.Thread):
-    """Says in the log when a sensor's heartbeats break, at another stage, and when they come again."""
+    """Says in the log, and as an event in a file, when a sensor's heartbeats break, at another stage, and when
+    they come again.
+    """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, file: Path) -> None:
         super().__init__(name="heartbeats", daemon=True)
         self._journal = journal
+        self._file = file
         self._stop_asked = threading.Event()
         self._broken: dict[str, str] = {}
 
@@ -87,6 +95,26 @@ class Watch(threading.Thread):
                     pulse.age_seconds,
                     pulse.stage,
                 )
+                self._write(pulse, "raised")
             elif before and not pulse.stage:
                 log.warning("%s: heartbeats come again", pulse.sensor)
+                self._write(pulse, "cleared")
             self._broken[pulse.sensor] = pulse.stage
+
+    def _write(self, pulse: Pulse, state: str) -> None:
+        alarm = {
+            "kind": "heartbeat",
+            "state": state,
+            "sensor": pulse.sensor,
+            "stage": pulse.stage,
+            "age_seconds": round(pulse.age_seconds, 3),
+        }
+        timestamp = datetime.now().astimezone().strftime("%Y-%m-%dT%H:%M:%S.%f%z")
+        event = {"timestamp": timestamp, "event_type": "alarm", "haidang": {"alarm": alarm}}
+        try:
+            if self._file.exists() and self._file.stat().st_size > MAX_FILE_BYTES:
+                self._file.replace(self._file.with_suffix(".old.jsonl"))
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(event) + "\n")
+        except OSError as error:
+            log.warning("%s: %s", self._file, error.strerror)

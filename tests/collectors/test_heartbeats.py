@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_a_journal_from_before_is_opened(tmp_path: Path) -> None:
 
 def test_an_alarm_is_told_once_by_stage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
-    watch = Watch(journal)
+    watch = Watch(journal, tmp_path / "alarms.jsonl")
     with caplog.at_level(logging.WARNING):
         for stage in ("", "capture", "capture", "link", ""):
             watch.look([Pulse("tap1", 200.0, 60, stage)])
@@ -73,3 +74,9 @@ def test_an_alarm_is_told_once_by_stage(tmp_path: Path, caplog: pytest.LogCaptur
         "ALARM tap1: no heartbeat for 200 s: it breaks at stage link",
         "tap1: heartbeats come again",
     ]
+    written = [json.loads(line) for line in (tmp_path / "alarms.jsonl").read_text().splitlines()]
+    assert {event["event_type"] for event in written} == {"alarm"}
+    alarms = [event["haidang"]["alarm"] for event in written]
+    assert [(alarm["state"], alarm["stage"]) for alarm in alarms] == [
+        ("raised", "capture"), ("raised", "link"), ("cleared", ""),
+    ]  # fmt: skip
