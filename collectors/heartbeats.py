@@ -63,7 +63,7 @@ def read(journal: Journal) -> list[Pulse]:
 
 
 class Watch(threading.Thread):
-    """Says in the log, and as an event in a file, when a sensor's heartbeats break, at another stage, and when
+    """Says in the log, and as an event in a file, when heartbeats break, at another stage, and when
     they come again.
     """
 
