@@ -168,6 +168,9 @@ class LiveRun:
                     folder.mkdir(exist_ok=True)
                 write.append(folder)
         write += self._stores()
+        for name in ("eve-log", "fast"):
+            named = (str(section.get("filename", "")) for section in config.outputs(name))
+            write += [Path(text).parent for text in named if Path(text).is_absolute()]
         if (socket := self._socket_path()) is not None:
             write.append(socket.parent)
         read = rule_places([*args.only, *args.extra, *config.rule_patterns()])

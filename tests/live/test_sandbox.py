@@ -142,10 +142,11 @@ def test_a_capture_is_confined_and_works(wire: Wire, tmp_path: Path) -> None:
     outside.mkdir()
     (outside / "other.rules").write_text(RULES)
     (tmp_path / "logs").mkdir()
+    (tmp_path / "elsewhere").mkdir()
     path = tmp_path / "logs" / "c.socket"
     live = wire.start(
         "capture", "-i", "in0", "--workers", 2, "-l", "logs/live", "--unix-socket", path, *ALL_RULES,
-        "--data-dir", "logs",
+        "--data-dir", "logs", "--set", f"outputs.0.fast.filename={tmp_path / 'elsewhere' / 'fast.log'}",
     )  # fmt: skip
     for thread in Path(f"/proc/{live.pid}/task").iterdir():
         status = dict(
@@ -163,3 +164,4 @@ def test_a_capture_is_confined_and_works(wire: Wire, tmp_path: Path) -> None:
     wire.end(live, settle_seconds=0.5)
     stats = last_stats(tmp_path / "logs" / "live")
     assert (stats["decoder"]["pkts"], stats["detect"]["alert"]) == (sent, sent)
+    assert len((tmp_path / "elsewhere" / "fast.log").read_text().splitlines()) == sent
