@@ -20,6 +20,7 @@ import msgspec
 from collectors.enrolment import Enroller
 from collectors.journal import (
     MAX_QUARANTINED_BYTES,
+    Beat,
     Entry,
     Gap,
     Heard,
@@ -27,9 +28,11 @@ from collectors.journal import (
     NewRecord,
     Quarantined,
     Stream,
+    Told,
 )
 from collectors.registry import Peer, Registry
 from sensor.bus import lanes, messages
+from sensor.bus.heartbeats import numbers
 from sensor.bus.seal import Opener, SealError, read_envelope
 
 log = logging.getLogger("haidang.ingest")
@@ -213,6 +216,8 @@ class Receiver:
         self._entries.append(
             NewRecord(talk.sensor, talk.epoch, header.lane, header.seq, header.events, opened.digest, record)
         )
+        if header.lane == lanes.HEALTH and (beats := numbers(opened.ndjson)):
+            self._entries.append(Beat(talk.sensor, max(beats), _now_us()))
         self._gathered_bytes += len(record)
         return []
 
@@ -252,6 +257,8 @@ class Receiver:
         self._entries.append(
             Heard(talk.sensor, _now_us(), message.clock_us - _now_us(), books, talk.software)
         )
+        if message.proof is not None:
+            self._entries.append(Told(talk.sensor, message.proof.interval, message.proof.stage, _now_us()))
 
 
 def _answer(talk: _Talk) -> messages.AnyMessage:

@@ -50,6 +50,12 @@ CREATE TABLE filled (
 );
 INSERT INTO filled VALUES (1, 0, NULL)
 """
+_HEARTBEATS = """
+CREATE TABLE IF NOT EXISTS heartbeat (
+  sensor TEXT PRIMARY KEY, number INTEGER NOT NULL, received_us INTEGER NOT NULL,
+  interval_s INTEGER NOT NULL, stage TEXT NOT NULL
+) WITHOUT ROWID
+"""  # later than the rest: journals made without it are opened too
 MAX_QUARANTINED_BYTES = 64 * 1024  # of each; with the number below 64 MB in all
 _QUARANTINE_ENTRIES = 1000  # the newest: evidence for people, bounded against who sends nothing else
 _PRUNE_RECORDS = 2000  # dropped in one transaction, so that an acknowledgement never waits long for it
@@ -104,7 +110,34 @@ class Heard(NamedTuple):
     software: str
 
 
-Entry = NewRecord | Gap | Quarantined | Heard
+class Beat(NamedTuple):
+    """A heartbeat that came through a sensor's line, by the sensor's clock and ours."""
+
+    sensor: str
+    number: int
+    received_us: int
+
+
+class Told(NamedTuple):
+    """What a sensor says of its heartbeats: seconds between two, and where they break ('' nowhere)."""
+
+    sensor: str
+    interval_seconds: int
+    stage: str
+    told_us: int
+
+
+class Proven(NamedTuple):
+    """Both together. received_us: of the last that came; until the first, of the sensor's first word."""
+
+    sensor: str
+    number: int
+    received_us: int
+    interval_seconds: int
+    stage: str
+
+
+Entry = NewRecord | Gap | Quarantined | Heard | Beat | Told
 
 
 class Journal:
@@ -114,6 +147,7 @@ class Journal:
         self.path = path
         self._lock = threading.RLock()
         self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
+        self._database.execute(_HEARTBEATS)
 
     def close(self) -> None:
         with self._lock:
@@ -148,6 +182,18 @@ class Journal:
                         self._quarantine(entry, now_us)
                     case Heard():
                         self._database.execute("INSERT OR REPLACE INTO heard VALUES (?, ?, ?, ?, ?)", entry)
+                    case Beat():
+                        self._database.execute(
+                            "INSERT INTO heartbeat VALUES (?, ?, ?, 0, '') ON CONFLICT DO UPDATE SET "
+                            "number = max(number, excluded.number), received_us = excluded.received_us",
+                            entry,
+                        )
+                    case Told():
+                        self._database.execute(
+                            "INSERT INTO heartbeat VALUES (?1, 0, ?4, ?2, ?3) ON CONFLICT DO UPDATE SET "
+                            "interval_s = excluded.interval_s, stage = excluded.stage",
+                            entry,
+                        )
 
     # What the filler does.
 
@@ -246,6 +292,17 @@ class Journal:
     def heard(self) -> list[Heard]:
         with self._lock:
             return [Heard(*row) for row in self._database.execute("SELECT * FROM heard ORDER BY sensor")]
+
+    def proven(self) -> list[Proven]:
+        """Every sensor that ever spoke of heartbeats."""
+        with self._lock:
+            rows = self._database.execute("SELECT * FROM heartbeat ORDER BY sensor").fetchall()
+        return [Proven(*row) for row in rows]
+
+    def expect_no_heartbeat(self, sensor: str) -> None:
+        """Nobody waits for this sensor any more."""
+        with self._transaction():
+            self._database.execute("DELETE FROM heartbeat WHERE sensor = ?", (sensor,))
 
     def gaps(self) -> list[tuple[str, int, str, int, int]]:
         """(sensor, lane, reason, how many gaps, events lost)."""

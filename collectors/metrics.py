@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from collectors import heartbeats
 from collectors.ingest import Receiver
 from collectors.journal import Journal
 from collectors.listen import Listener
@@ -78,3 +79,19 @@ class CentreCollector(Collector):
             skew.add_metric([entry.sensor], entry.skew_us / 1e6)
         yield heard
         yield skew
+        age = GaugeMetricFamily(
+            "haidang_centre_heartbeat_age_seconds",
+            "Since a sensor's last heartbeat through its whole line",
+            labels=["sensor"],
+        )
+        alarm = GaugeMetricFamily(
+            "haidang_centre_heartbeat_alarm",
+            "1: a sensor's heartbeats stay away; stage: what broke",
+            labels=["sensor", "stage"],
+        )
+        for pulse in heartbeats.read(self._journal):
+            age.add_metric([pulse.sensor], pulse.age_seconds)
+            if pulse.is_alarm:
+                alarm.add_metric([pulse.sensor, pulse.stage], 1)
+        yield age
+        yield alarm

@@ -20,6 +20,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, start_http_server
 
 from collectors.enrolment import Enroller
+from collectors.heartbeats import ALARMS_FILE, Watch
 from collectors.home import Home
 from collectors.ingest import Receiver
 from collectors.journal import Journal
@@ -72,6 +73,10 @@ def serve(home: Home) -> None:
             daemon.start()
             cleanup.callback(daemon.stop)
         metrics = start_metrics(settings.metrics, CentreCollector(listener, receiver, journal, filler))
+        watch = Watch(journal, home.directory / ALARMS_FILE)
+        watch.start()
+        cleanup.callback(watch.join, _CHILD_SECONDS)
+        cleanup.callback(watch.stop)
         filler.start()
         cleanup.callback(filler.join, _CHILD_SECONDS)
         cleanup.callback(filler.stop)

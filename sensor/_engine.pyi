@@ -67,6 +67,8 @@ class Ruleset:
 
     @property
     def findings(self) -> str: ...
+    def tell_counts(self, loaded: int, failed: int, skipped: int) -> None:
+        """What the stats event says of its rules (`detect.engines`); the first word counts."""
     @property
     def left_out(self) -> list[int]:
         """The rules that gave way to others of the same sid, numbered from 0 as they were given."""
@@ -190,6 +192,10 @@ class Live:
         """How long one of the workers has told nothing; each does so once a second while it is well."""
     def left_out(self) -> dict[str, tuple[int, int]]:
         """By interface: packets in exclusion zones, packets that the capture filter left out."""
+    def shed_at(self, level: int) -> None:
+        """Leave out more or less while memory is short: 0 nothing, 1 large flows, 2 parsing of new flows too,
+        3 packets of new flows too.
+        """
     def write_stats(self, more: dict[str, int]) -> None:
         """Write a stats event with these counters in it too."""
     def stop(self) -> None:

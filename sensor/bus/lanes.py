@@ -13,7 +13,13 @@ ALERT, HEALTH, EVIDENCE, LOGS = range(4)
 NAMES = ("alert", "health", "evidence", "logs")
 COUNT = len(NAMES)
 
-_LANE_OF_TYPE = {b"alert": ALERT, b"stats": HEALTH, b"anomaly": EVIDENCE, b"fileinfo": EVIDENCE}
+_LANE_OF_TYPE = {
+    b"alert": ALERT,
+    b"stats": HEALTH,
+    b"heartbeat": HEALTH,
+    b"anomaly": EVIDENCE,
+    b"fileinfo": EVIDENCE,
+}
 
 # In JSON a quote inside a string is always escaped, so these bytes, unescaped, can only be a key and its
 # value: text that an attacker put into a field cannot move its event into another lane.

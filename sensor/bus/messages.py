@@ -122,12 +122,23 @@ class Refused(Message, frozen=True):
     reason: Reason
 
 
+class Proof(msgspec.Struct, frozen=True):
+    """How the sensor's last heartbeat through its own line fares: its number, seconds between two (0: there
+    are none), and the stage at which it stayed away ('' while all is well).
+    """
+
+    number: Microseconds
+    interval: Number
+    stage: Reason = ""
+
+
 class Heartbeat(Message, frozen=True):
     """Sensor to centre: alive, and these are the books. The centre answers with Ack."""
 
     session: Number
     books: Annotated[list[Book], msgspec.Meta(max_length=16)] = []
     clock_us: Microseconds = 0
+    proof: Proof | None = None
 
 
 class EnrolRequest(Message, frozen=True):

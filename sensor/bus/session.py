@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from sensor.bus import lanes, messages
@@ -66,6 +67,7 @@ class Session:
         self.was_welcome = False
         self.refused = 0
         self.hold_reason = ""
+        self.proof: Callable[[], messages.Proof] | None = None
 
     @property
     def established(self) -> bool:
@@ -91,7 +93,8 @@ class Session:
         if self._session is None:
             return self._hello() if now >= self._hello_due else None
         if now >= self._heartbeat_due:
-            beat = messages.Heartbeat(self._session, self._spool.books(), _clock_us())
+            proof = self.proof() if self.proof is not None else None
+            beat = messages.Heartbeat(self._session, self._spool.books(), _clock_us(), proof)
             return Outgoing([messages.encode(beat)])
         if (
             now < self._held_until

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from sensor.cli.carry import serve_metrics
     from sensor.cli.configured import load_config
-    from sensor.cli.interfaces import LiveRun
+    from sensor.cli.live_run import LiveRun
     from sensor.cli.summary import Tally, capture_lines
     from sensor.output import close_sinks
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     sinks = live.sinks(also=("stdout",) if args.stdout else ())
     tally, begin, stop = Tally(), time.monotonic(), threading.Event()
     try:
-        with live.serve(None, None, again=stop.set) as collectors:
+        with live.serve(None, again=stop.set) as collectors:
             serve_metrics(args.metrics, collectors)
             live.begin()
             for batch in live.source.batches():

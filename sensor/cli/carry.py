@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sensor.bus.link import Link
     from sensor.bus.spool import Spool
-    from sensor.cli.interfaces import LiveRun
+    from sensor.cli.live_run import LiveRun
     from sensor.run import Sink
     from sensor.source import Source
 
@@ -70,7 +70,9 @@ def carry(args: argparse.Namespace) -> int:
         cleanup.callback(link.stop)
         collectors: list[Collector] = [BusCollector(spool, link)]
         if capture is not None:
-            collectors += cleanup.enter_context(capture.serve(spool, args.dir, again=stop.set))
+            if capture.heart is not None:
+                link.session.proof = capture.heart.proof
+            collectors += cleanup.enter_context(capture.serve(spool, again=stop.set))
         serve_metrics(args.metrics, collectors)
         progress = _Progress(spool, link)
         cleanup.callback(progress.close)
@@ -179,14 +181,14 @@ def _is_done(spool: Spool, source: Source, *, again: bool) -> bool:
 def _live(args: argparse.Namespace) -> LiveRun:
     """The interfaces of -i, open, and privileges gone."""
     from sensor.cli.configured import load_config
-    from sensor.cli.interfaces import LiveRun
+    from sensor.cli.live_run import LiveRun
 
     if args.read or args.events:
         raise UserError("captures and interfaces at once", where="-i", fix="give -i, -r or --events")
     config = load_config(args)
     if args.log_dir is not None:
         config.tree["default-log-dir"] = str(args.log_dir)
-    return LiveRun(args, config, log_dir=args.log_dir)
+    return LiveRun(args, config, log_dir=args.log_dir, directory=args.dir)
 
 
 def serve_metrics(address: str, collectors: Sequence[Collector]) -> None:

@@ -14,6 +14,7 @@ from sensor.errors import EXIT_FINDINGS, EXIT_OK, UserError
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+    from collectors.heartbeats import Pulse
     from collectors.home import Home
 
 NAME = "centre"
@@ -202,12 +203,16 @@ def _address(home: Home, configured: str) -> str:
 
 
 def _revoke(args: argparse.Namespace, home: Home) -> int:
+    from collectors.journal import Journal
     from collectors.registry import Registry
 
     home.load()
     registry = Registry(home.registry_file)
     count = registry.revoke(args.sensor)
     registry.close()
+    journal = Journal(home.journal_file)
+    journal.expect_no_heartbeat(args.sensor)
+    journal.close()
     print(say(f"{args.sensor}: {count} key(s) revoked", f"{args.sensor}: đã thu hồi {count} khóa"))
     return EXIT_OK
 
@@ -257,7 +262,7 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
     import json
     from datetime import UTC, datetime
 
-    from collectors import show
+    from collectors import heartbeats, show
     from collectors.journal import Journal
     from collectors.registry import Registry
 
@@ -269,6 +274,7 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
         sums = totals.setdefault(name, [0, 0, 0])
         for index, value in enumerate((batches, events, lost)):
             sums[index] += value
+    beats = {pulse.sensor: pulse for pulse in heartbeats.read(journal)}
     rows: list[dict[str, Any]] = []
     for entry in registry.sensors():
         word = heard.get(entry.sensor)
@@ -279,6 +285,7 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
                 "state": "revoked" if entry.revoked else "active",
                 "enrolled": datetime.fromtimestamp(entry.added, UTC),
                 "heard": datetime.fromtimestamp(word.heard_us / 1e6, UTC) if word else "never",
+                "heartbeat": _heartbeat(beats.get(entry.sensor), is_active=not entry.revoked),
                 "skew_ms": word.skew_us // 1000 if word else 0,
                 "batches": sums[0],
                 "events": sums[1],
@@ -292,6 +299,12 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
     journal.close()
     show.print_records(rows, form=args.format)
     return EXIT_OK
+
+
+def _heartbeat(pulse: Pulse | None, *, is_active: bool) -> str:
+    if pulse is None or not is_active:
+        return "-"
+    return f"ALARM: {pulse.stage}" if pulse.is_alarm else f"{pulse.age_seconds:.0f} s"
 
 
 def _stats(args: argparse.Namespace, home: Home) -> int:

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import signal
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,20 +10,12 @@ from sensor.cli.language import say
 from sensor.errors import UserError
 
 if TYPE_CHECKING:
-    from prometheus_client.registry import Collector
-
-    from sensor._engine import Ruleset
-    from sensor.bus.spool import Spool
     from sensor.config import Config
     from sensor.config.values import Json
     from sensor.live.capture import LiveCapture
-    from sensor.live.control import ControlSocket
-    from sensor.output import Sink
+    from sensor.live.veth import OwnPair
     from sensor.rules.findings import RuleReport
-    from sensor.rules.reload import Reloader
 
-SILENT_SECONDS_MAX = 15.0
-"""Without a word from a worker for so long, systemd's watchdog is no longer fed."""
 MAX_WORKERS = 1024
 ETHERNET = "1"
 
@@ -92,9 +79,10 @@ def add_live_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def open_capture(
-    args: argparse.Namespace, config: Config, words: list[str]
+    args: argparse.Namespace, config: Config, words: list[str], *, own: OwnPair | None = None
 ) -> tuple[LiveCapture, RuleReport]:
-    """The capture the arguments ask for, opened but not begun. words: a filter that follows the options.
+    """The capture the arguments ask for, opened but not begun. words: a filter that follows the options. own:
+    where heartbeats come in.
 
     Raises UserError and EngineError.
     """
@@ -124,7 +112,15 @@ def open_capture(
             compile_filter=lambda text: _for_ethernet(compile_filter(text), text),
         ),
     )
-    ruleset, report = load(config, only=args.only, extra=args.extra)
+    own_rules: list[str] = []
+    if own is not None:
+        from sensor.live.heartbeat import RULES_FILE, interface_document
+
+        live = cast("dict[str, Json]", config.tree["live"])
+        interfaces = cast("list[dict[str, int]]", live["interfaces"])
+        live["heartbeat"] = interface_document(own.captures, max(one["threads"] for one in interfaces))
+        own_rules = [str(RULES_FILE)]
+    ruleset, report = load(config, only=args.only, extra=args.extra, own=own_rules)
     tell_warnings([*config.warnings, *report.warnings])
     return LiveCapture(config, ruleset), report
 
@@ -144,140 +140,3 @@ def _exclude(config: Config, zones: list[str]) -> None:
     for zone in zones:
         kind, value = ("vlans", zone[5:]) if zone.startswith("vlan:") else ("networks", zone)
         exclude[kind] = [*cast("list[Json]", exclude.get(kind) or []), value]
-
-
-class LiveRun:
-    """A live capture with everything around it. Made, its interfaces are open and its privileges gone."""
-
-    def __init__(self, args: argparse.Namespace, config: Config, *, log_dir: Path | None) -> None:
-        from sensor.live.keeper import Keeper
-        from sensor.live.notify import Notifier
-        from sensor.live.privileges import drop
-
-        # The other user may not be able to read what is not loaded yet.
-        for name in ("output", "live.status", "live.commands", "live.control", "rules.reload"):
-            importlib.import_module(f"sensor.{name}")
-        self.source, self.report = open_capture(args, config, [*args.filter, *args.rest])
-        drop(args.user, args.group)
-        live = cast("dict[str, list[dict[str, Json]]]", config.tree["live"])
-        names = [str(entry["interface"]) for entry in live["interfaces"]]
-        interval = config.get("stats.interval")
-        seconds = float(interval) if isinstance(interval, int) and interval > 0 else 8.0
-        self.keeper = Keeper(self.source, names, seconds=seconds, warn=lambda text: self._warn([text]))
-        self._args, self._config, self._log_dir = args, config, log_dir
-        self._sinks: list[Sink] = []
-        self._wanted: list[Callable[[], None]] = []
-        self._notifier = Notifier()
-
-    def sinks(self, *, also: tuple[str, ...] = ()) -> list[Sink]:
-        """The local outputs, opened; none without a log directory."""
-        from sensor.output import open_sinks
-
-        if self._log_dir is not None:
-            self._sinks = open_sinks(self._config, self._log_dir, also=also)
-        return self._sinks
-
-    @contextmanager
-    def serve(
-        self, spool: Spool | None, directory: Path | None, *, again: Callable[[], None]
-    ) -> Iterator[list[Collector]]:
-        """Signals, command socket, books and systemd, until the block ends.
-
-        directory: where the status is kept. again: called when it is asked to end a second time.
-        """
-        from sensor.live.status import write_status
-
-        self.keeper.spool = spool
-        self.source.more_counters = self.keeper.counters
-        reloader = self._reloader()
-        self._on_signals(again, reloader.ask)
-        control = self._control(reloader.ask)
-
-        def tick() -> None:
-            while self._wanted:
-                self._wanted.pop(0)()
-            self._warn(self.source.warnings)
-            self.source.warnings.clear()
-            self.keeper.look()
-            if directory is not None:
-                write_status(directory, self.keeper, is_running=True)
-            if self._notifier.wants_watchdog and self.source.live.silent_seconds < SILENT_SECONDS_MAX:
-                self._notifier.tell("WATCHDOG=1")
-
-        self.source.on_tick.append(tick)
-        try:
-            yield self._collectors()
-        finally:
-            self._notifier.tell("STOPPING=1")
-            self.source.on_tick.clear()
-            self.keeper.look(is_final=self.source.live.finished)
-            if directory is not None:
-                write_status(directory, self.keeper, is_running=False)
-            self._warn(self.source.warnings)
-            if control is not None:
-                control.close()
-            reloader.close()
-
-    def _reloader(self) -> Reloader:
-        from sensor.rules.loading import load
-        from sensor.rules.reload import Reloader
-
-        def read() -> tuple[Ruleset, RuleReport]:
-            ruleset, report = load(self._config, only=self._args.only, extra=self._args.extra)
-            self.report = report
-            return ruleset, report
-
-        return Reloader(self.source.live, self._config, read)
-
-    def _collectors(self) -> list[Collector]:
-        if not self._args.metrics:
-            return []
-        from sensor.live.metrics import CaptureCollector
-
-        return [CaptureCollector(self.source, self.keeper)]
-
-    def begin(self) -> None:
-        """Let packets in."""
-        self.keeper.begin()
-        self.source.begin()
-        self._notifier.tell("READY=1")
-        print(say("capturing", "đang bắt gói"), file=sys.stderr, flush=True)
-
-    def _reopen(self) -> None:
-        def reopen() -> None:
-            for sink in self._sinks:
-                sink.reopen()
-
-        self._wanted.append(reopen)
-
-    def _control(self, reload: Callable[[], None]) -> ControlSocket | None:
-        from sensor.live.commands import live_commands
-        from sensor.live.control import ControlSocket, default_path
-
-        given = self._args.unix_socket or self._config.text("unix-command.filename")
-        enabled = self._config.text("unix-command.enabled", "auto")
-        if not self._args.unix_socket and enabled == "no":
-            return None
-        path = Path(given) if given and (self._args.unix_socket or enabled == "yes") else default_path()
-        if path is None:
-            return None
-        commands = live_commands(self.source, self._config, lambda: self.report, self._reopen, reload)
-        return ControlSocket(path, commands)
-
-    def _on_signals(self, again: Callable[[], None], reload: Callable[[], None]) -> None:
-        """SIGTERM and SIGINT end the capture cleanly, SIGHUP reopens logs, SIGUSR2 reloads rules."""
-
-        def end(*_: object) -> None:
-            if self.source.stopping:
-                again()
-            self.source.stop()
-
-        signal.signal(signal.SIGTERM, end)
-        signal.signal(signal.SIGINT, end)
-        signal.signal(signal.SIGHUP, lambda *_: self._reopen())
-        signal.signal(signal.SIGUSR2, lambda *_: reload())
-
-    def _warn(self, texts: list[str]) -> None:
-        from sensor.cli.configured import tell_warnings
-
-        tell_warnings(texts)

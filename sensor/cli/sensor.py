@@ -107,6 +107,16 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     log_dir = say("also write the configured outputs here", "ghi cả các đầu ra đã cấu hình tại đây")
     add("-l", dest="log_dir", type=Path, metavar="DIR", help=log_dir)
+    add(
+        "--accept-failing",
+        action="append",
+        default=[],
+        metavar=say("CHECK", "PHÉP_KIỂM"),
+        help=say(
+            "with -i: in service though this check of `haidang doctor` fails; written down and shown",
+            "với -i: vẫn vào phục vụ dù phép kiểm này hỏng; được ghi lại và hiển thị",
+        ),
+    )
     add("--again", action="store_true", help=say("send what was sent before once more", "gửi lại từ đầu"))
     full = say(
         "spool full: wait for the centre, or give up the lowest lane (with -i: shed)",

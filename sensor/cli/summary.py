@@ -32,6 +32,18 @@ LOSSES: Mapping[str, tuple[str, str]] = {
         "alerts and others given up because outputs were slow",
         "cảnh báo và sự kiện khác bị bỏ vì đầu ra chậm",
     ),
+    "haidang.shed.bypassed_flows": (
+        "large flows bypassed for want of memory",
+        "luồng lớn bị bỏ qua vì thiếu bộ nhớ",
+    ),
+    "haidang.shed.unparsed_flows": (
+        "flows not parsed for want of memory",
+        "luồng không được phân tích vì thiếu bộ nhớ",
+    ),
+    "haidang.shed.dropped_packets": (
+        "packets of new flows left out for want of memory",
+        "gói của luồng mới bị bỏ vì thiếu bộ nhớ",
+    ),
     "decoder.invalid": ("packets with broken headers", "gói có tiêu đề hỏng"),
     "decoder.unknown_link_type": ("packets of unknown link types", "gói có kiểu liên kết lạ"),
     "decoder.unknown_ethertype": ("packets of unknown Ethernet types", "gói có kiểu Ethernet lạ"),

@@ -81,7 +81,7 @@ def _eve() -> Iterator[Key]:
         yield _engine(f"{entry}.{name}", kind, doc)
     yield _none(f"{entry}.suricata-version", "this is another program")
     yield _none(f"{entry}.threaded", "one writer suffices")
-    yield _none(f"{entry}.rotate-interval", "logrotate and SIGHUP rotate files")
+    yield _none(f"{entry}.rotate-interval", "haidang.logs.rotate-size, or logrotate and SIGHUP, rotate files")
     yield _none(f"{entry}.filemode", "the umask decides")
     yield _none(f"{entry}.prefix", "one JSON object a line, without a prefix")
     for name in ("identity", "facility", "level", "redis", "json", "buffer-size", "flush-interval"):
@@ -407,6 +407,46 @@ KEYS: tuple[Key, ...] = (
     _sensor("haidang.rule-cache.directory", TEXT, "Where; without it: rule-cache in default-data-dir."),
     _sensor("haidang.exclude.networks", TEXTS, "Networks that live capture must never look at."),
     _sensor("haidang.exclude.vlans", TEXTS, "VLANs, by number, that live capture must never look at."),
+    _sensor(
+        "haidang.commissioning.required",
+        TEXTS,
+        "Checks of which a warning, too, keeps a sensor out of service; none. A failure always does.",
+    ),
+    _sensor("haidang.commissioning.interval", SECONDS, "Seconds between two looks at the checks; 30."),
+    _sensor(
+        "haidang.commissioning.silence",
+        SECONDS,
+        "Seconds without a packet on an interface after which a sensor in service is degraded; 300.",
+    ),
+    _sensor("haidang.logs.rotate-size", SIZE, "Live: a log of this size is moved aside; 1 GiB, 0 for never."),
+    _sensor(
+        "haidang.logs.total",
+        SIZE,
+        "Live: logs and stored files together; the oldest go first. Without it: no bound.",
+    ),
+    _sensor(
+        "haidang.logs.keep-free",
+        whole(0, 90, 5),
+        "Live: percent of the file system that are kept free, by deleting the oldest; 5.",
+    ),
+    _sensor(
+        "haidang.memory.limit",
+        SIZE,
+        "Live: memory of the process near which work is left out; 90 % of what there is, 0 for no limit.",
+    ),
+    _sensor(
+        "haidang.heartbeat.interval",
+        SECONDS,
+        "Seconds between two packets that a sensor sends itself to prove its line; 60, 0 for none.",
+    ),
+    _sensor("haidang.seccomp.enabled", YES_NO_AUTO, "Live: refuse unexpected system calls once all is open."),
+    _sensor(
+        "security.landlock.enabled",
+        YES_NO_AUTO,
+        "Live: refuse files that are not needed once all is open; `auto` (default): where the kernel can.",
+    ),
+    _sensor("security.landlock.directories.read", TEXTS, "Further folders and files to read."),
+    _sensor("security.landlock.directories.write", TEXTS, "Further folders and files to write."),
     _sensor(
         "haidang.rules-publisher",
         TEXT,

@@ -29,7 +29,7 @@ CAPTURE_CHECKS: tuple[type[CaptureCheck], ...] = (
     port.MirrorOfMirror,
 )
 
-LIVE_CHECKS: tuple[type[LiveCheck], ...] = (
+CARD_CHECKS: tuple[type[LiveCheck], ...] = (
     link.Carrier,
     link.Offloads,
     link.Ring,
@@ -38,10 +38,17 @@ LIVE_CHECKS: tuple[type[LiveCheck], ...] = (
     link.Interrupts,
     link.Promiscuous,
     link.Mtu,
-    kernel.Capabilities,
-    kernel.Features,
+)
+"""Of one interface."""
+
+PRIVILEGED_CHECKS: tuple[type[LiveCheck], ...] = (kernel.Capabilities, kernel.Features)
+"""Of what only a process that may open packet sockets can find out."""
+
+MACHINE_CHECKS: tuple[type[LiveCheck], ...] = (
     kernel.Clock,
     service.DiskRoom,
     service.RulesAge,
     service.Centre,
 )
+
+LIVE_CHECKS: tuple[type[LiveCheck], ...] = (*CARD_CHECKS, *PRIVILEGED_CHECKS, *MACHINE_CHECKS)

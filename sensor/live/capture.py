@@ -13,6 +13,7 @@ from sensor.config import Config
 
 if TYPE_CHECKING:
     from sensor._engine import Batch, Live, Ruleset
+    from sensor.live.heartbeat import Heart
 
 _WAIT_SECONDS = 0.1
 TICK_SECONDS = 1.0  # workers tell their counters as often
@@ -35,6 +36,7 @@ class LiveCapture:
         self.on_tick: list[Callable[[], None]] = []
         self.more_counters: Callable[[], Mapping[str, int]] = dict
         self.begun_at = 0.0
+        self.heart: Heart | None = None
         interval = config.get("stats.interval")
         self._stats_seconds = float(interval) if isinstance(interval, int) and interval > 0 else 8.0
         self._stopping = threading.Event()
@@ -71,7 +73,11 @@ class LiveCapture:
                     is_stopped = True
                     self.live.write_stats(dict(self.more_counters()))
                     self.live.stop()
+                if self.heart is not None and batch is not None:
+                    self.heart.batch(batch)
                 yield batch
+                if self.heart is not None:
+                    self.heart.spooled()
         finally:
             self.live.stop()
             self._tick()

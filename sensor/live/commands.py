@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sensor.config import Config
@@ -13,6 +14,7 @@ from sensor.live.control import Command
 
 if TYPE_CHECKING:
     from sensor.rules.findings import RuleReport
+    from sensor.rules.reload import Reloader
 
 
 def live_commands(
@@ -20,9 +22,12 @@ def live_commands(
     config: Config,
     report: Callable[[], RuleReport],
     reopen: Callable[[], None],
-    reload: Callable[[], None],
+    reloader: Reloader,
+    service: Callable[[], Mapping[str, Any]] | None = None,
 ) -> Mapping[str, Command]:
-    """The commands of a live capture. reopen and reload: called from the socket's thread."""
+    """The commands of a live capture. reopen: called from the socket's thread.
+    service: what the gate tells, where there is one.
+    """
     from sensor import __version__
     from sensor._engine import SURICATA_COMPAT
 
@@ -57,8 +62,22 @@ def live_commands(
         return str(value)
 
     def reload_rules(_: Mapping[str, Any]) -> str:
-        reload()
-        return "A reload has begun; the log says how it went"
+        reloader.start().wait()
+        return "done"
+
+    def begin_reload(_: Mapping[str, Any]) -> str:
+        reloader.start()
+        return "done"
+
+    def reload_time(_: Mapping[str, Any]) -> list[dict[str, Any]]:
+        when = datetime.fromtimestamp(reloader.reloaded_at).astimezone()
+        return [{"id": 0, "last_reload": when.strftime("%Y-%m-%dT%H:%M:%S.%f%z")}]
+
+    def dump_counters(_: Mapping[str, Any]) -> dict[str, Any]:
+        told = {"uptime": int(time.monotonic() - capture.begun_at), **nested(capture.live.counters())}
+        (engine,), (when,) = ruleset_stats({}), reload_time({})
+        told.setdefault("detect", {})["engines"] = [{**engine, **when}]
+        return told
 
     def ruleset_stats(_: Mapping[str, Any]) -> list[dict[str, int]]:
         now = report()
@@ -71,19 +90,22 @@ def live_commands(
             }
         ]
 
+    known: dict[str, Command] = {} if service is None else {"service-state": lambda _: service()}
     return {
+        **known,
         "version": lambda _: f"Hải Đăng {__version__} (Suricata {SURICATA_COMPAT})",
         "uptime": lambda _: int(time.monotonic() - capture.begun_at),
         "running-mode": lambda _: "workers",
         "capture-mode": lambda _: "AF_PACKET_DEV",
-        "dump-counters": lambda _: nested(capture.live.counters()),
+        "dump-counters": dump_counters,
         "iface-list": lambda _: {"count": len(interfaces()), "ifaces": interfaces()},
         "iface-stat": iface_stat,
         "ruleset-stats": ruleset_stats,
         "conf-get": conf_get,
         "reload-rules": reload_rules,
         "ruleset-reload-rules": reload_rules,
-        "ruleset-reload-nonblocking": reload_rules,
+        "ruleset-reload-nonblocking": begin_reload,
+        "ruleset-reload-time": reload_time,
         "reopen-log-files": reopen_logs,
         "shutdown": shutdown,
     }

@@ -37,6 +37,7 @@ class Keeper:
         self.page: Page | None = None
         self.recent: list[tuple[float, Loss]] = []
         self.spool = spool
+        self.more: list[Callable[[], Mapping[str, int]]] = []
         self._capture = capture
         self._interfaces = interfaces
         self._seconds = seconds
@@ -61,7 +62,10 @@ class Keeper:
             return
         self._due = now + self._seconds
         live = self._capture.live
-        page = Page(live.counters(), live.rings(), live.left_out(), self._nics(), is_final)
+        counters = dict(live.counters())
+        for more in self.more:
+            counters.update(more())
+        page = Page(counters, live.rings(), live.left_out(), self._nics(), is_final)
         ledger.examine(page, self.page)
         page.imbalances += [
             f"{name}: the interface is gone and nothing is captured there: restart when it is back"
@@ -88,7 +92,13 @@ class Keeper:
         page = self.page
         if page is None:
             return False
-        names = ("capture.kernel_drops", "haidang.event_queue.lost_logs", "haidang.event_queue.lost_others")
+        names = (
+            "capture.kernel_drops",
+            "haidang.event_queue.lost_logs",
+            "haidang.event_queue.lost_others",
+            "haidang.logs.lost_lines",
+            "haidang.shed.dropped_packets",
+        )
         return bool(page.imbalances) or any(page.counters.get(name, 0) for name in names)
 
     def counters(self) -> Mapping[str, int]:
@@ -106,7 +116,16 @@ class Keeper:
             more["haidang.spool.pending"] = sum(book.pending for book in books)
             more["haidang.spool.lost"] = sum(sum(book.lost.values()) for book in books)
         more["haidang.ledger.imbalances"] = len(self.page.imbalances) if self.page else 0
+        for counters in self.more:
+            more.update(counters())
         return more
+
+    def packets(self) -> Mapping[str, int]:
+        """Packets past the kernel's filter, by interface."""
+        found = dict.fromkeys(self._interfaces, 0)
+        for ring in self._capture.live.rings():
+            found[ring.interface] = found.get(ring.interface, 0) + ring.kernel_packets
+        return found
 
     def _nics(self) -> dict[str, NicCounts]:
         found = {}

@@ -71,6 +71,22 @@ ENGINE_LOSSES: Mapping[str, tuple[str, str]] = {
         "outputs stood still, alerts were given up",
         "look whether the disk is full or hangs",
     ),
+    "haidang.shed.bypassed_flows": (
+        "memory was short, large flows were followed no further",
+        "raise haidang.memory.limit, lower the memcaps, or give the machine more memory",
+    ),
+    "haidang.shed.unparsed_flows": (
+        "memory was short, new flows were not parsed",
+        "raise haidang.memory.limit, lower the memcaps, or give the machine more memory",
+    ),
+    "haidang.shed.dropped_packets": (
+        "memory was short, packets of new flows were left out",
+        "raise haidang.memory.limit, lower the memcaps, or give the machine more memory",
+    ),
+    "haidang.logs.lost_lines": (
+        "no room for local logs, lines were given up",
+        "free some space, or lower haidang.logs.total",
+    ),
     "haidang.panics": ("a fault of ours", "report it with quarantine.pcap"),
 }
 """Counters of loss behind the ring: cause and remedy."""

@@ -8,15 +8,25 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from sensor.live.capture import LiveCapture
+from sensor.live.gate import STATES, Gate
+from sensor.live.heartbeat import STAGES, Heart
 from sensor.live.keeper import Keeper
 
 
 class CaptureCollector(Collector):
     """haidang_capture_*: by interface and worker; haidang_engine_total: the engine's counters by name."""
 
-    def __init__(self, capture: LiveCapture, keeper: Keeper) -> None:
+    def __init__(
+        self,
+        capture: LiveCapture,
+        keeper: Keeper,
+        gate: Gate | None = None,
+        heart: Heart | None = None,
+    ) -> None:
         self._capture = capture
         self._keeper = keeper
+        self._gate = gate
+        self._heart = heart
 
     def collect(self) -> Iterator[Metric]:
         where = ["interface", "worker"]
@@ -68,3 +78,50 @@ class CaptureCollector(Collector):
         for counter, value in self._capture.live.counters().items():
             engine.add_metric([counter], value)
         yield engine
+        own = GaugeMetricFamily(
+            "haidang_sensor", "What the sensor counts beside the engine, as in EVE stats", labels=["counter"]
+        )
+        for more in self._keeper.more:
+            for counter, value in more().items():
+                own.add_metric([counter], value)
+        yield own
+        if self._gate is not None:
+            yield from _service(self._gate)
+        if self._heart is not None:
+            yield from _heartbeat(self._heart)
+
+
+def _heartbeat(heart: Heart) -> Iterator[Metric]:
+    yield CounterMetricFamily("haidang_heartbeat_sent", "Heartbeats sent", value=heart.sent)
+    yield CounterMetricFamily(
+        "haidang_heartbeat_delivered", "Heartbeats that the centre has", value=heart.delivered
+    )
+    yield GaugeMetricFamily(
+        "haidang_heartbeat_proven_timestamp_seconds",
+        "When the newest heartbeat that the centre has was sent; 0: none yet",
+        value=heart.proven_at,
+    )
+    broken = GaugeMetricFamily(
+        "haidang_heartbeat_broken",
+        "1 for the stage at which the last heartbeat stayed away",
+        labels=["stage"],
+    )
+    for stage in STAGES:
+        broken.add_metric([stage], int(stage == heart.broken))
+    yield broken
+
+
+def _service(gate: Gate) -> Iterator[Metric]:
+    state = GaugeMetricFamily("haidang_service_state", "1 for the state the sensor is in", labels=["state"])
+    for name in STATES:
+        state.add_metric([name], int(name == gate.state))
+    yield state
+    check = GaugeMetricFamily(
+        "haidang_service_check_failing",
+        "Checks that fail; accepted: somebody said that this one may",
+        labels=["check", "accepted"],
+    )
+    for answers, accepted in ((gate.failing, "no"), (gate.accepted, "yes")):
+        for name in dict.fromkeys(answer.check.name for answer in answers):
+            check.add_metric([name, accepted], 1)
+    yield check

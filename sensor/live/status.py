@@ -10,13 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from sensor.cli.language import say
+from sensor.live.gate import Gate, gate_lines
+from sensor.live.heartbeat import Heart
 from sensor.live.keeper import Keeper
 
 STATUS_FILE = "live.json"
 STALE_SECONDS = 60.0
 
 
-def write_status(directory: Path, keeper: Keeper, *, is_running: bool) -> None:
+def write_status(
+    directory: Path,
+    keeper: Keeper,
+    *,
+    is_running: bool,
+    gate: Gate | None = None,
+    heart: Heart | None = None,
+) -> None:
     """Put the newest page of the books there, whole or not at all."""
     page = keeper.page
     if page is None:
@@ -49,6 +58,10 @@ def write_status(directory: Path, keeper: Keeper, *, is_running: bool) -> None:
         "imbalances": page.imbalances,
         "losses": [{"at": at, "text": str(loss)} for at, loss in keeper.recent],
     }
+    if gate is not None:
+        told["service"] = gate.told()
+    if heart is not None:
+        told["heartbeat"] = heart.told()
     path = directory / STATUS_FILE
     beside = path.with_suffix(".new")
     beside.write_text(json.dumps(told), encoding="utf-8")
@@ -73,6 +86,10 @@ def status_lines(status: dict[str, Any] | None) -> Iterator[str]:
     if status["running"] and age > STALE_SECONDS:
         state = say("not heard of: was it killed?", "không có tin: đã bị dừng đột ngột?")
     yield say(f"live capture: {state}, {age:.0f} s ago", f"bắt gói trực tiếp: {state}, {age:.0f} giây trước")
+    if "service" in status and status["running"]:
+        yield from gate_lines(status["service"])
+    if "heartbeat" in status and status["running"]:
+        yield _heartbeat_line(status["heartbeat"])
     for ring in status["rings"]:
         yield (
             f"  {ring['interface']} / {ring['worker']}: {ring['packets']:,} {say('packets', 'gói')}, "
@@ -92,3 +109,16 @@ def status_lines(status: dict[str, Any] | None) -> Iterator[str]:
     for loss in status["losses"]:
         when = time.strftime("%H:%M:%S", time.localtime(loss["at"]))
         yield f"  {when} {loss['text']}"
+
+
+def _heartbeat_line(told: dict[str, Any]) -> str:
+    title = say("heartbeat", "nhịp tim")
+    if told["broken"]:
+        return say(
+            f"{title}: stays away at stage {told['broken']}",
+            f"{title}: không qua được chặng {told['broken']}",
+        )
+    if not told["proven"]:
+        return say(f"{title}: none yet", f"{title}: chưa có")
+    age = time.time() - told["proven"]
+    return say(f"{title}: proven {age:.0f} s ago", f"{title}: được chứng thực {age:.0f} giây trước")

@@ -17,6 +17,7 @@ from sensor.config.values import Json
 from sensor.errors import UserError, from_os_error
 from sensor.output.eve import EveSink
 from sensor.output.fast import FastSink
+from sensor.output.file import LogFile
 from sensor.output.stdout import StdoutSink
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 class Sink(Protocol):
     """What every sink does."""
+
+    @property
+    def files(self) -> list[LogFile]:
+        """The files it writes."""
 
     def open(self) -> None:
         """Make ready to write."""

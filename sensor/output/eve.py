@@ -32,6 +32,10 @@ class EveSink:
         )
         self._wanted = event_types(section) if section.get("types") != [] else None
 
+    @property
+    def files(self) -> list[LogFile]:
+        return [self._file]
+
     def open(self) -> None:
         self._file.open()
 

@@ -26,6 +26,10 @@ class FastSink:
             folder / str(section.get("filename", "fast.log")), append=bool(section.get("append", True))
         )
 
+    @property
+    def files(self) -> list[LogFile]:
+        return [self._file]
+
     def open(self) -> None:
         self._file.open()
 

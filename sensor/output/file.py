@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from pathlib import Path
 
 from sensor.errors import UserError, from_os_error
 
+MOVED = r"\.\d{8}-\d{6}-\d{6}"
+"""What is behind the name of a file that was moved aside."""
 NEW_FILE_MODE = 0o640  # events name people and machines: not for everyone
 
 
@@ -16,8 +19,13 @@ class LogFile:
 
     def __init__(self, path: Path, *, append: bool) -> None:
         self.path = path
+        self.rotated = 0
+        self.lost_lines = 0
         self._append = append
         self._fd = -1
+        self._size = 0
+        self._rotate_bytes = 0
+        self._goes_on = self._is_held = self._must_rotate = self._is_regular = False
 
     def open(self) -> None:
         """Open, or make, the file; without append what it held is gone."""
@@ -26,11 +34,31 @@ class LogFile:
             self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | start, NEW_FILE_MODE)
         except OSError as error:
             raise from_os_error(error, where=self.path, fix="choose another directory with -l") from None
+        status = os.fstat(self._fd)
+        self._is_regular = stat.S_ISREG(status.st_mode)
+        self._size = status.st_size if self._is_regular else 0
+
+    def keep_on(self, rotate_bytes: int) -> None:
+        """From now on lines that the disk refuses are lost and counted instead of an error, and a file of so
+        many bytes (0: of any size) is moved aside.
+        """
+        self._goes_on, self._rotate_bytes = True, rotate_bytes
+
+    def hold(self, is_held: bool) -> None:
+        """While held, lines are lost and counted, and what the file has is moved aside, so that it can go:
+        the disk has no room. From any thread.
+        """
+        self._is_held = is_held
 
     def write(self, lines: bytes) -> None:
         """Append whole lines. When the disk fills up, what fits stays, up to the end of a line."""
-        if self._fd < 0:
+        if self._fd < 0 and not self._must_rotate:
             raise UserError("written to after it was closed", where=self.path)
+        if self._must_rotate or (self._is_held and self._size and self._is_regular):
+            self._rotate()
+        if self._is_held or self._fd < 0:
+            self.lost_lines += lines.count(b"\n")
+            return
         rest = memoryview(lines)
         written = 0
         try:
@@ -40,9 +68,31 @@ class LogFile:
                 rest = rest[count:]
         except BaseException as fault:  # also when the user interrupts between two writes
             self._cut_partial_line(lines, written)
+            if isinstance(fault, OSError) and self._goes_on:
+                self.lost_lines += lines.count(b"\n", lines.rfind(b"\n", 0, written) + 1)
+                return
             if isinstance(fault, OSError):
                 raise from_os_error(fault, where=self.path) from None
             raise
+        self._size += written
+        if self._rotate_bytes and self._size >= self._rotate_bytes and self._is_regular:
+            self._rotate()
+
+    def _rotate(self) -> None:
+        """Move the file aside, to its name and the time, and go on in a new one, once there can be one."""
+        if not self._must_rotate:
+            name = f"{self.path.name}.{time.strftime('%Y%m%d-%H%M%S')}-{self.rotated:06d}"
+            try:
+                self.path.rename(self.path.with_name(name))
+            except OSError:
+                self._rotate_bytes = 0  # it grows on; the quota says what that comes to
+                return
+            self.rotated += 1
+        try:
+            self.reopen()
+            self._must_rotate = False
+        except UserError:
+            self._must_rotate = True
 
     def reopen(self) -> None:
         """Close and open again by name, never emptying the file: logrotate may have moved it, or not."""

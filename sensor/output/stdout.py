@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.config.values import Json
+from sensor.output.file import LogFile
 
 if TYPE_CHECKING:
     from sensor._engine import Batch
@@ -19,6 +20,10 @@ class StdoutSink:
 
     def __init__(self, section: Mapping[str, Json], folder: Path) -> None:
         del section, folder  # it has no options and no file
+
+    @property
+    def files(self) -> list[LogFile]:
+        return []
 
     def open(self) -> None:
         sys.stdout.flush()

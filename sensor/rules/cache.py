@@ -24,13 +24,13 @@ def of(config: Config, files: Iterable[Path]) -> RulesetCache | None:
     """The cache for these rule files; None when it is off, not worth it, or has no place."""
     if config.get("haidang.rule-cache.enabled") is False or sum(map(sources.size, files)) < MIN_BYTES:
         return None
-    folder = _folder(config)
-    if folder is None:
+    place = folder(config)
+    if place is None:
         return None
     from sensor._engine import RulesetCache
 
     parts = (json.dumps(config.get("vars"), sort_keys=True).encode(), *_readers())
-    return RulesetCache(str(folder), os.geteuid(), config.engine_json(), parts)
+    return RulesetCache(str(place), os.geteuid(), config.engine_json(), parts)
 
 
 def is_asked_for(config: Config) -> bool:
@@ -38,7 +38,8 @@ def is_asked_for(config: Config) -> bool:
     return bool(config.text("haidang.rule-cache.directory"))
 
 
-def _folder(config: Config) -> Path | None:
+def folder(config: Config) -> Path | None:
+    """Where compiled rules are kept; None: nowhere."""
     if named := config.text("haidang.rule-cache.directory"):
         return Path(named)
     state = config.text("default-data-dir")

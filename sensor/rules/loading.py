@@ -27,11 +27,12 @@ def load(
     *,
     only: Sequence[str] = (),
     extra: Sequence[str] = (),
+    own: Sequence[str] = (),
     validate_only: bool = False,
     read: list[RawRule] | None = None,
 ) -> tuple[Ruleset, RuleReport]:
     """The ruleset of the configured rules; `only` replaces them (-S), `extra` comes on top (-s); both are
-    file patterns.
+    file patterns. own: files with one rule each that are the sensor's own: no count knows of them.
 
     validate_only: check each rule, and leave out what only detection needs. read: gets the rules as they were
     read, without those that gave way to others of the same sid. Raises UserError for files of `only` and
@@ -46,7 +47,7 @@ def load(
         files = list(signed)
     else:
         files = sources.find(config.rule_patterns(), report.warnings)
-    named = sources.find(extra)
+    named = sources.find([*extra, *own])
     required = set(named) | (set(files) if only or signed else set())
     files = list(dict.fromkeys([*files, *named]))
     kept = None if validate_only or read is not None else cache.of(config, files)
@@ -59,8 +60,9 @@ def load(
             report.warnings.append(f"{where}: {finding.reason}; {finding.fix}")
         else:
             report.findings.append(finding)
-    report.loaded = ruleset.loaded
+    report.loaded = ruleset.loaded - len(own)
     report.count()
+    ruleset.tell_counts(report.loaded, report.quarantined, report.skipped)
     return ruleset, report
 
 

@@ -9,6 +9,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,6 +37,25 @@ class Engine(Protocol):
     def reloads(self) -> tuple[int, bool]: ...
 
 
+class Asked:
+    """One request, and what became of it."""
+
+    def __init__(self) -> None:
+        self._done = threading.Event()
+        self._failure = ""
+
+    def end(self, failure: str = "") -> None:
+        """It is over; failure: why the old rules stay."""
+        self._failure = failure
+        self._done.set()
+
+    def wait(self) -> None:
+        """Until the rules are exchanged. UserError: the old ones stay."""
+        self._done.wait()
+        if self._failure:
+            raise UserError(self._failure)
+
+
 class Reloader:
     """Reloads when asked. Asked again during a reload it does one more behind it, however often.
 
@@ -49,40 +69,64 @@ class Reloader:
         load: Callable[[], tuple[Ruleset, RuleReport]],
     ) -> None:
         self._engine, self._config, self._load = engine, config, load
-        self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self.reloaded_at = time.time()
+        """When the rules in force came into force, seconds since the epoch."""
+        self._asked: queue.SimpleQueue[Asked] = queue.SimpleQueue()
+        self._open: list[Asked] = []
+        self._starting = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reload", daemon=True)
         self._thread.start()
 
-    def ask(self) -> None:
+    def ask(self) -> Asked:
         """Ask for a reload; may be called from a signal handler."""
-        self._asked.put(True)
+        asked = Asked()
+        self._open.append(asked)
+        self._asked.put(asked)
+        return asked
+
+    def start(self) -> Asked:
+        """The same, unless one is under way: then UserError, in Suricata's words."""
+        with self._starting:
+            if self._open:
+                raise UserError("Reload already in progress")
+            return self.ask()
 
     def close(self) -> None:
         """No more reloads; one in hand is given up at its next step."""
         self._ended.set()
-        self._asked.put(False)
+        self._asked.put(Asked())
         self._thread.join()
+        for asked in self._open:
+            asked.end(say("the capture has ended", "việc bắt gói đã kết thúc"))
 
     def _run(self) -> None:
         with contextlib.suppress(OSError):  # priority is a courtesy
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-        while self._next():
+        while (these := self._next()) and not self._ended.is_set():
+            failure = ""
             try:
-                _tell(self._reload())
+                text, is_in_force = self._reload()
+                _tell(text)
+                failure = "" if is_in_force else text
             except Exception as error:  # whatever it is, the engine goes on
                 failed = say("reload failed, the old rules stay", "nạp lại thất bại, giữ nguyên luật cũ")
-                _tell(f"{failed}: {one_line(str(error)) or type(error).__name__}")
+                failure = f"{failed}: {one_line(str(error)) or type(error).__name__}"
+                _tell(failure)
+            for asked in these:
+                self._open.remove(asked)
+                asked.end(failure)
 
-    def _next(self) -> bool:
-        """Wait until asked, and forget how often; False: closed."""
-        self._asked.get()
+    def _next(self) -> list[Asked]:
+        """Wait until asked; all who asked until now get the same reload."""
+        these = [self._asked.get()]
         with contextlib.suppress(queue.Empty):
             while True:
-                self._asked.get_nowait()
-        return not self._ended.is_set()
+                these.append(self._asked.get_nowait())
+        return these
 
-    def _reload(self) -> str:
+    def _reload(self) -> tuple[str, bool]:
+        """What to tell, and whether the new rules are in force."""
         from sensor._engine import return_memory  # here, as the help of commands does without the engine
 
         ruleset, report = self._load()
@@ -100,8 +144,9 @@ class Reloader:
                 return say(
                     "the capture ended before the reloaded rules came into force",
                     "tệp bắt gói đã hết trước khi luật mới có hiệu lực",
-                )
+                ), False
         return_memory()  # of the old set
+        self.reloaded_at = time.time()
         counts = f"{report.loaded:,} loaded, {report.quarantined:,} quarantined, {report.skipped:,} skipped"
         counts_vi = f"đã nạp {report.loaded:,}, loại {report.quarantined:,}, bỏ qua {report.skipped:,}"
-        return say(f"rules reloaded: {counts}", f"đã nạp lại luật: {counts_vi}")
+        return say(f"rules reloaded: {counts}", f"đã nạp lại luật: {counts_vi}"), True

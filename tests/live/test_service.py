@@ -29,7 +29,7 @@ def canary(tmp_path: Path) -> Path:
 
 def command(path: Path, name: str, **arguments: str) -> dict[str, object]:
     with socket.socket(socket.AF_UNIX) as client, contextlib.closing(client.makefile("rwb")) as lines:
-        client.settimeout(10)
+        client.settimeout(120)  # a reload of many rules takes its time
         client.connect(str(path))
         for request in ({"version": "0.2"}, {"command": name, "arguments": arguments}):
             lines.write(json.dumps(request).encode() + b"\n")
@@ -68,15 +68,46 @@ def test_rules_are_reloaded_between_packets(wire: Wire, tmp_path: Path, canary: 
     wire.send(canary)
     time.sleep(0.5)
     rules.unlink()
-    assert command(path, "reload-rules")["return"] == "OK"
-    wait_for(wire, "reload failed, the old rules stay")
+    refused = command(path, "reload-rules")
+    assert refused["return"] == "NOK" and "the old rules stay" in str(refused["message"])
+    assert "reload failed, the old rules stay" in wire.log()
     wire.send(canary)
     assert command(path, "ruleset-stats")["message"] == [
         {"id": 0, "rules_loaded": 7, "rules_failed": 0, "rules_skipped": 0}
     ]
     wire.end(live, settle_seconds=0.5)
     assert alerts(tmp_path / "live") == {6: 15, 7: 10}
-    assert last_stats(tmp_path / "live")["decoder"]["pkts"] == 15
+    stats = last_stats(tmp_path / "live")
+    assert stats["decoder"]["pkts"] == 15
+    (engine,) = stats["detect"]["engines"]
+    assert {**engine, "last_reload": ""} == {
+        "id": 0, "last_reload": "", "rules_loaded": 7, "rules_failed": 0, "rules_skipped": 0,
+    }  # fmt: skip
+
+
+def test_a_reload_answers_when_the_rules_are_in_force(wire: Wire, tmp_path: Path, canary: Path) -> None:
+    path = tmp_path / "c.socket"
+    live = wire.start("capture", "-i", "in0", "-l", "live", "--unix-socket", path, *ALL_RULES)
+    before = command(path, "ruleset-reload-time")["message"]
+    for n in range(5):
+        new = f'alert udp any any -> any any (msg:"new"; content:"canary"; sid:{100 + n};)\n'
+        (tmp_path / "test.rules").write_text(new)
+        assert command(path, "reload-rules") == {"return": "OK", "message": "done"}
+        wire.send(canary)  # at once: nothing of it may meet the rules before
+        time.sleep(0.3)
+    (first,), (last,) = before, command(path, "ruleset-reload-time")["message"]  # type: ignore[misc]
+    assert first["last_reload"] < last["last_reload"]
+    many = "".join(
+        f'alert tcp any any -> any any (content:"pattern-{n:05d}"; sid:{n};)\n' for n in range(1, 14_001)
+    )
+    (tmp_path / "test.rules").write_text(many)
+    assert command(path, "ruleset-reload-nonblocking") == {"return": "OK", "message": "done"}
+    assert command(path, "reload-rules") == {"return": "NOK", "message": "Reload already in progress"}
+    wait_for(wire, "rules reloaded: 14,000 loaded")
+    wire.end(live)
+    assert alerts(tmp_path / "live") == {100 + n: 5 for n in range(5)}
+    (engine,) = last_stats(tmp_path / "live")["detect"]["engines"]
+    assert engine["rules_loaded"] == 14_000 and engine["last_reload"] > last["last_reload"]
 
 
 def test_the_command_socket_tells_and_ends_the_capture(wire: Wire, tmp_path: Path, canary: Path) -> None:

@@ -3,12 +3,14 @@
 
 use crate::app::driver::Driver;
 use crate::detect::carry::Carry;
-use crate::detect::ruleset::Ruleset;
+use crate::detect::ruleset::{Counts, Ruleset};
 use crate::detect::run::Detector;
 use crate::files::FileStage;
 use crate::team::lock;
+use crate::time::Timestamp;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 /// Workers look for a new ruleset once in so many frames.
 const EDGE_FRAMES: u64 = 16;
@@ -44,6 +46,16 @@ struct Inner {
     furthest: u64,
     retired: Vec<Retired>,
     done: u64,
+    /// When the last reload was in force everywhere.
+    reloaded: Option<Timestamp>,
+}
+
+/// The rules in force, for the stats event.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineFacts {
+    pub rules: Counts,
+    /// None: since the first packet.
+    pub reloaded: Option<Timestamp>,
 }
 
 /// The place where new rulesets are handed over.
@@ -62,7 +74,7 @@ pub struct Edges {
 impl Handover {
     pub fn new(rules: &Arc<Ruleset>, workers: usize) -> Handover {
         let current = Arc::clone(rules);
-        let inner = Inner { current, plan: None, furthest: 0, retired: Vec::new(), done: 0 };
+        let inner = Inner { current, plan: None, furthest: 0, retired: Vec::new(), done: 0, reloaded: None };
         Handover { workers, inner: Mutex::new(inner) }
     }
 
@@ -105,6 +117,17 @@ impl Handover {
         Arc::clone(&lock(&self.inner).current)
     }
 
+    /// The rules came into force now, by the clock.
+    pub fn begin(&self) {
+        lock(&self.inner).reloaded = Some(now());
+    }
+
+    /// What is known of it; None: nobody told what became of its rules.
+    pub fn facts(&self) -> Option<EngineFacts> {
+        let inner = lock(&self.inner);
+        inner.current.counts.get().map(|rules| EngineFacts { rules: *rules, reloaded: inner.reloaded })
+    }
+
     /// Frees what workers let go, and saves those data sets that no rule has any more; what went wrong.
     pub fn clear(&self) -> Vec<String> {
         let (retired, current) = {
@@ -141,9 +164,15 @@ impl Handover {
             if let Some(plan) = inner.plan.take() {
                 inner.current = plan.rules;
                 inner.done = inner.done.saturating_add(1);
+                inner.reloaded = Some(now());
             }
         }
     }
+}
+
+fn now() -> Timestamp {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_parts(now.as_secs(), now.subsec_nanos().into())
 }
 
 impl Edges {
@@ -164,6 +193,11 @@ impl Edges {
 
     pub fn took(&self, retired: Retired) {
         self.handover.took(retired);
+    }
+
+    /// See `Handover::facts`.
+    pub fn facts(&self) -> Option<EngineFacts> {
+        self.handover.facts()
     }
 }
 

@@ -1,5 +1,11 @@
 //! The line: one worker takes a frame through every stage. It owns all its state; only the ruleset is shared.
 
+mod heartbeat;
+mod shed;
+
+pub use heartbeat::Heartbeats;
+pub use shed::Shed;
+
 use crate::app::driver::Driver;
 use crate::app::frames::{self, FrameChoice};
 use crate::capture::Frame;
@@ -9,10 +15,11 @@ use crate::detect::run::{skip_raw, Detector};
 use crate::detect::watch::Watch;
 use crate::direction::Dir;
 use crate::dispatch::Dispatch;
+use crate::event::stats::Engine;
 use crate::event::{Batch, EveConfig, Events};
 use crate::files::FileStage;
 use crate::flow::{Flow, FlowIndex, FlowKey, FlowState, FlowTable, Tracking};
-use crate::reload::{Fresh, Retired};
+use crate::reload::{EngineFacts, Fresh, Retired};
 use crate::setting;
 use crate::stage_clock::{self, lap, Stage};
 use crate::stream::{self, Streams};
@@ -48,6 +55,7 @@ pub struct Worker {
     /// None: no other worker sees these frames.
     team: Option<Place>,
     panics: u64,
+    pub heartbeats: Heartbeats,
     pub quarantine: Vec<Quarantined>,
 }
 
@@ -66,6 +74,7 @@ struct Stages {
     detector: Detector,
     files: FileStage,
     events: Events,
+    shed: Shed,
 }
 
 impl Worker {
@@ -97,11 +106,13 @@ impl Worker {
                 files,
                 events,
                 rules,
+                shed: Shed::default(),
             },
             first: None,
             now: Timestamp::default(),
             in_hand: None,
             panics: 0,
+            heartbeats: Heartbeats::default(),
             quarantine: Vec::new(),
         })
     }
@@ -249,6 +260,16 @@ impl Worker {
         watch.map_or(serde_json::Value::Null, |mut watch| watch.report(&self.stages.rules))
     }
 
+    /// How much to leave out from now on while memory is short: 0 (nothing) to 3.
+    pub fn shed_at(&mut self, level: u8) {
+        self.stages.shed.level = level;
+    }
+
+    /// What was left out.
+    pub fn shed(&self) -> Shed {
+        self.stages.shed
+    }
+
     /// Takes the events written since the last call.
     pub fn take_events(&mut self) -> Option<Batch> {
         self.stages.events.take()
@@ -260,9 +281,11 @@ impl Worker {
     }
 
     /// Writes the stats event from counters that may be those of several workers.
-    pub fn stats(&mut self, uptime_seconds: u64, counters: &[(String, u64)]) {
-        let now = self.now;
-        self.stages.events.stats(now, uptime_seconds, counters);
+    pub fn stats(&mut self, uptime_seconds: u64, counters: &[(String, u64)], facts: Option<EngineFacts>) {
+        let (now, first) = (self.now, self.started());
+        let engine =
+            facts.map(|facts| Engine { rules: facts.rules, reloaded: facts.reloaded.unwrap_or(first) });
+        self.stages.events.stats(now, uptime_seconds, counters, engine);
     }
 
     /// The frames that come now are from this capture file.
@@ -364,12 +387,19 @@ fn take(
 ) {
     lap(Stage::Decode);
     *in_hand = None;
+    if stages.shed.level >= shed::NEW_FLOWS && !flows.knows(packet) {
+        stages.shed.dropped_packets = stages.shed.dropped_packets.saturating_add(1);
+        return;
+    }
     match flows.find_or_create(packet) {
-        Some((index, dir, _)) => {
+        Some((index, dir, is_new)) => {
             *in_hand = Some(index);
             if let Some(flow) = flows.get_mut(index) {
                 lap(Stage::Flow);
                 stages.packet(flow, packet, dir);
+                if is_new && stages.shed.level >= shed::PARSING {
+                    stages.shed_parsing(flow);
+                }
             }
             flows.packet_done(index);
             lap(Stage::Flow);
@@ -381,6 +411,9 @@ fn take(
 impl Stages {
     /// Stream, app, detect, event: one packet of a flow.
     fn packet(&mut self, flow: &mut Flow, packet: &mut Packet<'_>, dir: Dir) {
+        if self.shed.level >= shed::LARGE_FLOWS && !flow.bypassed {
+            self.shed_if_large(flow);
+        }
         if flow.bypassed {
             return;
         }

@@ -98,6 +98,10 @@ impl Live {
         left_out.into_iter().map(|(name, excluded, filtered)| (name, (excluded, filtered))).collect()
     }
 
+    fn shed_at(&self, py: Python<'_>, level: u8) {
+        py.detach(|| self.lock().shed_at(level));
+    }
+
     fn write_stats(&self, py: Python<'_>, more: BTreeMap<String, u64>) {
         py.detach(|| self.lock().write_stats(more.into_iter().collect()));
     }

@@ -197,6 +197,11 @@ impl Ruleset {
         })
     }
 
+    fn tell_counts(&self, loaded: u64, failed: u64, skipped: u64) {
+        // Whoever told first told of the same rules.
+        let _ = self.inner.counts.set(haidang_core::detect::ruleset::Counts { loaded, failed, skipped });
+    }
+
     #[getter]
     fn left_out(&self) -> Vec<usize> {
         self.left_out.clone()

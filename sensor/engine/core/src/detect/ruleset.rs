@@ -36,6 +36,16 @@ pub struct Ruleset {
     pub datasets: Vec<Arc<Dataset>>,
     /// Some rule tags hosts.
     pub tags_hosts: bool,
+    /// What became of the rules it was made from, once somebody has told.
+    pub counts: OnceLock<Counts>,
+}
+
+/// What became of the rules.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    pub loaded: u64,
+    pub failed: u64,
+    pub skipped: u64,
 }
 
 impl Ruleset {
@@ -59,6 +69,7 @@ impl Ruleset {
         let alert_json = rules.iter().map(|_| OnceLock::new()).collect();
         let tags_hosts = rules.iter().flat_map(|rule| &rule.tags).any(|tag| tag.host_src.is_some());
         let ruleset = Ruleset {
+            counts: OnceLock::new(),
             rules,
             gates,
             alert_json,

@@ -2,6 +2,7 @@
 
 use super::flow::flow_counts;
 use super::header::{Endpoints, Place};
+use super::heartbeat::HEARTBEAT_SID;
 use super::xff::Client;
 use super::{metadata, Events, Lane};
 use crate::app::LogFor;
@@ -30,6 +31,10 @@ fn only_tx(flow: Option<&Flow>) -> Option<u64> {
 impl Events {
     /// Writes one alert.
     pub fn alert(&mut self, rules: &Ruleset, hit: &Hit, packet: &Packet<'_>, flow: Option<&Flow>, dir: Dir) {
+        if let Some(matched) = &mut self.heartbeat {
+            *matched |= rules.rule(hit.rule).is_some_and(|rule| rule.sid == HEARTBEAT_SID);
+            return;
+        }
         if !self.config.alert {
             return;
         }

@@ -28,6 +28,15 @@ impl Marks {
         self.last = self.last.max(ts);
     }
 
+    pub fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Forgets all but the first `count`.
+    pub fn truncate(&mut self, count: usize) {
+        self.ends.truncate(count);
+    }
+
     pub fn into_batch(self, data: Vec<u8>, home: &Buffers) -> Batch {
         let first = self.first.unwrap_or_default();
         Batch { data, ends: self.ends, first, last: self.last, home: home.clone() }

@@ -12,6 +12,7 @@ mod ether;
 pub mod flow;
 pub mod frame;
 pub mod header;
+pub mod heartbeat;
 pub mod log;
 mod metadata;
 pub mod netflow;
@@ -47,6 +48,8 @@ pub struct Events {
     names: Arc<Names>,
     /// Records of stored files are wanted in `file_records`.
     pub keep_file_records: bool,
+    /// The packet in hand is the sensor's own heartbeat, and whether its signature matched.
+    heartbeat: Option<bool>,
     /// The capture file in hand, where events are to name it.
     pub pcap_file: Option<Arc<str>>,
     /// Those written since the caller last took them.
@@ -67,6 +70,7 @@ impl Events {
             buffers: Buffers::default(),
             names,
             keep_file_records: false,
+            heartbeat: None,
             pcap_file: None,
             file_records: Vec::new(),
         }

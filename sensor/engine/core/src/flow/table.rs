@@ -80,6 +80,13 @@ impl FlowTable {
         self.links.is_empty()
     }
 
+    /// Whether the packet needs no new flow.
+    #[cold]
+    pub fn knows(&self, pkt: &Packet) -> bool {
+        let known = |key| self.linked(self.hasher.hash_one(key), &key).is_some();
+        FlowKey::of(pkt, self.config.tracking()).is_none_or(known) || self.has_quoted(pkt)
+    }
+
     /// The packet's flow, its direction, and whether the flow is new. None: the packet has no flow. Counts the packet.
     /// May queue a flow as ended (timed out, replaced by a new connection on the same ports, or evicted): see `next_ended`.
     pub fn find_or_create(&mut self, pkt: &Packet) -> Option<(FlowIndex, Dir, bool)> {

@@ -20,7 +20,7 @@ use outbox::Outbox;
 use runner::{Line, Runner};
 use serde_json::Value;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -56,6 +56,10 @@ struct Shared {
     /// Counters from outside for the next stats event, which is wanted.
     stats_wanted: Mutex<Option<Vec<(String, u64)>>>,
     interfaces: Mutex<Vec<OpenInterface>>,
+    /// How much workers leave out while memory is short.
+    shed: AtomicU8,
+    /// Where the sensor's own heartbeats come in.
+    heartbeat: Mutex<Option<OpenInterface>>,
     /// Packets in exclusion zones and left out by filters, by interface.
     left_out: Mutex<Vec<(String, u64, u64)>>,
     quarantined: Mutex<Vec<Quarantined>>,
@@ -134,6 +138,10 @@ impl Live {
         if workers == 0 {
             return Err("no interface to capture on".to_owned());
         }
+        let mut heartbeat = Interface::heartbeat(document)?.map(OpenInterface::open).transpose()?;
+        let mut own_rings: Vec<_> =
+            heartbeat.iter_mut().flat_map(|open| open.rings.drain(..)).map(Some).collect();
+        own_rings.resize_with(workers, || None);
         let mut lines: Vec<Vec<Line>> = (0..workers).map(|_| Vec::new()).collect();
         for open in &mut interfaces {
             let (name, ring_bytes) = (open.config.interface.clone(), open.config.ring_bytes());
@@ -148,6 +156,8 @@ impl Live {
             told: (0..workers).map(|_| Mutex::default()).collect(),
             stats_wanted: Mutex::default(),
             interfaces: Mutex::new(interfaces),
+            shed: AtomicU8::new(0),
+            heartbeat: Mutex::new(heartbeat),
             left_out: Mutex::default(),
             quarantined: Mutex::default(),
             quarantine: quarantine::path(document),
@@ -156,10 +166,11 @@ impl Live {
         let (sender, batches) = sync_channel(BATCHES_WAITING);
         let mut runners = Vec::new();
         let handover = Arc::new(Handover::new(rules, workers));
-        for (member, rings) in Team::apart(workers).into_iter().zip(lines) {
+        for ((member, rings), own) in Team::apart(workers).into_iter().zip(lines).zip(own_rings) {
             let worker = Worker::new(document, Arc::clone(rules), &member)?;
             let edges = handover.edges(member.number);
-            runners.push(Runner::new(worker, member, rings, &shared, Outbox::new(sender.clone()), edges));
+            let outbox = Outbox::new(sender.clone());
+            runners.push(Runner::new(worker, member, (rings, own), &shared, outbox, edges));
         }
         Ok(Live { shared, runners, threads: Threads::new(batches, handover) })
     }
@@ -170,7 +181,11 @@ impl Live {
             let rings = self.runners.iter().flat_map(|runner| runner.rings(&open.config.interface));
             open.begin(rings).map_err(|what| format!("{}: {what}", open.config.interface))?;
         }
+        if let Some(open) = &*lock(&self.shared.heartbeat) {
+            open.begin(self.runners.iter().filter_map(Runner::heartbeat_ring))?;
+        }
         self.shared.told.iter().for_each(|told| lock(told).at = Some(Instant::now()));
+        self.threads.handover().begin();
         for (at, runner) in self.runners.drain(..).enumerate() {
             self.threads.spawn(format!("worker-{at}"), move || runner.run())?;
         }
@@ -221,6 +236,12 @@ impl Live {
     /// Packets in exclusion zones, and left out by the filter, by interface.
     pub fn left_out(&self) -> Vec<(String, u64, u64)> {
         lock(&self.shared.left_out).clone()
+    }
+
+    /// Workers leave out more or less from their next batch on: 0 nothing, 1 what large flows still bring, 2 parsing of new flows,
+    /// 3 packets of new flows.
+    pub fn shed_at(&self, level: u8) {
+        self.shared.shed.store(level, Ordering::Relaxed);
     }
 
     /// A stats event is to be written, with these counters in it too.

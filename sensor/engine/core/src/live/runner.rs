@@ -7,7 +7,7 @@ use crate::reload::Edges;
 use crate::stage_clock;
 use crate::team::{lock, Member};
 use crate::time::Timestamp;
-use crate::worker::Worker;
+use crate::worker::{Heartbeats, Worker};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -38,6 +38,8 @@ pub struct Runner {
     worker: Worker,
     member: Member,
     lines: Vec<Line>,
+    /// Where heartbeats of the sensor's own come in.
+    heartbeat: Option<Ring>,
     shared: Arc<Shared>,
     outbox: Outbox,
     edges: Edges,
@@ -53,7 +55,7 @@ impl Runner {
     pub fn new(
         worker: Worker,
         member: Member,
-        lines: Vec<Line>,
+        (lines, heartbeat): (Vec<Line>, Option<Ring>),
         shared: &Arc<Shared>,
         outbox: Outbox,
         edges: Edges,
@@ -63,6 +65,7 @@ impl Runner {
             worker,
             member,
             lines,
+            heartbeat,
             shared: Arc::clone(shared),
             outbox,
             edges,
@@ -76,6 +79,10 @@ impl Runner {
     /// Its rings on an interface.
     pub fn rings<'a>(&'a self, interface: &'a str) -> impl Iterator<Item = &'a Ring> {
         self.lines.iter().filter(move |line| line.interface == interface).map(|line| &line.ring)
+    }
+
+    pub fn heartbeat_ring(&self) -> Option<&Ring> {
+        self.heartbeat.as_ref()
     }
 
     /// Until the capture is stopped; then what the rings hold goes through, and all flows end.
@@ -154,6 +161,12 @@ impl Runner {
             let retired = self.worker.take_rules(fresh);
             self.edges.took(retired);
         }
+        self.worker.shed_at(self.shared.shed.load(Ordering::Relaxed));
+        if let Some(ring) = &mut self.heartbeat {
+            while let Some(frame) = ring.take() {
+                self.worker.heartbeat(&frame);
+            }
+        }
         let now = Instant::now();
         if now.duration_since(self.flushed) >= BATCH_TIME {
             self.flushed = now;
@@ -180,7 +193,7 @@ impl Runner {
         counters.sort();
         counters.dedup_by(|a, b| a.0 == b.0);
         let uptime = self.begun.elapsed().as_secs();
-        self.worker.stats(uptime, &counters);
+        self.worker.stats(uptime, &counters, self.edges.facts());
     }
 
     fn tell(&mut self, now: Instant) {
@@ -190,6 +203,20 @@ impl Runner {
             ("haidang.event_queue.lost_others", self.outbox.lost_others),
         ] {
             counters.push((name.to_owned(), value));
+        }
+        let shed = self.worker.shed();
+        for (name, value) in [
+            ("bypassed_flows", shed.bypassed_flows),
+            ("unparsed_flows", shed.unparsed_flows),
+            ("dropped_packets", shed.dropped_packets),
+        ] {
+            counters.push((format!("haidang.shed.{name}"), value));
+        }
+        if self.heartbeat.is_some() {
+            let Heartbeats { frames, decoded, matched } = self.worker.heartbeats;
+            for (name, value) in [("frames", frames), ("decoded", decoded), ("matched", matched)] {
+                counters.push((format!("haidang.heartbeat.{name}"), value));
+            }
         }
         let rings = self.lines.iter_mut().map(|line| RingState {
             interface: line.interface.clone(),

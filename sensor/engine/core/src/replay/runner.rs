@@ -83,7 +83,7 @@ impl Runner {
             let counters = lock(&self.shared.counters).clone();
             let first: Timestamp = self.worker.started();
             let uptime = self.worker.now().seconds_since(first);
-            self.worker.stats(uptime, &counters);
+            self.worker.stats(uptime, &counters, self.edges.facts());
             self.flush();
             self.write_quarantine();
         }

@@ -54,6 +54,12 @@ impl Interface {
         Ok(all)
     }
 
+    /// The sensor's own interface for its heartbeats (`live.heartbeat`), if it has one.
+    pub fn heartbeat(document: &Value) -> Result<Option<Interface>, String> {
+        serde_json::from_value(document["live"]["heartbeat"].clone())
+            .map_err(|error| format!("live.heartbeat: {error}"))
+    }
+
     pub fn ring_bytes(&self) -> u64 {
         u64::from(self.block_bytes).saturating_mul(u64::from(self.blocks))
     }
