@@ -23,6 +23,7 @@ _COUNTS = {
     "out_of_order": "Times a sensor was told to begin again because numbers were missing",
     "malformed": "Messages that are none",
     "unknown_key": "Messages over a connection whose key is revoked or unknown",
+    "origins_refused": "Sensors whose keys a relay may not bring",
     "impostor": "Hellos under another sensor's name",
     "journal_errors": "Groups that the journal could not keep",
     "hellos": "Sessions begun",

@@ -26,6 +26,7 @@ from collectors.journal import Journal
 from collectors.listen import Listener
 from collectors.metrics import CentreCollector
 from collectors.registry import Registry
+from collectors.relay.origins import Origins
 from collectors.store.client import server_address
 from collectors.store.fill import Filler
 from sensor.bus.durable import write_whole
@@ -56,7 +57,9 @@ def serve(home: Home) -> None:
         journal = Journal(home.journal_file)
         cleanup.callback(journal.close)
         opener = Opener({keys.public().recipient: keys.opening_key()})
-        receiver = Receiver(registry, journal, opener, Enroller(registry, keys.public()))
+        origins = Origins(home.registry_file)
+        cleanup.callback(origins.close)
+        receiver = Receiver(registry, journal, opener, Enroller(registry, keys.public()), origins)
         listener = Listener(settings.listen, keys, registry, receiver)
         cleanup.callback(listener.close)
         filler = Filler(

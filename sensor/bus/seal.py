@@ -106,7 +106,7 @@ class ReducedHeader(Header, frozen=True, array_like=True):
 class SealError(Exception):
     """Why a record was refused: `reason` is one of REASONS, the text is for people."""
 
-    REASONS = ("malformed", "suite", "recipient", "sealed", "signer", "signature", "content")
+    REASONS = ("malformed", "suite", "recipient", "sealed", "signer", "signature", "origin", "content")
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
@@ -177,7 +177,7 @@ def read_envelope(record: bytes) -> Envelope:
     if header_size > _MAX_HEADER_BYTES or len(record) <= end:
         raise SealError("malformed", "its header does not fit")
     header_bytes = record[_FIXED.size : end]
-    recipients = (recipient,)
+    recipients: tuple[bytes, ...] = (recipient,)
     try:
         header: Header = msgspec.msgpack.decode(header_bytes, type=ReducedHeader)
         if isinstance(header, ReducedHeader) and header.reduction is None:

@@ -11,6 +11,7 @@ from collectors.enrolment import Enroller
 from collectors.ingest import Receiver
 from collectors.journal import Journal
 from collectors.registry import Registry
+from collectors.relay.origins import Origins
 from sensor.bus import messages
 from sensor.bus.enrol import Token, proof
 from sensor.bus.keys import CentreKeys, SensorKeys
@@ -28,12 +29,13 @@ class Desk:
         self.registry = Registry(directory / "registry.sqlite")
         self.journal = Journal(directory / "journal.sqlite")
         self.opener = Opener({CENTRE_KEYS.public().recipient: CENTRE_KEYS.opening_key()})
+        self.origins = Origins(directory / "registry.sqlite")
         self.begin()
 
     def begin(self) -> None:
         """A receiver that knows nothing, as after a restart."""
         enroller = Enroller(self.registry, CENTRE_KEYS.public())
-        self.receiver = Receiver(self.registry, self.journal, self.opener, enroller)
+        self.receiver = Receiver(self.registry, self.journal, self.opener, enroller, self.origins)
 
     def hear(self, user: str, *frames: bytes, routing: bytes = b"r") -> list[messages.AnyMessage]:
         return [decode(frame) for _, frame in self.receiver.receive(routing, user, list(frames))]
@@ -48,6 +50,7 @@ class Desk:
         assert row is not None and self.registry.enrol(row, name, keys.public()) == ""
 
     def close(self) -> None:
+        self.origins.close()
         self.registry.close()
         self.journal.close()
 

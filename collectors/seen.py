@@ -1,0 +1,101 @@
+"""Which batches a centre ever kept, as ranges of numbers, and what it knows of sensors that others brought.
+
+A sensor's own link keeps its order, so the number that follows tells what was kept. A relay or a stick brings
+the same batches in any order, again, and after the journal has dropped them: only the ranges tell then. The
+functions work inside the journal's transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS seen (
+  sensor TEXT, epoch INTEGER, lane INTEGER, first INTEGER, last INTEGER NOT NULL,
+  PRIMARY KEY (sensor, epoch, lane, first)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS origin (
+  sensor TEXT, via TEXT,       -- the relay or exporter that brought what is counted here
+  batches INTEGER NOT NULL, events INTEGER NOT NULL,
+  lost INTEGER NOT NULL,       -- events that the sensor gave up
+  reduced INTEGER NOT NULL,    -- batches that the relay left something out of, and signed
+  withheld INTEGER NOT NULL,   -- events that it left out
+  duplicates INTEGER NOT NULL, -- batches that were here already
+  changed_us INTEGER NOT NULL,
+  PRIMARY KEY (sensor, via)
+) WITHOUT ROWID
+"""
+
+
+class OriginRow(NamedTuple):
+    """What one relay or exporter brought of one sensor; counts since ever, changed_us by this machine's
+    clock.
+    """
+
+    sensor: str
+    via: str
+    batches: int
+    events: int
+    lost: int
+    reduced: int
+    withheld: int
+    duplicates: int
+    changed_us: int
+
+
+def create_tables(database: sqlite3.Connection) -> None:
+    """Make the tables; a journal from before them has kept what its streams have passed."""
+    is_new = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'seen'").fetchone()[0] == 0
+    fill = "INSERT INTO seen SELECT sensor, epoch, lane, 0, next - 1 FROM stream WHERE next > 0"
+    database.executescript(f"BEGIN IMMEDIATE; {TABLES}; {fill if is_new else 'SELECT 1'}; COMMIT")
+
+
+def note(database: sqlite3.Connection, sensor: str, epoch: int, lane: int, seq: int) -> bool:
+    """Note this batch as kept; False when it was before."""
+    stream = (sensor, epoch, lane)
+    before = database.execute(
+        "SELECT first, last FROM seen WHERE sensor = ? AND epoch = ? AND lane = ? AND first <= ? "
+        "ORDER BY first DESC LIMIT 1",
+        (*stream, seq),
+    ).fetchone()
+    if before is not None and before[1] >= seq:
+        return False
+    after = database.execute(
+        "DELETE FROM seen WHERE sensor = ? AND epoch = ? AND lane = ? AND first = ? RETURNING last",
+        (*stream, seq + 1),
+    ).fetchone()
+    last = seq if after is None else after[0]
+    if before is not None and before[1] == seq - 1:
+        database.execute(
+            "UPDATE seen SET last = ? WHERE sensor = ? AND epoch = ? AND lane = ? AND first = ?",
+            (last, *stream, before[0]),
+        )
+    else:
+        database.execute("INSERT INTO seen VALUES (?, ?, ?, ?, ?)", (*stream, seq, last))
+    return True
+
+
+def ranges(database: sqlite3.Connection, sensor: str, epoch: int, lane: int) -> list[tuple[int, int]]:
+    """(first, last) of what was kept of one stream."""
+    return database.execute(
+        "SELECT first, last FROM seen WHERE sensor = ? AND epoch = ? AND lane = ? ORDER BY first",
+        (sensor, epoch, lane),
+    ).fetchall()
+
+
+def count(database: sqlite3.Connection, sensor: str, via: str, now_us: int, **added: int) -> None:
+    """Add to what this relay brought of this sensor; the names are OriginRow's."""
+    values = [added.get(name, 0) for name in OriginRow._fields[2:8]]
+    database.execute(
+        "INSERT INTO origin VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+        "batches = batches + excluded.batches, events = events + excluded.events, lost = lost + "
+        "excluded.lost, reduced = reduced + excluded.reduced, withheld = withheld + excluded.withheld, "
+        "duplicates = duplicates + excluded.duplicates, changed_us = excluded.changed_us",
+        (sensor, via, *values, now_us),
+    )
+
+
+def origins(database: sqlite3.Connection) -> list[OriginRow]:
+    """Everything that others brought, by sensor."""
+    return [OriginRow(*row) for row in database.execute("SELECT * FROM origin ORDER BY sensor, via")]
