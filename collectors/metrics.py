@@ -12,6 +12,8 @@ from prometheus_client.registry import Collector
 from collectors.ingest import Receiver
 from collectors.journal import Journal
 from collectors.listen import Listener
+from collectors.relay.metrics import relay_metrics
+from collectors.relay.uplink import Uplink
 from collectors.store.fill import Filler
 
 _COUNTS = {
@@ -33,7 +35,15 @@ _COUNTS = {
 class CentreCollector(Collector):
     """Reads the parts of a running centre."""
 
-    def __init__(self, listener: Listener, receiver: Receiver, journal: Journal, filler: Filler) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        receiver: Receiver,
+        journal: Journal,
+        filler: Filler,
+        uplink: Uplink | None = None,
+    ) -> None:
+        self._uplink = uplink
         self._listener = listener
         self._receiver = receiver
         self._journal = journal
@@ -79,3 +89,4 @@ class CentreCollector(Collector):
             skew.add_metric([entry.sensor], entry.skew_us / 1e6)
         yield heard
         yield skew
+        yield from relay_metrics(self._uplink)

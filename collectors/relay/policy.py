@@ -31,15 +31,16 @@ from sensor.errors import UserError, from_os_error
 EVENT_TYPES = frozenset({name.replace("-", "_") for name in EVE_TYPES} - {"files"} | {"fileinfo", "packet"})
 """Values of `event_type`."""
 FIELDS = EVENT_TYPES | {
-    "timestamp", "flow_id", "parent_id", "in_iface", "event_type", "sensor", "host", "vlan", "src_ip", "src_port",
-    "dest_ip", "dest_port", "proto", "ip_v", "icmp_type", "icmp_code", "response_icmp_type", "response_icmp_code",
-    "spi", "pkt_src", "pcap_cnt", "pcap_filename", "tx_id", "tx_guessed", "community_id", "ether", "app_proto",
-    "app_proto_ts", "app_proto_tc", "app_proto_orig", "app_proto_expected", "direction", "ts_progress",
-    "tc_progress", "files", "email", "rpc", "sdp", "tcp", "udp", "icmp", "verdict", "traffic", "payload",
-    "payload_printable", "payload_length", "packet", "packet_info", "stream", "stream_offset", "xff",
-    "capture_file", "tunnel", "flowints", "flowbits", "flowvars", "pktvars", "haidang",
+    "timestamp", "flow_id", "parent_id", "in_iface", "event_type", "sensor", "host", "vlan", "src_ip",
+    "src_port", "dest_ip", "dest_port", "proto", "ip_v", "icmp_type", "icmp_code", "response_icmp_type",
+    "response_icmp_code", "spi", "pkt_src", "pcap_cnt", "pcap_filename", "tx_id", "tx_guessed",
+    "community_id", "ether", "app_proto", "app_proto_ts", "app_proto_tc", "app_proto_orig",
+    "app_proto_expected", "direction", "ts_progress", "tc_progress", "files", "email", "rpc", "sdp", "tcp",
+    "udp", "icmp", "verdict", "traffic", "payload", "payload_printable", "payload_length", "packet",
+    "packet_info", "stream", "stream_offset", "xff", "capture_file", "tunnel", "flowints", "flowbits",
+    "flowvars", "pktvars", "haidang",
 }  # fmt: skip
-"""First parts of the names of fields; what is below them differs by protocol and version, and is not listed."""
+"""First parts of the names of fields; what is below them differs by protocol and is not listed."""
 KEPT = ("timestamp", "event_type", "flow_id")
 """Fields that say what an event is: an allow-list need not name them, and the first two cannot be denied."""
 

@@ -212,9 +212,7 @@ class Opener:
             keys[1].verify(signatures[_ED25519_BYTES:], signed)
         except InvalidSignature as error:
             raise SealError("signature", "a signature does not hold") from error
-        ndjson = _decompress(body, envelope.header.events)
-        opened = Opened(envelope.header, ndjson, hashlib.sha256(signed).digest())
-        return opened if opened.reduction is None else opened._replace(digest=opened.reduction.original)
+        return _opened(envelope, body, signed)
 
     def read(self, record: bytes) -> tuple[Header, bytes]:
         """Header and NDJSON of a record that was verified when it came in (the journal's). SealError when
@@ -223,6 +221,12 @@ class Opener:
         envelope = read_envelope(record)
         _, body = self._unseal(envelope)
         return envelope.header, _decompress(body, envelope.header.events)
+
+    def read_verified(self, record: bytes) -> Opened:
+        """The same with the digest of what was signed."""
+        envelope = read_envelope(record)
+        _, body = self._unseal(envelope)
+        return _opened(envelope, body)
 
     def reseal(self, record: bytes, recipient: Recipient) -> bytes:
         """The same signed batch, sealed to another centre; suite, header, signatures and digest stay.
@@ -251,6 +255,13 @@ def _close(suite: int, header_bytes: bytes, content: bytes, recipients: Sequence
     if suite == SUITE_2:
         prefix += further([recipient.id for recipient in recipients])
     return prefix + encrypt(suite, prefix, content, recipients)
+
+
+def _opened(envelope: Envelope, body: bytes, signed: bytes = b"") -> Opened:
+    ndjson = _decompress(body, envelope.header.events)
+    signed = signed or _signed(envelope.suite, envelope.header_bytes, body)
+    opened = Opened(envelope.header, ndjson, hashlib.sha256(signed).digest())
+    return opened if opened.reduction is None else opened._replace(digest=opened.reduction.original)
 
 
 def _signed(suite: int, header_bytes: bytes, body: bytes) -> bytes:

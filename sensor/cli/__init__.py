@@ -40,6 +40,7 @@ COMMANDS = (
     "rules",
     "sensor",
     "centre",
+    "relay",
     "keywords",
     "protocols",
 )

@@ -42,11 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=say("a ClickHouse server instead of the embedded store", "máy chủ ClickHouse"),
     )
     serve = actions.add_parser("serve", help=say("run the centre", "chạy trung tâm"))
-    _directory(serve)
+    centre_directory(serve)
     token = actions.add_parser(
         "token", help=say("make a token that enrols one sensor", "cấp mã cho một cảm biến")
     )
-    _directory(token)
+    centre_directory(token)
     token.add_argument(
         "--name",
         default="",
@@ -58,26 +58,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     token.add_argument(
         "--address", default="", help=say("how this sensor reaches the centre", "địa chỉ trung tâm")
     )
+    token.add_argument(
+        "--relay",
+        nargs="?",
+        const="",
+        metavar="SENSORS",
+        help=say(
+            "enrol a provincial centre, for sensors of these names ('hn-* hp-1'; without: any)",
+            "đăng ký một trung tâm tỉnh, cho các cảm biến có tên này ('hn-* hp-1'; không ghi: tất cả)",
+        ),
+    )
     revoke = actions.add_parser(
         "revoke", help=say("shut a sensor out at once", "loại một cảm biến ngay lập tức")
     )
-    _directory(revoke)
+    centre_directory(revoke)
     revoke.add_argument("sensor", help=say("its name", "tên"))
     again = say("empty the store, to be filled from the journal", "làm trống kho, nạp lại từ nhật ký")
-    _directory(actions.add_parser("rebuild", help=again))
+    centre_directory(actions.add_parser("rebuild", help=again))
     search = actions.add_parser("search", help=say("find events", "tìm sự kiện"))
-    _directory(search)
+    centre_directory(search)
     _search_arguments(search)
     for name, text in (
         ("sensors", say("list sensors: keys, last word, what is missing", "danh sách cảm biến")),
         ("stats", say("what the store and the journal hold", "thống kê")),
     ):
         summary = actions.add_parser(name, help=text)
-        _directory(summary)
-        _format(summary)
+        centre_directory(summary)
+        output_format(summary)
 
 
-def _directory(parser: argparse.ArgumentParser) -> None:
+def centre_directory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-d",
         "--dir",
@@ -89,7 +99,7 @@ def _directory(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _format(parser: argparse.ArgumentParser) -> None:
+def output_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("table", "json", "csv"), default="table", help=say("how to print", "cách in ra")
     )
@@ -116,7 +126,7 @@ def _search_arguments(parser: argparse.ArgumentParser) -> None:
         "--limit", type=_natural, default=100, help=say("at most so many (100)", "nhiều nhất (100)")
     )
     parser.add_argument("--oldest", action="store_true", help=say("oldest first", "cũ nhất trước"))
-    _format(parser)
+    output_format(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -172,7 +182,7 @@ def _token(args: argparse.Namespace, home: Home) -> int:
         raise UserError("--minutes must be between 1 and 10080 (a week)")
     token = Token.issue(args.address or _address(home, settings.address), keys.public(), args.minutes * 60)
     registry = Registry(home.registry_file)
-    registry.add_token(token, args.name)
+    registry.add_token(token, args.name, relay=None if args.relay is None else args.relay.split())
     registry.close()
     print(token.text())
     return EXIT_OK
@@ -260,6 +270,7 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
     from collectors import show
     from collectors.journal import Journal
     from collectors.registry import Registry
+    from sensor.cli.relay import origin_rows
 
     home.load()
     registry, journal = Registry(home.registry_file), Journal(home.journal_file)
@@ -270,13 +281,14 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
         for index, value in enumerate((batches, events, lost)):
             sums[index] += value
     rows: list[dict[str, Any]] = []
+    relays = registry.relays()
     for entry in registry.sensors():
         word = heard.get(entry.sensor)
         sums = totals.get(entry.sensor, [0, 0, 0])
         rows.append(
             {
                 "sensor": entry.sensor,
-                "state": "revoked" if entry.revoked else "active",
+                "state": "revoked" if entry.revoked else "relay" if entry.sensor in relays else "active",
                 "enrolled": datetime.fromtimestamp(entry.added, UTC),
                 "heard": datetime.fromtimestamp(word.heard_us / 1e6, UTC) if word else "never",
                 "skew_ms": word.skew_us // 1000 if word else 0,
@@ -284,10 +296,13 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
                 "events": sums[1],
                 "waiting": sum(book["pending"] for book in json.loads(word.books)) if word else 0,
                 "lost": sums[2],
+                "withheld": 0,
+                "reduced": 0,
                 "software": word.software if word else "",
                 "fingerprint": entry.fingerprint if args.format != "table" else entry.fingerprint[:16],
             }
         )
+    rows += origin_rows(journal.origins())
     registry.close()
     journal.close()
     show.print_records(rows, form=args.format)
@@ -299,6 +314,8 @@ def _stats(args: argparse.Namespace, home: Home) -> int:
     from collectors.journal import Journal
     from collectors.store.search import by_type, size
     from sensor.bus import lanes
+    from sensor.bus.layout import ELSEWHERE, POLICY
+    from sensor.cli.relay import relay_rows
 
     client, database = _store(home)
     rows: list[dict[str, Any]] = [
@@ -309,13 +326,21 @@ def _stats(args: argparse.Namespace, home: Home) -> int:
     journal = Journal(home.journal_file)
     waiting = journal.backlog()[1]
     for sensor, lane, reason, gaps, lost in journal.gaps():
-        what = f"lost, {lanes.NAMES[lane]}: {reason} ({gaps} gaps)"
+        told = {ELSEWHERE: "at another collector", POLICY: "kept back by policy"}.get(
+            reason, f"lost: {reason}"
+        )
+        what = f"{told}, {lanes.NAMES[lane]} ({gaps} gaps)"
         rows.append({"sensor": sensor, "what": what, "events": lost, "first": "", "last": ""})
     for sensor, reason, count in journal.quarantined():
         rows.append(
             {"sensor": sensor, "what": f"quarantine: {reason}", "events": count, "first": "", "last": ""}
         )
     journal.close()
+    for row in relay_rows(home) or []:
+        for what in ("delivered", "withheld", "waiting", "put_off", "lost"):
+            if row[what]:
+                name = f"relay, {row['lane']}: {what}"
+                rows.append({"sensor": "", "what": name, "events": row[what], "first": "", "last": ""})
     show.print_records(rows, form=args.format)
     if args.format == "table":
         each = f"{stored / events:.0f}" if events else "-"
