@@ -66,7 +66,7 @@ def set_client_options(socket: zmq.Socket[bytes], address: str) -> None:
     socket.setsockopt(zmq.HANDSHAKE_IVL, 10_000)
 
 
-class Collector(NamedTuple):
+class Endpoint(NamedTuple):
     """Where a collector is, and the CURVE key by which it is known."""
 
     address: str
@@ -87,7 +87,7 @@ class Link(threading.Thread):
         address: str,
         *,
         software: str,
-        alternates: Sequence[Collector] = (),
+        alternates: Sequence[Endpoint] = (),
         failover_seconds: float = FAILOVER_SECONDS,
         return_seconds: float = RETURN_SECONDS,
         origins: Origins | None = None,
@@ -100,14 +100,14 @@ class Link(threading.Thread):
         self.delivered_events = 0
         self.at = 0
         self._keys = keys
-        self._collectors = [Collector(address, centre.curve), *alternates]
+        self._collectors = [Endpoint(address, centre.curve), *alternates]
         self._failover_seconds = failover_seconds
         self._return_seconds = self._first_return_seconds = return_seconds
         self._turned_at = 0.0
         self._stop_asked = threading.Event()
 
     @property
-    def collector(self) -> Collector:
+    def collector(self) -> Endpoint:
         """The one that it talks to, or tries to."""
         return self._collectors[self.at]
 
