@@ -1,0 +1,190 @@
+"""Sensor, province and nation as processes: what a sensor saw is at the nation once, whoever was cut off or
+killed, and whichever way it went.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from house import House, wait_for, write_events
+
+from collectors.relay.ledger import read_books
+
+ALL = "default: allow\n"
+
+
+@pytest.fixture
+def nation(tmp_path: Path) -> Iterator[House]:
+    (tmp_path / "nation").mkdir()
+    made = House(tmp_path / "nation")
+    made.start_centre()
+    made.wait_for_centre()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def province(tmp_path: Path, nation: House) -> Iterator[House]:
+    made = open_province(tmp_path / "hanoi", nation, "hanoi", ALL)
+    made.enrol("hn-1")
+    yield made
+    made.close()
+
+
+def open_province(directory: Path, nation: House, name: str, policy: str) -> House:
+    directory.mkdir()
+    house = House(directory)
+    file = directory / "policy.yaml"
+    file.write_text(policy)
+    token = nation.haidang("centre", "token", "-d", nation.centre_directory, "--relay", "h*").stdout.strip()
+    house.haidang("relay", "join", token, "-d", house.centre_directory, "--name", name, "--policy", file)
+    house.start_centre()
+    house.wait_for_centre()
+    return house
+
+
+def carry(house: House, *files: Path, again: bool = False) -> None:
+    run = ("sensor", "run", "-d", house.sensor_directory, "--metrics", "", "--events", *files)
+    house.haidang(*run, *(["--again"] if again else []), timeout=120)
+
+
+def wait_until_relayed(house: House, seconds: float = 60) -> None:
+    """Until the province's relay has taken everything of its journal, and the nation has that."""
+    from collectors.journal import Journal
+
+    journal = Journal(house.centre_directory / "journal.sqlite")
+    records = journal.last_id()
+    journal.close()
+    path = house.centre_directory / "relay" / "outbox.sqlite"
+
+    def is_done() -> bool:
+        import contextlib
+        import sqlite3
+
+        with contextlib.closing(sqlite3.connect(path, timeout=20)) as file:
+            seen = file.execute("SELECT value FROM meta WHERE key = 'record'").fetchone()[0]
+        return seen >= records and all(book.pending == 0 for book, _ in read_books(path))
+
+    wait_for(is_done, seconds, "the relay")
+
+
+def sent(*files: Path) -> Counter[str]:
+    return Counter(line for path in files for line in path.read_text().splitlines())
+
+
+def found(house: House) -> Counter[str]:
+    house.wait_for_store()
+    house.wait_until_filled()
+    return Counter(house.search("--limit", "1000000"))
+
+
+def test_a_week_without_the_nation_and_kills_on_the_way_end_in_equal_sets(
+    nation: House, province: House, tmp_path: Path
+) -> None:
+    chance = random.Random(7)
+    files = write_events(tmp_path / "events", 4200, files=14, seed=7)  # two a day
+    carry(province, *files[:1])
+    wait_until_relayed(province)
+    nation.kill_centre()
+    for day in range(1, 7):
+        carry(province, *files[2 * day - 1 : 2 * day + 1])
+        if chance.random() < 0.5:
+            province.kill_centre()
+            province.start_centre()
+            province.wait_for_centre()
+    assert found(province) == sent(*files[:13]), "the province works alone"
+    status = ("relay", "status", "-d", province.centre_directory, "--format", "json")
+    waiting = [json.loads(line) for line in province.haidang(*status, check=False).stdout.splitlines()]
+    assert sum(row["waiting"] for row in waiting) == 12 * 300
+    nation.start_centre()
+    nation.wait_for_centre()
+    wait_for(lambda: province_pending(province) < 12 * 300, 60, "the relay to go on")
+    province.kill_centre()
+    nation.kill_centre()
+    nation.start_centre()
+    province.start_centre()
+    province.wait_for_centre()
+    carry(province, *files[13:])
+    wait_until_relayed(province)
+    assert found(nation) == found(province) == sent(*files)
+    told = nation.haidang("centre", "sensors", "-d", nation.centre_directory, "--format", "json").stdout
+    rows = {(row["sensor"], row["state"]): row for row in map(json.loads, told.splitlines())}
+    assert rows[("hn-1", "via hanoi")]["events"] == 4200 and ("hanoi", "relay") in rows
+    assert province.haidang(*status).returncode == 0
+    stats = province.haidang("centre", "stats", "-d", province.centre_directory).stdout
+    assert "relay, alert: delivered" in stats
+    nation.close()  # and the nation's end is nothing to the province
+    carry(province, *write_events(tmp_path / "more", 10, files=1, seed=8))
+    assert found(province).total() == 4210
+
+
+def province_pending(province: House) -> int:
+    path = province.centre_directory / "relay" / "outbox.sqlite"
+    return sum(book.pending for book, _ in read_books(path))
+
+
+def test_a_sensor_that_turns_to_another_province_is_at_the_nation_once(
+    nation: House, province: House, tmp_path: Path
+) -> None:
+    hue = open_province(tmp_path / "hue", nation, "hue", ALL)
+    try:
+        token = hue.haidang("centre", "token", "-d", hue.centre_directory).stdout.strip()
+        province.haidang("sensor", "enrol", token, "-d", province.sensor_directory, "--alternate")
+        files = write_events(tmp_path / "events", 1200, files=40, seed=9)
+        run = ("--failover", "1", "--drain", "60", "--events", *files)
+        province.start_sensor(*run)
+        wait_for(lambda: delivered(province) > 100, 30, "the first events")
+        province.kill_centre()
+        assert province.sensor is not None and province.sensor.wait(90) == 0, province.sensor_log.read_text()
+        province.start_centre()
+        province.wait_for_centre()
+        carry(province, *write_events(tmp_path / "more", 100, files=1, seed=10))
+        for house in (province, hue):
+            wait_until_relayed(house)
+        everything = sent(*files, *(tmp_path / "more").iterdir())
+        assert found(nation) == everything
+        assert found(province) | found(hue) == everything and found(hue)
+        stats = nation.haidang("centre", "stats", "-d", nation.centre_directory)
+        assert "lost" not in stats.stdout and stats.returncode == 0
+    finally:
+        hue.close()
+
+
+def delivered(house: House) -> int:
+    return sum(book["delivered"] for book in house.books())
+
+
+def test_only_what_the_policy_lets_out_leaves(nation: House, tmp_path: Path) -> None:
+    policy = "events: {alert: allow, http: {deny: [http.url]}, dns: deny}\n"
+    hanoi = open_province(tmp_path / "strict", nation, "hanoi", policy)
+    try:
+        hanoi.enrol("hn-1")
+        files = write_events(tmp_path / "events", 600, files=2, seed=3)
+        carry(hanoi, *files)
+        wait_until_relayed(hanoi)
+        expected = Counter()
+        for line, count in sent(*files).items():
+            event = json.loads(line)
+            if event["event_type"] == "http":
+                del event["http"]["url"]
+            if event["event_type"] in ("alert", "http"):
+                expected[json.dumps(event, sort_keys=True)] += count
+        arrived = Counter(json.dumps(json.loads(line), sort_keys=True) for line in found(nation))
+        assert arrived == expected
+        told = nation.haidang("centre", "sensors", "-d", nation.centre_directory, "--format", "json").stdout
+        (row,) = [row for row in map(json.loads, told.splitlines()) if row["state"] == "via hanoi"]
+        assert row["events"] + row["withheld"] == 600 and row["reduced"] > 0
+        wrong = hanoi.directory / "wrong.yaml"
+        wrong.write_text("events: {htp: allow}\n")
+        refused = hanoi.haidang("relay", "check", wrong, check=False)
+        assert refused.returncode == 2 and "did you mean http?" in refused.stderr
+        (policy_file,) = (hanoi.centre_directory / "relay").glob("policy.yaml")
+        checked = hanoi.haidang("relay", "check", policy_file, "--events", files[0])
+        assert "300 events" in checked.stderr and '"dns"' not in checked.stdout
+    finally:
+        hanoi.close()
