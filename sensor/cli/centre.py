@@ -42,11 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=say("a ClickHouse server instead of the embedded store", "máy chủ ClickHouse"),
     )
     serve = actions.add_parser("serve", help=say("run the centre", "chạy trung tâm"))
-    centre_directory(serve)
+    _directory(serve)
     token = actions.add_parser(
         "token", help=say("make a token that enrols one sensor", "cấp mã cho một cảm biến")
     )
-    centre_directory(token)
+    _directory(token)
     token.add_argument(
         "--name",
         default="",
@@ -71,23 +71,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     revoke = actions.add_parser(
         "revoke", help=say("shut a sensor out at once", "loại một cảm biến ngay lập tức")
     )
-    centre_directory(revoke)
+    _directory(revoke)
     revoke.add_argument("sensor", help=say("its name", "tên"))
     again = say("empty the store, to be filled from the journal", "làm trống kho, nạp lại từ nhật ký")
-    centre_directory(actions.add_parser("rebuild", help=again))
+    _directory(actions.add_parser("rebuild", help=again))
     search = actions.add_parser("search", help=say("find events", "tìm sự kiện"))
-    centre_directory(search)
+    _directory(search)
     _search_arguments(search)
     for name, text in (
         ("sensors", say("list sensors: keys, last word, what is missing", "danh sách cảm biến")),
         ("stats", say("what the store and the journal hold", "thống kê")),
     ):
         summary = actions.add_parser(name, help=text)
-        centre_directory(summary)
-        output_format(summary)
+        _directory(summary)
+        _format(summary)
 
 
-def centre_directory(parser: argparse.ArgumentParser) -> None:
+def _directory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-d",
         "--dir",
@@ -99,7 +99,7 @@ def centre_directory(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def output_format(parser: argparse.ArgumentParser) -> None:
+def _format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("table", "json", "csv"), default="table", help=say("how to print", "cách in ra")
     )
@@ -126,7 +126,7 @@ def _search_arguments(parser: argparse.ArgumentParser) -> None:
         "--limit", type=_natural, default=100, help=say("at most so many (100)", "nhiều nhất (100)")
     )
     parser.add_argument("--oldest", action="store_true", help=say("oldest first", "cũ nhất trước"))
-    output_format(parser)
+    _format(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -270,7 +270,7 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
     from collectors import show
     from collectors.journal import Journal
     from collectors.registry import Registry
-    from sensor.cli.relay import origin_rows
+    from sensor.cli.relay_rows import origin_rows
 
     home.load()
     registry, journal = Registry(home.registry_file), Journal(home.journal_file)
@@ -314,8 +314,7 @@ def _stats(args: argparse.Namespace, home: Home) -> int:
     from collectors.journal import Journal
     from collectors.store.search import by_type, size
     from sensor.bus import lanes
-    from sensor.bus.layout import ELSEWHERE, POLICY
-    from sensor.cli.relay import relay_rows
+    from sensor.cli.relay_rows import gap_text, stats_rows
 
     client, database = _store(home)
     rows: list[dict[str, Any]] = [
@@ -326,21 +325,14 @@ def _stats(args: argparse.Namespace, home: Home) -> int:
     journal = Journal(home.journal_file)
     waiting = journal.backlog()[1]
     for sensor, lane, reason, gaps, lost in journal.gaps():
-        told = {ELSEWHERE: "at another collector", POLICY: "kept back by policy"}.get(
-            reason, f"lost: {reason}"
-        )
-        what = f"{told}, {lanes.NAMES[lane]} ({gaps} gaps)"
+        what = gap_text(lanes.NAMES[lane], reason, gaps)
         rows.append({"sensor": sensor, "what": what, "events": lost, "first": "", "last": ""})
     for sensor, reason, count in journal.quarantined():
         rows.append(
             {"sensor": sensor, "what": f"quarantine: {reason}", "events": count, "first": "", "last": ""}
         )
     journal.close()
-    for row in relay_rows(home) or []:
-        for what in ("delivered", "withheld", "waiting", "put_off", "lost"):
-            if row[what]:
-                name = f"relay, {row['lane']}: {what}"
-                rows.append({"sensor": "", "what": name, "events": row[what], "first": "", "last": ""})
+    rows += stats_rows(home)
     show.print_records(rows, form=args.format)
     if args.format == "table":
         each = f"{stored / events:.0f}" if events else "-"

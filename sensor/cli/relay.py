@@ -7,15 +7,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sensor.cli.centre import centre_directory, output_format
+from sensor.cli.centre_actions import add_directory, add_format
 from sensor.cli.language import say
 from sensor.errors import EXIT_FINDINGS, EXIT_OK, UserError, from_os_error
 
 if TYPE_CHECKING:
     from collectors.home import Home
-    from collectors.seen import OriginRow
 
 NAME = "relay"
 HELP = "hand a centre's events on to a national one, by policy"
@@ -51,13 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=say("FILE", "TỆP"),
         help=say("the policy to begin with", "chính sách ban đầu"),
     )
-    centre_directory(join)
+    add_directory(join)
     status = actions.add_parser(
         "status",
         help=say("show what is delivered, waits, was kept back or lost", "xem tình trạng chuyển tiếp"),
     )
-    centre_directory(status)
-    output_format(status)
+    add_directory(status)
+    add_format(status)
     check = actions.add_parser(
         "check",
         help=say("check a policy, and what it leaves of events", "kiểm tra chính sách và tác dụng của nó"),
@@ -76,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "gửi lại mọi thứ còn trong nhật ký (trung tâm quốc gia bị mất dữ liệu)",
         ),
     )
-    centre_directory(rescan)
+    add_directory(rescan)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -130,6 +129,7 @@ def _status(args: argparse.Namespace) -> int:
 
     from collectors import show
     from collectors.home import Home
+    from sensor.cli.relay_rows import relay_rows
 
     home = Home(args.directory)
     home.load()
@@ -146,61 +146,6 @@ def _status(args: argparse.Namespace) -> int:
         now = time.strftime("%H:%M:%S")
         print(f"{enrolment.sensor} > {enrolment.address}  ({now})")
     return EXIT_FINDINGS if has_losses or is_late else EXIT_OK
-
-
-def relay_rows(home: Home) -> list[dict[str, Any]] | None:
-    """The relay's books by lane, or None when this centre has none."""
-    import time
-
-    from collectors.relay.ledger import OUTBOX_FILE, read_books
-    from collectors.relay.uplink import relay_directory
-    from sensor.bus import lanes
-    from sensor.bus.layout import POLICY
-
-    path = relay_directory(home) / OUTBOX_FILE
-    if not path.exists():
-        return None
-    rows = []
-    for book, state in read_books(path):
-        lost = {reason: events for reason, events in book.lost.items() if reason != POLICY}
-        oldest_seconds = 0.0 if state.oldest_us is None else max(0.0, time.time() - state.oldest_us / 1e6)
-        rows.append(
-            {
-                "lane": lanes.NAMES[book.lane],
-                "delivered": book.delivered,
-                "withheld": book.lost.get(POLICY, 0),
-                "waiting": book.pending,
-                "put_off": state.later,
-                "lost": sum(lost.values()),
-                "oldest_s": round(oldest_seconds),
-                "reasons": ", ".join(f"{reason} {events}" for reason, events in sorted(lost.items())),
-            }
-        )
-    return rows
-
-
-def origin_rows(origins: list[OriginRow]) -> list[dict[str, Any]]:
-    """Sensors that relays and sticks brought; what others left out of their batches counts as withheld."""
-    from datetime import UTC, datetime
-
-    return [
-        {
-            "sensor": row.sensor,
-            "state": f"via {row.via}",
-            "enrolled": "",
-            "heard": datetime.fromtimestamp(row.changed_us / 1e6, UTC),
-            "skew_ms": 0,
-            "batches": row.batches,
-            "events": row.events,
-            "waiting": 0,
-            "lost": row.lost,
-            "withheld": row.withheld,
-            "reduced": row.reduced,
-            "software": "",
-            "fingerprint": "",
-        }
-        for row in origins
-    ]
 
 
 def _check(args: argparse.Namespace) -> int:
