@@ -52,13 +52,6 @@ CREATE TABLE filled (
 );
 INSERT INTO filled VALUES (1, 0, NULL)
 """
-_HOLD = """
-CREATE TABLE IF NOT EXISTS hold (
-  one INTEGER PRIMARY KEY CHECK (one = 1),
-  upto INTEGER NOT NULL,       -- records up to this id are nothing to the relay any more
-  quota_bytes INTEGER NOT NULL -- the others are kept until the journal is as large as this
-)
-"""
 MAX_QUARANTINED_BYTES = 64 * 1024  # of each; with the number below 64 MB in all
 _QUARANTINE_ENTRIES = 1000  # the newest: evidence for people, bounded against who sends nothing else
 _PRUNE_RECORDS = 2000  # dropped in one transaction, so that an acknowledgement never waits long for it
@@ -129,15 +122,22 @@ class Heard(NamedTuple):
 Entry = NewRecord | Gap | Relayed | Quarantined | Heard
 
 
+class Kept(NamedTuple):
+    """Batches and events that were not here before."""
+
+    batches: int
+    events: int
+
+
 class Journal:
     """The centre's journal. Safe for several threads; one of them receives, another fills the store."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._added = Kept(0, 0)
         self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
         seen.create_tables(self._database)
-        self._database.executescript(_HOLD)
 
     def close(self) -> None:
         with self._lock:
@@ -158,10 +158,11 @@ class Journal:
             known, streams = self._one(query, epoch, sensor)
         return bool(streams and not known)
 
-    def commit(self, entries: Sequence[Entry]) -> None:
-        """Keep all of these, durably, in this order. sqlite3.Error: nothing of it was kept."""
+    def commit(self, entries: Sequence[Entry]) -> Kept:
+        """Keep all of these, durably, in this order; what was new. sqlite3.Error: nothing of it was kept."""
         now_us = time.time_ns() // 1000
         with self._transaction():
+            before = self._added
             for entry in entries:
                 match entry:
                     case NewRecord():
@@ -174,6 +175,7 @@ class Journal:
                         self._quarantine(entry, now_us)
                     case Heard():
                         self._database.execute("INSERT OR REPLACE INTO heard VALUES (?, ?, ?, ?, ?)", entry)
+            return Kept(self._added.batches - before.batches, self._added.events - before.events)
 
     # What the filler does.
 
@@ -288,11 +290,6 @@ class Journal:
                 "SELECT sensor, reason, count(*) FROM quarantine GROUP BY 1, 2 ORDER BY 1, 2"
             ).fetchall()
 
-    def origins(self) -> list[seen.OriginRow]:
-        """What relays and sticks brought, by sensor."""
-        with self._lock:
-            return seen.origins(self._database)
-
     def backlog(self) -> tuple[int, int]:
         """(records, events) that are not in the store yet."""
         with self._lock:
@@ -333,6 +330,7 @@ class Journal:
             if held is not None and held[0] != entry.digest:
                 self._quarantine(Quarantined(entry.sensor, "conflict", entry.sealed), now_us)
             return False
+        self._added = Kept(self._added.batches + 1, self._added.events + entry.events)
         add_record(
             self._database,
             sensor=entry.sensor,

@@ -225,6 +225,16 @@ class Registry:
             ).fetchall()
         return [SensorPublic(*row) for row in rows]
 
+    def signed_by(self, signer: bytes) -> Peer | None:
+        """The sensor or relay that signs with the key of this id, while it is not revoked."""
+        with self._lock:
+            for curve, ed25519, mldsa65 in self._database.execute(
+                "SELECT curve, ed25519, mldsa65 FROM sensor_key WHERE revoked IS NULL"
+            ):
+                if SensorPublic(curve, ed25519, mldsa65).signer == signer:
+                    return self._load(curve)
+        return None
+
     def relays(self) -> dict[str, str]:
         """Names that are enrolled as relays, with their patterns."""
         with self._lock:

@@ -7,8 +7,13 @@ functions work inside the journal's transaction.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import time
+from pathlib import Path
 from typing import NamedTuple
+
+from sensor.bus.records import open_beside
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS seen (
@@ -24,7 +29,13 @@ CREATE TABLE IF NOT EXISTS origin (
   duplicates INTEGER NOT NULL, -- batches that were here already
   changed_us INTEGER NOT NULL,
   PRIMARY KEY (sensor, via)
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS imported (segment BLOB PRIMARY KEY, at_us INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS hold (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  upto INTEGER NOT NULL,       -- records up to this id are nothing to the relay any more
+  quota_bytes INTEGER NOT NULL -- the others are kept until the journal is as large as this
+)
 """
 
 
@@ -96,6 +107,20 @@ def count(database: sqlite3.Connection, sensor: str, via: str, now_us: int, **ad
     )
 
 
-def origins(database: sqlite3.Connection) -> list[OriginRow]:
-    """Everything that others brought, by sensor."""
-    return [OriginRow(*row) for row in database.execute("SELECT * FROM origin ORDER BY sensor, via")]
+def origins(journal: Path) -> list[OriginRow]:
+    """Everything that others brought to this journal, by sensor."""
+    with contextlib.closing(open_beside(journal)) as database:
+        return [OriginRow(*row) for row in database.execute("SELECT * FROM origin ORDER BY sensor, via")]
+
+
+def was_imported(journal: Path, segment: bytes) -> bool:
+    """Whether all of the segment with this digest was kept."""
+    with contextlib.closing(open_beside(journal)) as database:
+        query = "SELECT 1 FROM imported WHERE segment = ?"
+        return database.execute(query, (segment,)).fetchone() is not None
+
+
+def note_import(journal: Path, segment: bytes) -> None:
+    """All of the segment with this digest is kept."""
+    with contextlib.closing(open_beside(journal)) as database:
+        database.execute("INSERT OR IGNORE INTO imported VALUES (?, ?)", (segment, time.time_ns() // 1000))

@@ -353,7 +353,7 @@ class Spool:
             self._leased[lane] = seq + _LEASE_BATCHES
             with self._transaction():
                 self._database.execute(
-                    "UPDATE lane SET leased = ? WHERE lane = ?", (self._leased[lane], lane)
+                    "UPDATE lane SET leased = max(leased, ?) WHERE lane = ?", (self._leased[lane], lane)
                 )
 
     def _one(self, query: str, *parameters: object) -> tuple[Any, ...]:

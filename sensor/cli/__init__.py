@@ -41,6 +41,7 @@ COMMANDS = (
     "sensor",
     "centre",
     "relay",
+    "bus",
     "keywords",
     "protocols",
 )

@@ -12,10 +12,10 @@ from sensor.cli.language import say
 from sensor.cli.rules import Action
 
 NAME = "bus"
-HELP = "the bus between sensor and centre: keys"
-HELP_VI = "kênh giữa cảm biến và trung tâm: khóa"
+HELP = "the bus between sensors and centres: sticks"
+HELP_VI = "kênh giữa cảm biến và trung tâm: chuyển bằng USB"
 
-ACTIONS = ("keys", "rotate")
+ACTIONS = ("export", "import_")
 """The actions, in the order of the help: each is the module of that name in bus_actions/."""
 
 

@@ -270,6 +270,7 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
     from collectors import show
     from collectors.journal import Journal
     from collectors.registry import Registry
+    from collectors.seen import origins
     from sensor.cli.relay_rows import origin_rows
 
     home.load()
@@ -302,7 +303,7 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
                 "fingerprint": entry.fingerprint if args.format != "table" else entry.fingerprint[:16],
             }
         )
-    rows += origin_rows(journal.origins())
+    rows += origin_rows(origins(home.journal_file))
     registry.close()
     journal.close()
     show.print_records(rows, form=args.format)

@@ -1,5 +1,5 @@
-"""`haidang relay join|status|check|rescan`: hand a provincial centre's events on to a national one, by
-policy.
+"""`haidang relay join|status|check|rescan|identity|trust`: hand a provincial centre's events on to a national
+one, by policy.
 """
 
 from __future__ import annotations
@@ -76,10 +76,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ),
     )
     add_directory(rescan)
+    identity = actions.add_parser(
+        "identity",
+        help=say(
+            "print this centre's public keys, for one that exports to it or imports from it",
+            "in khóa công khai của trung tâm này, cho nơi xuất hoặc nhập bằng USB",
+        ),
+    )
+    add_directory(identity)
+    trust = actions.add_parser(
+        "trust",
+        help=say(
+            "take another centre's identity: it may bring batches of its sensors",
+            "tin một trung tâm khác: nó được mang tới các lô của cảm biến nó quản lý",
+        ),
+    )
+    trust.add_argument("identity", type=Path, metavar=say("FILE", "TỆP"))
+    trust.add_argument("--name", required=True, help=say("what it is called here", "tên gọi ở đây"))
+    trust.add_argument(
+        "--sensors",
+        default="",
+        metavar="PATTERNS",
+        help=say("names of its sensors ('hn-* hp-1'; without: any)", "tên cảm biến (không ghi: tất cả)"),
+    )
+    add_directory(trust)
 
 
 def run(args: argparse.Namespace) -> int:
-    actions = {"join": _join, "status": _status, "check": _check, "rescan": _rescan}
+    actions = {
+        "join": _join,
+        "status": _status,
+        "check": _check,
+        "rescan": _rescan,
+        "identity": _identity,
+        "trust": _trust,
+    }
     return actions[args.action](args)
 
 
@@ -202,6 +233,34 @@ def _rescan(args: argparse.Namespace) -> int:
             "lần khởi động tới, trung tâm gửi lại mọi thứ trong nhật ký; cái gì đã có thì chỉ giữ một lần",
         )
     )
+    return EXIT_OK
+
+
+def _identity(args: argparse.Namespace) -> int:
+    from collectors.home import Home
+    from collectors.stick.identity import identity_of
+
+    home = Home(args.directory)
+    home.load()
+    sys.stdout.write(identity_of(home).text())
+    return EXIT_OK
+
+
+def _trust(args: argparse.Namespace) -> int:
+    import contextlib
+
+    from collectors.home import Home
+    from collectors.registry import Registry
+    from collectors.stick.identity import Identity
+
+    home = Home(args.directory)
+    home.load()
+    identity = Identity.load(args.identity)
+    with contextlib.closing(Registry(home.registry_file)) as registry:
+        refusal = registry.trust(args.name, identity.signer, args.sensors.split())
+    if refusal:
+        raise UserError(refusal, where=args.identity, fix="`haidang centre sensors` lists who is known here")
+    print(say(f"{args.name} is trusted", f"đã tin {args.name}") + f"\n  {identity.signer.fingerprint}")
     return EXIT_OK
 
 

@@ -97,7 +97,7 @@ def test_what_a_relay_brings_is_kept_once_in_any_order_also_after_it_was_dropped
     with sqlite3.connect(journal.path) as other:
         assert seen.ranges(other, "tap1", 1, 0) == [(0, 39)]
     other.close()
-    rows = [row[1:8] for row in journal.origins()]
+    rows = [row[1:8] for row in seen.origins(journal.path)]
     assert rows[0] == ("hanoi0", 40, 80, 0, 1, 120, 0)
     assert rows[1:] == [(f"hanoi{n}", 0, 0, 0, 0, 0, 40) for n in (1, 2)]
 
@@ -111,7 +111,7 @@ def test_gaps_that_a_relay_tells_of_are_counted_once(journal: Journal) -> None:
         )
     ):
         journal.commit([Relayed("hanoi", gap, (9, 3, place))])
-    (row,) = journal.origins()
+    (row,) = seen.origins(journal.path)
     assert (row.lost, row.withheld, row.events) == (70, 9, 0)
     assert journal.streams("hanoi", 9)[3].next == 3 and journal.streams("tap1", 1) == {}
 

@@ -14,6 +14,7 @@ import pytest
 from desk import Desk, Tap
 from tiers import ALL, NATION_KEYS, SENSORS, Province, kept
 
+from collectors import seen
 from collectors.journal import Journal
 from collectors.relay import ledger
 from sensor.bus import messages
@@ -66,7 +67,7 @@ def test_what_the_sensors_signed_arrives_whole_and_once(nation: Desk, hanoi: Pro
             envelope, {SENSORS[record.sensor].public().signer: SENSORS[record.sensor].public().verifiers()}
         )
     assert [record.lane for record in nation.journal.read(0, 100)] == [0] * 15 + [3] * 15, "alerts go first"
-    assert [(row.sensor, row.via, row.batches, row.events) for row in nation.journal.origins()] == [
+    assert [(row.sensor, row.via, row.batches, row.events) for row in seen.origins(nation.journal.path)] == [
         (name, "hanoi", 10, 20) for name in sorted(SENSORS)
     ]
     assert sum(book.delivered for book in hanoi.outbox.books()) == 60
@@ -153,7 +154,7 @@ def test_two_provinces_may_bring_the_same_sensor(tmp_path: Path, nation: Desk, h
     hue.pump()
     assert sorted(record.seq for record in nation.journal.read(0, 100)) == list(range(9))
     assert nation.journal.gaps() == [], "what is elsewhere is no gap to the nation"
-    assert {row.via: (row.batches, row.duplicates) for row in nation.journal.origins()} == {
+    assert {row.via: (row.batches, row.duplicates) for row in seen.origins(nation.journal.path)} == {
         "hue": (5, 0),
         "hanoi": (4, 2),
     }
@@ -185,7 +186,7 @@ def test_what_a_policy_reduces_is_signed_by_the_province_and_names_its_original(
             assert b"payload" not in ndjson and ndjson.count(b'"event_type":"alert"') == 2
     relay, sensor = hanoi.relay_keys.public().signer, SENSORS["tap1"].public().signer
     assert signers == [relay, relay, sensor]
-    (row,) = nation.journal.origins()
+    (row,) = seen.origins(nation.journal.path)
     assert (row.batches, row.events, row.reduced, row.withheld) == (3, 5, 2, 4)
     assert nation.journal.gaps() == [("tap1", 3, "policy", 2, 4)]
     told = hanoi.outbox.books()
@@ -213,7 +214,7 @@ def test_what_a_sensor_lost_is_known_to_the_nation(nation: Desk, hanoi: Province
     tap.desk.commit()
     hanoi.pump()
     assert nation.journal.gaps() == [("tap1", 3, "shed", 1, 4000)]
-    assert nation.journal.origins()[0].lost == 4000
+    assert seen.origins(nation.journal.path)[0].lost == 4000
 
 
 def test_beyond_the_quota_the_oldest_is_given_up_and_counted(nation: Desk, hanoi: Province) -> None:

@@ -123,6 +123,83 @@ def test_a_week_without_the_nation_and_kills_on_the_way_end_in_equal_sets(
     assert found(province).total() == 4210
 
 
+def test_a_stick_imported_twice_at_a_centre_without_a_network(tmp_path: Path) -> None:
+    """Neither centre ever met the other: keys and batches are carried."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    here, there = House(tmp_path / "a"), House(tmp_path / "b")
+    try:
+        for house in (here, there):
+            house.start_centre()
+            house.wait_for_centre()
+        here.enrol("hn-1")
+        files = write_events(tmp_path / "events", 900, files=3, seed=12)
+        carry(here, *files[:2])
+        stick = tmp_path / "stick"
+        stick.mkdir()
+        for house, name in ((here, "here.json"), (there, "there.json")):
+            told = house.haidang("relay", "identity", "-d", house.centre_directory).stdout
+            (tmp_path / name).write_text(told)
+        out = (
+            "bus",
+            "export",
+            stick,
+            "-d",
+            here.centre_directory,
+            "--to",
+            tmp_path / "there.json",
+            "--since",
+            "7d",
+        )
+        told = here.haidang(*out).stdout
+        assert told.startswith("600 events")
+        into = ("bus", "import", stick, "-d", there.centre_directory)
+        refused = there.haidang(*into, check=False)
+        assert refused.returncode == 1 and "keys are not known here" in refused.stderr
+        trust = ("relay", "trust", tmp_path / "here.json", "--name", "hanoi", "-d", there.centre_directory)
+        there.haidang(*trust, "--sensors", "hn-*")
+        for new in ("600 events in ", "0 events in 0 batches"):
+            done = there.haidang(*into)
+            assert done.stdout.startswith(new), done.stdout + done.stderr
+            assert found(there) == sent(*files[:2])
+        carry(here, *files[2:])
+        assert here.haidang(*out).stdout.startswith("300 events")
+        there.haidang(*into)
+        assert found(there) == found(here) == sent(*files)
+        for path in stick.glob("*-000000.hdx"):
+            path.write_bytes(path.read_bytes()[:-100])
+        done = there.haidang(*into, check=False)
+        assert done.returncode == 1 and "cut short" in done.stderr and "Traceback" not in done.stderr
+    finally:
+        here.close()
+        there.close()
+
+
+def test_a_sensor_that_never_saw_its_centre_again_brings_its_spool(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    try:
+        house.start_centre()
+        house.wait_for_centre()
+        house.enrol("hn-1")
+        house.kill_centre()
+        files = write_events(tmp_path / "events", 300, files=2, seed=13)
+        run = ("sensor", "run", "-d", house.sensor_directory, "--metrics", "", "--drain", "0.2", "--events")
+        assert house.haidang(*run, *files, check=False).returncode == 1
+        stick = tmp_path / "stick"
+        stick.mkdir()
+        house.haidang("bus", "export", stick, "--sensor", house.sensor_directory)
+        house.start_centre()
+        house.wait_for_centre()
+        for _ in range(2):
+            house.haidang("bus", "import", stick, "-d", house.centre_directory)
+        assert found(house) == sent(*files)
+        house.haidang("sensor", "run", "-d", house.sensor_directory, "--metrics", "")
+        assert found(house) == sent(*files), "the link brings the same once more, and nothing doubles"
+        assert all(not book.get("lost") and not book["pending"] for book in house.books())
+    finally:
+        house.close()
+
+
 def province_pending(province: House) -> int:
     path = province.centre_directory / "relay" / "outbox.sqlite"
     return sum(book.pending for book, _ in read_books(path))
