@@ -174,7 +174,7 @@ class Registry:
             ).fetchone()[0]
             # A name that is taken needs a token made for it: nobody takes over a sensor's name with any
             # token.
-            if others and token.sensor != sensor:
+            if token.sensor != sensor and (others or self._is_anothers(sensor, keys)):
                 return f"there is a sensor {sensor} already"
             owner = self._database.execute(
                 "SELECT sensor FROM sensor_key WHERE curve = ?", (keys.curve,)
@@ -194,6 +194,12 @@ class Registry:
             )
             self._peers.clear()
         return ""
+
+    def _is_anothers(self, sensor: str, keys: SensorPublic) -> bool:
+        """Whether a relay brings a sensor of this name that signs with other keys."""
+        signers = self._database.execute("SELECT signer FROM origin_key WHERE sensor = ?", (sensor,))
+        known = {row[0] for row in signers}
+        return bool(known) and keys.signer not in known
 
     def trust(self, name: str, keys: SensorPublic, patterns: Sequence[str]) -> str:
         """Register a relay by its keys as people carried them here. Returns why not, or ''."""

@@ -354,6 +354,16 @@ def test_a_flipped_bit_on_the_way_is_refused_and_comes_again(nation: Desk, hanoi
     assert liar.bring(record.sealed) == "" and len(list(kept(nation))) == 1
 
 
+def test_nobody_enrols_under_the_name_of_a_relays_sensor(nation: Desk, hanoi: Province) -> None:
+    send(hanoi.tap(), 0, range(1))
+    hanoi.pump()
+    for keys, refusal in ((SensorKeys.generate(), "there is a sensor tap1 already"), (SENSORS["tap1"], "")):
+        token = Token.issue("tcp://127.0.0.1:1", NATION_KEYS.public(), 600)
+        nation.registry.add_token(token, "")
+        row = nation.registry.token(token.client_public)
+        assert row is not None and nation.registry.enrol(row, "tap1", keys.public()) == refusal
+
+
 def test_a_revoked_relay_is_not_heard(nation: Desk, hanoi: Province) -> None:
     send(hanoi.tap(), 0, range(1))
     nation.registry.revoke("hanoi")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,10 @@ def test_the_template_is_a_policy_and_the_same_rules_have_the_same_id(tmp_path: 
     assert Policy.load(tmp_path / "p.yaml").id == made.id
     with pytest.raises(UserError, match="no such file"):
         Policy.load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("language", ["en", "vi"])
+def test_the_guides_policy_is_one(language: str) -> None:
+    page = Path(__file__).parents[2] / "docs" / "guide" / language / "tiers.md"
+    (text,) = re.findall(r"^```yml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    assert policy(text).apply(ALERT + b"\n" + FLOW + b"\n", 2).events == 1

@@ -1,5 +1,5 @@
-"""What people carry on a stick is at the other centre once, however often it is imported, and nothing that its
-exporter may not say.
+"""What people carry on a stick is at the other centre once, however often it is imported, and nothing that
+its exporter may not say.
 """
 
 from __future__ import annotations
