@@ -65,7 +65,7 @@ class Stream(NamedTuple):
 
 
 class NewRecord(NamedTuple):
-    """A verified batch to keep."""
+    """A verified batch to keep. previous: the digest that it names, where nobody has compared it yet."""
 
     sensor: str
     epoch: int
@@ -74,6 +74,7 @@ class NewRecord(NamedTuple):
     events: int
     digest: bytes
     sealed: bytes
+    previous: bytes = b""
 
 
 class Gap(NamedTuple):
@@ -312,6 +313,7 @@ class Journal:
                 reason = "withheld" if what.reason == POLICY else "lost"
                 seen.count(self._database, what.sensor, entry.via, now_us, **{reason: what.events})
         elif self._add(what, now_us):
+            self._compare(what, now_us)
             counts = {"batches": 1, "events": what.events, "withheld": entry.withheld}
             seen.count(self._database, what.sensor, entry.via, now_us, **counts, reduced=int(entry.reduced))
         else:
@@ -319,6 +321,16 @@ class Journal:
         if entry.number is not None:
             epoch, lane, seq = entry.number
             self._advance(entry.via, epoch, lane, seq + 1, b"", 0, 0, now_us)
+
+    def _compare(self, entry: NewRecord, now_us: int) -> None:
+        """Note a batch that does not name the one before it, where that one is here."""
+        held = self._database.execute(
+            "SELECT digest FROM record WHERE sensor = ? AND epoch = ? AND lane = ? AND seq = ?",
+            (entry.sensor, entry.epoch, entry.lane, entry.seq - 1),
+        ).fetchone()
+        if held is not None and entry.previous and held[0] != entry.previous:
+            place = (entry.sensor, entry.epoch, entry.lane, entry.seq, entry.seq - 1)
+            self._insert_gap(Gap(*place, 0, "chain"), now_us)
 
     def _add(self, entry: NewRecord, now_us: int) -> bool:
         """Add the record, whoever brought it; False when it is here, or was."""

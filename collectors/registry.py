@@ -222,11 +222,11 @@ class Registry:
         return ""
 
     def public_keys(self, sensor: str) -> list[SensorPublic]:
-        """The keys of a sensor that were not revoked."""
+        """All keys of a sensor, newest first; the revoked ones last: batches of before bear them."""
         with self._lock:
             rows = self._database.execute(
-                "SELECT curve, ed25519, mldsa65 FROM sensor_key WHERE sensor = ? AND revoked IS NULL "
-                "ORDER BY added DESC",
+                "SELECT curve, ed25519, mldsa65 FROM sensor_key WHERE sensor = ? "
+                "ORDER BY revoked IS NOT NULL, added DESC",
                 (sensor,),
             ).fetchall()
         return [SensorPublic(*row) for row in rows]

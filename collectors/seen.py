@@ -8,8 +8,10 @@ functions work inside the journal's transaction.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sqlite3
 import time
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,18 +67,20 @@ def create_tables(database: sqlite3.Connection) -> None:
 def note(database: sqlite3.Connection, sensor: str, epoch: int, lane: int, seq: int) -> bool:
     """Note this batch as kept; False when it was before."""
     stream = (sensor, epoch, lane)
-    before = database.execute(
+    near = database.execute(
         "SELECT first, last FROM seen WHERE sensor = ? AND epoch = ? AND lane = ? AND first <= ? "
-        "ORDER BY first DESC LIMIT 1",
-        (*stream, seq),
-    ).fetchone()
+        "ORDER BY first DESC LIMIT 2",
+        (*stream, seq + 1),
+    ).fetchall()
+    after = near.pop(0) if near and near[0][0] == seq + 1 else None
+    before = near[0] if near else None
     if before is not None and before[1] >= seq:
         return False
-    after = database.execute(
-        "DELETE FROM seen WHERE sensor = ? AND epoch = ? AND lane = ? AND first = ? RETURNING last",
-        (*stream, seq + 1),
-    ).fetchone()
-    last = seq if after is None else after[0]
+    if after is not None:
+        database.execute(
+            "DELETE FROM seen WHERE sensor = ? AND epoch = ? AND lane = ? AND first = ?", (*stream, seq + 1)
+        )
+    last = seq if after is None else after[1]
     if before is not None and before[1] == seq - 1:
         database.execute(
             "UPDATE seen SET last = ? WHERE sensor = ? AND epoch = ? AND lane = ? AND first = ?",
@@ -93,6 +97,24 @@ def ranges(database: sqlite3.Connection, sensor: str, epoch: int, lane: int) -> 
         "SELECT first, last FROM seen WHERE sensor = ? AND epoch = ? AND lane = ? ORDER BY first",
         (sensor, epoch, lane),
     ).fetchall()
+
+
+def missing(journal: Path) -> list[tuple[str, int, int]]:
+    """(sensor, lane, batches) that are neither here nor stated as lost, kept back or elsewhere: a relay has
+    not brought them yet, or leaves them out.
+    """
+    found: Counter[tuple[str, int]] = Counter()
+    with contextlib.closing(open_beside(journal)) as database:
+        rows = database.execute(
+            "SELECT sensor, epoch, lane, first, last FROM seen UNION ALL "
+            "SELECT sensor, epoch, lane, first, last FROM gap WHERE last >= first ORDER BY 1, 2, 3, 4"
+        )
+        for (sensor, _, lane), group in itertools.groupby(rows, key=lambda row: row[:3]):
+            following = 0
+            for *_, first, last in group:
+                found[sensor, lane] += max(0, first - following)
+                following = max(following, last + 1)
+    return [(*place, batches) for place, batches in sorted(found.items()) if batches]
 
 
 def count(database: sqlite3.Connection, sensor: str, via: str, now_us: int, **added: int) -> None:

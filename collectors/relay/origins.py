@@ -139,8 +139,7 @@ def open_relayed(envelope: Envelope, relay: Peer, opener: Opener, origins: Origi
 def relayed(via: str, opened: Opened, record: bytes, number: tuple[int, int, int] | None) -> Relayed:
     """The journal's entry for a batch of another sensor."""
     header, reduction = opened.header, opened.reduction
-    what = NewRecord(
-        header.sensor, header.epoch, header.lane, header.seq, header.events, opened.digest, record
-    )
+    place = (header.sensor, header.epoch, header.lane, header.seq)
+    what = NewRecord(*place, header.events, opened.digest, record, header.previous)
     withheld = max(0, reduction.events - header.events) if reduction is not None else 0
     return Relayed(via, what, number, reduction is not None, withheld)

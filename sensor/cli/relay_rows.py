@@ -65,8 +65,21 @@ def origin_rows(origins: list[OriginRow]) -> list[dict[str, Any]]:
 
 
 def stats_rows(home: Home) -> list[dict[str, Any]]:
-    """The relay's books as rows of `centre stats`; none where this centre relays to nobody."""
-    return [
+    """Rows of `centre stats`: what is missing of other centres' sensors, and the books of this one's relay."""
+    from collectors.seen import missing
+    from sensor.bus import lanes
+
+    rows: list[dict[str, Any]] = [
+        {
+            "sensor": sensor,
+            "what": f"missing, {lanes.NAMES[lane]}: {batches} batches, not brought yet",
+            "events": 0,
+            "first": "",
+            "last": "",
+        }
+        for sensor, lane, batches in missing(home.journal_file)
+    ]
+    return rows + [
         {"sensor": "", "what": f"relay, {row['lane']}: {what}", "events": row[what], "first": "", "last": ""}
         for row in relay_rows(home) or []
         for what in ("delivered", "withheld", "waiting", "put_off", "lost")

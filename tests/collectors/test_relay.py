@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from desk import Desk, Tap
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tiers import ALL, NATION_KEYS, SENSORS, Province, kept
 
 from collectors import seen
@@ -339,6 +341,36 @@ def test_a_relay_cannot_put_words_into_the_mouth_of_anothers_sensor(nation: Desk
     assert len(list(kept(nation))) == 2
 
 
+def test_what_a_relay_leaves_out_is_seen(nation: Desk, hanoi: Province) -> None:
+    tap = hanoi.tap()
+    send(tap, 0, range(6))
+    hanoi.outbox.gather()
+    records = [hanoi.outbox.next_item(0, seq).sealed for seq in range(6)]
+    liar = Liar(nation)
+    liar.introduce("tap1", SENSORS["tap1"])
+    for seq in (1, 3, 4):
+        assert liar.bring(records[seq]) == ""
+    assert seen.missing(nation.journal.path) == [("tap1", 0, 2)]
+    assert nation.journal.gaps() == []
+    hanoi.pump()
+    assert seen.missing(nation.journal.path) == []
+
+
+def test_a_broken_chain_is_noted_whichever_way_it_came(tmp_path: Path, nation: Desk) -> None:
+    policy = "{default: allow, fields: {deny: [payload]}}"
+    hanoi = Province(tmp_path / "hanoi", nation, policy=policy)
+    tap = hanoi.tap()
+    send(tap, 0, range(2))
+    send(tap, 3, range(2), FLOW)
+    hanoi.pump()
+    assert nation.journal.gaps() == [], "a reduced batch stands for its original in the chain"
+    tap.previous[0] = bytes(range(32))
+    send(tap, 0, range(2, 3))
+    hanoi.pump()
+    assert nation.journal.gaps() == [("tap1", 0, "chain", 1, 0)]
+    hanoi.close()
+
+
 def test_a_flipped_bit_on_the_way_is_refused_and_comes_again(nation: Desk, hanoi: Province) -> None:
     send(hanoi.tap(), 0, range(1))
     hanoi.outbox.gather()
@@ -352,6 +384,39 @@ def test_a_flipped_bit_on_the_way_is_refused_and_comes_again(nation: Desk, hanoi
         assert liar.bring(bytes(damaged)) != ""
     assert list(kept(nation)) == []
     assert liar.bring(record.sealed) == "" and len(list(kept(nation))) == 1
+
+
+def test_what_a_sensor_sent_before_it_was_revoked_still_goes_up(nation: Desk, hanoi: Province) -> None:
+    send(hanoi.tap(), 0, range(2))
+    hanoi.desk.registry.revoke("tap1")
+    hanoi.pump()
+    assert len(list(kept(nation))) == 2
+
+
+_SAID = st.one_of(
+    st.binary(max_size=200),
+    st.just(encode(messages.Batch(1, 0, 0))),
+    st.just(encode(messages.Lost(1, 0, 0, 5, 1, "x", messages.Place("tap1", 1, 0, 4, 2)))),
+    st.just(encode(messages.Origin(1, "tap1", [SENSORS["tap1"].public()]))),
+)
+
+
+@given(st.lists(_SAID, min_size=1, max_size=2), st.binary(max_size=1500))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_frames_and_records_of_a_relay_leave_the_nation_standing(
+    nation_and_liar: tuple[Desk, Liar], frames: list[bytes], record: bytes
+) -> None:
+    nation, liar = nation_and_liar
+    liar.tap.say(*frames)
+    nation.commit()
+    liar.tap.hello()
+    assert liar.bring(record) in ("malformed", "suite")
+    assert list(kept(nation)) == []
+
+
+@pytest.fixture
+def nation_and_liar(nation: Desk) -> tuple[Desk, Liar]:
+    return nation, Liar(nation)
 
 
 def test_nobody_enrols_under_the_name_of_a_relays_sensor(nation: Desk, hanoi: Province) -> None:
