@@ -65,7 +65,7 @@ def origin_rows(origins: list[OriginRow]) -> list[dict[str, Any]]:
 
 
 def stats_rows(home: Home) -> list[dict[str, Any]]:
-    """Rows of `centre stats`: what is missing of other centres' sensors, and the books of this one's relay."""
+    """Rows of `centre stats`: what is missing of other centres' sensors, and the relay's books."""
     from collectors.seen import missing
     from sensor.bus import lanes
 
