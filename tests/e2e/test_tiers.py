@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,9 +38,9 @@ def province(tmp_path: Path, nation: House) -> Iterator[House]:
     made.close()
 
 
-def open_province(directory: Path, nation: House, name: str, policy: str) -> House:
+def open_province(directory: Path, nation: House, name: str, policy: str, *, metrics: str = "") -> House:
     directory.mkdir()
-    house = House(directory)
+    house = House(directory, metrics=metrics)
     file = directory / "policy.yaml"
     file.write_text(policy)
     token = nation.haidang("centre", "token", "-d", nation.centre_directory, "--relay", "h*").stdout.strip()
@@ -200,6 +202,18 @@ def test_a_sensor_that_never_saw_its_centre_again_brings_its_spool(tmp_path: Pat
         house.close()
 
 
+def relay_counts(house: House) -> Counter[str]:
+    """Sums over all lanes of haidang_relay_events_*, as Prometheus reads them."""
+    address = json.loads((house.centre_directory / "run" / "bound.json").read_bytes())["metrics"]
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        told = answer.read().decode()
+    assert "haidang_relay_session_up 1.0" in told and "haidang_relay_lag_seconds" in told
+    sums: Counter[str] = Counter()
+    for name, value in re.findall(r"^haidang_relay_events_(\w+)(?:{.*})? ([\d.]+)$", told, re.MULTILINE):
+        sums[name] += int(float(value))
+    return sums
+
+
 def province_pending(province: House) -> int:
     path = province.centre_directory / "relay" / "outbox.sqlite"
     return sum(book.pending for book, _ in read_books(path))
@@ -238,7 +252,7 @@ def delivered(house: House) -> int:
 
 def test_only_what_the_policy_lets_out_leaves(nation: House, tmp_path: Path) -> None:
     policy = "events: {alert: allow, http: {deny: [http.url]}, dns: deny}\n"
-    hanoi = open_province(tmp_path / "strict", nation, "hanoi", policy)
+    hanoi = open_province(tmp_path / "strict", nation, "hanoi", policy, metrics="127.0.0.1:0")
     try:
         hanoi.enrol("hn-1")
         files = write_events(tmp_path / "events", 600, files=2, seed=3)
@@ -256,6 +270,13 @@ def test_only_what_the_policy_lets_out_leaves(nation: House, tmp_path: Path) -> 
         told = nation.haidang("centre", "sensors", "-d", nation.centre_directory, "--format", "json").stdout
         (row,) = [row for row in map(json.loads, told.splitlines()) if row["state"] == "via hanoi"]
         assert row["events"] + row["withheld"] == 600 and row["reduced"] > 0
+        counts = relay_counts(hanoi)
+        assert (
+            counts["made_total"]
+            == 600
+            == sum(counts[name] for name in ("delivered_total", "withheld_total", "pending", "lost_total"))
+        )
+        assert counts["withheld_total"] == row["withheld"] and counts["delivered_total"] == row["events"]
         wrong = hanoi.directory / "wrong.yaml"
         wrong.write_text("events: {htp: allow}\n")
         refused = hanoi.haidang("relay", "check", wrong, check=False)
