@@ -5,18 +5,22 @@ killed, and whichever way it went.
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
+import subprocess
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from house import House, wait_for, write_events
+from house import HAIDANG, REPOSITORY, House, wait_for, write_events
 
 from collectors.relay.ledger import read_books
 
+EVENTS = int(os.environ.get("HAIDANG_TIERS_EVENTS", "4200"))  # a week's
 ALL = "default: allow\n"
 
 
@@ -89,7 +93,7 @@ def test_a_week_without_the_nation_and_kills_on_the_way_end_in_equal_sets(
     nation: House, province: House, tmp_path: Path
 ) -> None:
     chance = random.Random(7)
-    files = write_events(tmp_path / "events", 4200, files=14, seed=7)  # two a day
+    files = write_events(tmp_path / "events", EVENTS, files=14, seed=7)  # two a day
     carry(province, *files[:1])
     wait_until_relayed(province)
     nation.kill_centre()
@@ -102,10 +106,10 @@ def test_a_week_without_the_nation_and_kills_on_the_way_end_in_equal_sets(
     assert found(province) == sent(*files[:13]), "the province works alone"
     status = ("relay", "status", "-d", province.centre_directory, "--format", "json")
     waiting = [json.loads(line) for line in province.haidang(*status, check=False).stdout.splitlines()]
-    assert sum(row["waiting"] for row in waiting) == 12 * 300
+    assert sum(row["waiting"] for row in waiting) == sent(*files[1:13]).total()
     nation.start_centre()
     nation.wait_for_centre()
-    wait_for(lambda: province_pending(province) < 12 * 300, 60, "the relay to go on")
+    wait_for(lambda: province_pending(province) < sent(*files[1:13]).total(), 60, "the relay to go on")
     province.kill_centre()
     nation.kill_centre()
     nation.start_centre()
@@ -116,13 +120,13 @@ def test_a_week_without_the_nation_and_kills_on_the_way_end_in_equal_sets(
     assert found(nation) == found(province) == sent(*files)
     told = nation.haidang("centre", "sensors", "-d", nation.centre_directory, "--format", "json").stdout
     rows = {(row["sensor"], row["state"]): row for row in map(json.loads, told.splitlines())}
-    assert rows[("hn-1", "via hanoi")]["events"] == 4200 and ("hanoi", "relay") in rows
+    assert rows[("hn-1", "via hanoi")]["events"] == EVENTS and ("hanoi", "relay") in rows
     assert province.haidang(*status).returncode == 0
     stats = province.haidang("centre", "stats", "-d", province.centre_directory).stdout
     assert "relay, alert: delivered" in stats
     nation.close()  # and the nation's end is nothing to the province
     carry(province, *write_events(tmp_path / "more", 10, files=1, seed=8))
-    assert found(province).total() == 4210
+    assert found(province).total() == EVENTS + 10
 
 
 def test_a_stick_imported_twice_at_a_centre_without_a_network(tmp_path: Path) -> None:
@@ -172,6 +176,50 @@ def test_a_stick_imported_twice_at_a_centre_without_a_network(tmp_path: Path) ->
             path.write_bytes(path.read_bytes()[:-100])
         done = there.haidang(*into, check=False)
         assert done.returncode == 1 and "cut short" in done.stderr and "Traceback" not in done.stderr
+    finally:
+        here.close()
+        there.close()
+
+
+def test_export_and_import_are_killed_again_and_again(tmp_path: Path) -> None:
+    chance = random.Random(15)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    here, there = House(tmp_path / "a"), House(tmp_path / "b")
+    try:
+        here.start_centre()
+        here.wait_for_centre()
+        here.enrol("hn-1")
+        lines = [
+            json.dumps({"event_type": "flow", "n": n, "x": chance.randbytes(40_000).hex()})
+            for n in range(150)
+        ]
+        for part in range(6):
+            (tmp_path / f"{part}.json").write_text("\n".join(lines[part::6]) + "\n")
+        carry(here, *(tmp_path / f"{part}.json" for part in range(6)))
+        here.kill_centre()
+        stick = tmp_path / "stick"
+        stick.mkdir()
+        for house, name in ((here, "here.json"), (there, "there.json")):
+            told = house.haidang("relay", "identity", "-d", house.centre_directory).stdout
+            (tmp_path / name).write_text(told)
+        trust = ("relay", "trust", tmp_path / "here.json", "--name", "hanoi", "-d", there.centre_directory)
+        there.haidang(*trust)
+        out = ["bus", "export", stick, "-d", here.centre_directory, "--to", tmp_path / "there.json"]
+        into = ["bus", "import", stick, "-d", there.centre_directory]
+        for command, done in (([*out, "--segment", "1"], here), (into, there)):
+            for _ in range(6):
+                process = subprocess.Popen(
+                    [*HAIDANG, *map(str, command)], cwd=REPOSITORY, stdout=subprocess.DEVNULL
+                )
+                time.sleep(chance.uniform(0.4, 1.2))
+                process.kill()
+                process.wait(10)
+            done.haidang(*command)
+        assert len(list(stick.glob("*.hdx"))) > 4 and not list(stick.glob(".*"))
+        assert there.haidang(*into).stdout.startswith("0 events in 0 batches")
+        there.start_centre()
+        assert found(there) == Counter(lines)
     finally:
         here.close()
         there.close()

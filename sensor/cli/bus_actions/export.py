@@ -64,9 +64,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "chính sách (mặc định: của relay, hoặc tất cả nếu không có)",
         ),
     )
+    parser.add_argument(
+        "--segment",
+        type=int,
+        default=32,
+        metavar="MIB",
+        help=say("size of the files, 1 to 32 MiB (32)", "cỡ tệp, 1 đến 32 MiB (32)"),
+    )
 
 
 def run(args: argparse.Namespace) -> int:
+    if not 1 <= args.segment <= 32:
+        raise UserError("--segment must be between 1 and 32")
     if not args.target.is_dir():
         raise UserError("is no directory", where=args.target, fix="mount the stick, or make the directory")
     with contextlib.ExitStack() as cleanup:
@@ -162,7 +171,8 @@ def _export(args: argparse.Namespace, source: Source) -> Exported:
     asked = f"{args.since} {args.until}"
     try:
         with _progress() as watch:
-            return export(source, args.target, lambda: _span(args), asked, watch=watch)
+            size = args.segment << 20
+            return export(source, args.target, lambda: _span(args), asked, segment_bytes=size, watch=watch)
     except OSError as error:
         raise from_os_error(error, where=args.target, fix="free some space, then give it again") from error
 
