@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from collectors.home import Home
 from collectors.ingest import Receiver
 from collectors.journal import Journal
 from collectors.listen import Listener
 from collectors.relay.metrics import relay_metrics
-from collectors.relay.uplink import Uplink
 from collectors.store.fill import Filler
 
 _COUNTS = {
@@ -41,9 +41,9 @@ class CentreCollector(Collector):
         receiver: Receiver,
         journal: Journal,
         filler: Filler,
-        uplink: Uplink | None = None,
+        relay: Home | None = None,
     ) -> None:
-        self._uplink = uplink
+        self._relay = relay
         self._listener = listener
         self._receiver = receiver
         self._journal = journal
@@ -89,4 +89,4 @@ class CentreCollector(Collector):
             skew.add_metric([entry.sensor], entry.skew_us / 1e6)
         yield heard
         yield skew
-        yield from relay_metrics(self._uplink)
+        yield from relay_metrics(self._relay)

@@ -1,5 +1,5 @@
-"""`haidang centre serve`: the topology of a centre. Ingest in the main thread, the filler and the relay
-beside it, the store daemon as a child.
+"""`haidang centre serve`: the topology of a centre. Ingest in the main thread, the filler beside it, the
+store daemon and the relay as children.
 
 It wires the parts and ends them in order; each part's work is in its own module.
 """
@@ -20,18 +20,16 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, start_http_server
 
 from collectors.enrolment import Enroller
-from collectors.home import Home, Settings
+from collectors.home import Home
 from collectors.ingest import Receiver
 from collectors.journal import Journal
 from collectors.listen import Listener
 from collectors.metrics import CentreCollector
 from collectors.registry import Registry
-from collectors.relay.backlog import Backlog
 from collectors.relay.origins import Origins
-from collectors.relay.uplink import Uplink, is_joined
+from collectors.relay.process import start_relay
 from collectors.store.client import server_address
 from collectors.store.fill import Filler
-from sensor import __version__
 from sensor.bus.durable import write_whole
 from sensor.bus.seal import Opener
 from sensor.errors import UserError
@@ -77,10 +75,8 @@ def serve(home: Home) -> None:
             daemon = StoreDaemon(home.store_directory, home.store_endpoint, settings.store_port)
             daemon.start()
             cleanup.callback(daemon.stop)
-        uplink = start_relay(home, settings, registry, opener, cleanup)
-        metrics = start_metrics(
-            settings.metrics, CentreCollector(listener, receiver, journal, filler, uplink)
-        )
+        relay = home if start_relay(home, settings, cleanup) else None
+        metrics = start_metrics(settings.metrics, CentreCollector(listener, receiver, journal, filler, relay))
         filler.start()
         cleanup.callback(filler.join, _CHILD_SECONDS)
         cleanup.callback(filler.stop)
@@ -89,20 +85,6 @@ def serve(home: Home) -> None:
         log.info("listening on %s, metrics on %s", listener.bound, metrics or "(none)")
         listener.run(stop)
         log.info("ending: what is journaled and not in the store is filled in at the next start")
-
-
-def start_relay(
-    home: Home, settings: Settings, registry: Registry, opener: Opener, cleanup: contextlib.ExitStack
-) -> Uplink | None:
-    """The relay to the national centre, where this one has joined it. UserError when it cannot work."""
-    if not settings.relay.enabled or not is_joined(home):
-        with contextlib.closing(Backlog(home.journal_file)) as backlog:
-            backlog.release()
-        return None
-    uplink = Uplink(home, settings, registry, opener, software=f"haidang {__version__}")
-    cleanup.callback(uplink.stop)
-    uplink.start()
-    return uplink
 
 
 class StoreDaemon(threading.Thread):

@@ -84,6 +84,10 @@ class Backlog:
         """The journal may forget records up to this one, and the others only beyond this size."""
         self._database.execute("INSERT OR REPLACE INTO hold VALUES (1, ?, ?)", (upto, quota_bytes))
 
+    def begin_hold(self, quota_bytes: int) -> None:
+        """Nothing is forgotten before the relay has begun to say what it needs."""
+        self._database.execute("INSERT OR IGNORE INTO hold VALUES (1, 0, ?)", (quota_bytes,))
+
     def release(self) -> None:
         """Nothing is held for a relay any more."""
         self._database.execute("DELETE FROM hold")

@@ -180,7 +180,7 @@ class Policy:
             changed |= _remove(event, deny)
             if allow is not None:
                 changed |= _keep(event, allow)
-        return json.dumps(event, separators=(",", ":")).encode() if changed else line
+        return _written(event) if changed else line
 
 
 class _Pairs:
@@ -193,6 +193,13 @@ class _Pairs:
         made = dict(pairs)
         self.has_repeated |= len(made) < len(pairs)
         return made
+
+
+def _written(event: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which only an escape can say
+        return json.dumps(event, separators=(",", ":")).encode()
 
 
 def _finite(text: str) -> float:

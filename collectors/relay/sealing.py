@@ -10,7 +10,7 @@ from collectors.relay.policy import Policy
 from sensor.bus.encryption import Recipient
 from sensor.bus.keys import CentrePublic, SensorKeys
 from sensor.bus.records import Record
-from sensor.bus.seal import Header, Opener, ReducedHeader, Reduction, Sealer, SealError
+from sensor.bus.seal import MAX_NDJSON_BYTES, Header, Opener, ReducedHeader, Reduction, Sealer, SealError
 
 
 class Ready(NamedTuple):
@@ -45,6 +45,8 @@ class Forwarder:
             return Ready(self._opener.reseal(record.sealed, self._recipient), 0)
         if not left.events:
             return Withheld(opened.header.events)
+        if len(left.ndjson) > MAX_NDJSON_BYTES:  # what was written anew is a little longer, at worst
+            raise SealError("content", "does not fit a batch any more")
         if opened.reduction is not None:  # two tiers: what another relay signed cannot be reduced again
             raise SealError("origin", "was reduced before it came here")
         given = {name: getattr(opened.header, name) for name in Header.__struct_fields__}

@@ -340,6 +340,21 @@ def test_a_relay_cannot_put_words_into_the_mouth_of_anothers_sensor(nation: Desk
     assert len(list(kept(nation))) == 2
 
 
+def test_a_batch_that_would_grow_beyond_its_bound_is_counted_and_the_others_go_on(
+    tmp_path: Path, nation: Desk
+) -> None:
+    hanoi = Province(tmp_path / "hanoi", nation, policy="{default: allow, fields: {deny: [payload]}}")
+    tap = hanoi.tap()
+    line = b'{"event_type":"flow","payload":1,"x":[%b1]}' % (b"1e15," * 600_000)
+    tap.send(3, 0, tap.seal(3, 0, line))
+    tap.send(3, 1, tap.seal(3, 1, FLOW % 1))
+    tap.desk.commit()
+    hanoi.pump()
+    assert [record.seq for record in nation.journal.read(0, 10)] == [1]
+    assert hanoi.outbox.books()[3].lost == {"unreadable: content": 1}
+    hanoi.close()
+
+
 def test_what_a_relay_leaves_out_is_seen(nation: Desk, hanoi: Province) -> None:
     tap = hanoi.tap()
     send(tap, 0, range(6))

@@ -77,6 +77,15 @@ def test_what_has_no_denied_field_keeps_its_bytes() -> None:
     assert policy("{default: allow, fields: {deny: [payload]}}").apply(FLOW + b"\n", 1).whole
 
 
+def test_text_stays_what_it_is() -> None:
+    line = '{"event_type":"alert","a":"Hải Đăng \\u00e9\\ud800 \\u001b","payload":1}'.encode()
+    kept = policy("{default: allow, fields: {deny: [payload]}}").apply(line + b"\n", 1)
+    assert json.loads(kept.ndjson) == {"event_type": "alert", "a": "Hải Đăng é\ud800 \x1b"}
+    line = line.replace(b"\\ud800", b"")
+    kept = policy("{default: allow, fields: {deny: [payload]}}").apply(line + b"\n", 1)
+    assert "Hải Đăng é".encode() in kept.ndjson and len(kept.ndjson) <= len(line)
+
+
 @pytest.mark.parametrize(
     "line",
     [

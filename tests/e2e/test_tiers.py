@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import time
 import urllib.request
@@ -109,9 +110,14 @@ def test_a_week_without_the_nation_and_kills_on_the_way_end_in_equal_sets(
     assert sum(row["waiting"] for row in waiting) == sent(*files[1:13]).total()
     nation.start_centre()
     nation.wait_for_centre()
+    relay = relay_process(province)
+    os.kill(relay, signal.SIGKILL)
+    wait_for(lambda: relay_process(province) not in (0, relay), 30, "another relay process")
     wait_for(lambda: province_pending(province) < sent(*files[1:13]).total(), 60, "the relay to go on")
+    relay = relay_process(province)
     province.kill_centre()
     nation.kill_centre()
+    wait_for(lambda: not Path(f"/proc/{relay}").exists(), 30, "the relay to end with its centre")
     nation.start_centre()
     province.start_centre()
     province.wait_for_centre()
@@ -248,6 +254,23 @@ def test_a_sensor_that_never_saw_its_centre_again_brings_its_spool(tmp_path: Pat
         assert all(not book.get("lost") and not book["pending"] for book in house.books())
     finally:
         house.close()
+
+
+def relay_process(house: House) -> int:
+    """The process id of a running centre's relay, or 0."""
+    assert house.centre is not None
+    pid = house.centre.pid
+    children = [
+        child for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()
+    ]
+    for child in children:
+        try:
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"collectors.relay.daemon" in command:
+            return int(child)
+    return 0
 
 
 def relay_counts(house: House) -> Counter[str]:
