@@ -4,6 +4,7 @@ here are sockets with a centre's ingest behind them.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,6 +125,42 @@ def test_it_turns_to_the_next_and_back_to_the_first_and_each_batch_is_kept_once(
         until(lambda: spool.pending_batches() == 0)
         assert (first.kept(), second.kept()) == ([0, 1, 2, 6], [3, 4, 5])
         assert spool.books()[0].delivered == 7 and link.failure is None
+    finally:
+        link.stop()
+        link.join(10)
+        spool.close()
+
+
+def test_one_whose_journal_takes_nothing_is_left(
+    houses: tuple[House, House], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers, welcomes and never acknowledges: a full disk."""
+    first, second = houses
+    directory = tmp_path / "sensor"
+    enrol(directory, first.token(), "tap1")
+    enrol(directory, second.token(), "tap1", alternate=True)
+    keys, enrolment = load_enrolment(directory)
+
+    def full(_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(first.journal, "commit", full)
+    spool = Spool(directory / "spool.sqlite", "tap1")
+    spool.append([Pending(0, 1, b"{}\n")], Sealer(keys, enrolment.centre, second.keys.public()))
+    link = Link(
+        spool,
+        keys,
+        enrolment.centre,
+        enrolment.address,
+        software="test",
+        alternates=[Endpoint(second.address, second.keys.public().curve)],
+        failover_seconds=1.5,
+    )
+    link.start()
+    try:
+        until(lambda: spool.pending_batches() == 0)
+        assert (first.kept(), second.kept(), link.at) == ([], [0], 1)
+        assert first.receiver.counts["journal_errors"] > 0
     finally:
         link.stop()
         link.join(10)
