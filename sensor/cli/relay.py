@@ -54,6 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     status = actions.add_parser(
         "status",
         help=say("show what is delivered, waits, was kept back or lost", "xem tình trạng chuyển tiếp"),
+        epilog=say(
+            "Exit codes: 0 fine; 1 something was lost, is put off, or waits for more than a minute; 2 usage.",
+            "Mã thoát: 0 tốt; 1 có mất mát, bị hoãn, hoặc chờ quá một phút; 2 sai cách dùng.",
+        ),
     )
     add_directory(status)
     add_format(status)
