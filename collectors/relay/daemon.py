@@ -19,10 +19,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from collectors.home import Home
+from collectors.opening import opener_of
 from collectors.registry import Registry
 from collectors.relay.uplink import Uplink, relay_directory
 from sensor import __version__
-from sensor.bus.seal import Opener
 from sensor.errors import EXIT_OK, UserError
 
 log = logging.getLogger("haidang.relay")
@@ -33,9 +33,9 @@ _LOOK_SECONDS = 0.1
 
 def serve(home: Home) -> None:
     """Relay until standard input ends. UserError when it cannot."""
-    settings, keys = home.load()
+    settings, _ = home.load()
     with _alone(relay_directory(home)), contextlib.closing(Registry(home.registry_file)) as registry:
-        opener = Opener({keys.public().recipient: keys.opening_key()})
+        opener, _ = opener_of(home)
         uplink = Uplink(home, settings, registry, opener, software=f"haidang {__version__}")
         uplink.start()
         try:

@@ -120,13 +120,13 @@ def _from_sensor(args: argparse.Namespace, cleanup: contextlib.ExitStack) -> int
 
 def _from_centre(args: argparse.Namespace, cleanup: contextlib.ExitStack) -> int:
     from collectors.home import Home
+    from collectors.opening import opener_of
     from collectors.registry import Registry
     from collectors.relay.backlog import Backlog
     from collectors.relay.policy import Policy
     from collectors.relay.uplink import policy_file
     from collectors.stick.identity import Identity, exporter_name, signing_keys
     from collectors.stick.source import JournalSource
-    from sensor.bus.seal import Opener
 
     if args.to is None:
         raise UserError(
@@ -135,7 +135,7 @@ def _from_centre(args: argparse.Namespace, cleanup: contextlib.ExitStack) -> int
         )
     to = Identity.load(args.to).centre
     home = Home(args.directory)
-    settings, keys = home.load()
+    settings, _ = home.load()
     path = args.policy or policy_file(home, settings)
     is_everything = args.policy is None and not settings.relay.policy and not path.exists()
     policy = Policy.parse(b"default: allow", where=path) if is_everything else Policy.load(path)
@@ -143,7 +143,7 @@ def _from_centre(args: argparse.Namespace, cleanup: contextlib.ExitStack) -> int
     cleanup.callback(registry.close)
     backlog = Backlog(home.journal_file)
     cleanup.callback(backlog.close)
-    opener = Opener({keys.public().recipient: keys.opening_key()})
+    opener, _ = opener_of(home)
     source = JournalSource(
         exporter_name(home), signing_keys(home), opener, to, policy, backlog, registry.public_keys
     )

@@ -37,14 +37,14 @@ def run(args: argparse.Namespace) -> int:
 
     from collectors.home import Home
     from collectors.journal import Journal
+    from collectors.opening import opener_of
     from collectors.registry import Registry
     from collectors.relay.origins import Origins
     from collectors.stick.taking import Importer, find
-    from sensor.bus.seal import Opener
     from sensor.bus.segments import SegmentError
 
     home = Home(args.directory)
-    _, keys = home.load()
+    home.load()
     try:
         found = find(args.source)
     except OSError as error:
@@ -53,7 +53,6 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("no segments (*.hdx) are here", where=args.source, fix="give the stick's directory")
     problems = [f"{path.name}: {why}" for path, why in found.unreadable]
     problems += [say(f"{name}: is missing on the stick", f"{name}: thiếu trên USB") for name in found.missing]
-    recipient = keys.public().recipient
     batches = events = duplicates = 0
     complete: dict[bytes, bool] = {}
     with contextlib.ExitStack() as cleanup:
@@ -63,8 +62,8 @@ def run(args: argparse.Namespace) -> int:
         cleanup.callback(origins.close)
         journal = Journal(home.journal_file)
         cleanup.callback(journal.close)
-        opener = Opener({recipient: keys.opening_key()})
-        importer = Importer(registry, origins, journal, opener, frozenset({recipient}))
+        opener, recipients = opener_of(home)
+        importer = Importer(registry, origins, journal, opener, recipients)
         for path in found.paths:
             try:
                 taken = importer.take(path)
