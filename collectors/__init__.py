@@ -1,1 +1,1 @@
-"""The centre: ingest, journal, store, search."""
+"""The centre: ingest, journal, store, search, relay to another centre, batches on a stick."""

@@ -6,6 +6,7 @@ keys.json        the centre's secrets, mode 0600
 registry.sqlite  sensors, their keys, tokens
 journal.sqlite   every batch received, sealed and numbered
 store/           the embedded engine's data
+relay/           keys, policy and numbers towards a national centre
 run/             of the running centre: lock, store endpoint, bound addresses
 """
 
@@ -34,12 +35,24 @@ _START_SECONDS = 3.0
 ANNOUNCE_SECONDS = 15.0  # the embedded engine opens millions of rows within a few seconds
 
 _HEAD = """\
-# Settings of this centre. Restart `haidang centre serve` after a change. listen      where sensors connect;
-# port 0 takes a free one address     how sensors reach it from outside, written into tokens (empty: as
-# bound) metrics     Prometheus, loopback unless you say otherwise store-url   empty: the embedded store;
-# else http[s]://user:password@host:port of a ClickHouse server store-database, journal-bytes (what is filled
-# is kept for rebuilding and relaying, oldest dropped beyond this)
+# Settings of this centre. Restart `haidang centre serve` after a change.
+#   listen          where sensors connect; port 0 takes a free one
+#   address         how sensors reach it from outside, written into tokens (empty: as bound)
+#   metrics         Prometheus, loopback unless you say otherwise
+#   store-url       empty: the embedded store; else http[s]://user:password@host:port of a ClickHouse server
+#   store-database  its database
+#   journal-bytes   what is filled is kept for rebuilding and relaying, oldest dropped beyond this
+#   relay           once this centre has joined a national one (`haidang relay join`): enabled; policy (empty:
+#                   relay/policy.yaml); quota-bytes: how far the journal grows while the nation is away
 """
+
+
+class RelaySettings(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
+    """`relay` in centre.yaml: how this centre hands on to a national one, once it has joined it."""
+
+    enabled: bool = True
+    policy: str = ""
+    quota_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 100 * 1024**3
 
 
 class Settings(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
@@ -52,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_field
     store_database: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}\Z")] = "haidang"
     store_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     journal_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 50 * 1024**3
+    relay: RelaySettings = RelaySettings()
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,12 @@ from collectors.journal import (
     Journal,
     NewRecord,
     Quarantined,
+    Relayed,
     Stream,
     Told,
 )
 from collectors.registry import Peer, Registry
+from collectors.relay.origins import Origins, open_relayed, relayed
 from sensor.bus import lanes, messages
 from sensor.bus.heartbeats import numbers
 from sensor.bus.seal import Opener, SealError, read_envelope
@@ -63,8 +65,11 @@ class _Talk:
 class Receiver:
     """The centre's side of all sessions."""
 
-    def __init__(self, registry: Registry, journal: Journal, opener: Opener, enroller: Enroller) -> None:
+    def __init__(
+        self, registry: Registry, journal: Journal, opener: Opener, enroller: Enroller, origins: Origins
+    ) -> None:
         self._registry = registry
+        self._origins = origins
         self._journal = journal
         self._opener = opener
         self._enroller = enroller
@@ -107,7 +112,9 @@ class Receiver:
         if isinstance(message, messages.Batch) and len(frames) == 2:
             return self._batch(routing, talk, peer, message, frames[1])
         if isinstance(message, messages.Lost) and len(frames) == 1:
-            return self._lost(routing, talk, message)
+            return self._lost(routing, talk, peer, message)
+        if isinstance(message, messages.Origin) and peer.relay is not None:
+            return self._introduced(peer, message)
         self.counts["malformed"] += 1
         return []
 
@@ -129,9 +136,10 @@ class Receiver:
             self._forget_gathered()
             return [(routing, messages.encode(messages.Again("journal"))) for routing in lost]
         for entry in self._entries:
-            if isinstance(entry, NewRecord):
+            what = entry.what if isinstance(entry, Relayed) else entry
+            if isinstance(what, NewRecord):
                 self.counts["batches"] += 1
-                self.batch_events[lanes.NAMES[entry.lane]] += entry.events
+                self.batch_events[lanes.NAMES[what.lane]] += what.events
         self._forget_gathered()
         owed, self._owed = self._owed, {}
         return [(routing, messages.encode(_answer(talk))) for routing, talk in owed.items()]
@@ -192,14 +200,17 @@ class Receiver:
         try:
             envelope = read_envelope(record)
             header = envelope.header
-            if (header.sensor, header.epoch, header.lane, header.seq) != (
+            if peer.relay is not None:
+                opened = open_relayed(envelope, peer, self._opener, self._origins)
+            elif (header.sensor, header.epoch, header.lane, header.seq) != (
                 talk.sensor,
                 talk.epoch,
                 message.lane,
                 message.seq,
             ):
                 raise SealError("header", "is sealed under another number than it was sent with")
-            opened = self._opener.open(envelope, peer.verifiers)
+            else:
+                opened = self._opener.open(envelope, peer.verifiers)
         except SealError as error:
             log.warning("%s lane %d batch %d refused: %s", talk.sensor, message.lane, message.seq, error)
             self.counts["refused"] += 1
@@ -207,6 +218,12 @@ class Receiver:
             talk.stray = True
             refused = messages.Refused(talk.session, message.lane, message.seq, error.reason)
             return [(routing, messages.encode(refused))]
+        if peer.relay is not None:
+            talk.streams[message.lane] = Stream(message.seq + 1, b"")
+            number = (talk.epoch, message.lane, message.seq)
+            self._entries.append(relayed(talk.sensor, opened, record, number))
+            self._gathered_bytes += len(record)
+            return []
         if stream.digest and header.previous != stream.digest:
             self.counts["chain_breaks"] += 1
             self._entries.append(
@@ -221,7 +238,18 @@ class Receiver:
         self._gathered_bytes += len(record)
         return []
 
-    def _lost(self, routing: bytes, talk: _Talk, message: messages.Lost) -> list[Reply]:
+    def _introduced(self, relay: Peer, message: messages.Origin) -> list[Reply]:
+        """A sensor's keys by its relay. A refusal is not answered: the sensor's batches will be."""
+        try:
+            refusal = self._origins.introduce(relay, message.sensor, message.keys)
+        except sqlite3.Error as error:
+            refusal = f"the registry takes nothing: {error}"
+        if refusal:
+            self.counts["origins_refused"] += 1
+            log.warning("%s introduces %s: %s", relay.sensor, message.sensor, refusal)
+        return []
+
+    def _lost(self, routing: bytes, talk: _Talk, peer: Peer, message: messages.Lost) -> list[Reply]:
         self._owed[routing] = talk
         stream = talk.streams[message.lane]
         if message.last < stream.next:
@@ -230,6 +258,13 @@ class Receiver:
             return self._astray(routing, talk)
         talk.streams[message.lane] = Stream(message.last + 1, b"")
         self.counts["gaps"] += 1
+        place = message.origin
+        if peer.relay is not None and place is not None and self._origins.may_bring(peer, place.sensor):
+            span = (place.sensor, place.epoch, place.lane, place.first, place.last)
+            gap = Gap(*span, message.events, message.reason)
+            number = (talk.epoch, message.lane, message.last)
+            self._entries.append(Relayed(talk.sensor, gap, number))
+            return []
         self._entries.append(
             Gap(
                 talk.sensor,

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from collectors import seen
+from sensor.bus.layout import POLICY
 from sensor.bus.records import COLUMNS, RECORDS, Record, add_record, as_record, open_database
 from sensor.bus.seal import NO_PREVIOUS
 
@@ -69,7 +71,7 @@ class Stream(NamedTuple):
 
 
 class NewRecord(NamedTuple):
-    """A verified batch to keep."""
+    """A verified batch to keep. previous: the digest that it names, where nobody has compared it yet."""
 
     sensor: str
     epoch: int
@@ -78,6 +80,7 @@ class NewRecord(NamedTuple):
     events: int
     digest: bytes
     sealed: bytes
+    previous: bytes = b""
 
 
 class Gap(NamedTuple):
@@ -90,6 +93,19 @@ class Gap(NamedTuple):
     last: int
     events: int
     reason: str
+
+
+class Relayed(NamedTuple):
+    """A batch or gap of another sensor, brought by a relay under a number of its own (None: by a stick).
+
+    withheld: events that the relay left out of the batch, and signed for.
+    """
+
+    via: str
+    what: NewRecord | Gap
+    number: tuple[int, int, int] | None = None
+    reduced: bool = False
+    withheld: int = 0
 
 
 class Quarantined(NamedTuple):
@@ -137,7 +153,14 @@ class Proven(NamedTuple):
     stage: str
 
 
-Entry = NewRecord | Gap | Quarantined | Heard | Beat | Told
+Entry = NewRecord | Gap | Relayed | Quarantined | Heard | Beat | Told
+
+
+class Kept(NamedTuple):
+    """Batches and events that were not here before."""
+
+    batches: int
+    events: int
 
 
 class Journal:
@@ -146,8 +169,10 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._added = Kept(0, 0)
         self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
         self._database.execute(_HEARTBEATS)
+        seen.create_tables(self._database)
 
     def close(self) -> None:
         with self._lock:
@@ -168,16 +193,19 @@ class Journal:
             known, streams = self._one(query, epoch, sensor)
         return bool(streams and not known)
 
-    def commit(self, entries: Sequence[Entry]) -> None:
-        """Keep all of these, durably, in this order. sqlite3.Error: nothing of it was kept."""
+    def commit(self, entries: Sequence[Entry]) -> Kept:
+        """Keep all of these, durably, in this order; what was new. sqlite3.Error: nothing of it was kept."""
         now_us = time.time_ns() // 1000
         with self._transaction():
+            before = self._added
             for entry in entries:
                 match entry:
                     case NewRecord():
                         self._keep(entry, now_us)
                     case Gap():
                         self._note_gap(entry, now_us)
+                    case Relayed():
+                        self._keep_relayed(entry, now_us)
                     case Quarantined():
                         self._quarantine(entry, now_us)
                     case Heard():
@@ -194,6 +222,7 @@ class Journal:
                             "interval_s = excluded.interval_s, stage = excluded.stage",
                             entry,
                         )
+            return Kept(self._added.batches - before.batches, self._added.events - before.events)
 
     # What the filler does.
 
@@ -264,17 +293,17 @@ class Journal:
 
     def prune(self, keep_bytes: int) -> int:
         """Drop the oldest filled records beyond this size; returns how many (call again while it is
-        not 0).
+        not 0). What the relay has not delivered stays as well, until its own quota is reached.
         """
         with self._transaction():
             size, upto = self._one("SELECT (SELECT coalesce(sum(size), 0) FROM record), upto FROM filled")
-            if size <= keep_bytes:
-                return 0
+            hold = self._database.execute("SELECT upto, quota_bytes FROM hold").fetchone()
+            delivered, quota_bytes = hold or (upto, 0)
             doomed = 0
             for number, stored in self._database.execute(
                 "SELECT id, size FROM record WHERE id <= ? ORDER BY id LIMIT ?", (upto, _PRUNE_RECORDS)
             ):
-                if size <= keep_bytes:
+                if size <= (keep_bytes if number <= delivered else max(keep_bytes, quota_bytes)):
                     break
                 size, doomed = size - stored, number
             return self._database.execute("DELETE FROM record WHERE id <= ?", (doomed,)).rowcount
@@ -330,6 +359,47 @@ class Journal:
     # The inside.
 
     def _keep(self, entry: NewRecord, now_us: int) -> None:
+        kept = self._add(entry, now_us)
+        events = entry.events if kept else 0
+        self._advance(entry.sensor, entry.epoch, entry.lane, entry.seq + 1, entry.digest, events, 0, now_us)
+
+    def _keep_relayed(self, entry: Relayed, now_us: int) -> None:
+        what = entry.what
+        if isinstance(what, Gap):
+            if self._insert_gap(what, now_us):
+                reason = "withheld" if what.reason == POLICY else "lost"
+                seen.count(self._database, what.sensor, entry.via, now_us, **{reason: what.events})
+        elif self._add(what, now_us):
+            self._compare(what, now_us)
+            counts = {"batches": 1, "events": what.events, "withheld": entry.withheld}
+            seen.count(self._database, what.sensor, entry.via, now_us, **counts, reduced=int(entry.reduced))
+        else:
+            seen.count(self._database, what.sensor, entry.via, now_us, duplicates=1)
+        if entry.number is not None:
+            epoch, lane, seq = entry.number
+            self._advance(entry.via, epoch, lane, seq + 1, b"", 0, 0, now_us)
+
+    def _compare(self, entry: NewRecord, now_us: int) -> None:
+        """Note a batch that does not name the one before it, where that one is here."""
+        held = self._database.execute(
+            "SELECT digest FROM record WHERE sensor = ? AND epoch = ? AND lane = ? AND seq = ?",
+            (entry.sensor, entry.epoch, entry.lane, entry.seq - 1),
+        ).fetchone()
+        if held is not None and entry.previous and held[0] != entry.previous:
+            place = (entry.sensor, entry.epoch, entry.lane, entry.seq, entry.seq - 1)
+            self._insert_gap(Gap(*place, 0, "chain"), now_us)
+
+    def _add(self, entry: NewRecord, now_us: int) -> bool:
+        """Add the record, whoever brought it; False when it is here, or was."""
+        place = (entry.sensor, entry.epoch, entry.lane, entry.seq)
+        if not seen.note(self._database, *place):
+            held = self._database.execute(
+                "SELECT digest FROM record WHERE sensor = ? AND epoch = ? AND lane = ? AND seq = ?", place
+            ).fetchone()
+            if held is not None and held[0] != entry.digest:
+                self._quarantine(Quarantined(entry.sensor, "conflict", entry.sealed), now_us)
+            return False
+        self._added = Kept(self._added.batches + 1, self._added.events + entry.events)
         add_record(
             self._database,
             sensor=entry.sensor,
@@ -341,20 +411,22 @@ class Journal:
             added_us=now_us,
             sealed=entry.sealed,
         )
-        self._advance(
-            entry.sensor, entry.epoch, entry.lane, entry.seq + 1, entry.digest, entry.events, 0, now_us
-        )
+        return True
 
     def _note_gap(self, entry: Gap, now_us: int) -> None:
+        self._insert_gap(entry, now_us)
+        if entry.last >= entry.first:
+            self._advance(entry.sensor, entry.epoch, entry.lane, entry.last + 1, b"", 0, entry.events, now_us)
+
+    def _insert_gap(self, entry: Gap, now_us: int) -> bool:
         # An oddity is noted once, however often it is met.
-        self._database.execute(
+        added = self._database.execute(
             "INSERT INTO gap (sensor, epoch, lane, first, last, events, reason, noted_us) "
             "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (SELECT 1 FROM gap WHERE sensor = ?1 AND "
             "epoch = ?2 AND lane = ?3 AND first = ?4 AND reason = ?7)",
             (*entry, now_us),
         )
-        if entry.last >= entry.first:
-            self._advance(entry.sensor, entry.epoch, entry.lane, entry.last + 1, b"", 0, entry.events, now_us)
+        return bool(added.rowcount)
 
     def _quarantine(self, entry: Quarantined, now_us: int) -> None:
         self._database.execute(

@@ -10,9 +10,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from collectors import heartbeats
+from collectors.home import Home
 from collectors.ingest import Receiver
 from collectors.journal import Journal
 from collectors.listen import Listener
+from collectors.relay.metrics import relay_metrics
 from collectors.store.fill import Filler
 
 _COUNTS = {
@@ -24,6 +26,7 @@ _COUNTS = {
     "out_of_order": "Times a sensor was told to begin again because numbers were missing",
     "malformed": "Messages that are none",
     "unknown_key": "Messages over a connection whose key is revoked or unknown",
+    "origins_refused": "Sensors whose keys a relay may not bring",
     "impostor": "Hellos under another sensor's name",
     "journal_errors": "Groups that the journal could not keep",
     "hellos": "Sessions begun",
@@ -33,7 +36,15 @@ _COUNTS = {
 class CentreCollector(Collector):
     """Reads the parts of a running centre."""
 
-    def __init__(self, listener: Listener, receiver: Receiver, journal: Journal, filler: Filler) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        receiver: Receiver,
+        journal: Journal,
+        filler: Filler,
+        relay: Home | None = None,
+    ) -> None:
+        self._relay = relay
         self._listener = listener
         self._receiver = receiver
         self._journal = journal
@@ -95,3 +106,4 @@ class CentreCollector(Collector):
                 alarm.add_metric([pulse.sensor, pulse.stage], 1)
         yield age
         yield alarm
+        yield from relay_metrics(self._relay)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,14 +40,31 @@ CREATE TABLE token (
   used_by   TEXT               -- fingerprint of the keys it registered
 ) WITHOUT ROWID
 """
+_RELAYS = """
+CREATE TABLE IF NOT EXISTS relay (         -- names that bring batches of other sensors
+  sensor TEXT PRIMARY KEY, patterns TEXT NOT NULL  -- of the sensors' names, space between; '': any
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS relay_token (   -- tokens that enrol a relay
+  curve TEXT PRIMARY KEY, patterns TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS origin_key (    -- keys of sensors that relays brought
+  sensor TEXT, signer BLOB, curve TEXT NOT NULL, ed25519 BLOB NOT NULL, mldsa65 BLOB NOT NULL,
+  relay TEXT NOT NULL, added INTEGER NOT NULL, PRIMARY KEY (sensor, signer)
+) WITHOUT ROWID
+"""
 Verifiers = dict[bytes, tuple[Ed25519PublicKey, MLDSA65PublicKey]]
 
 
 class Peer(NamedTuple):
-    """A sensor that may deliver: its name and the keys its batches may be signed with, by id."""
+    """A sensor that may deliver: its name and the keys its batches may be signed with, by id.
+
+    relay: None for a sensor; else it brings other sensors' batches, whose names match one of these patterns
+    (none: any name).
+    """
 
     sensor: str
     verifiers: Verifiers
+    relay: tuple[str, ...] | None = None
 
 
 class TokenRow(NamedTuple):
@@ -69,6 +87,7 @@ class Registry:
 
     def __init__(self, path: Path) -> None:
         self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
+        self._database.executescript(_RELAYS)
         self._lock = threading.Lock()
         self._peers: dict[str, Peer | None] = {}
         self._seen_version = -1
@@ -105,10 +124,14 @@ class Registry:
         ):
             public = SensorPublic(*key)
             verifiers[public.signer] = public.verifiers()
-        return Peer(row[0], verifiers)
+        relay = self._database.execute("SELECT patterns FROM relay WHERE sensor = ?", row).fetchone()
+        return Peer(row[0], verifiers, None if relay is None else tuple(relay[0].split()))
 
-    def add_token(self, token: Token, sensor: str) -> None:
-        """Let this token's holder in until it expires; old tokens are swept out."""
+    def add_token(self, token: Token, sensor: str, *, relay: Sequence[str] | None = None) -> None:
+        """Let this token's holder in until it expires; old tokens are swept out.
+
+        relay: it enrols a relay, for sensors whose names match these patterns (none: any name).
+        """
         with self._lock, self._database:
             self._database.execute("BEGIN IMMEDIATE")
             self._database.execute("DELETE FROM token WHERE expires < ?", (int(time.time()) - 86_400,))
@@ -116,6 +139,11 @@ class Registry:
                 "INSERT INTO token VALUES (?, ?, ?, ?, NULL)",
                 (token.client_public, token.proof_key, sensor, token.expires),
             )
+            self._database.execute("DELETE FROM relay_token WHERE curve NOT IN (SELECT curve FROM token)")
+            if relay is not None:
+                self._database.execute(
+                    "INSERT INTO relay_token VALUES (?, ?)", (token.client_public, " ".join(relay))
+                )
 
     def token(self, curve: str) -> TokenRow | None:
         """The token with this CURVE key, while it is valid."""
@@ -146,7 +174,7 @@ class Registry:
             ).fetchone()[0]
             # A name that is taken needs a token made for it: nobody takes over a sensor's name with any
             # token.
-            if others and token.sensor != sensor:
+            if token.sensor != sensor and (others or self._is_anothers(sensor, keys)):
                 return f"there is a sensor {sensor} already"
             owner = self._database.execute(
                 "SELECT sensor FROM sensor_key WHERE curve = ?", (keys.curve,)
@@ -158,10 +186,65 @@ class Registry:
                 (keys.curve, sensor, keys.ed25519, keys.mldsa65, int(time.time())),
             )
             self._database.execute(
+                "INSERT OR REPLACE INTO relay SELECT ?, patterns FROM relay_token WHERE curve = ?",
+                (sensor, token.curve),
+            )
+            self._database.execute(
                 "UPDATE token SET used_by = ? WHERE curve = ?", (keys.fingerprint, token.curve)
             )
             self._peers.clear()
         return ""
+
+    def _is_anothers(self, sensor: str, keys: SensorPublic) -> bool:
+        """Whether a relay brings a sensor of this name that signs with other keys."""
+        signers = self._database.execute("SELECT signer FROM origin_key WHERE sensor = ?", (sensor,))
+        known = {row[0] for row in signers}
+        return bool(known) and keys.signer not in known
+
+    def trust(self, name: str, keys: SensorPublic, patterns: Sequence[str]) -> str:
+        """Register a relay by its keys as people carried them here. Returns why not, or ''."""
+        with self._lock, self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            for sensor, curve in self._database.execute(
+                "SELECT sensor, curve FROM sensor_key WHERE (sensor = ? OR curve = ?) AND revoked IS NULL",
+                (name, keys.curve),
+            ):
+                if sensor != name:
+                    return f"these keys belong to {sensor}"
+                if curve != keys.curve:
+                    return f"there is a sensor {name} already"
+            self._database.execute(
+                "INSERT OR REPLACE INTO sensor_key VALUES (?, ?, ?, ?, ?, NULL)",
+                (keys.curve, name, keys.ed25519, keys.mldsa65, int(time.time())),
+            )
+            self._database.execute("INSERT OR REPLACE INTO relay VALUES (?, ?)", (name, " ".join(patterns)))
+            self._peers.clear()
+        return ""
+
+    def public_keys(self, sensor: str) -> list[SensorPublic]:
+        """All keys of a sensor, newest first; the revoked ones last: batches of before bear them."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT curve, ed25519, mldsa65 FROM sensor_key WHERE sensor = ? "
+                "ORDER BY revoked IS NOT NULL, added DESC",
+                (sensor,),
+            ).fetchall()
+        return [SensorPublic(*row) for row in rows]
+
+    def signed_by(self, signer: bytes) -> Peer | None:
+        """The sensor or relay that signs with the key of this id, while it is not revoked."""
+        with self._lock:
+            for curve, ed25519, mldsa65 in self._database.execute(
+                "SELECT curve, ed25519, mldsa65 FROM sensor_key WHERE revoked IS NULL"
+            ):
+                if SensorPublic(curve, ed25519, mldsa65).signer == signer:
+                    return self._load(curve)
+        return None
+
+    def relays(self) -> dict[str, str]:
+        """Names that are enrolled as relays, with their patterns."""
+        with self._lock:
+            return dict(self._database.execute("SELECT sensor, patterns FROM relay ORDER BY sensor"))
 
     def revoke(self, sensor: str) -> int:
         """Shut this sensor out from its next message on. Returns how many keys that took; UserError when it

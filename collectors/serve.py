@@ -1,5 +1,5 @@
 """`haidang centre serve`: the topology of a centre. Ingest in the main thread, the filler beside it, the
-store daemon as a child.
+store daemon and the relay as children.
 
 It wires the parts and ends them in order; each part's work is in its own module.
 """
@@ -27,6 +27,8 @@ from collectors.journal import Journal
 from collectors.listen import Listener
 from collectors.metrics import CentreCollector
 from collectors.registry import Registry
+from collectors.relay.origins import Origins
+from collectors.relay.process import start_relay
 from collectors.store.client import server_address
 from collectors.store.fill import Filler
 from sensor.bus.durable import write_whole
@@ -57,7 +59,9 @@ def serve(home: Home) -> None:
         journal = Journal(home.journal_file)
         cleanup.callback(journal.close)
         opener = Opener({keys.public().recipient: keys.opening_key()})
-        receiver = Receiver(registry, journal, opener, Enroller(registry, keys.public()))
+        origins = Origins(home.registry_file)
+        cleanup.callback(origins.close)
+        receiver = Receiver(registry, journal, opener, Enroller(registry, keys.public()), origins)
         listener = Listener(settings.listen, keys, registry, receiver)
         cleanup.callback(listener.close)
         filler = Filler(
@@ -72,7 +76,8 @@ def serve(home: Home) -> None:
             daemon = StoreDaemon(home.store_directory, home.store_endpoint, settings.store_port)
             daemon.start()
             cleanup.callback(daemon.stop)
-        metrics = start_metrics(settings.metrics, CentreCollector(listener, receiver, journal, filler))
+        relay = home if start_relay(home, settings, cleanup) else None
+        metrics = start_metrics(settings.metrics, CentreCollector(listener, receiver, journal, filler, relay))
         watch = Watch(journal, home.directory / ALARMS_FILE)
         watch.start()
         cleanup.callback(watch.join, _CHILD_SECONDS)

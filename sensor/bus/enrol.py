@@ -30,6 +30,7 @@ from sensor.errors import UserError, from_os_error
 
 KEYS_FILE = "keys.json"
 CENTRE_FILE = "centre.json"
+ALTERNATES_FILE = "alternates.json"
 ANSWER_SECONDS = 10.0
 _TOKEN_PREFIX = "hd1."  # noqa: S105  (a format mark, not a secret)
 _MAX_TOKEN_CHARACTERS = 1024
@@ -108,11 +109,12 @@ def proof(key: bytes, step: bytes, *parts: bytes) -> bytes:
     return mac.digest()
 
 
-def enrol(directory: Path, token: Token, name: str) -> Enrolment:
+def enrol(directory: Path, token: Token, name: str, *, alternate: bool = False) -> Enrolment:
     """Make this sensor's keys (once), register them with the token's centre, keep the centre's. UserError
     when refused.
 
-    Killed in between, it may be run again with the same token.
+    alternate: the centre is one to turn to when the first does not serve. Killed in between, it may be run
+    again with the same token.
     """
     if token.expires < time.time():
         raise UserError("this token has expired", fix="ask for a new one: `haidang centre token`")
@@ -153,10 +155,36 @@ def enrol(directory: Path, token: Token, name: str) -> Enrolment:
                 "the centre that answered is not the one that made this token", fix="tell its operator"
             )
         made = Enrolment(name, token.address, offer.keys, int(time.time()))
-        write_whole(directory / CENTRE_FILE, msgspec.json.format(msgspec.json.encode(made)) + b"\n")
+        if alternate:
+            others = [one for one in load_alternates(directory) if one.centre.curve != made.centre.curve]
+            save_alternates(directory, [*others, made])
+        else:
+            _save(directory / CENTRE_FILE, made)
         confirmed = proof(token.proof_key, b"confirm", name.encode(), mine, nonce, theirs, offer.nonce)
         talk.ask(messages.EnrolConfirm(confirmed), messages.EnrolDone)
     return made
+
+
+def load_alternates(directory: Path) -> list[Enrolment]:
+    """The collectors that a sensor turns to when the first does not serve it, in order."""
+    path = directory / ALTERNATES_FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[Enrolment])
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise from_os_error(error, where=path) from error
+    except msgspec.DecodeError as error:
+        raise UserError(f"damaged: {error}", where=path, fix="remove it and enrol there again") from error
+
+
+def save_alternates(directory: Path, alternates: list[Enrolment]) -> None:
+    """Replace the list of alternates, whole or not at all."""
+    _save(directory / ALTERNATES_FILE, alternates)
+
+
+def _save(path: Path, kept: object) -> None:
+    write_whole(path, msgspec.json.format(msgspec.json.encode(kept)) + b"\n")
 
 
 def load_enrolment(directory: Path) -> tuple[SensorKeys, Enrolment]:

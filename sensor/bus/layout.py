@@ -8,6 +8,10 @@ from sensor.bus.records import RECORDS
 
 APPLICATION = 0x48445350  # "HDSP"
 VERSION = 1
+ELSEWHERE = "elsewhere"
+"""Reason of numbers that another collector has: no loss."""
+POLICY = "policy"
+"""Reason of what a relay's policy keeps back."""
 SCHEMA = f"""
 {RECORDS};
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -34,6 +38,12 @@ CREATE TABLE progress (
 CREATE TABLE input (
   input TEXT PRIMARY KEY, what TEXT NOT NULL, finished INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID
+"""
+
+BESIDE = """
+CREATE TABLE IF NOT EXISTS acknowledged (  -- some collector has, or was told of, everything before `next`
+  lane INTEGER PRIMARY KEY, next INTEGER NOT NULL
+)
 """
 
 

@@ -1,7 +1,8 @@
 """The sensor's connection: one thread that carries a session over a DEALER socket with CURVE.
 
 It owns the socket and nothing else: what is said is `session`'s, what is kept is `spool`'s. It never stops
-trying; a dead link only makes the spool longer.
+trying; a dead link only makes the spool longer. With several collectors it goes to the next when one does not
+serve it for a while, and back to the first when that one lets it in again.
 """
 
 from __future__ import annotations
@@ -10,19 +11,26 @@ import logging
 import sqlite3
 import threading
 import time
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import zmq
 
 from sensor.bus.keys import CentrePublic, SensorKeys
 from sensor.bus.messages import MAX_MESSAGE_BYTES, MessageError
-from sensor.bus.session import SILENCE_SECONDS, Conflict, Session
-from sensor.bus.spool import Spool
+from sensor.bus.session import SILENCE_SECONDS, Conflict, Origins, Session, Source
 
 log = logging.getLogger("haidang.bus")
 
 _POLL_MS = 20  # how late a batch that was just spooled may leave
 _SEND_QUEUE = 64  # messages that libzmq may hold; the session's window is the real bound
 _DISK_WAIT_SECONDS = 1.0
+FAILOVER_SECONDS = 30.0  # a collector that is restarted is back within some seconds
+RETURN_SECONDS = (
+    60.0  # between looks at the first collector; doubled each time it lets us in and does not serve
+)
+_MAX_RETURN_SECONDS = 3600.0
+_PROBE_SECONDS = 10.0
 _BURST = 64  # messages taken or sent before the other direction gets its turn
 
 
@@ -58,21 +66,50 @@ def set_client_options(socket: zmq.Socket[bytes], address: str) -> None:
     socket.setsockopt(zmq.HANDSHAKE_IVL, 10_000)
 
 
+class Endpoint(NamedTuple):
+    """Where a collector is, and the CURVE key by which it is known."""
+
+    address: str
+    curve: str
+
+
 class Link(threading.Thread):
-    """Ships a spool to a centre until `stop`. `failure` holds what made it give up, if anything did."""
+    """Ships a spool to a centre until `stop`. `failure` holds what made it give up, if anything did.
+
+    alternates: collectors to turn to, in this order, after failover_seconds without the one before.
+    """
 
     def __init__(
-        self, spool: Spool, keys: SensorKeys, centre: CentrePublic, address: str, *, software: str
+        self,
+        spool: Source,
+        keys: SensorKeys,
+        centre: CentrePublic,
+        address: str,
+        *,
+        software: str,
+        alternates: Sequence[Endpoint] = (),
+        failover_seconds: float = FAILOVER_SECONDS,
+        return_seconds: float = RETURN_SECONDS,
+        origins: Origins | None = None,
     ) -> None:
         super().__init__(name="bus-link", daemon=True)
-        self.session = Session(spool, software=software)
+        self.session = Session(spool, software=software, origins=origins)
         self.failure: Exception | None = None
         self.reconnects = 0
+        self.failovers = 0
         self.delivered_events = 0
+        self.at = 0
         self._keys = keys
-        self._centre = centre
-        self._address = address
+        self._collectors = [Endpoint(address, centre.curve), *alternates]
+        self._failover_seconds = failover_seconds
+        self._return_seconds = self._first_return_seconds = return_seconds
+        self._turned_at = 0.0
         self._stop_asked = threading.Event()
+
+    @property
+    def collector(self) -> Endpoint:
+        """The one that it talks to, or tries to."""
+        return self._collectors[self.at]
 
     def stop(self) -> None:
         """Ask the thread to end; join it to be sure."""
@@ -80,32 +117,68 @@ class Link(threading.Thread):
 
     def run(self) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._turned_at = time.monotonic()
         try:
             while not self._stop_asked.is_set():
-                socket = connect(context, self._address, self._keys, self._centre.curve)
+                socket = connect(context, self.collector.address, self._keys, self.collector.curve)
                 try:
-                    self._serve(socket)
+                    self._serve(socket, context)
                 finally:
                     socket.close()
                 self.reconnects += 1
         except (Conflict, zmq.ZMQError, OSError) as error:
             self.failure = error
-            log.error("the link to %s ended: %s", self._address, error)
+            log.error("the link to %s ended: %s", self.collector.address, error)
         except Exception as error:
             self.failure = error
-            log.exception("the link to %s failed", self._address)
+            log.exception("the link to %s failed", self.collector.address)
         finally:
-            context.term()
+            context.destroy(linger=0)
 
-    def _serve(self, socket: zmq.Socket[bytes]) -> None:
-        """Talk over one socket until it has been silent for too long."""
+    def _serve(self, socket: zmq.Socket[bytes], context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        """Talk over one socket until it is silent for too long, or another collector's turn has come."""
         self.session.restart(time.monotonic())
-        while not self._stop_asked.is_set():
-            self._send(socket)
-            if socket.poll(_POLL_MS):
-                self._receive(socket)
-            if time.monotonic() - self.session.heard_at > SILENCE_SECONDS:
-                return
+        probe: zmq.Socket[bytes] | None = None
+        probe_due = self._turned_at + self._return_seconds
+        try:
+            while not self._stop_asked.is_set():
+                self._send(socket)
+                if socket.poll(_POLL_MS):
+                    self._receive(socket)
+                now = time.monotonic()
+                if len(self._collectors) > 1 and self._is_unserved(now):
+                    self._turn((self.at + 1) % len(self._collectors), "does not serve us")
+                    return
+                if now - self.session.heard_at > SILENCE_SECONDS:
+                    return
+                if self.at and now >= probe_due:
+                    if probe is None:
+                        first = self._collectors[0]
+                        probe = connect(context, first.address, self._keys, first.curve)
+                    elif probe.poll(0, zmq.POLLOUT):  # with IMMEDIATE only once it has let us in
+                        self._turn(0, "gives way to the first, which lets us in again")
+                        return
+                    elif now >= probe_due + _PROBE_SECONDS:
+                        probe.close()
+                        probe, probe_due = None, now + self._return_seconds
+        finally:
+            if probe is not None:
+                probe.close()
+
+    def _is_unserved(self, now: float) -> bool:
+        since = max(self.session.served_at, self._turned_at)
+        return self.session.is_held(now) or now - since > self._failover_seconds
+
+    def _turn(self, to: int, why: str) -> None:
+        now = time.monotonic()
+        if self.at == 0:  # from the first: when it did not serve at all, look at it less often
+            has_served = self.session.served_at > self._turned_at
+            longer = min(self._return_seconds * 2, _MAX_RETURN_SECONDS)
+            self._return_seconds = self._first_return_seconds if has_served else longer
+        log.warning("%s %s: on to %s", self.collector.address, why, self._collectors[to].address)
+        self.at, self._turned_at = to, now
+        self.failovers += 1
+        self.session.turn(now)
 
     def _send(self, socket: zmq.Socket[bytes]) -> None:
         for _ in range(_BURST):

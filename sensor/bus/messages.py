@@ -57,6 +57,16 @@ class Book(msgspec.Struct, frozen=True):
     lost: dict[Reason, Number] = {}
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Numbers first..last of one lane of a sensor, as a relay names what it speaks of."""
+
+    sensor: SensorName
+    epoch: Epoch
+    lane: Lane
+    first: Number
+    last: Number
+
+
 class Hello(Message, frozen=True):
     """Sensor to centre, first on every connection and whenever the two may disagree."""
 
@@ -89,7 +99,7 @@ class Batch(Message, frozen=True):
 
 class Lost(Message, frozen=True):
     """Sensor to centre, in place of the batches first..last: they will never come. events 0: it is not known
-    how many.
+    how many. From a relay, origin names the sensor's numbers in whose place these stand.
     """
 
     session: Number
@@ -98,6 +108,15 @@ class Lost(Message, frozen=True):
     last: Number
     events: Number
     reason: Reason
+    origin: Place | None = None
+
+
+class Origin(Message, frozen=True):
+    """Relay to centre, before a sensor's first batch in a session: the keys it signs with."""
+
+    session: Number
+    sensor: SensorName
+    keys: Annotated[list[SensorPublic], msgspec.Meta(min_length=1, max_length=16)]
 
 
 class Ack(Message, frozen=True):
@@ -182,6 +201,7 @@ AnyMessage = (
     | Welcome
     | Batch
     | Lost
+    | Origin
     | Ack
     | Again
     | Refused

@@ -57,3 +57,9 @@ class BusCollector(Collector):
         yield CounterMetricFamily(
             "haidang_bus_reconnects", "Sockets given up for silence", value=self._link.reconnects
         )
+        yield CounterMetricFamily(
+            "haidang_bus_failovers", "Times the link turned to another collector", value=self._link.failovers
+        )
+        yield GaugeMetricFamily(
+            "haidang_bus_collector", "Place of the collector in use: 0 is the first", value=self._link.at
+        )

@@ -100,6 +100,13 @@ def open_database(path: Path, schema: str, *, application: int, version: int) ->
     return database
 
 
+def open_beside(path: Path) -> sqlite3.Connection:
+    """A further connection to a database that `open_database` made, as durable."""
+    database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    database.execute("PRAGMA synchronous=FULL")
+    return database
+
+
 def add_record(
     database: sqlite3.Connection,
     *,

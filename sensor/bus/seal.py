@@ -1,14 +1,15 @@
 """The sealed batch: one byte string that is spool record, wire frame and journal record (docs/spec/bus.md,
 "Sealed batch").
 
-    record    = magic(4) suite(1) recipient(8) header_size(2, big-endian) header sealed
+    record    = magic(4) suite(1) recipient(8) header_size(2, big-endian) header [recipients] sealed
     header    = MessagePack array, in clear and bound to everything else
-    sealed    = HPKE(signatures body), info = all bytes of the record before it
+    sealed    = signatures body, encrypted (sensor.bus.encryption) and bound to all bytes before it
     signed    = "haidang batch" 0 suite header_size header body
     signatures= Ed25519(64) ML-DSA-65(3309), both over signed
     body      = zstd(NDJSON)
 
-The recipient is outside of what is signed, so a province can seal the same signed batch anew to the nation.
+The recipient is outside of what is signed, so a province can seal the same signed batch anew to the nation
+(`Opener.reseal`). What it must leave something out of, it signs itself and says so (`Reduction`).
 This module must not decide who may send: it answers with the reason when a record is not what it claims.
 """
 
@@ -16,22 +17,30 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, NamedTuple
 
 import msgspec
 import zstandard
-from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
-from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, Suite
+from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 
+from sensor.bus.encryption import (
+    SUITE_1,
+    SUITE_2,
+    NotForUs,
+    Recipient,
+    decrypt,
+    encrypt,
+    further,
+    read_further,
+)
 from sensor.bus.keys import KEY_ID_BYTES, CentrePublic, SensorKeys
 
 MAGIC = b"HDB1"
-SUITE_1 = 1
-"""HPKE base mode, KEM MLKEM768-X25519, HKDF-SHA256, AES-256-GCM; Ed25519 and ML-DSA-65; zstd."""
-SUITES = frozenset({SUITE_1})
+SUITES = frozenset({SUITE_1, SUITE_2})
 """The receiver's allow-list. A suite that is not in it is refused; nothing is negotiated."""
 
 MAX_NDJSON_BYTES = 4 * 1024 * 1024  # four times the engine's largest batch; also the bound of decompression
@@ -44,7 +53,6 @@ _SIGNATURE_BYTES = _ED25519_BYTES + _MLDSA65_BYTES
 _FIXED = struct.Struct(f">4sB{KEY_ID_BYTES}sH")
 _ZSTD_LEVEL = 3
 _SIGNED_DOMAIN = b"haidang batch\0"
-_SEALED_DOMAIN = b"haidang seal\0"
 
 MAX_EPOCH = 2**63 - 1  # SQLite's integers are signed
 MAX_NUMBER = 2**48  # centuries at any rate, and sums of many stay far from 64 bits
@@ -55,6 +63,7 @@ Microseconds = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 SensorName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z")]
 Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 KeyId = Annotated[bytes, msgspec.Meta(min_length=KEY_ID_BYTES, max_length=KEY_ID_BYTES)]
+PolicyId = Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
 Lane = Annotated[int, msgspec.Meta(ge=0, le=3)]
 
 NO_PREVIOUS = bytes(32)
@@ -78,10 +87,26 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     signer: KeyId
 
 
+class Reduction(msgspec.Struct, frozen=True, array_like=True):
+    """What a relay says of the batch that it left something out of: its digest and number of events, and the
+    policy.
+    """
+
+    original: Digest
+    events: Annotated[int, msgspec.Meta(ge=1, le=MAX_EVENTS)]
+    policy: PolicyId
+
+
+class ReducedHeader(Header, frozen=True, array_like=True):
+    """The header of a reduced batch: the sensor's, with the events that are left and the relay as signer."""
+
+    reduction: Reduction | None = None
+
+
 class SealError(Exception):
     """Why a record was refused: `reason` is one of REASONS, the text is for people."""
 
-    REASONS = ("malformed", "suite", "recipient", "sealed", "signer", "signature", "content")
+    REASONS = ("malformed", "suite", "recipient", "sealed", "signer", "signature", "origin", "content")
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
@@ -97,7 +122,7 @@ class Envelope(NamedTuple):
     """A record cut into its parts; nothing in it is verified yet."""
 
     suite: int
-    recipient: bytes
+    recipients: tuple[bytes, ...]
     header: Header
     header_bytes: bytes
     prefix: bytes
@@ -105,20 +130,24 @@ class Envelope(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A batch whose two signatures held."""
+    """A batch whose two signatures held. digest: of what was signed, for a reduced batch of the original."""
 
     header: Header
     ndjson: bytes
     digest: bytes
 
+    @property
+    def reduction(self) -> Reduction | None:
+        return self.header.reduction if isinstance(self.header, ReducedHeader) else None
+
 
 class Sealer:
-    """Signs and seals batches of one sensor to one centre."""
+    """Signs and seals batches to a centre, or to several that may each open them."""
 
-    def __init__(self, keys: SensorKeys, centre: CentrePublic) -> None:
+    def __init__(self, keys: SensorKeys, *centres: CentrePublic) -> None:
         self._ed25519, self._mldsa65 = keys.signers()
-        self._recipient = centre.recipient
-        self._sealing_key = centre.sealing_key()
+        self._recipients = [Recipient.of(centre) for centre in centres]
+        self._suite = SUITE_1 if len(centres) == 1 else SUITE_2
         self._compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
         self.signer = keys.public().signer
 
@@ -127,11 +156,10 @@ class Sealer:
         if len(ndjson) > MAX_NDJSON_BYTES:
             raise ValueError(f"a batch of {len(ndjson)} bytes exceeds {MAX_NDJSON_BYTES}")
         header_bytes = msgspec.msgpack.encode(header)
-        signed = _signed(SUITE_1, header_bytes, body := self._compressor.compress(ndjson))
+        signed = _signed(self._suite, header_bytes, body := self._compressor.compress(ndjson))
         signatures = self._ed25519.sign(signed) + self._mldsa65.sign(signed)
-        prefix = _FIXED.pack(MAGIC, SUITE_1, self._recipient, len(header_bytes)) + header_bytes
-        sealed = _hpke().encrypt(signatures + body, self._sealing_key, info=_SEALED_DOMAIN + prefix)
-        return Sealed(prefix + sealed, hashlib.sha256(signed).digest())
+        record = _close(self._suite, header_bytes, signatures + body, self._recipients)
+        return Sealed(record, hashlib.sha256(signed).digest())
 
 
 def read_envelope(record: bytes) -> Envelope:
@@ -149,11 +177,17 @@ def read_envelope(record: bytes) -> Envelope:
     if header_size > _MAX_HEADER_BYTES or len(record) <= end:
         raise SealError("malformed", "its header does not fit")
     header_bytes = record[_FIXED.size : end]
+    recipients: tuple[bytes, ...] = (recipient,)
     try:
-        header = msgspec.msgpack.decode(header_bytes, type=Header)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        header: Header = msgspec.msgpack.decode(header_bytes, type=ReducedHeader)
+        if isinstance(header, ReducedHeader) and header.reduction is None:
+            header = msgspec.msgpack.decode(header_bytes, type=Header)
+        if suite == SUITE_2:
+            recipients, size = read_further(recipient, record[end:])
+            end += size
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
         raise SealError("malformed", f"header: {error}") from error
-    return Envelope(suite, recipient, header, header_bytes, record[:end], record[end:])
+    return Envelope(suite, recipients, header, header_bytes, record[:end], record[end:])
 
 
 class Opener:
@@ -178,9 +212,7 @@ class Opener:
             keys[1].verify(signatures[_ED25519_BYTES:], signed)
         except InvalidSignature as error:
             raise SealError("signature", "a signature does not hold") from error
-        return Opened(
-            envelope.header, _decompress(body, envelope.header.events), hashlib.sha256(signed).digest()
-        )
+        return _opened(envelope, body, signed)
 
     def read(self, record: bytes) -> tuple[Header, bytes]:
         """Header and NDJSON of a record that was verified when it came in (the journal's). SealError when
@@ -190,21 +222,46 @@ class Opener:
         _, body = self._unseal(envelope)
         return envelope.header, _decompress(body, envelope.header.events)
 
+    def read_verified(self, record: bytes) -> Opened:
+        """The same with the digest of what was signed."""
+        envelope = read_envelope(record)
+        _, body = self._unseal(envelope)
+        return _opened(envelope, body)
+
+    def reseal(self, record: bytes, recipient: Recipient) -> bytes:
+        """The same signed batch, sealed to another centre; suite, header, signatures and digest stay.
+        SealError when damaged.
+        """
+        envelope = read_envelope(record)
+        signatures, body = self._unseal(envelope)
+        return _close(envelope.suite, envelope.header_bytes, signatures + body, [recipient])
+
     def _unseal(self, envelope: Envelope) -> tuple[bytes, bytes]:
-        key = self._keyring.get(envelope.recipient)
-        if key is None:
-            raise SealError("recipient", "sealed to a key that this centre does not have")
         try:
-            plain = _hpke().decrypt(envelope.sealed, key, info=_SEALED_DOMAIN + envelope.prefix)
-        except (InvalidTag, ValueError) as error:
-            raise SealError("sealed", "does not open: damaged or forged") from error
+            plain = decrypt(
+                envelope.suite, envelope.prefix, envelope.recipients, envelope.sealed, self._keyring
+            )
+        except NotForUs as error:
+            raise SealError("recipient", "sealed to a key that this centre does not have") from error
+        except ValueError as error:
+            raise SealError("sealed", str(error)) from error
         if len(plain) <= _SIGNATURE_BYTES:
             raise SealError("malformed", "too short for its signatures")
         return plain[:_SIGNATURE_BYTES], plain[_SIGNATURE_BYTES:]
 
 
-def _hpke() -> Suite:
-    return Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+def _close(suite: int, header_bytes: bytes, content: bytes, recipients: Sequence[Recipient]) -> bytes:
+    prefix = _FIXED.pack(MAGIC, suite, recipients[0].id, len(header_bytes)) + header_bytes
+    if suite == SUITE_2:
+        prefix += further([recipient.id for recipient in recipients])
+    return prefix + encrypt(suite, prefix, content, recipients)
+
+
+def _opened(envelope: Envelope, body: bytes, signed: bytes = b"") -> Opened:
+    ndjson = _decompress(body, envelope.header.events)
+    signed = signed or _signed(envelope.suite, envelope.header_bytes, body)
+    opened = Opened(envelope.header, ndjson, hashlib.sha256(signed).digest())
+    return opened if opened.reduction is None else opened._replace(digest=opened.reduction.original)
 
 
 def _signed(suite: int, header_bytes: bytes, body: bytes) -> bytes:

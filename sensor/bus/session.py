@@ -11,12 +11,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sensor.bus import lanes, messages
+from sensor.bus.keys import SensorPublic
+from sensor.bus.layout import Hole
 from sensor.bus.records import Record
 from sensor.bus.seal import SUITES
-from sensor.bus.spool import Spool
 
 HELLO_RETRY_SECONDS = 1.0
 ACK_TIMEOUT_SECONDS = 5.0  # an fsync on a busy disk may take a second or two
@@ -29,7 +30,46 @@ _HOLD_REASONS = frozenset({"recipient", "suite", "signer"})
 """Refusals that say the keys do not match, not that the batch is bad: nothing is given up, somebody must
 mend the keys.
 """
+_PUT_OFF_REASONS = frozenset({"origin", "signer"})
+"""Refusals that concern one of a relay's sensors and not the others."""
+_MAX_INTRODUCED = 16  # keys of one sensor in a message: the newest
 _TRIES = 2  # a batch refused twice over a connection that checks every byte will be refused for ever
+
+
+class Told(NamedTuple):
+    """A hole in a relay's numbers that stands in the place of a sensor's."""
+
+    lane: int
+    first: int
+    last: int
+    events: int
+    reason: str
+    origin: messages.Place
+
+
+class Source(Protocol):
+    """What a session ships: numbered batches of one sender, kept until they are acknowledged. A sensor's is
+    its `spool`, a relay's its outbox.
+    """
+
+    sensor: str
+    epoch: int
+
+    def spans(self) -> list[messages.Span]: ...
+    def next_item(self, lane: int, seq: int) -> Record | Hole | Told | None: ...
+    def acknowledge(self, lane: int, following: int) -> int: ...
+    def drop(self, lane: int, seq: int, reason: str) -> None: ...
+    def books(self) -> list[messages.Book]: ...
+
+
+class Origins(Protocol):
+    """What a relay knows beside its batches."""
+
+    def introduction(self, sensor: str) -> list[SensorPublic]:
+        """The keys of a sensor, to be shown before its first batch."""
+
+    def put_off(self, lane: int, seq: int) -> None:
+        """This batch gets another number later; its own becomes a hole."""
 
 
 class Outgoing(NamedTuple):
@@ -39,6 +79,7 @@ class Outgoing(NamedTuple):
     lane: int = -1
     following: int = 0
     size: int = 0
+    introduces: str = ""
 
 
 class Conflict(Exception):
@@ -48,8 +89,10 @@ class Conflict(Exception):
 class Session:
     """The state of one sensor's talk with its centre."""
 
-    def __init__(self, spool: Spool, *, software: str) -> None:
+    def __init__(self, spool: Source, *, software: str, origins: Origins | None = None) -> None:
         self._spool = spool
+        self._origins = origins
+        self._introduced: set[str] = set()
         self._software = software
         self._session: int | None = None
         self._window = 1
@@ -61,6 +104,7 @@ class Session:
         self._hello_due = 0.0
         self._heartbeat_due = 0.0
         self._progress_at = 0.0
+        self.served_at = 0.0
         self._held_until = 0.0
         self._refusals: dict[tuple[int, int], int] = {}
         self.heard_at = 0.0
@@ -73,13 +117,25 @@ class Session:
     def established(self) -> bool:
         return self._session is not None
 
+    def is_held(self, now: float) -> bool:
+        """Whether the centre has refused our keys or suite a moment ago, and nothing is sent."""
+        return now < self._held_until
+
     @property
     def in_flight(self) -> int:
         return len(self._flight)
 
+    def turn(self, now: float) -> None:
+        """Begin with another centre: what the last one held against us is not this one's."""
+        self._held_until = 0.0
+        self.hold_reason = ""
+        self._refusals.clear()
+        self.restart(now)
+
     def restart(self, now: float) -> None:
         """Forget the connection's state; the next message is a hello."""
         self._session = None
+        self._introduced.clear()
         self._flight.clear()
         self._flight_bytes = 0
         self._hello_due = now
@@ -97,7 +153,7 @@ class Session:
             beat = messages.Heartbeat(self._session, self._spool.books(), _clock_us(), proof)
             return Outgoing([messages.encode(beat)])
         if (
-            now < self._held_until
+            self.is_held(now)
             or len(self._flight) >= self._window
             or self._flight_bytes >= MAX_IN_FLIGHT_BYTES
         ):
@@ -105,6 +161,8 @@ class Session:
         for lane in range(lanes.COUNT):
             item = self._spool.next_item(lane, self._cursor[lane])
             if isinstance(item, Record):
+                if (introduction := self._introduce(item.sensor)) is not None:
+                    return introduction
                 head = messages.Batch(self._session, lane, item.seq)
                 return Outgoing([messages.encode(head), item.sealed], lane, item.seq + 1, len(item.sealed))
             if item is not None:
@@ -112,10 +170,22 @@ class Session:
                 return Outgoing([messages.encode(lost)], lane, item.last + 1)
         return None
 
+    def _introduce(self, sensor: str) -> Outgoing | None:
+        if self._origins is None or self._session is None or sensor in self._introduced:
+            return None
+        keys = self._origins.introduction(sensor)[:_MAX_INTRODUCED]
+        if not keys:  # nobody has them any more: the centre may, from before
+            self._introduced.add(sensor)
+            return None
+        origin = messages.Origin(self._session, sensor, keys)
+        return Outgoing([messages.encode(origin)], introduces=sensor)
+
     def sent(self, message: Outgoing, now: float) -> None:
         """The socket took this message."""
         if self._session is None:
             self._hello_due = now + HELLO_RETRY_SECONDS
+        elif message.introduces:
+            self._introduced.add(message.introduces)
         elif message.lane < 0:
             self._heartbeat_due = now + HEARTBEAT_SECONDS
         else:
@@ -182,6 +252,8 @@ class Session:
                 delivered += self._spool.acknowledge(lane, following)
         before = len(self._flight)
         self._flight = deque(entry for entry in self._flight if entry[1] > reached.get(entry[0], 0))
+        if not rewind and not self.is_held(now) and (len(self._flight) < before or not self._flight):
+            self.served_at = now
         if len(self._flight) < before:
             self._progress_at = now
             self._flight_bytes = sum(size for _, _, size in self._flight)
@@ -189,7 +261,9 @@ class Session:
 
     def _was_refused(self, message: messages.Refused, now: float) -> None:
         self.refused += 1
-        if message.reason in _HOLD_REASONS:
+        if self._origins is not None and message.reason in _PUT_OFF_REASONS:
+            self._origins.put_off(message.lane, message.seq)
+        elif message.reason in _HOLD_REASONS:
             self.hold_reason = message.reason
             self._held_until = now + HOLD_SECONDS
         else:

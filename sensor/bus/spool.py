@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sensor.bus import lanes
-from sensor.bus.layout import APPLICATION, SCHEMA, VERSION, Hole, Pending
+from sensor.bus.layout import APPLICATION, BESIDE, ELSEWHERE, SCHEMA, VERSION, Hole, Pending
 from sensor.bus.messages import Book, Span
 from sensor.bus.records import COLUMNS, DamagedRecord, Record, add_record, as_record, open_database
 from sensor.bus.seal import MAX_NDJSON_BYTES, NO_PREVIOUS, Header, Sealed, Sealer
@@ -46,6 +46,7 @@ class Spool:
         self.quota_bytes = quota_bytes
         self._lock = threading.RLock()
         self._database = open_database(path, SCHEMA, application=APPLICATION, version=VERSION)
+        self._database.executescript(BESIDE)
         with self._transaction():
             # The epoch names this spool's numbering: a spool that is lost or replaced starts another.
             self._database.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", (secrets.randbits(63),))
@@ -141,7 +142,8 @@ class Spool:
 
     def next_item(self, lane: int, seq: int) -> Record | Hole | None:
         """What stands at this number of a lane: its record, the hole that begins there, or None when it is
-        not made yet.
+        not made yet. Numbers that were acknowledged are a hole to a collector that asks for them: another one
+        has them.
 
         A record is leased (see the module) before it is handed out. One that no longer matches its checksum
         becomes a hole.
@@ -167,6 +169,11 @@ class Spool:
         delivered.
         """
         with self._transaction():
+            self._database.execute(
+                "INSERT INTO acknowledged VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next "
+                "WHERE excluded.next > next",
+                (lane, following),
+            )
             batches, events, size = self._one(
                 "SELECT count(*), coalesce(sum(events), 0), coalesce(sum(size), 0) FROM record "
                 "WHERE sensor = ? AND epoch = ? AND lane = ? AND seq < ?",
@@ -323,6 +330,9 @@ class Spool:
         """
         if seq >= end:
             return None
+        told = self._database.execute("SELECT next FROM acknowledged WHERE lane = ?", (lane,)).fetchone()
+        if told is not None and seq < told[0]:
+            return Hole(lane, seq, min(told[0], end) - 1, 0, ELSEWHERE)
         row = self._database.execute(
             "SELECT lane, first, last, events, reason FROM hole WHERE lane = ? AND last >= ? ORDER BY "
             "first LIMIT 1",
@@ -343,7 +353,7 @@ class Spool:
             self._leased[lane] = seq + _LEASE_BATCHES
             with self._transaction():
                 self._database.execute(
-                    "UPDATE lane SET leased = ? WHERE lane = ?", (self._leased[lane], lane)
+                    "UPDATE lane SET leased = max(leased, ?) WHERE lane = ?", (self._leased[lane], lane)
                 )
 
     def _one(self, query: str, *parameters: object) -> tuple[Any, ...]:

@@ -40,6 +40,8 @@ COMMANDS = (
     "rules",
     "sensor",
     "centre",
+    "relay",
+    "bus",
     "keywords",
     "protocols",
 )

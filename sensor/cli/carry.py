@@ -33,8 +33,8 @@ _LINK_END_SECONDS = 5.0
 def carry(args: argparse.Namespace) -> int:
     """Run the sensor as asked; the exit code."""
     from sensor import __version__
-    from sensor.bus.enrol import load_enrolment
-    from sensor.bus.link import Link
+    from sensor.bus.enrol import load_alternates, load_enrolment
+    from sensor.bus.link import Endpoint, Link
     from sensor.bus.metrics import BusCollector
     from sensor.bus.seal import Sealer
     from sensor.bus.spool import SPOOL_FILE, Spool
@@ -46,6 +46,9 @@ def carry(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="haidang: %(message)s")
     quota_bytes = _size(args.quota)
     keys, enrolment = load_enrolment(args.dir)
+    alternates = load_alternates(args.dir)
+    if args.failover <= 0:
+        raise UserError("--failover must be more than 0 seconds")
     stop = _stop_on_signals()
     # Interfaces are opened first: what comes after needs no privileges, and has none.
     capture = _live(args) if args.interfaces else None
@@ -64,7 +67,15 @@ def carry(args: argparse.Namespace) -> int:
         spool = Spool(args.dir / SPOOL_FILE, enrolment.sensor, quota_bytes=quota_bytes)
         cleanup.callback(spool.close)
         lost_before = _lost(spool)
-        link = Link(spool, keys, enrolment.centre, enrolment.address, software=f"haidang {__version__}")
+        link = Link(
+            spool,
+            keys,
+            enrolment.centre,
+            enrolment.address,
+            software=f"haidang {__version__}",
+            alternates=[Endpoint(other.address, other.centre.curve) for other in alternates],
+            failover_seconds=args.failover,
+        )
         link.start()
         cleanup.callback(link.join, _LINK_END_SECONDS)
         cleanup.callback(link.stop)
@@ -77,7 +88,7 @@ def carry(args: argparse.Namespace) -> int:
         progress = _Progress(spool, link)
         cleanup.callback(progress.close)
         if source is not None and not _is_done(spool, source, again=args.again):
-            sealer = Sealer(keys, enrolment.centre)
+            sealer = Sealer(keys, enrolment.centre, *(other.centre for other in alternates))
             # A wire does not wait.
             shed = (args.when_full or ("wait" if capture is None else "shed")) == "shed"
             if capture is not None:
@@ -88,7 +99,7 @@ def carry(args: argparse.Namespace) -> int:
         progress.close()
         print_books(spool)
         if not delivered:
-            tell_warnings([_why_not_delivered(link, enrolment.address)])
+            tell_warnings([_why_not_delivered(link)])
         lost = _lost(spool) - lost_before
     if stop.is_set():
         return EXIT_INTERRUPTED
@@ -108,7 +119,8 @@ def _lost(spool: Spool) -> int:
     return sum(sum(book.lost.values()) for book in spool.books())
 
 
-def _why_not_delivered(link: Link, address: str) -> str:
+def _why_not_delivered(link: Link) -> str:
+    address = link.collector.address
     if link.session.hold_reason:
         return say(
             f"the centre refuses our batches ({link.session.hold_reason}): enrol this sensor again",

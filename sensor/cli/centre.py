@@ -59,6 +59,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     token.add_argument(
         "--address", default="", help=say("how this sensor reaches the centre", "địa chỉ trung tâm")
     )
+    token.add_argument(
+        "--relay",
+        nargs="?",
+        const="",
+        metavar="SENSORS",
+        help=say(
+            "enrol a provincial centre, for sensors of these names ('hn-* hp-1'; without: any)",
+            "đăng ký một trung tâm tỉnh, cho các cảm biến có tên này ('hn-* hp-1'; không ghi: tất cả)",
+        ),
+    )
     revoke = actions.add_parser(
         "revoke", help=say("shut a sensor out at once", "loại một cảm biến ngay lập tức")
     )
@@ -173,7 +183,7 @@ def _token(args: argparse.Namespace, home: Home) -> int:
         raise UserError("--minutes must be between 1 and 10080 (a week)")
     token = Token.issue(args.address or _address(home, settings.address), keys.public(), args.minutes * 60)
     registry = Registry(home.registry_file)
-    registry.add_token(token, args.name)
+    registry.add_token(token, args.name, relay=None if args.relay is None else args.relay.split())
     registry.close()
     print(token.text())
     return EXIT_OK
@@ -265,6 +275,8 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
     from collectors import heartbeats, show
     from collectors.journal import Journal
     from collectors.registry import Registry
+    from collectors.seen import origins
+    from sensor.cli.relay_rows import origin_rows
 
     home.load()
     registry, journal = Registry(home.registry_file), Journal(home.journal_file)
@@ -276,13 +288,14 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
             sums[index] += value
     beats = {pulse.sensor: pulse for pulse in heartbeats.read(journal)}
     rows: list[dict[str, Any]] = []
+    relays = registry.relays()
     for entry in registry.sensors():
         word = heard.get(entry.sensor)
         sums = totals.get(entry.sensor, [0, 0, 0])
         rows.append(
             {
                 "sensor": entry.sensor,
-                "state": "revoked" if entry.revoked else "active",
+                "state": "revoked" if entry.revoked else "relay" if entry.sensor in relays else "active",
                 "enrolled": datetime.fromtimestamp(entry.added, UTC),
                 "heard": datetime.fromtimestamp(word.heard_us / 1e6, UTC) if word else "never",
                 "heartbeat": _heartbeat(beats.get(entry.sensor), is_active=not entry.revoked),
@@ -291,10 +304,13 @@ def _sensors(args: argparse.Namespace, home: Home) -> int:
                 "events": sums[1],
                 "waiting": sum(book["pending"] for book in json.loads(word.books)) if word else 0,
                 "lost": sums[2],
+                "withheld": 0,
+                "reduced": 0,
                 "software": word.software if word else "",
                 "fingerprint": entry.fingerprint if args.format != "table" else entry.fingerprint[:16],
             }
         )
+    rows += origin_rows(origins(home.journal_file))
     registry.close()
     journal.close()
     show.print_records(rows, form=args.format)
@@ -312,6 +328,7 @@ def _stats(args: argparse.Namespace, home: Home) -> int:
     from collectors.journal import Journal
     from collectors.store.search import by_type, size
     from sensor.bus import lanes
+    from sensor.cli.relay_rows import gap_text, stats_rows
 
     client, database = open_store(home)
     rows: list[dict[str, Any]] = [
@@ -322,13 +339,14 @@ def _stats(args: argparse.Namespace, home: Home) -> int:
     journal = Journal(home.journal_file)
     waiting = journal.backlog()[1]
     for sensor, lane, reason, gaps, lost in journal.gaps():
-        what = f"lost, {lanes.NAMES[lane]}: {reason} ({gaps} gaps)"
+        what = gap_text(lanes.NAMES[lane], reason, gaps)
         rows.append({"sensor": sensor, "what": what, "events": lost, "first": "", "last": ""})
     for sensor, reason, count in journal.quarantined():
         rows.append(
             {"sensor": sensor, "what": f"quarantine: {reason}", "events": count, "first": "", "last": ""}
         )
     journal.close()
+    rows += stats_rows(home)
     show.print_records(rows, form=args.format)
     if args.format == "table":
         each = f"{stored / events:.0f}" if events else "-"

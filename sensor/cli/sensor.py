@@ -1,5 +1,5 @@
-"""`haidang sensor enrol|run|status`: join a centre, carry live traffic, captures or events to it, show what
-waits and what was lost.
+"""`haidang sensor enrol|leave|run|status`: join centres, carry live traffic, captures or events to them, show
+what waits and what was lost.
 """
 
 from __future__ import annotations
@@ -37,6 +37,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     enrol.add_argument(
         "--name", default="", help=say("this sensor's name (default: the host's)", "tên cảm biến")
+    )
+    enrol.add_argument(
+        "--alternate",
+        action="store_true",
+        help=say(
+            "a centre to turn to when the first does not serve this sensor; may be done several times",
+            "trung tâm dự phòng, dùng khi trung tâm đầu không phục vụ; có thể thêm nhiều lần",
+        ),
+    )
+    leave = actions.add_parser(
+        "leave",
+        help=say("turn to this alternate centre no more", "không dùng trung tâm dự phòng này nữa"),
+    )
+    _directory(leave)
+    leave.add_argument(
+        "address",
+        metavar=say("ADDRESS", "ĐỊA_CHỈ"),
+        help=say("as `sensor status` shows it", "như `sensor status`"),
     )
     run_ = actions.add_parser(
         "run",
@@ -131,6 +149,11 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     drain = say("at the end, wait this long without progress (60)", "cuối cùng, chờ trung tâm bao lâu (60)")
     add("--drain", type=float, default=60.0, metavar="SECONDS", help=drain)
+    failover = say(
+        "turn to the next collector after so long without this one (30)",
+        "chuyển sang trung tâm kế tiếp sau bao lâu (30)",
+    )
+    add("--failover", type=float, default=30.0, metavar="SECONDS", help=failover)
     metrics = say("Prometheus; '' for none (127.0.0.1:9477)", "địa chỉ số liệu (127.0.0.1:9477)")
     add("--metrics", default="127.0.0.1:9477", metavar="HOST:PORT", help=metrics)
     add_config_arguments(parser)
@@ -141,6 +164,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(say("unknown arguments: ", "đối số lạ: ") + " ".join(args.rest))
     if args.action == "enrol":
         return _enrol(args)
+    if args.action == "leave":
+        return _leave(args)
     if args.action == "run":
         from sensor.cli.carry import carry
 
@@ -156,10 +181,40 @@ def _enrol(args: argparse.Namespace) -> int:
 
     text = sys.stdin.readline() if args.token == "-" else args.token  # noqa: S105  # "-" is standard input, not a secret
     name = args.name or socket.gethostname().split(".")[0].lower()
-    made = enrol(args.dir, Token.parse(text), name)
+    if args.alternate:
+        name = _name_of(args.dir, args.name)
+    made = enrol(args.dir, Token.parse(text), name, alternate=args.alternate)
     own = load_keys(args.dir / "keys.json", SensorKeys).public().fingerprint
     print(say(f"{made.sensor} is enrolled at {made.address}", f"{made.sensor} đã đăng ký tại {made.address}"))
     print(f"  sensor {own}\n  centre {made.centre.fingerprint}")
+    return EXIT_OK
+
+
+def _name_of(directory: Path, asked: str) -> str:
+    """The name of an enrolled sensor, which is the same at all its centres; UserError for another."""
+    from sensor.bus.encryption import MAX_RECIPIENTS
+    from sensor.bus.enrol import load_alternates, load_enrolment
+
+    _, first = load_enrolment(directory)
+    if asked not in ("", first.sensor):
+        raise UserError(f"this sensor is {first.sensor} at its first centre", fix="leave --name out")
+    if len(load_alternates(directory)) + 1 >= MAX_RECIPIENTS:
+        raise UserError(f"a sensor has at most {MAX_RECIPIENTS} centres", fix="`haidang sensor leave` one")
+    return first.sensor
+
+
+def _leave(args: argparse.Namespace) -> int:
+    from sensor.bus.enrol import load_alternates, load_enrolment, save_alternates
+
+    load_enrolment(args.dir)
+    alternates = load_alternates(args.dir)
+    stay = [other for other in alternates if other.address != args.address]
+    if len(stay) == len(alternates):
+        raise UserError(
+            f"{args.address} is no alternate of this sensor", fix="`haidang sensor status` lists them"
+        )
+    save_alternates(args.dir, stay)
+    print(say(f"{args.address} is left", f"đã bỏ {args.address}"))
     return EXIT_OK
 
 
@@ -168,7 +223,7 @@ def _status(args: argparse.Namespace) -> int:
 
     import msgspec
 
-    from sensor.bus.enrol import load_enrolment
+    from sensor.bus.enrol import load_alternates, load_enrolment
     from sensor.bus.spool import SPOOL_FILE, Spool
     from sensor.cli.books import print_books
     from sensor.live.status import read_status, status_lines
@@ -179,6 +234,7 @@ def _status(args: argparse.Namespace) -> int:
         told = {
             "sensor": enrolment.sensor,
             "address": enrolment.address,
+            "alternates": [other.address for other in load_alternates(args.dir)],
             "epoch": spool.epoch,
             "spool_bytes": spool.used_bytes(),
             "books": msgspec.to_builtins(spool.books()),
@@ -187,6 +243,8 @@ def _status(args: argparse.Namespace) -> int:
         print(json.dumps(told))
     else:
         print(f"{enrolment.sensor} > {enrolment.address}  ({spool.used_bytes() / 1e6:.1f} MB)")
+        for other in load_alternates(args.dir):
+            print(say(f"  else {other.address}", f"  dự phòng {other.address}"))
         print_books(spool)
         print(*status_lines(read_status(args.dir)), sep="\n")
     spool.close()

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.bus import messages
+from sensor.bus.keys import SensorKeys
 from sensor.bus.messages import MessageError, decode, encode
 
 EXAMPLES = [
@@ -17,6 +18,8 @@ EXAMPLES = [
     messages.Welcome(1, 7, [messages.Cursor(0, 3)], 32, 5),
     messages.Batch(7, 3, 12),
     messages.Lost(7, 3, 12, 14, 3000, "shed"),
+    messages.Lost(7, 3, 12, 12, 3000, "shed", messages.Place("tap1", 2**62, 3, 0, 4)),
+    messages.Origin(7, "tap1", [SensorKeys.generate().public()]),
     messages.Ack(7, [messages.Cursor(2, 1)]),
     messages.Again("out of order"),
     messages.Refused(7, 0, 3, "signature"),

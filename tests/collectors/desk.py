@@ -11,6 +11,7 @@ from collectors.enrolment import Enroller
 from collectors.ingest import Receiver
 from collectors.journal import Journal
 from collectors.registry import Registry
+from collectors.relay.origins import Origins
 from sensor.bus import messages
 from sensor.bus.enrol import Token, proof
 from sensor.bus.keys import CentreKeys, SensorKeys
@@ -24,16 +25,18 @@ SENSOR_KEYS = SensorKeys.generate()
 class Desk:
     """Registry, journal and receiver of one centre."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, keys: CentreKeys = CENTRE_KEYS) -> None:
+        self.keys = keys
         self.registry = Registry(directory / "registry.sqlite")
         self.journal = Journal(directory / "journal.sqlite")
-        self.opener = Opener({CENTRE_KEYS.public().recipient: CENTRE_KEYS.opening_key()})
+        self.opener = Opener({keys.public().recipient: keys.opening_key()})
+        self.origins = Origins(directory / "registry.sqlite")
         self.begin()
 
     def begin(self) -> None:
         """A receiver that knows nothing, as after a restart."""
-        enroller = Enroller(self.registry, CENTRE_KEYS.public())
-        self.receiver = Receiver(self.registry, self.journal, self.opener, enroller)
+        enroller = Enroller(self.registry, self.keys.public())
+        self.receiver = Receiver(self.registry, self.journal, self.opener, enroller, self.origins)
 
     def hear(self, user: str, *frames: bytes, routing: bytes = b"r") -> list[messages.AnyMessage]:
         return [decode(frame) for _, frame in self.receiver.receive(routing, user, list(frames))]
@@ -41,13 +44,16 @@ class Desk:
     def commit(self) -> list[messages.AnyMessage]:
         return [decode(frame) for _, frame in self.receiver.commit()]
 
-    def enrol(self, name: str = "tap1", keys: SensorKeys = SENSOR_KEYS) -> None:
-        token = Token.issue("tcp://127.0.0.1:1", CENTRE_KEYS.public(), 600)
-        self.registry.add_token(token, "")
+    def enrol(
+        self, name: str = "tap1", keys: SensorKeys = SENSOR_KEYS, relay: list[str] | None = None
+    ) -> None:
+        token = Token.issue("tcp://127.0.0.1:1", self.keys.public(), 600)
+        self.registry.add_token(token, "", relay=relay)
         row = self.registry.token(token.client_public)
         assert row is not None and self.registry.enrol(row, name, keys.public()) == ""
 
     def close(self) -> None:
+        self.origins.close()
         self.registry.close()
         self.journal.close()
 
@@ -57,7 +63,7 @@ class Tap:
 
     def __init__(self, desk: Desk, name: str = "tap1", keys: SensorKeys = SENSOR_KEYS) -> None:
         self.desk, self.name, self.keys = desk, name, keys
-        self.sealer = Sealer(keys, CENTRE_KEYS.public())
+        self.sealer = Sealer(keys, desk.keys.public())
         self.epoch = secrets.randbits(62)
         self.session = 0
         self.previous = [NO_PREVIOUS] * 4

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from collectors.journal import Gap, Journal, NewRecord, Quarantined
+from collectors import seen
+from collectors.journal import Gap, Journal, NewRecord, Quarantined, Relayed
+from sensor.bus.layout import POLICY
 from sensor.bus.records import DamagedRecord
 
 
@@ -65,13 +68,81 @@ def test_only_what_is_filled_is_dropped_oldest_first(journal: Journal) -> None:
     assert [record.id for record in journal.read(0, 10)] == [8, 9, 10]
 
 
-def test_the_same_number_twice_keeps_nothing_of_the_group(journal: Journal) -> None:
-    add(journal, 1)
-    with pytest.raises(sqlite3.IntegrityError):
+def test_the_same_number_twice_is_kept_once_and_another_batch_under_it_is_quarantined(
+    journal: Journal,
+) -> None:
+    one = NewRecord("tap1", 1, 0, 0, 1, bytes(32), b"x")
+    journal.commit([one, one._replace(sealed=b"sealed anew"), one._replace(lane=1)])
+    assert journal.last_id() == 2 and journal.quarantined() == []
+    journal.commit([one._replace(digest=bytes(range(32)), sealed=b"y")])
+    assert journal.last_id() == 2 and journal.quarantined() == [("tap1", "conflict", 1)]
+    assert [row[:4] for row in journal.totals()] == [("tap1", 0, 1, 1), ("tap1", 1, 1, 1)]
+
+
+def test_what_a_relay_brings_is_kept_once_in_any_order_also_after_it_was_dropped(journal: Journal) -> None:
+    chance = random.Random(5)
+    batches = [NewRecord("tap1", 1, 0, seq, 2, bytes(32), bytes(1000)) for seq in range(40)]
+    for number in range(3):
+        chance.shuffle(batches)
         journal.commit(
-            [NewRecord("tap1", 1, 1, 0, 1, bytes(32), b"x"), NewRecord("tap1", 1, 0, 0, 1, bytes(32), b"x")]
+            [
+                Relayed(f"hanoi{number}", batch, (9, 0, place), withheld=3, reduced=batch.seq == 7)
+                for place, batch in enumerate(batches)
+            ]
         )
-    assert journal.last_id() == 1 and 1 not in journal.streams("tap1", 1)
+        journal.set_filled(journal.last_id())
+        while journal.prune(20_000):
+            pass
+    assert journal.last_id() == 40 and journal.streams("hanoi0", 9)[0].next == 40
+    with sqlite3.connect(journal.path) as other:
+        assert seen.ranges(other, "tap1", 1, 0) == [(0, 39)]
+    other.close()
+    rows = [row[1:8] for row in seen.origins(journal.path)]
+    assert rows[0] == ("hanoi0", 40, 80, 0, 1, 120, 0)
+    assert rows[1:] == [(f"hanoi{n}", 0, 0, 0, 0, 0, 40) for n in (1, 2)]
+
+
+def test_gaps_that_a_relay_tells_of_are_counted_once(journal: Journal) -> None:
+    for place, gap in enumerate(
+        (
+            Gap("tap1", 1, 3, 5, 6, 70, "shed"),
+            Gap("tap1", 1, 3, 5, 6, 70, "shed"),
+            Gap("tap1", 1, 0, 2, 2, 9, POLICY),
+        )
+    ):
+        journal.commit([Relayed("hanoi", gap, (9, 3, place))])
+    (row,) = seen.origins(journal.path)
+    assert (row.lost, row.withheld, row.events) == (70, 9, 0)
+    assert journal.streams("hanoi", 9)[3].next == 3 and journal.streams("tap1", 1) == {}
+
+
+def test_a_journal_from_before_knows_what_it_has(tmp_path: Path, journal: Journal) -> None:
+    add(journal, 3)
+    journal.set_filled(3)
+    while journal.prune(0):
+        pass
+    with sqlite3.connect(journal.path) as other:
+        other.execute("DROP TABLE seen")
+        other.execute("DROP TABLE origin")
+    other.close()
+    again = Journal(journal.path)
+    again.commit([Relayed("stick", NewRecord("tap1", 1, 0, 1, 10, bytes(32), b"x"))])
+    assert again.backlog() == (0, 0)
+    again.close()
+
+
+def test_what_the_relay_still_needs_is_kept_up_to_its_quota(journal: Journal) -> None:
+    add(journal, 10, size=1000)
+    journal.set_filled(10)
+    with sqlite3.connect(journal.path) as other:
+        other.execute("INSERT INTO hold VALUES (1, 2, 7000)")
+        other.commit()
+        assert journal.prune(3000) == 3, "two that it has, and one that its quota cannot keep"
+        assert journal.prune(3000) == 0
+        other.execute("UPDATE hold SET upto = 10")
+        other.commit()
+    other.close()
+    assert journal.prune(3000) == 4
 
 
 def test_gaps_move_the_stream_on(journal: Journal) -> None:

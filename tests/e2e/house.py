@@ -21,6 +21,7 @@ class House:
     """One centre and one sensor. Kills and ends only what it started, by process id."""
 
     def __init__(self, directory: Path, *, metrics: str = "") -> None:
+        self.directory = directory
         self.centre_directory = directory / "centre"
         self.sensor_directory = directory / "sensor"
         self.centre_log = directory / "centre.log"

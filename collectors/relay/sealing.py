@@ -1,0 +1,56 @@
+"""A journaled batch made ready for another centre: whole with its sensor's signatures, or reduced and signed
+by this one (docs/adr/0008).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from collectors.relay.policy import Policy
+from sensor.bus.encryption import Recipient
+from sensor.bus.keys import CentrePublic, SensorKeys
+from sensor.bus.records import Record
+from sensor.bus.seal import MAX_NDJSON_BYTES, Header, Opener, ReducedHeader, Reduction, Sealer, SealError
+
+
+class Ready(NamedTuple):
+    """A record sealed to the other centre, and how many events the policy took out of it."""
+
+    record: bytes
+    withheld: int
+
+
+class Withheld(NamedTuple):
+    """The policy leaves nothing of this batch."""
+
+    events: int
+
+
+class Forwarder:
+    """Seals this centre's batches to another one, through a policy."""
+
+    def __init__(self, opener: Opener, keys: SensorKeys, to: CentrePublic, policy: Policy) -> None:
+        self._opener = opener
+        self._recipient = Recipient.of(to)
+        self._sealer = Sealer(keys, to)
+        self._policy = policy
+
+    def forward(self, record: Record) -> Ready | Withheld:
+        """SealError when the record does not open here."""
+        if self._policy.allows_all:
+            return Ready(self._opener.reseal(record.sealed, self._recipient), 0)
+        opened = self._opener.read_verified(record.sealed)
+        left = self._policy.apply(opened.ndjson, opened.header.events)
+        if left.whole:
+            return Ready(self._opener.reseal(record.sealed, self._recipient), 0)
+        if not left.events:
+            return Withheld(opened.header.events)
+        if len(left.ndjson) > MAX_NDJSON_BYTES:  # what was written anew is a little longer, at worst
+            raise SealError("content", "does not fit a batch any more")
+        if opened.reduction is not None:  # two tiers: what another relay signed cannot be reduced again
+            raise SealError("origin", "was reduced before it came here")
+        given = {name: getattr(opened.header, name) for name in Header.__struct_fields__}
+        given |= {"events": left.events, "signer": self._sealer.signer}
+        reduction = Reduction(opened.digest, opened.header.events, self._policy.id)
+        header = ReducedHeader(**given, reduction=reduction)
+        return Ready(self._sealer.seal(header, left.ndjson).record, opened.header.events - left.events)
