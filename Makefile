@@ -28,7 +28,7 @@ BENCH_bless = tests/bench/gate.py --bless
 RUST_FILES = $(shell find sensor/engine -name '*.rs' -not -path '*/target/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-kill lint types format rust-test fuzz-smoke mutants linear bench parity docs check clean
+.PHONY: help setup build demo test test-kill test-hostile lint types format rust-test fuzz-smoke mutants linear bench parity docs check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test: setup ## all tests of Python, and through it of the engine
 
 test-kill: setup ## 100,000 events while both sides are killed again and again
 	@HAIDANG_KILL_EVENTS=100000 $(PY) -m pytest -s tests/e2e/test_kill.py
+
+test-hostile: setup ## every attack on a centre's socket at length: each bit of a record, 100,000 messages, 1,000 idle connections
+	@HAIDANG_HOSTILE=1 $(PY) -m pytest -s --show-capture=no tests/collectors/test_hostile.py
 
 rust-test: ## the engine's own tests
 	cargo test --manifest-path sensor/engine/Cargo.toml -p haidang-core

@@ -38,6 +38,7 @@ WINDOW_BATCHES = 32
 MAX_GATHERED_BYTES = 8 * 1024 * 1024  # then commit: bounds memory and how long an acknowledgement waits
 _HEARD_SECONDS = 5.0  # heartbeats are written down this often; each would cost an fsync of its own otherwise
 _MAX_TALKS = 20_000  # sensors and stale connections remembered at once
+_LOG_SECONDS = 1.0  # between two lines about refused batches of one sensor
 
 Reply = tuple[bytes, bytes]
 """(routing id, frame)."""
@@ -70,6 +71,7 @@ class Receiver:
         self._owed: dict[bytes, _Talk] = {}  # who gets an answer after the next commit
         self._entries: list[Entry] = []
         self._gathered_bytes = 0
+        self._refusal_logged: dict[str, float] = {}
         self.counts: Counter[str] = Counter()
         self.batch_events: Counter[str] = Counter()
 
@@ -198,7 +200,7 @@ class Receiver:
                 raise SealError("header", "is sealed under another number than it was sent with")
             opened = self._opener.open(envelope, peer.verifiers)
         except SealError as error:
-            log.warning("%s lane %d batch %d refused: %s", talk.sensor, message.lane, message.seq, error)
+            self._log_refusal(talk.sensor, message, error)
             self.counts["refused"] += 1
             self._entries.append(Quarantined(talk.sensor, error.reason, record[:MAX_QUARANTINED_BYTES]))
             talk.stray = True
@@ -215,6 +217,15 @@ class Receiver:
         )
         self._gathered_bytes += len(record)
         return []
+
+    def _log_refusal(self, sensor: str, message: messages.Batch, error: SealError) -> None:
+        now = time.monotonic()
+        if now < self._refusal_logged.get(sensor, float("-inf")) + _LOG_SECONDS:
+            return  # a sensor gone bad must not fill the log; the quarantine and the counters have it all
+        if len(self._refusal_logged) >= _MAX_TALKS:
+            self._refusal_logged.clear()
+        self._refusal_logged[sensor] = now
+        log.warning("%s lane %d batch %d refused: %s", sensor, message.lane, message.seq, error)
 
     def _lost(self, routing: bytes, talk: _Talk, message: messages.Lost) -> list[Reply]:
         self._owed[routing] = talk

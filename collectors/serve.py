@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import json
 import logging
+import resource
 import shutil
 import signal
 import subprocess
@@ -37,6 +38,7 @@ log = logging.getLogger("haidang.centre")
 _RESTART_SECONDS = 1.0
 _LOCK_SECONDS = 5.0  # a centre that was killed a moment ago may still be dying
 _CHILD_SECONDS = 20.0
+_OPEN_FILES = 65_536
 
 
 def serve(home: Home) -> None:
@@ -49,6 +51,7 @@ def serve(home: Home) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    allow_connections()
     with home.hold(seconds=_LOCK_SECONDS), contextlib.ExitStack() as cleanup:
         home.bound_file.unlink(missing_ok=True)
         registry = Registry(home.registry_file)
@@ -80,6 +83,16 @@ def serve(home: Home) -> None:
         log.info("listening on %s, metrics on %s", listener.bound, metrics or "(none)")
         listener.run(stop)
         log.info("ending: what is journaled and not in the store is filled in at the next start")
+
+
+def allow_connections() -> None:
+    """Raise this process's soft limit of open files to the hard one, as far as is of use: every connection
+    takes one, and the usual soft limit of 1,024 would let a thousand idle ones shut the sensors out.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class StoreDaemon(threading.Thread):

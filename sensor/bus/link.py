@@ -87,7 +87,7 @@ class Link(threading.Thread):
                     self._serve(socket)
                 finally:
                     socket.close()
-                self.reconnects += 1
+                self.reconnects += not self._stop_asked.is_set()
         except (Conflict, zmq.ZMQError, OSError) as error:
             self.failure = error
             log.error("the link to %s ended: %s", self._address, error)

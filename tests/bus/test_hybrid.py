@@ -84,7 +84,10 @@ def test_with_the_post_quantum_key_leaked_it_stays_closed_too(
         sealed = read_envelope(record).sealed
         true = leaked.decapsulate(sealed[:_MLKEM_CIPHERTEXT_BYTES])
         ephemeral = sealed[_MLKEM_CIPHERTEXT_BYTES : _MLKEM_CIPHERTEXT_BYTES + 32]
-        for guess in (bytes(32), X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(ephemeral))):
+        for guess in (
+            bytes(32),
+            X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(ephemeral)),
+        ):
             with pytest.raises(InvalidTag):
                 open_with(record, combine(true, guess, ephemeral, public))
 
