@@ -109,7 +109,10 @@ def told(seconds: list[float]) -> str:
 
 def test_a_thousand_connections_do_not_exhaust_the_centres_open_files() -> None:
     """The soft limit a login shell gives is raised to what the machine allows."""
-    script = "from collectors.serve import allow_connections as a; import resource as r; a(); print(*r.getrlimit(7))"
+    script = (
+        "from collectors.serve import allow_connections as raised; import resource;"
+        " raised(); print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
     done = subprocess.run(
         ["bash", "-c", f'ulimit -Sn 256; ulimit -Hn 5000; exec {sys.executable} -c "{script}"'],
         capture_output=True, text=True, check=True, timeout=60, cwd=Path(__file__).parents[2],
@@ -242,8 +245,8 @@ def damage(frame: bytes, chance: random.Random) -> bytes:
 
 
 _ODD: tuple[object, ...] = (
-    None, True, -1, 0, 1, 2**48, 2**63, 2**64 - 1, 1.5, float("nan"), "", "tap1", "x" * 70_000, b"", bytes(32),
-    [], [[]], [{}] * 40, {}, {"t": "batch"}, {"lane": 9, "next": 1}, [{"lane": 0, "next": 2**48}],
+    None, True, -1, 0, 1, 2**48, 2**63, 2**64 - 1, 1.5, float("nan"), "", "tap1", "x" * 70_000, b"",
+    bytes(32), [], [[]], [{}] * 40, {}, {"t": "batch"}, {"lane": 9, "next": 1}, [{"lane": 0, "next": 2**48}],
 )  # fmt: skip
 
 
