@@ -103,7 +103,7 @@ class Attackers:
         flipped = bytearray(good)
         flipped[self.chance.randrange(len(good))] ^= 1 << self.chance.randrange(8)
         stripped = bytearray(good)
-        stripped[4] = self.chance.choice((0, 2, 3, 255))
+        stripped[4] = self.chance.choice((0, 200, 255))
         other = Sealer(SensorKeys.generate(), CENTRE_KEYS.public())
         for record in (
             bytes(flipped),

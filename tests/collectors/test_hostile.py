@@ -183,7 +183,7 @@ def test_a_recorded_session_replayed_stores_nothing(desk: Desk, tap: Tap) -> Non
 def test_a_sensor_that_offers_only_other_suites_gets_none_opened(desk: Desk, tap: Tap) -> None:
     """Nothing is negotiated down: what the hello offers changes nothing in what is opened."""
     record = bytearray(tap.seal(0, 0))
-    for suite in (0, 2, 255):
+    for suite in (0, 200, 255):
         record[4] = suite
         tap.say(encode(messages.Hello(1, tap.name, tap.epoch, [], suites=[suite])))
         (welcome,) = desk.commit()
