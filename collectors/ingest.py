@@ -28,6 +28,7 @@ from collectors.journal import (
     Quarantined,
     Stream,
 )
+from collectors.keyring import KeyDesk
 from collectors.registry import Peer, Registry
 from sensor.bus import lanes, messages
 from sensor.bus.seal import Opener, SealError, read_envelope
@@ -61,7 +62,15 @@ class _Talk:
 class Receiver:
     """The centre's side of all sessions."""
 
-    def __init__(self, registry: Registry, journal: Journal, opener: Opener, enroller: Enroller) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        journal: Journal,
+        opener: Opener,
+        enroller: Enroller,
+        keys: KeyDesk | None = None,
+    ) -> None:
+        self._keys = keys
         self._registry = registry
         self._journal = journal
         self._opener = opener
@@ -92,7 +101,9 @@ class Receiver:
         if peer is None:
             return self._stranger(routing, user, message)
         if isinstance(message, messages.Hello):
-            return self._hello(routing, peer, message)
+            return self._hello(routing, user, peer, message)
+        if isinstance(message, messages.Rotate | messages.Renew):
+            return self._about_keys(routing, user, peer, message)
         talk = self._talks.get(routing)
         session = getattr(message, "session", None)
         if talk is None or session != talk.session or talk.sensor != peer.sensor:
@@ -133,7 +144,16 @@ class Receiver:
                 self.batch_events[lanes.NAMES[entry.lane]] += entry.events
         self._forget_gathered()
         owed, self._owed = self._owed, {}
-        return [(routing, messages.encode(_answer(talk))) for routing, talk in owed.items()]
+        return [(routing, messages.encode(self._answer(talk))) for routing, talk in owed.items()]
+
+    def _answer(self, talk: _Talk) -> messages.AnyMessage:
+        if talk.wants_welcome:
+            talk.wants_welcome = False
+            recipient = None if self._keys is None else self._keys.recipient
+            return messages.Welcome(
+                messages.VERSION, talk.session, _cursors(talk), WINDOW_BATCHES, _now_us(), recipient
+            )
+        return messages.Ack(talk.session, _cursors(talk))
 
     def _forget_gathered(self) -> None:
         self._entries = []
@@ -152,7 +172,19 @@ class Receiver:
         self._talks.pop(routing, None)
         return []
 
-    def _hello(self, routing: bytes, peer: Peer, message: messages.Hello) -> list[Reply]:
+    def _about_keys(
+        self, routing: bytes, user: str, peer: Peer, message: messages.Rotate | messages.Renew
+    ) -> list[Reply]:
+        answer: messages.Rotated | messages.Renewed | None
+        if self._keys is None:
+            return []
+        if isinstance(message, messages.Rotate):
+            answer = self._keys.rotate(peer.sensor, user, message)
+        else:
+            answer = self._keys.renew(peer.sensor, message)
+        return [] if answer is None else [(routing, messages.encode(answer))]
+
+    def _hello(self, routing: bytes, user: str, peer: Peer, message: messages.Hello) -> list[Reply]:
         """Begin a session. The welcome follows the next commit: it must not name what is not durable yet."""
         if message.sensor != peer.sensor:
             self.counts["impostor"] += 1
@@ -173,6 +205,10 @@ class Receiver:
                 self._entries.append(Gap(peer.sensor, message.epoch, 0, 0, -1, 0, "new spool"))
         talk = _Talk(peer.sensor, message.epoch, secrets.randbits(48), streams, message.software)
         talk.wants_welcome = True
+        try:
+            self._registry.note_use(user)
+        except sqlite3.Error as error:
+            log.error("the registry takes nothing: %s", error)
         self._current[peer.sensor] = routing
         self._talks[routing] = self._owed[routing] = talk
         self.counts["hellos"] += 1
@@ -263,13 +299,6 @@ class Receiver:
         self._entries.append(
             Heard(talk.sensor, _now_us(), message.clock_us - _now_us(), books, talk.software)
         )
-
-
-def _answer(talk: _Talk) -> messages.AnyMessage:
-    if talk.wants_welcome:
-        talk.wants_welcome = False
-        return messages.Welcome(messages.VERSION, talk.session, _cursors(talk), WINDOW_BATCHES, _now_us())
-    return messages.Ack(talk.session, _cursors(talk))
 
 
 def _cursors(talk: _Talk) -> list[messages.Cursor]:

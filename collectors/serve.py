@@ -7,6 +7,7 @@ It wires the parts and ends them in order; each part's work is in its own module
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import json
 import logging
@@ -24,6 +25,7 @@ from collectors.enrolment import Enroller
 from collectors.home import Home
 from collectors.ingest import Receiver
 from collectors.journal import Journal
+from collectors.keyring import KeyDesk, Keyring
 from collectors.listen import Listener
 from collectors.metrics import CentreCollector
 from collectors.registry import Registry
@@ -58,8 +60,10 @@ def serve(home: Home) -> None:
         cleanup.callback(registry.close)
         journal = Journal(home.journal_file)
         cleanup.callback(journal.close)
-        opener = Opener({keys.public().recipient: keys.opening_key()})
-        receiver = Receiver(registry, journal, opener, Enroller(registry, keys.public()))
+        keyring = Keyring(home.keys_file)
+        opener = Opener(keyring)
+        enroller = Enroller(registry, keyring.present)
+        receiver = Receiver(registry, journal, opener, enroller, KeyDesk(registry, keyring))
         listener = Listener(settings.listen, keys, registry, receiver)
         cleanup.callback(listener.close)
         filler = Filler(
@@ -81,8 +85,14 @@ def serve(home: Home) -> None:
         cleanup.callback(home.bound_file.unlink, missing_ok=True)
         write_whole(home.bound_file, json.dumps({"address": listener.bound, "metrics": metrics}).encode())
         log.info("listening on %s, metrics on %s", listener.bound, metrics or "(none)")
-        listener.run(stop)
+        listener.run(stop, each=functools.partial(_follow_keys, keyring, enroller))
         log.info("ending: what is journaled and not in the store is filled in at the next start")
+
+
+def _follow_keys(keyring: Keyring, enroller: Enroller) -> None:
+    if keyring.refresh():
+        enroller.renew(keyring.present)
+        log.info("batches are to be sealed to the new key %s", keyring.present.recipient.hex())
 
 
 def allow_connections() -> None:

@@ -10,11 +10,13 @@ import logging
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 
 import zmq
 
 from sensor.bus.keys import CentrePublic, SensorKeys
 from sensor.bus.messages import MAX_MESSAGE_BYTES, MessageError
+from sensor.bus.renewal import Renewal
 from sensor.bus.session import SILENCE_SECONDS, Conflict, Session
 from sensor.bus.spool import Spool
 
@@ -23,6 +25,7 @@ log = logging.getLogger("haidang.bus")
 _POLL_MS = 20  # how late a batch that was just spooled may leave
 _SEND_QUEUE = 64  # messages that libzmq may hold; the session's window is the real bound
 _DISK_WAIT_SECONDS = 1.0
+_FRESH_SECONDS = 2.0  # between two looks whether the keys have changed
 _BURST = 64  # messages taken or sent before the other direction gets its turn
 
 
@@ -62,16 +65,27 @@ class Link(threading.Thread):
     """Ships a spool to a centre until `stop`. `failure` holds what made it give up, if anything did."""
 
     def __init__(
-        self, spool: Spool, keys: SensorKeys, centre: CentrePublic, address: str, *, software: str
+        self,
+        spool: Spool,
+        keys: SensorKeys,
+        centre: CentrePublic,
+        address: str,
+        *,
+        software: str,
+        renewal: Renewal | None = None,
+        fresh: Callable[[], tuple[SensorKeys, CentrePublic] | None] = lambda: None,
     ) -> None:
+        """renewal: follows the centre's keys. fresh: the keys when they were rotated, else None."""
         super().__init__(name="bus-link", daemon=True)
-        self.session = Session(spool, software=software)
+        self.session = Session(spool, software=software, renewal=renewal)
         self.failure: Exception | None = None
         self.reconnects = 0
         self.delivered_events = 0
         self._keys = keys
         self._centre = centre
         self._address = address
+        self._fresh = fresh
+        self._fresh_due = 0.0
         self._stop_asked = threading.Event()
 
     def stop(self) -> None:
@@ -106,6 +120,21 @@ class Link(threading.Thread):
                 self._receive(socket)
             if time.monotonic() - self.session.heard_at > SILENCE_SECONDS:
                 return
+            if self._has_fresh_keys():
+                return
+
+    def _has_fresh_keys(self) -> bool:
+        """Whether the connection must be made anew with other keys. A new sealing key alone needs none."""
+        now = time.monotonic()
+        if now < self._fresh_due:
+            return False
+        self._fresh_due = now + _FRESH_SECONDS
+        found = self._fresh()
+        if found is None:
+            return False
+        before = (self._keys.curve_public, self._centre.curve)
+        self._keys, self._centre = found
+        return before != (self._keys.curve_public, self._centre.curve)
 
     def _send(self, socket: zmq.Socket[bytes]) -> None:
         for _ in range(_BURST):
@@ -129,6 +158,8 @@ class Link(threading.Thread):
                 self.delivered_events += self.session.receive(frames[0], time.monotonic())
             except MessageError as error:
                 log.warning("a message of the centre was ignored: %s", error)
+            except OSError as error:
+                log.warning("the centre's new key was not kept: %s", error)
             except sqlite3.OperationalError as error:
                 # A full disk takes no deletion either. What is not forgotten is acknowledged again later.
                 log.warning("the spool does not take the acknowledgement: %s", error)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from sensor.bus import lanes, messages
 from sensor.bus.records import Record
+from sensor.bus.renewal import Renewal
 from sensor.bus.seal import SUITES
 from sensor.bus.spool import Spool
 
@@ -30,9 +31,13 @@ mend the keys.
 """
 _TRIES = 2  # a batch refused twice over a connection that checks every byte will be refused for ever
 
+RENEW = -2
+
 
 class Outgoing(NamedTuple):
-    """A message to send; pass it to `Session.sent` once the socket has taken it."""
+    """A message to send; pass it to `Session.sent` once the socket has taken it. lane: of a batch or a loss;
+    -1 for hello and heartbeat, RENEW for a question about the centre's keys.
+    """
 
     frames: list[bytes]
     lane: int = -1
@@ -47,9 +52,11 @@ class Conflict(Exception):
 class Session:
     """The state of one sensor's talk with its centre."""
 
-    def __init__(self, spool: Spool, *, software: str) -> None:
+    def __init__(self, spool: Spool, *, software: str, renewal: Renewal | None = None) -> None:
         self._spool = spool
         self._software = software
+        self._renewal = renewal
+        self._renew: messages.Renew | None = None
         self._session: int | None = None
         self._window = 1
         self._cursor = [0] * lanes.COUNT
@@ -93,6 +100,8 @@ class Session:
         if now >= self._heartbeat_due:
             beat = messages.Heartbeat(self._session, self._spool.books(), _clock_us())
             return Outgoing([messages.encode(beat)])
+        if self._renew is not None:
+            return Outgoing([messages.encode(self._renew)], RENEW)
         if (
             now < self._held_until
             or len(self._flight) >= self._window
@@ -113,6 +122,8 @@ class Session:
         """The socket took this message."""
         if self._session is None:
             self._hello_due = now + HELLO_RETRY_SECONDS
+        elif message.lane == RENEW:
+            self._renew = None  # unanswered it is asked again after the next welcome
         elif message.lane < 0:
             self._heartbeat_due = now + HEARTBEAT_SECONDS
         else:
@@ -138,6 +149,8 @@ class Session:
             return self._acknowledged(message.cursors, now)
         elif isinstance(message, messages.Refused) and message.session == self._session:
             self._was_refused(message, now)
+        elif isinstance(message, messages.Renewed) and self._renewal is not None:
+            self._renewal.receive(message)
         return 0
 
     def _hello(self) -> Outgoing:
@@ -165,6 +178,7 @@ class Session:
         self._flight_bytes = 0
         self.was_welcome = True
         self._window = message.window
+        self._renew = self._renewal.welcomed(message.recipient) if self._renewal is not None else None
         self._heartbeat_due = now
         self._progress_at = now
         return self._acknowledged(message.cursors, now, rewind=True)
