@@ -182,6 +182,8 @@ class Receiver:
             answer = self._keys.rotate(peer.sensor, user, message)
         else:
             answer = self._keys.renew(peer.sensor, message)
+        is_refused = answer is None or (isinstance(answer, messages.Rotated) and answer.reason)
+        self.counts["key_refusals" if is_refused else "key_changes"] += 1
         return [] if answer is None else [(routing, messages.encode(answer))]
 
     def _hello(self, routing: bytes, user: str, peer: Peer, message: messages.Hello) -> list[Reply]:

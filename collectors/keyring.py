@@ -1,4 +1,5 @@
-"""The centre's hybrid keys: the present one, and the older ones it still opens (docs/spec/bus.md, "Rotation").
+"""The centre's hybrid keys: the present one, and the older ones it still opens (docs/spec/bus.md,
+"Rotation").
 
 keys.json is the present key; keys.old/ID.json are older ones, ID the recipient id in hex. A centre that runs
 sees a change within a second. It also answers the two messages about keys: a sensor's new ones, and a
@@ -141,8 +142,6 @@ class KeyDesk:
     def __init__(self, registry: Registry, keyring: Keyring) -> None:
         self._registry = registry
         self._keyring = keyring
-        self.rotated = 0
-        self.refused = 0
 
     @property
     def recipient(self) -> bytes:
@@ -159,10 +158,8 @@ class KeyDesk:
                 log.error("the registry takes nothing: %s", error)
                 refusal = "the centre's disk refuses"
         if refusal:
-            self.refused += 1
             log.warning("%s may not change its keys: %s", sensor, refusal)
         else:
-            self.rotated += 1
             log.info("%s has new keys: %s", sensor, message.keys.fingerprint)
         return messages.Rotated(refusal)
 
@@ -181,8 +178,5 @@ class KeyDesk:
         """The centre's present keys with their proof, for a sensor that knows an older one."""
         old, key = self._keyring.public(message.recipient), self._keyring.get(message.recipient)
         if old is None or key is None:
-            self.refused += 1
             return None
-        answer = prove(message, sensor, key, old, self._keyring.present)
-        self.refused += answer is None
-        return answer
+        return prove(message, sensor, key, old, self._keyring.present)

@@ -23,6 +23,8 @@ _COUNTS = {
     "out_of_order": "Times a sensor was told to begin again because numbers were missing",
     "malformed": "Messages that are none",
     "unknown_key": "Messages over a connection whose key is revoked or unknown",
+    "key_changes": "Sensors that rotated their keys or learned the centre's",
+    "key_refusals": "Key changes that were not proven",
     "impostor": "Hellos under another sensor's name",
     "journal_errors": "Groups that the journal could not keep",
     "hellos": "Sessions begun",

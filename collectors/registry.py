@@ -165,8 +165,8 @@ class Registry:
             if now < self._used.get(curve, float("-inf")) + _USE_SECONDS:
                 return
             self._database.execute(
-                "INSERT INTO key_use (curve, first_used, last_used) VALUES (?1, ?2, ?2) ON CONFLICT DO UPDATE "
-                "SET first_used = coalesce(first_used, ?2), last_used = ?2",
+                "INSERT INTO key_use (curve, first_used, last_used) VALUES (?1, ?2, ?2) "
+                "ON CONFLICT DO UPDATE SET first_used = coalesce(first_used, ?2), last_used = ?2",
                 (curve, int(time.time())),
             )
             self._used[curve] = now
@@ -209,7 +209,7 @@ class Registry:
             self._peers.clear()
         return ""
 
-    def keys(self) -> list[KeyRow]:
+    def all_keys(self) -> list[KeyRow]:
         """Every key that was ever registered, with its use, by sensor and age."""
         with self._lock:
             rows = self._database.execute(
@@ -290,9 +290,12 @@ class Registry:
         with self._lock, self._database:
             self._database.execute("BEGIN IMMEDIATE")
             rows = self._database.execute(
-                "SELECT curve, ed25519, mldsa65 FROM sensor_key WHERE sensor = ? AND revoked IS NULL", (sensor,)
+                "SELECT curve, ed25519, mldsa65 FROM sensor_key WHERE sensor = ? AND revoked IS NULL",
+                (sensor,),
             ).fetchall()
-            doomed = [row[0] for row in rows if SensorPublic(*row).fingerprint.startswith(fingerprint.lower())]
+            doomed = [
+                row[0] for row in rows if SensorPublic(*row).fingerprint.startswith(fingerprint.lower())
+            ]
             if fingerprint and len(doomed) > 1:
                 raise UserError(f"{fingerprint} fits {len(doomed)} keys of {sensor}", fix="give more of it")
             self._database.executemany(
@@ -304,7 +307,8 @@ class Registry:
             raise UserError(f"no sensor {sensor!r} is enrolled", fix="`haidang centre sensors` lists them")
         if not doomed:
             raise UserError(
-                f"{sensor} has no key {fingerprint} that is not revoked", fix="`haidang centre keys` lists them"
+                f"{sensor} has no key {fingerprint} that is not revoked",
+                fix="`haidang centre keys` lists them",
             )
         return len(doomed)
 

@@ -5,15 +5,22 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import msgspec
+
+from sensor.bus.durable import write_whole
 from sensor.bus.enrol import CENTRE_FILE, KEYS_FILE, load_enrolment
 from sensor.bus.keys import CentrePublic, SensorKeys
+from sensor.bus.link import Link
+from sensor.bus.renewal import Renewal
+from sensor.bus.seal import Sealer
+from sensor.bus.spool import Spool
 from sensor.errors import UserError
 
 log = logging.getLogger("haidang.bus")
 
 
 class Identity:
-    """Loaded once, and again when a file has changed. Each thread has one of its own."""
+    """Loaded once, and again when a file has changed. For one thread."""
 
     def __init__(self, directory: Path) -> None:
         """UserError when this directory is no enrolled sensor's."""
@@ -46,6 +53,24 @@ class Identity:
         """The keys when they changed, for a link."""
         return (self.keys, self.centre) if self.changed() else None
 
+    def link(self, spool: Spool, *, software: str) -> Link:
+        """A link that follows these files; from here on this object is the link's."""
+        renewal = Renewal(self.enrolment.sensor, self.centre, self._keep_centre)
+        return Link(
+            spool,
+            self.keys,
+            self.centre,
+            self.enrolment.address,
+            software=software,
+            renewal=renewal,
+            fresh=self.fresh,
+        )
+
+    def _keep_centre(self, centre: CentrePublic) -> None:
+        made = msgspec.structs.replace(self.enrolment, centre=centre)
+        write_whole(self._directory / CENTRE_FILE, msgspec.json.format(msgspec.json.encode(made)) + b"\n")
+        log.warning("the centre has a new key: %s", centre.fingerprint)
+
     def _look(self) -> list[tuple[int, int]]:
         seen = []
         for path in self._files:
@@ -55,3 +80,19 @@ class Identity:
             except OSError:
                 seen.append((0, 0))
         return seen
+
+
+class FreshSealer(Sealer):
+    """Seals with the keys as the files say. `refresh` is for the thread that appends, between two batches: a
+    batch is numbered, signed and sealed with one set of keys.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """UserError when this directory is no enrolled sensor's."""
+        self._identity = Identity(directory)
+        super().__init__(self._identity.keys, self._identity.centre)
+
+    def refresh(self) -> None:
+        """Take up keys that were changed."""
+        if self._identity.changed():
+            super().__init__(self._identity.keys, self._identity.centre)

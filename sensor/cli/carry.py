@@ -33,10 +33,8 @@ _LINK_END_SECONDS = 5.0
 def carry(args: argparse.Namespace) -> int:
     """Run the sensor as asked; the exit code."""
     from sensor import __version__
-    from sensor.bus.enrol import load_enrolment
-    from sensor.bus.link import Link
+    from sensor.bus.identity import FreshSealer, Identity
     from sensor.bus.metrics import BusCollector
-    from sensor.bus.seal import Sealer
     from sensor.bus.spool import SPOOL_FILE, Spool
     from sensor.cli.books import print_books
     from sensor.cli.configured import tell_warnings
@@ -45,7 +43,8 @@ def carry(args: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.WARNING, format="haidang: %(message)s")
     quota_bytes = _size(args.quota)
-    keys, enrolment = load_enrolment(args.dir)
+    identity = Identity(args.dir)
+    enrolment = identity.enrolment
     stop = _stop_on_signals()
     # Interfaces are opened first: what comes after needs no privileges, and has none.
     capture = _live(args) if args.interfaces else None
@@ -64,7 +63,7 @@ def carry(args: argparse.Namespace) -> int:
         spool = Spool(args.dir / SPOOL_FILE, enrolment.sensor, quota_bytes=quota_bytes)
         cleanup.callback(spool.close)
         lost_before = _lost(spool)
-        link = Link(spool, keys, enrolment.centre, enrolment.address, software=f"haidang {__version__}")
+        link = identity.link(spool, software=f"haidang {__version__}")
         link.start()
         cleanup.callback(link.join, _LINK_END_SECONDS)
         cleanup.callback(link.stop)
@@ -75,12 +74,17 @@ def carry(args: argparse.Namespace) -> int:
         progress = _Progress(spool, link)
         cleanup.callback(progress.close)
         if source is not None and not _is_done(spool, source, again=args.again):
-            sealer = Sealer(keys, enrolment.centre)
+            sealer = FreshSealer(args.dir)
+
+            def watch() -> None:
+                progress.show()
+                sealer.refresh()
+
             # A wire does not wait.
             shed = (args.when_full or ("wait" if capture is None else "shed")) == "shed"
             if capture is not None:
                 capture.begin()
-            run_line(source, sinks, spool, sealer, link, shed=shed, stop=stop, watch=progress.show)
+            run_line(source, sinks, spool, sealer, link, shed=shed, stop=stop, watch=watch)
             tell_warnings(source.warnings)
         delivered = drain(spool, link, seconds=args.drain, stop=stop, watch=progress.show)
         progress.close()

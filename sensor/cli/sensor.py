@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "Tạo khóa của cảm biến và đăng ký với trung tâm đã cấp mã (`haidang centre token`).",
         ),
     )
-    _directory(enrol)
+    add_directory(enrol)
     enrol.add_argument(
         "token", metavar=say("TOKEN", "MÃ"), help=say("the token, or - to read it", "mã, hoặc - để đọc vào")
     )
@@ -58,16 +58,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "Mã thoát: 0 trung tâm đã có đủ; 1 có mất mát hoặc còn chờ trong vùng đệm; 2 sai cách dùng.",
         ),
     )
-    _directory(run_)
+    add_directory(run_)
     _run_arguments(run_)
     status = actions.add_parser(
         "status", help=say("show what is delivered, waits and was lost", "xem tình trạng gửi")
     )
-    _directory(status)
+    add_directory(status)
     status.add_argument("--json", action="store_true", help=say("as JSON", "dạng JSON"))
 
 
-def _directory(parser: argparse.ArgumentParser) -> None:
+def add_directory(parser: argparse.ArgumentParser) -> None:
+    """-d, --dir: which sensor."""
     parser.add_argument(
         "-d",
         "--dir",
