@@ -11,11 +11,12 @@ The books, per lane and in events, always close: made = delivered + pending + su
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,11 @@ from sensor.bus import lanes
 from sensor.bus.layout import APPLICATION, SCHEMA, VERSION, Hole, Pending
 from sensor.bus.messages import Book, Span
 from sensor.bus.records import COLUMNS, DamagedRecord, Record, add_record, as_record, open_database
+from sensor.bus.repair import ROW_OVERHEAD_BYTES, Salvaged, open_sound
 from sensor.bus.seal import MAX_NDJSON_BYTES, NO_PREVIOUS, Header, Sealed, Sealer
 
 SPOOL_FILE = "spool.sqlite"
 DEFAULT_QUOTA_BYTES = 10 * 1024**3
-_ROW_OVERHEAD_BYTES = 200  # keys, index and page slack of one record: the quota bounds the file, not the text
 _LEASE_BATCHES = 256  # how many numbers may be sent before the next durable note that they may have been
 
 
@@ -40,13 +41,26 @@ class Spool:
     the lock.
     """
 
-    def __init__(self, path: Path, sensor: str, *, quota_bytes: int = DEFAULT_QUOTA_BYTES) -> None:
+    def __init__(
+        self, path: Path, sensor: str, *, quota_bytes: int = DEFAULT_QUOTA_BYTES, mend: bool = False
+    ) -> None:
+        """mend: for the one process that fills and empties it: a spool that was not closed in good order is
+        checked, and repaired when it is damaged (`repaired` says what was found). UserError when it cannot
+        be used.
+        """
         self.path = path
         self.sensor = sensor
         self.quota_bytes = quota_bytes
+        self.repaired: Salvaged | None = None
+        self._mends = mend
         self._lock = threading.RLock()
-        self._database = open_database(path, SCHEMA, application=APPLICATION, version=VERSION)
+        if mend:
+            self._database, self.repaired = open_sound(path)
+        else:
+            self._database = open_database(path, SCHEMA, application=APPLICATION, version=VERSION)
         with self._transaction():
+            if mend:
+                self._database.execute("INSERT OR REPLACE INTO meta VALUES ('open', 1)")
             # The epoch names this spool's numbering: a spool that is lost or replaced starts another.
             self._database.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", (secrets.randbits(63),))
             self._database.executemany(
@@ -58,6 +72,9 @@ class Spool:
 
     def close(self) -> None:
         with self._lock:
+            if self._mends:
+                with contextlib.suppress(sqlite3.Error):  # on a full disk it is checked at the next start
+                    self._database.execute("UPDATE meta SET value = 0 WHERE key = 'open'")
             self._database.close()
 
     # What the line does.
@@ -76,7 +93,7 @@ class Spool:
         with self._transaction():
             now_us = time.time_ns() // 1000
             for header, record in sealed:
-                size = len(record.record) + _ROW_OVERHEAD_BYTES
+                size = len(record.record) + ROW_OVERHEAD_BYTES
                 if record.record and self._make_room(header.lane, size, shed, lost):
                     add_record(
                         self._database,
@@ -184,7 +201,7 @@ class Spool:
                 self._database.execute(
                     "UPDATE lane SET delivered = delivered + ?1, pending = pending - ?1, bytes = bytes - ?2 "
                     "WHERE lane = ?3",
-                    (events, size + batches * _ROW_OVERHEAD_BYTES, lane),
+                    (events, size + batches * ROW_OVERHEAD_BYTES, lane),
                 )
         return int(events)
 
@@ -275,7 +292,7 @@ class Spool:
             doomed = []
             for seq, stored in rows:
                 doomed.append(seq)
-                excess -= stored + _ROW_OVERHEAD_BYTES
+                excess -= stored + ROW_OVERHEAD_BYTES
                 if excess <= 0:
                     break
             for seq in doomed:
@@ -295,7 +312,7 @@ class Spool:
         events, size = row
         self._database.execute(
             "UPDATE lane SET pending = pending - ?, bytes = bytes - ? WHERE lane = ?",
-            (events, size + _ROW_OVERHEAD_BYTES, lane),
+            (events, size + ROW_OVERHEAD_BYTES, lane),
         )
         self._lose(Hole(lane, seq, seq, events, reason), lost)
 
@@ -350,7 +367,7 @@ class Spool:
         row: tuple[Any, ...] = self._database.execute(query, parameters).fetchone()
         return row
 
-    @contextmanager
+    @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         """The lock and one durable transaction; it joins one that is open."""
         with self._lock:

@@ -60,7 +60,7 @@ def carry(args: argparse.Namespace) -> int:
             source, sinks = capture.source, cast("list[Sink]", capture.sinks())
         for sink in sinks:
             cleanup.callback(sink.close)
-        spool = Spool(args.dir / SPOOL_FILE, enrolment.sensor, quota_bytes=quota_bytes)
+        spool = Spool(args.dir / SPOOL_FILE, enrolment.sensor, quota_bytes=quota_bytes, mend=True)
         cleanup.callback(spool.close)
         lost_before = _lost(spool)
         link = identity.link(spool, software=f"haidang {__version__}")
