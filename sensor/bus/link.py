@@ -139,7 +139,13 @@ class Link(threading.Thread):
     def _send(self, socket: zmq.Socket[bytes]) -> None:
         for _ in range(_BURST):
             now = time.monotonic()
-            message = self.session.next_message(now)
+            try:
+                message = self.session.next_message(now)
+            except sqlite3.OperationalError as error:
+                # A full or read-only disk: what may have been sent cannot be noted, so nothing is sent.
+                log.warning("the spool gives out nothing: %s", error)
+                self._stop_asked.wait(_DISK_WAIT_SECONDS)
+                return
             if message is None:
                 return
             try:

@@ -20,7 +20,7 @@ from sensor.bus.durable import sync_directory
 from sensor.bus.layout import APPLICATION, SCHEMA, VERSION
 from sensor.bus.records import COLUMNS, DamagedRecord, as_record, open_database
 from sensor.bus.seal import NO_PREVIOUS
-from sensor.errors import UserError
+from sensor.errors import UserError, from_os_error
 
 log = logging.getLogger("haidang.bus")
 
@@ -29,6 +29,7 @@ _SKIPPED_NUMBERS = 1 << 20  # left out after a lost account, since batches up to
 _MAGIC = b"SQLite format 3\0"
 _APPLICATION_AT = 68  # of the file's header (SQLite file format, 1.3)
 _PAGES_AT = 28
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SIDE_FILES = ("-wal", "-shm")
 
 _Row = tuple[Any, ...]
@@ -47,14 +48,19 @@ def open_sound(path: Path) -> tuple[sqlite3.Connection, Salvaged | None]:
     """Open a spool; when the last one to have it open did not close it, check it, and repair what is damaged.
     UserError when it cannot be used.
     """
-    finish(path)
+    try:
+        finish(path)
+    except OSError as error:
+        raise from_os_error(error, where=path) from error
     found: list[str] = []
     try:
         database = open_database(path, SCHEMA, application=APPLICATION, version=VERSION)
     except UserError as error:
-        if not isinstance(error.__cause__, sqlite3.DatabaseError) or not is_ours(path):
+        cause = error.__cause__
+        is_damage = isinstance(cause, sqlite3.DatabaseError) and cause.sqlite_errorcode & 0xFF in _DAMAGE
+        if not is_damage or not is_ours(path):
             raise
-        found = [str(error.__cause__)]
+        found = [str(cause)]
     else:
         try:
             row = database.execute("SELECT value FROM meta WHERE key = 'open'").fetchone()
@@ -95,7 +101,8 @@ def finish(path: Path) -> None:
         sync_directory(path.parent)
     for name in (".repairing", ".grafted"):
         for suffix in ("", *_SIDE_FILES):
-            _with(path, name + suffix).unlink(missing_ok=True)
+            if (left := _with(path, name + suffix)).exists():
+                left.unlink()
 
 
 def faults(database: sqlite3.Connection) -> list[str]:

@@ -25,7 +25,9 @@ from sensor.bus.layout import APPLICATION, SCHEMA, VERSION, Hole, Pending
 from sensor.bus.messages import Book, Span
 from sensor.bus.records import COLUMNS, DamagedRecord, Record, add_record, as_record, open_database
 from sensor.bus.repair import ROW_OVERHEAD_BYTES, Salvaged, open_sound
+from sensor.bus.reserve import RESERVE_BYTES, Reserve
 from sensor.bus.seal import MAX_NDJSON_BYTES, NO_PREVIOUS, Header, Sealed, Sealer
+from sensor.errors import UserError
 
 SPOOL_FILE = "spool.sqlite"
 DEFAULT_QUOTA_BYTES = 10 * 1024**3
@@ -42,24 +44,46 @@ class Spool:
     """
 
     def __init__(
-        self, path: Path, sensor: str, *, quota_bytes: int = DEFAULT_QUOTA_BYTES, mend: bool = False
+        self,
+        path: Path,
+        sensor: str,
+        *,
+        quota_bytes: int = DEFAULT_QUOTA_BYTES,
+        mend: bool = False,
+        reserve_bytes: int = RESERVE_BYTES,
     ) -> None:
         """mend: for the one process that fills and empties it: a spool that was not closed in good order is
-        checked, and repaired when it is damaged (`repaired` says what was found). UserError when it cannot
-        be used.
+        checked, and repaired when it is damaged (`repaired` says what was found), and reserve_bytes of disk
+        are held back. UserError when it cannot be used.
         """
         self.path = path
         self.sensor = sensor
         self.quota_bytes = quota_bytes
         self.repaired: Salvaged | None = None
         self._mends = mend
+        self._reserve = Reserve(path.with_name(path.name + ".reserve"), reserve_bytes if mend else 0)
         self._lock = threading.RLock()
         if mend:
             self._database, self.repaired = open_sound(path)
         else:
             self._database = open_database(path, SCHEMA, application=APPLICATION, version=VERSION)
+        try:
+            self._begin()
+        except sqlite3.OperationalError as error:  # full: what an earlier run held back is free now
+            try:
+                self._begin()
+            except sqlite3.OperationalError:
+                self._database.close()
+                raise UserError(
+                    f"cannot be written: {error}", where=path, fix="make room on the disk, check its rights"
+                ) from error
+        self._leased = dict(self._database.execute("SELECT lane, leased FROM lane"))
+        self._reserve.take()
+        self.epoch: int = self._one("SELECT value FROM meta WHERE key = 'epoch'")[0]
+
+    def _begin(self) -> None:
         with self._transaction():
-            if mend:
+            if self._mends:
                 self._database.execute("INSERT OR REPLACE INTO meta VALUES ('open', 1)")
             # The epoch names this spool's numbering: a spool that is lost or replaced starts another.
             self._database.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", (secrets.randbits(63),))
@@ -67,12 +91,11 @@ class Spool:
                 "INSERT OR IGNORE INTO lane (lane, digest) VALUES (?, ?)",
                 [(lane, NO_PREVIOUS) for lane in range(lanes.COUNT)],
             )
-        self._leased = dict(self._database.execute("SELECT lane, leased FROM lane"))
-        self.epoch: int = self._one("SELECT value FROM meta WHERE key = 'epoch'")[0]
 
     def close(self) -> None:
         with self._lock:
             if self._mends:
+                self._reserve.let_go()
                 with contextlib.suppress(sqlite3.Error):  # on a full disk it is checked at the next start
                     self._database.execute("UPDATE meta SET value = 0 WHERE key = 'open'")
             self._database.close()
@@ -86,15 +109,20 @@ class Spool:
         transaction.
 
         Only one thread may append. Returns the events shed to make room, by lane. shed=False: SpoolFull
-        instead, and nothing is stored.
+        instead, and nothing is stored. sqlite3.OperationalError when the disk refuses: nothing is stored
+        either.
         """
+        quota_bytes = self.quota_bytes
+        if self._reserve.is_tight():  # the file may not grow: what comes takes the place of what left
+            free = self._one("PRAGMA freelist_count")[0] * self._one("PRAGMA page_size")[0]
+            quota_bytes = min(quota_bytes, self.used_bytes() + free * 3 // 4)
         sealed = self._seal(batches, sealer)
         lost: dict[int, int] = {}
         with self._transaction():
             now_us = time.time_ns() // 1000
             for header, record in sealed:
                 size = len(record.record) + ROW_OVERHEAD_BYTES
-                if record.record and self._make_room(header.lane, size, shed, lost):
+                if record.record and self._make_room(header.lane, size, quota_bytes, shed, lost):
                     add_record(
                         self._database,
                         sensor=self.sensor,
@@ -277,12 +305,12 @@ class Spool:
             (header.seq + 1, digest, header.events, pending, size, header.lane),
         )
 
-    def _make_room(self, lane: int, size: int, shed: bool, lost: dict[int, int]) -> bool:
-        excess = self.used_bytes() + size - self.quota_bytes
+    def _make_room(self, lane: int, size: int, quota_bytes: int, shed: bool, lost: dict[int, int]) -> bool:
+        excess = self.used_bytes() + size - quota_bytes
         if excess <= 0:
             return True
         if not shed:
-            raise SpoolFull(f"{self.path}: {self.quota_bytes} bytes are in use")
+            raise SpoolFull(f"{self.path}: {quota_bytes} bytes are in use")
         for victim in range(lanes.COUNT - 1, lane - 1, -1):
             rows = self._database.execute(
                 "SELECT seq, size FROM record WHERE sensor = ?1 AND epoch = ?2 AND lane = ?3 "
@@ -357,11 +385,11 @@ class Spool:
     def _lease(self, lane: int, seq: int) -> None:
         leased = self._leased.get(lane, 0)
         if seq >= leased:
-            self._leased[lane] = seq + _LEASE_BATCHES
             with self._transaction():
                 self._database.execute(
-                    "UPDATE lane SET leased = ? WHERE lane = ?", (self._leased[lane], lane)
+                    "UPDATE lane SET leased = ? WHERE lane = ?", (seq + _LEASE_BATCHES, lane)
                 )
+            self._leased[lane] = seq + _LEASE_BATCHES
 
     def _one(self, query: str, *parameters: object) -> tuple[Any, ...]:
         row: tuple[Any, ...] = self._database.execute(query, parameters).fetchone()
@@ -377,7 +405,9 @@ class Spool:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield
-            except BaseException:
-                self._database.execute("ROLLBACK")
+                self._database.execute("COMMIT")
+            except BaseException as error:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                self._reserve.refused(error, self._database)
                 raise
-            self._database.execute("COMMIT")

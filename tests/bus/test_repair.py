@@ -21,7 +21,7 @@ BATCHES = 60
 
 
 def fill(path: Path, sealer: Sealer, *, closed: bool = False) -> dict[tuple[int, int], bytes]:
-    """A spool of BATCHES batches, some acknowledged, left as by SIGKILL unless closed; its records by place."""
+    """A spool of BATCHES batches, some acknowledged, left as by SIGKILL unless closed; its records."""
     spool = Spool(path, "tap1", mend=True)
     spool.begin_input("in", "x.pcap")
     for number in range(BATCHES):
@@ -29,14 +29,15 @@ def fill(path: Path, sealer: Sealer, *, closed: bool = False) -> dict[tuple[int,
         spool.append([Pending(0, 2, line * 2), Pending(3, 1, line)], sealer, input_id="in")
     spool.acknowledge(0, 10)
     held = {
-        (item.lane, item.seq): item.sealed for lane in (0, 3) for item in walk(spool, lane, 10 if lane == 0 else 0)
+        (item.lane, item.seq): item.sealed
+        for lane, start in ((0, 10), (3, 0))
+        for item in walk(spool, lane, start)
         if isinstance(item, Record)
-    }  # fmt: skip
+    }
     if closed:
         spool.close()
     else:
-        spool._mends = False  # the mark of a spool that was not closed in good order stays
-        spool.close()
+        spool._database.close()  # without the mark that it was closed in good order
     return held
 
 
