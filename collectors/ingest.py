@@ -35,7 +35,9 @@ from sensor.bus.seal import Opener, SealError, read_envelope
 
 log = logging.getLogger("haidang.ingest")
 
-WINDOW_BATCHES = 32
+WINDOW_BATCHES = 32  # of one sensor, sent and not acknowledged; MIN_WINDOW_BATCHES when many share the centre
+MIN_WINDOW_BATCHES = 2
+MAX_CREDIT_BATCHES = 8192  # of all sensors together
 MAX_GATHERED_BYTES = 8 * 1024 * 1024  # then commit: bounds memory and how long an acknowledgement waits
 _HEARD_SECONDS = 5.0  # heartbeats are written down this often; each would cost an fsync of its own otherwise
 _MAX_TALKS = 20_000  # sensors and stale connections remembered at once
@@ -56,6 +58,7 @@ class _Talk:
     software: str
     stray: bool = False  # it sent something that does not follow; everything until its next hello is ignored
     wants_welcome: bool = False
+    unanswered: int = 0  # batches since the last answer
     heard_noted: float = field(default=float("-inf"))
 
 
@@ -146,14 +149,21 @@ class Receiver:
         owed, self._owed = self._owed, {}
         return [(routing, messages.encode(self._answer(talk))) for routing, talk in owed.items()]
 
+    @property
+    def window(self) -> int:
+        """Batches that a sensor may have under way: its share of the credit of all."""
+        share = MAX_CREDIT_BATCHES // max(1, len(self._talks))
+        return max(MIN_WINDOW_BATCHES, min(WINDOW_BATCHES, share))
+
     def _answer(self, talk: _Talk) -> messages.AnyMessage:
+        talk.unanswered = 0
         if talk.wants_welcome:
             talk.wants_welcome = False
             recipient = None if self._keys is None else self._keys.recipient
             return messages.Welcome(
-                messages.VERSION, talk.session, _cursors(talk), WINDOW_BATCHES, _now_us(), recipient
+                messages.VERSION, talk.session, _cursors(talk), self.window, _now_us(), recipient
             )
-        return messages.Ack(talk.session, _cursors(talk))
+        return messages.Ack(talk.session, _cursors(talk), self.window)
 
     def _forget_gathered(self) -> None:
         self._entries = []
@@ -220,6 +230,11 @@ class Receiver:
         self, routing: bytes, talk: _Talk, peer: Peer, message: messages.Batch, record: bytes
     ) -> list[Reply]:
         self._owed[routing] = talk
+        talk.unanswered += 1
+        if talk.unanswered > WINDOW_BATCHES:
+            self.counts["over_credit"] += 1
+            talk.stray = True
+            return [(routing, messages.encode(messages.Again("more than the window")))]
         stream = talk.streams[message.lane]
         if message.seq < stream.next:
             self.counts["duplicates"] += 1

@@ -21,6 +21,7 @@ _COUNTS = {
     "gaps": "Stretches of numbers that a sensor says will never come",
     "chain_breaks": "Batches that do not name the one before them",
     "out_of_order": "Times a sensor was told to begin again because numbers were missing",
+    "over_credit": "Times a sensor sent more than its window",
     "malformed": "Messages that are none",
     "unknown_key": "Messages over a connection whose key is revoked or unknown",
     "key_changes": "Sensors that rotated their keys or learned the centre's",

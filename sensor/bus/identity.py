@@ -53,7 +53,7 @@ class Identity:
         """The keys when they changed, for a link."""
         return (self.keys, self.centre) if self.changed() else None
 
-    def link(self, spool: Spool, *, software: str) -> Link:
+    def link(self, spool: Spool, *, software: str, bytes_per_second: float = 0) -> Link:
         """A link that follows these files; from here on this object is the link's."""
         renewal = Renewal(self.enrolment.sensor, self.centre, self._keep_centre)
         return Link(
@@ -64,6 +64,7 @@ class Identity:
             software=software,
             renewal=renewal,
             fresh=self.fresh,
+            bytes_per_second=bytes_per_second,
         )
 
     def _keep_centre(self, centre: CentrePublic) -> None:

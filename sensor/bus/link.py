@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import zmq
 
+from sensor.bus.budget import Budget
 from sensor.bus.keys import CentrePublic, SensorKeys
 from sensor.bus.messages import MAX_MESSAGE_BYTES, MessageError
 from sensor.bus.renewal import Renewal
@@ -74,10 +75,13 @@ class Link(threading.Thread):
         software: str,
         renewal: Renewal | None = None,
         fresh: Callable[[], tuple[SensorKeys, CentrePublic] | None] = lambda: None,
+        bytes_per_second: float = 0,
     ) -> None:
-        """renewal: follows the centre's keys. fresh: the keys when they were rotated, else None."""
+        """renewal: follows the centre's keys. fresh: the keys when they were rotated, else None.
+        bytes_per_second: the link's budget, 0 for no limit.
+        """
         super().__init__(name="bus-link", daemon=True)
-        self.session = Session(spool, software=software, renewal=renewal)
+        self.session = Session(spool, software=software, renewal=renewal, budget=Budget(bytes_per_second))
         self.failure: Exception | None = None
         self.reconnects = 0
         self.delivered_events = 0

@@ -110,6 +110,7 @@ class Ack(Message, frozen=True):
 
     session: Number
     cursors: Annotated[list[Cursor], msgspec.Meta(max_length=16)]
+    window: Annotated[int, msgspec.Meta(ge=1, le=1024)] | None = None  # from now on; None: as it was
 
 
 class Again(Message, frozen=True):

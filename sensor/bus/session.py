@@ -13,6 +13,7 @@ from collections import deque
 from typing import NamedTuple
 
 from sensor.bus import lanes, messages
+from sensor.bus.budget import Budget
 from sensor.bus.records import Record
 from sensor.bus.renewal import Renewal
 from sensor.bus.seal import SUITES
@@ -52,8 +53,11 @@ class Conflict(Exception):
 class Session:
     """The state of one sensor's talk with its centre."""
 
-    def __init__(self, spool: Spool, *, software: str, renewal: Renewal | None = None) -> None:
+    def __init__(
+        self, spool: Spool, *, software: str, renewal: Renewal | None = None, budget: Budget | None = None
+    ) -> None:
         self._spool = spool
+        self._budget = budget or Budget(0)
         self._software = software
         self._renewal = renewal
         self._renew: messages.Renew | None = None
@@ -106,6 +110,7 @@ class Session:
             now < self._held_until
             or len(self._flight) >= self._window
             or self._flight_bytes >= MAX_IN_FLIGHT_BYTES
+            or not self._budget.allows(now)
         ):
             return None
         for lane in range(lanes.COUNT):
@@ -120,6 +125,7 @@ class Session:
 
     def sent(self, message: Outgoing, now: float) -> None:
         """The socket took this message."""
+        self._budget.spend(sum(map(len, message.frames)))
         if self._session is None:
             self._hello_due = now + HELLO_RETRY_SECONDS
         elif message.lane == RENEW:
@@ -146,6 +152,7 @@ class Session:
             if self._session is not None:  # else it answers what was sent before the hello that is under way
                 self.restart(now)
         elif isinstance(message, messages.Ack) and message.session == self._session:
+            self._window = message.window or self._window
             return self._acknowledged(message.cursors, now)
         elif isinstance(message, messages.Refused) and message.session == self._session:
             self._was_refused(message, now)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sensor.source import Source
 
 MIN_QUOTA_BYTES = 32 * 1024 * 1024  # one step of the line, four full batches, must fit
+MIN_BANDWIDTH_BYTES = 1024  # a second; below, heartbeats alone would take most of it
 _LINK_END_SECONDS = 5.0
 
 
@@ -42,7 +43,8 @@ def carry(args: argparse.Namespace) -> int:
     from sensor.run import run as run_line
 
     logging.basicConfig(level=logging.WARNING, format="haidang: %(message)s")
-    quota_bytes = _size(args.quota)
+    quota_bytes = _size("--quota", args.quota, at_least=MIN_QUOTA_BYTES)
+    bytes_per_second = _size("--bandwidth", args.bandwidth) if args.bandwidth else 0
     identity = Identity(args.dir)
     enrolment = identity.enrolment
     stop = _stop_on_signals()
@@ -63,7 +65,7 @@ def carry(args: argparse.Namespace) -> int:
         spool = Spool(args.dir / SPOOL_FILE, enrolment.sensor, quota_bytes=quota_bytes, mend=True)
         cleanup.callback(spool.close)
         lost_before = _lost(spool)
-        link = identity.link(spool, software=f"haidang {__version__}")
+        link = identity.link(spool, software=f"haidang {__version__}", bytes_per_second=bytes_per_second)
         link.start()
         cleanup.callback(link.join, _LINK_END_SECONDS)
         cleanup.callback(link.stop)
@@ -209,14 +211,15 @@ def serve_metrics(address: str, collectors: Sequence[Collector]) -> None:
         print(f"haidang: {say('warning', 'cảnh báo')}: no metrics at {address}: {error}", file=sys.stderr)
 
 
-def _size(text: str) -> int:
+def _size(option: str, text: str, *, at_least: int = MIN_BANDWIDTH_BYTES) -> int:
     units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
     number, unit = (text[:-1], units[text[-1].upper()]) if text[-1:].upper() in units else (text, 1)
     if not number.isascii() or not number.isdigit():
-        raise UserError(f"--quota: {text!r} is no size", fix="write 500M or 10G")
+        raise UserError(f"{option}: {text!r} is no size", fix="write 64K, 500M or 10G")
     size = int(number) * unit
-    if size < MIN_QUOTA_BYTES:
-        raise UserError(f"--quota: {text} is too small", fix=f"give at least {MIN_QUOTA_BYTES >> 20}M")
+    if size < at_least:
+        least = f"{at_least >> 20}M" if at_least >= 1 << 20 else f"{at_least >> 10}K"
+        raise UserError(f"{option}: {text} is too small", fix=f"give at least {least}")
     return size
 
 

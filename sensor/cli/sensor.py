@@ -120,6 +120,10 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help=say("bound of the spool (10G)", "giới hạn vùng đệm (10G)"),
     )
+    rate = say(
+        "bytes a second to the centre: 64K, 2M (no limit)", "số byte mỗi giây tới trung tâm (không giới hạn)"
+    )
+    add("--bandwidth", default="", metavar="SIZE", help=rate)
     drain = say("at the end, wait this long without progress (60)", "cuối cùng, chờ trung tâm bao lâu (60)")
     add("--drain", type=float, default=60.0, metavar="SECONDS", help=drain)
     metrics = say("Prometheus; '' for none (127.0.0.1:9477)", "địa chỉ số liệu (127.0.0.1:9477)")
