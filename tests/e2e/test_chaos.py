@@ -1,5 +1,5 @@
-"""Whatever befalls sensors and centre, the centre ends with the union of the sensors' sets, each event once and
-alerts in order of their flow. A few schedules here; `make bench BENCH=chaos` plays 200.
+"""Whatever befalls sensors and centre, the centre ends with the union of the sensors' sets, each event once
+and alerts in order of their flow. A few schedules here; `make bench BENCH=chaos` plays 200.
 
 HAIDANG_CHAOS_SEED replays a schedule that failed.
 """
