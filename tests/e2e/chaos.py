@@ -25,6 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "e2e")]
 
@@ -55,11 +57,7 @@ class World:
             for name in ("centre", *self.names):
                 self._make_disk(self.place(name))
                 (directory / f"{name}.clock").write_bytes(struct.pack("<q", 0))
-            self._make_centre(store)
-            for name in self.names:
-                token = self.run("centre", "centre", "token", "-d", self.home("centre")).stdout.strip()
-                self.start("centre")
-                self.run(name, "sensor", "enrol", token, "-d", self.home(name), "--name", name)
+            self._furnish(store)
         except BaseException:
             self.close()
             raise
@@ -70,11 +68,30 @@ class World:
         subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True, timeout=10)
         self._mounts.append(place)
 
-    def _make_centre(self, store: bool) -> None:
+    def _furnish(self, store: bool) -> None:
+        """A centre and enrolled sensors, as `centre init`, `centre token` and `sensor enrol` make them."""
+        from collectors.home import Home, Settings
+        from collectors.registry import Registry
+        from sensor.bus.durable import write_whole
+        from sensor.bus.enrol import CENTRE_FILE, KEYS_FILE, Enrolment, Token
+        from sensor.bus.keys import SensorKeys, save_keys
+
         address = f"tcp://{CENTRE_ADDRESS}:{PORT}"
-        server = () if store else ("--store-url", "http://127.0.0.1:9")
-        self.run("centre", "centre", "init", self.home("centre"), "--listen", address, "--address", address,
-                 "--metrics", "", *server)  # fmt: skip
+        url = "" if store else "http://127.0.0.1:9"
+        home = Home(self.home("centre"))
+        public = home.create(Settings(address, address, "", url)).public()
+        registry = Registry(home.registry_file)
+        for name in self.names:
+            keys, token = SensorKeys.generate(), Token.issue(address, public, 600)
+            registry.add_token(token, name)
+            row = registry.token(token.client_public)
+            assert row is not None and registry.enrol(row, name, keys.public()) == ""
+            self.home(name).mkdir(mode=0o700)
+            save_keys(self.home(name) / KEYS_FILE, keys)
+            made = Enrolment(name, address, public, int(time.time()))
+            write_whole(self.home(name) / CENTRE_FILE, msgspec.json.encode(made))
+        registry.close()
+        self.start("centre")
 
     def place(self, name: str) -> Path:
         return self.directory / name
