@@ -43,8 +43,11 @@ YEAR_SECONDS = 365 * 86_400
 class World:
     """Two namespaces joined by a wire; a centre in one, sensors in the other. Ends only what it started."""
 
-    def __init__(self, directory: Path, sensors: int, *, seed: int, store: bool) -> None:
+    def __init__(
+        self, directory: Path, sensors: int, *, seed: int, store: bool, disk_bytes: int = DISK_BYTES
+    ) -> None:
         self.directory = directory
+        self.disk_bytes = disk_bytes
         self.near, self.far = f"hdc-{os.getpid()}", f"hds-{os.getpid()}"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.commands: dict[str, list[str]] = {}
@@ -64,7 +67,7 @@ class World:
 
     def _make_disk(self, place: Path) -> None:
         place.mkdir(parents=True)
-        options = f"size={DISK_BYTES}"
+        options = f"size={self.disk_bytes}"
         subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True, timeout=10)
         self._mounts.append(place)
 
@@ -172,8 +175,10 @@ class World:
 class Chaos:
     """One schedule: what happens is drawn from the seed, in this order."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: World, seed: int, *, pause_seconds: float = 0.4) -> None:
+        """pause_seconds: at most, between two things."""
         self.world = world
+        self.pause_seconds = pause_seconds
         self.chance = random.Random(seed)
         self.happened: Counter[str] = Counter()
         self.acts: dict[str, Callable[[], None]] = {
@@ -186,7 +191,7 @@ class Chaos:
         act = self.chance.choices(list(self.acts), (6, 5, 3, 2, 3, 3, 3, 2, 1))[0]
         self.happened[act] += 1
         self.acts[act]()
-        time.sleep(self.chance.uniform(0.0, 0.4))
+        time.sleep(self.chance.uniform(0.0, self.pause_seconds))
 
     def anyone(self) -> str:
         return self.chance.choice(["centre", *self.world.names])
@@ -313,14 +318,15 @@ def play(seed: int, *, minutes: float = 0.0, store: bool = False) -> str:
     """One schedule; a line about it. AssertionError with the logs' ends when something is wrong."""
     chance = random.Random(seed ^ 0x5EED)
     sensors, acts = chance.randrange(1, 4), chance.randrange(5, 12)
-    count, files = (chance.randrange(300, 900), 60) if not minutes else (int(4_000 * minutes), 600)
+    count, files = (chance.randrange(300, 900), 60) if not minutes else (int(3_000 * minutes), 600)
     bandwidth = chance.choice(((), ("--bandwidth", "100K"), ("--bandwidth", "300K")))
     if minutes:
-        bandwidth = ("--bandwidth", "40K")
+        bandwidth = ("--bandwidth", "16K")
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="haidang-chaos-") as name:
-        world = World(Path(name), sensors, seed=seed, store=store)
-        chaos = Chaos(world, seed)
+        disk_bytes = DISK_BYTES * 6 if minutes else DISK_BYTES
+        world = World(Path(name), sensors, seed=seed, store=store, disk_bytes=disk_bytes)
+        chaos = Chaos(world, seed, pause_seconds=10.0 if minutes else 0.4)
         try:
             sent = {
                 tap: write_events(Path(name) / "events" / tap, tap, count, files, chance)
