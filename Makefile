@@ -25,13 +25,15 @@ BENCH_flow-memory = tests/bench/flow_memory.py --out $(BENCH_OUT)
 BENCH_reload = tests/bench/reload.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --out $(BENCH_OUT)
 BENCH_live = tests/bench/live.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES)
 BENCH_chaos = tests/e2e/chaos.py --schedules $(SCHEDULES) $(if $(SEED),--seed $(SEED))
+BENCH_hostile = -m pytest -s --show-capture=no tests/collectors/test_hostile.py
+export HAIDANG_HOSTILE := $(if $(filter hostile,$(BENCH)),1)
 BENCH_bus = tests/bench/bus.py --out $(BENCH_OUT)
 BENCH_gate = tests/bench/gate.py
 BENCH_bless = tests/bench/gate.py --bless
 RUST_FILES = $(shell find sensor/engine -name '*.rs' -not -path '*/target/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-kill test-hostile lint types format rust-test fuzz-smoke mutants linear bench parity docs check clean
+.PHONY: help setup build demo test test-kill lint types format rust-test fuzz-smoke mutants linear bench parity docs check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,9 +51,6 @@ test: setup ## all tests of Python, and through it of the engine
 
 test-kill: setup ## 100,000 events while both sides are killed again and again
 	@HAIDANG_KILL_EVENTS=100000 $(PY) -m pytest -s tests/e2e/test_kill.py
-
-test-hostile: setup ## every attack on a centre's socket at length: each bit of a record, 100,000 messages, 1,000 idle connections
-	@HAIDANG_HOSTILE=1 $(PY) -m pytest -s --show-capture=no tests/collectors/test_hostile.py
 
 rust-test: ## the engine's own tests
 	cargo test --manifest-path sensor/engine/Cargo.toml -p haidang-core
@@ -77,8 +76,8 @@ mutants: setup ## MUTANTS damaged captures (and the captures themselves) through
 linear: setup ## instructions by size of input for every known way to make an engine slow
 	$(PY) tests/bench/linear.py
 
-bench: setup ## speed against Suricata; BENCH=singles, workers, live, soak, flow-memory, reload, bus, chaos, gate or bless: something else (docs/speed.md)
-	$(PY) $(or $(BENCH_$(BENCH)),$(error BENCH=$(BENCH) is none of: pairs singles workers live soak flow-memory reload bus chaos gate bless))
+bench: setup ## speed against Suricata; BENCH=singles, workers, live, soak, flow-memory, reload, bus, chaos, hostile, gate or bless: something else (docs/speed.md)
+	$(PY) $(or $(BENCH_$(BENCH)),$(error BENCH=$(BENCH) is none of: pairs singles workers live soak flow-memory reload bus chaos hostile gate bless))
 
 parity: setup ## the same alerts? Suricata and Hải Đăng on PARITY_PCAP (files, folders) and PARITY_RULES
 	$(PY) tests/bench/parity.py --pcap $(PARITY_PCAP) --rules $(PARITY_RULES)

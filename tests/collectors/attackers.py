@@ -25,14 +25,15 @@ _PAUSE_SECONDS = 0.01
 
 
 class Attackers:
-    """All of them against one door. `bad_keys` is an enrolled sensor gone bad (tap9), `revoked_keys` one that
-    was thrown out while it was connected (tap8).
+    """All of them against one door. `bad_keys` and `forger_keys` are enrolled sensors gone bad (tap9,
+    tap7), `revoked_keys` one that was thrown out while it was connected (tap8).
     """
 
     def __init__(self, door: Door, *, seed: int) -> None:
         self.door = door
         self.chance = random.Random(seed)
         self.bad_keys, self.revoked_keys = SensorKeys.generate(), SensorKeys.generate()
+        self.forger_keys = SensorKeys.generate()
         self.stop = threading.Event()
         self.threads: list[threading.Thread] = []
         self.idle: list[network.socket | zmq.Socket[bytes]] = []
@@ -94,26 +95,26 @@ class Attackers:
         """Enrolled as tap9, says it is tap1; then sends batches sealed as tap1's."""
         with self.door.knock(self.bad_keys) as socket:
             socket.send(encode(messages.Hello(1, "tap1", 7, [])))
-            session = self._hello(socket)
-            self._batch(socket, session, self._seal(sensor="tap1"))
+            session = self._hello(socket, "tap9")
+            self._batch(socket, session, self._seal("tap1", self.bad_keys))
 
     def forger(self) -> None:
         """Stripped suites, flipped bits, foreign signatures, replays of another place."""
-        good = self._seal()
+        good = self._seal("tap7", self.forger_keys)
         flipped = bytearray(good)
         flipped[self.chance.randrange(len(good))] ^= 1 << self.chance.randrange(8)
         stripped = bytearray(good)
         stripped[4] = self.chance.choice((0, 200, 255))
-        other = Sealer(SensorKeys.generate(), CENTRE_KEYS.public())
+        other = SensorKeys.generate()
         for record in (
             bytes(flipped),
             bytes(stripped),
-            self._seal(sealer=other),
-            self._seal(seq=5),
+            self._seal("tap7", other),
+            self._seal("tap7", self.forger_keys, seq=5),
             good[:-1],
         ):
-            with self.door.knock(self.bad_keys) as socket:
-                self._batch(socket, self._hello(socket), record)
+            with self.door.knock(self.forger_keys) as socket:
+                self._batch(socket, self._hello(socket, "tap7"), record)
 
     def noise(self) -> None:
         """Bytes, too many frames, giants; and bytes before any handshake."""
@@ -126,8 +127,8 @@ class Attackers:
             socket.send(bytes(messages.MAX_MESSAGE_BYTES + 1))
             socket.send(bytes(MAX_RECORD_BYTES + 1))
 
-    def _hello(self, socket: zmq.Socket[bytes]) -> int:
-        socket.send(encode(messages.Hello(1, "tap9", BAD_EPOCH, [])))
+    def _hello(self, socket: zmq.Socket[bytes], name: str) -> int:
+        socket.send(encode(messages.Hello(1, name, BAD_EPOCH, [])))
         while True:
             answer = decode(socket.recv())
             if isinstance(answer, messages.Welcome):
@@ -138,7 +139,7 @@ class Attackers:
         socket.setsockopt(zmq.RCVTIMEO, 500)
         socket.recv()
 
-    def _seal(self, *, sensor: str = "tap9", seq: int = 0, sealer: Sealer | None = None) -> bytes:
-        sealer = sealer or Sealer(self.bad_keys, CENTRE_KEYS.public())
+    def _seal(self, sensor: str, keys: SensorKeys, *, seq: int = 0) -> bytes:
+        sealer = Sealer(keys, CENTRE_KEYS.public())
         header = Header(sensor, BAD_EPOCH, 0, seq, 1, 0, 0, NO_PREVIOUS, sealer.signer)
         return sealer.seal(header, b'{"forged":true}\n').record

@@ -1,8 +1,8 @@
 """All attacks at once against a listening centre: refused, counted, nothing stored, and an honest sensor
 delivers as before. Flipped bits and damaged messages by the thousand.
 
-HAIDANG_HOSTILE=1 makes the long run (`make test-hostile`): every bit of a record, 100,000 messages, 1,000
-idle connections. HAIDANG_HOSTILE_SEED replays one.
+HAIDANG_HOSTILE=1 makes the long run (`make bench BENCH=hostile`): every bit of a record, 100,000 messages,
+1,000 idle connections. HAIDANG_HOSTILE_SEED replays one.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def test_under_every_attack_at_once_an_honest_sensor_delivers(door: Door, tmp_pa
     attackers = Attackers(door, seed=SEED)
     desk.enrol("tap9", attackers.bad_keys)
     desk.enrol("tap8", attackers.revoked_keys)
+    desk.enrol("tap7", attackers.forger_keys)
     spool = Spool(tmp_path / "spool.sqlite", "tap1")
     sealer = Sealer(SENSOR_KEYS, CENTRE_KEYS.public())
     link = Link(spool, SENSOR_KEYS, CENTRE_KEYS.public(), door.listener.bound, software="test")
