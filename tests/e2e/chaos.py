@@ -181,6 +181,7 @@ class Chaos:
         self.pause_seconds = pause_seconds
         self.chance = random.Random(seed)
         self.happened: Counter[str] = Counter()
+        self.under_way = 0  # how many of them while a sensor still had something to deliver
         self.acts: dict[str, Callable[[], None]] = {
             "kill sensor": self.kill_sensor, "kill centre": self.kill_centre, "cut": self.cut,
             "64 kbit/s": self.thin, "shake": self.shake, "full disk": self.full_disk,
@@ -190,6 +191,7 @@ class Chaos:
     def happen(self) -> None:
         act = self.chance.choices(list(self.acts), (6, 5, 3, 2, 3, 3, 3, 2, 1))[0]
         self.happened[act] += 1
+        self.under_way += any(self.world.processes[name].poll() is None for name in self.world.names)
         self.acts[act]()
         time.sleep(self.chance.uniform(0.0, self.pause_seconds))
 
@@ -319,9 +321,7 @@ def play(seed: int, *, minutes: float = 0.0, store: bool = False) -> str:
     chance = random.Random(seed ^ 0x5EED)
     sensors, acts = chance.randrange(1, 4), chance.randrange(5, 12)
     count, files = (chance.randrange(300, 900), 60) if not minutes else (int(3_000 * minutes), 600)
-    bandwidth = chance.choice(((), ("--bandwidth", "100K"), ("--bandwidth", "300K")))
-    if minutes:
-        bandwidth = ("--bandwidth", "16K")
+    bandwidth = ("--bandwidth", "16K" if minutes else chance.choice(("80K", "150K", "300K")))
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="haidang-chaos-") as name:
         disk_bytes = DISK_BYTES * 6 if minutes else DISK_BYTES
@@ -362,7 +362,8 @@ def play(seed: int, *, minutes: float = 0.0, store: bool = False) -> str:
             world.close()
     seconds = time.monotonic() - begin
     what = ", ".join(f"{act} {times}" for act, times in sorted(chaos.happened.items()))
-    return f"seed {seed}: {sensors} sensors, {events} events, {seconds:.0f} s; {what}"
+    done = f"{sum(chaos.happened.values())} things, {chaos.under_way} of them with events under way"
+    return f"seed {seed}: {sensors} sensors, {events} events, {seconds:.0f} s; {done}: {what}"
 
 
 def main() -> int:
