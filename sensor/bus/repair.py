@@ -8,7 +8,9 @@ its own. Killed at any point, the next start goes on from there.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import mmap
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -16,17 +18,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sensor.bus import lanes
+from sensor.bus.carve import carve
 from sensor.bus.durable import sync_directory
 from sensor.bus.layout import APPLICATION, SCHEMA, VERSION
 from sensor.bus.records import COLUMNS, DamagedRecord, as_record, open_database
-from sensor.bus.seal import NO_PREVIOUS
+from sensor.bus.seal import MAGIC, NO_PREVIOUS
 from sensor.errors import UserError, from_os_error
 
 log = logging.getLogger("haidang.bus")
 
 ROW_OVERHEAD_BYTES = 200  # keys, index and page slack of one record: the quota bounds the file, not the text
 _SKIPPED_NUMBERS = 1 << 20  # left out after a lost account, since batches up to there may have been delivered
-_MAGIC = b"SQLite format 3\0"
+_HEAD_BYTES = 4 * 1024 * 1024
+_WIDEST_GAP = 20_000  # ids between two that were found: far more than a few damaged pages hold
+_MAX_NUMBERS = 50_000_000  # a loop in a damaged tree gives out ids for ever
 _APPLICATION_AT = 68  # of the file's header (SQLite file format, 1.3)
 _PAGES_AT = 28
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -83,13 +88,10 @@ def is_ours(path: Path) -> bool:
     """Whether a file that SQLite does not take was once a spool: repair is for nothing else."""
     try:
         with path.open("rb") as file:
-            head = file.read(512)
+            head = file.read(_HEAD_BYTES)
     except OSError:
         return False
-    mark = APPLICATION.to_bytes(4, "big")
-    return head[_APPLICATION_AT : _APPLICATION_AT + 4] == mark or (
-        head[:1] == b"\0" and _with(path, "-wal").exists() and path.stat().st_size > 0
-    )
+    return head[_APPLICATION_AT : _APPLICATION_AT + 4] == APPLICATION.to_bytes(4, "big") or MAGIC in head
 
 
 def finish(path: Path) -> None:
@@ -106,12 +108,18 @@ def finish(path: Path) -> None:
 
 
 def faults(database: sqlite3.Connection) -> list[str]:
-    """What SQLite's quick check finds; empty for a sound file. It reads the whole file."""
+    """What SQLite's quick check finds, and whether the epoch is that of the records; empty for a sound file.
+    It reads the whole file.
+    """
     try:
         found = [str(row[0]) for row in database.execute("PRAGMA quick_check(10)")]
     except sqlite3.DatabaseError as error:
         return [str(error)]
-    return [] if found == ["ok"] else found
+    if found != ["ok"]:
+        return found
+    other = "SELECT count(*) FROM record WHERE epoch != (SELECT value FROM meta WHERE key = 'epoch')"
+    strange = int(database.execute(other).fetchone()[0])
+    return [f"{strange} records of another epoch"] if strange else []
 
 
 def repair(path: Path) -> Salvaged:
@@ -126,7 +134,7 @@ def repair(path: Path) -> Salvaged:
             closing(open_database(making, SCHEMA, application=APPLICATION, version=VERSION)) as made,
         ):
             made.execute("BEGIN IMMEDIATE")
-            batches, events, lost = _carry(damaged, made)
+            batches, events, lost = _carry(damaged, made, path)
             made.execute("COMMIT")
             made.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         making.rename(_with(path, ".repaired"))
@@ -167,7 +175,7 @@ def _open_damaged(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(grafted, isolation_level=None)
 
 
-def _carry(damaged: sqlite3.Connection, made: sqlite3.Connection) -> tuple[int, int, int]:
+def _carry(damaged: sqlite3.Connection, made: sqlite3.Connection, path: Path) -> tuple[int, int, int]:
     """Everything readable from one to the other; (batches, events, events lost)."""
     for table in _tables(damaged, made):
         rows = list(_rows(damaged, f"SELECT * FROM {table}"))
@@ -176,8 +184,15 @@ def _carry(damaged: sqlite3.Connection, made: sqlite3.Connection) -> tuple[int, 
             made.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", rows)
     for row in _records(damaged):
         made.execute("INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-    made.execute("INSERT OR IGNORE INTO meta SELECT 'epoch', epoch FROM record LIMIT 1")
     accounts = {row[0]: row for row in _rows(damaged, "SELECT * FROM lane")}
+    if _lacks(made, accounts):
+        _carve(damaged, made, path, accounts)
+    # The records' word counts for more than one value on one page.
+    made.execute(
+        "INSERT OR REPLACE INTO meta SELECT 'epoch', epoch FROM record GROUP BY epoch ORDER BY count(*) DESC "
+        "LIMIT 1"
+    )
+    made.execute("DELETE FROM record WHERE epoch != (SELECT value FROM meta WHERE key = 'epoch')")
     batches = events = lost = 0
     for lane in range(lanes.COUNT):
         held = made.execute(
@@ -224,6 +239,38 @@ def _restore_account(made: sqlite3.Connection, lane: int, account: _Row | None, 
     return max(0, int(pending - events))
 
 
+def _lacks(made: sqlite3.Connection, accounts: dict[int, _Row]) -> bool:
+    """Whether fewer events were found than the accounts say are pending."""
+    held = dict(made.execute("SELECT lane, sum(events) FROM record GROUP BY lane"))
+    return len(accounts) < lanes.COUNT or any(held.get(lane, 0) < row[6] for lane, row in accounts.items())
+
+
+def _carve(
+    damaged: sqlite3.Connection, made: sqlite3.Connection, path: Path, accounts: dict[int, _Row]
+) -> None:
+    """Add records from leaves that no tree leads to any more. Pages that are no longer in use hold records
+    that were delivered or given up, too: of each lane the newest count, as many as were pending.
+    """
+    with contextlib.suppress(sqlite3.Error):
+        damaged.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    page_size = int(made.execute("PRAGMA page_size").fetchone()[0])
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for row in carve(content, page_size):
+            with contextlib.suppress(sqlite3.Error, OverflowError):
+                made.execute("INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    made.execute(
+        "DELETE FROM record WHERE EXISTS (SELECT 1 FROM hole h WHERE h.lane = record.lane "
+        "AND record.seq BETWEEN h.first AND h.last)"
+    )
+    for lane, account in accounts.items():
+        room = account[6]
+        newest = "SELECT id, seq, events FROM record WHERE lane = ? ORDER BY seq DESC"
+        for number, seq, events in made.execute(newest, (lane,)).fetchall():
+            room -= events
+            if room < 0 or seq >= account[1]:
+                made.execute("DELETE FROM record WHERE id = ?", (number,))
+
+
 def _records(damaged: sqlite3.Connection) -> Iterator[_Row]:
     """Every record that can be read and matches its checksum, looked up one by one."""
     every = "id, sensor, epoch, lane, seq, events, digest, added_us, size, crc32, sealed"
@@ -239,8 +286,8 @@ def _records(damaged: sqlite3.Connection) -> Iterator[_Row]:
 
 
 def _numbers(damaged: sqlite3.Connection) -> Iterable[int]:
-    """Ids of records that may exist: from the table and its index as far as they can be walked, and between
-    the ends of what was found.
+    """Ids of records that may exist: from the table and its index as far as they can be walked, and those
+    beside and between what was found. Damaged pages give out any number: wide gaps are not tried.
     """
     found: set[int] = set()
     for query in (
@@ -251,8 +298,17 @@ def _numbers(damaged: sqlite3.Connection) -> Iterable[int]:
         "lane DESC, seq DESC",
         "SELECT seq FROM sqlite_sequence WHERE name = 'record'",
     ):
-        found.update(int(row[0]) for row in _rows(damaged, query))
-    return range(min(found), max(found) + 1) if found else ()
+        for row in _rows(damaged, query):
+            if isinstance(row[0], int):
+                found.add(row[0])
+            if len(found) > _MAX_NUMBERS:
+                break
+    tried: set[int] = set()
+    before = 0
+    for number in sorted(found):
+        tried.update(range(before + 1 if 0 <= number - before <= _WIDEST_GAP else number, number + 1))
+        before = number
+    return sorted(tried)
 
 
 def _rows(database: sqlite3.Connection, query: str) -> Iterator[_Row]:

@@ -8,8 +8,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sensor.bus import repair
+from sensor.bus.carve import carve
 from sensor.bus.layout import Hole, Pending
 from sensor.bus.records import Record
 from sensor.bus.seal import Sealer
@@ -116,6 +119,64 @@ def test_torn_pages_cost_what_stood_on_them_and_nothing_else(
     again = Spool(path, "tap1", mend=True)
     assert again.repaired is None
     again.close()
+
+
+def test_no_single_page_costs_more_than_what_stands_on_it(tmp_path: Path, sealer: Sealer) -> None:
+    """Also not an inner page, below which most of the file hangs."""
+    path = tmp_path / "spool.sqlite"
+    held = fill(path, sealer)
+    whole = path.read_bytes()
+    pages = len(whole) // PAGE
+    chance = random.Random(1)
+    for page in [*range(12), *chance.sample(range(12, pages), 20)]:
+        place = tmp_path / f"page{page}"
+        place.mkdir()
+        damaged = bytearray(whole)
+        damaged[page * PAGE : (page + 1) * PAGE] = chance.randbytes(PAGE) if page else bytes(PAGE)
+        (place / "spool.sqlite").write_bytes(bytes(damaged))
+        spool = Spool(place / "spool.sqlite", "tap1", mend=True)
+        assert assert_whole(spool, held) >= len(held) - 5, page
+        spool.close()
+
+
+def test_a_file_that_was_cut_off_keeps_what_is_left(tmp_path: Path, sealer: Sealer) -> None:
+    path = tmp_path / "spool.sqlite"
+    held = fill(path, sealer)
+    path.write_bytes(path.read_bytes()[: PAGE * 60])
+    spool = Spool(path, "tap1", mend=True)
+    assert 20 <= assert_whole(spool, held) < len(held)
+    spool.close()
+
+
+def test_a_rotten_epoch_is_set_right_by_the_records(tmp_path: Path, sealer: Sealer) -> None:
+    path = tmp_path / "spool.sqlite"
+    held = fill(path, sealer)
+    database = sqlite3.connect(path)
+    (epoch,) = database.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
+    database.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (epoch ^ 4,))
+    database.commit()
+    database.close()
+    spool = Spool(path, "tap1", mend=True)
+    assert spool.epoch == epoch and assert_whole(spool, held) == len(held)
+    spool.close()
+
+
+@given(st.binary(max_size=3 * 512), st.integers(0, 2))
+@settings(max_examples=500)
+def test_carving_any_bytes_finds_nothing_and_ends(content: bytes, page: int) -> None:
+    pages = bytearray(content.ljust(3 * 512, b"\0"))
+    pages[page * 512 + (100 if page == 0 else 0)] = 0x0D
+    assert list(carve(bytes(pages), 512)) == []
+
+
+def test_carving_ends_where_overflow_pages_go_in_a_circle(tmp_path: Path, sealer: Sealer) -> None:
+    path = tmp_path / "spool.sqlite"
+    fill(path, sealer)
+    content = bytearray(path.read_bytes())
+    for page in range(len(content) // PAGE):
+        if content[page * PAGE] == 0:  # an overflow page: it names the next, here itself
+            content[page * PAGE : page * PAGE + 4] = (page + 1).to_bytes(4, "big")
+    assert len(list(carve(bytes(content), PAGE))) < 120
 
 
 @pytest.mark.parametrize("bytes_gone", [512, PAGE])
