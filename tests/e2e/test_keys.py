@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from house import House, write_events
+from house import House, wait_for, write_events
 
 
 def keys(house: House, owner: str) -> list[dict[str, Any]]:
@@ -31,6 +31,7 @@ def test_keys_are_rotated_on_both_sides_under_a_running_sensor(house: House, tmp
     told = house.haidang("bus", "rotate", "-d", directory).stdout
     assert before["key"] in told
     house.haidang("centre", "rotate", "-d", house.centre_directory)
+    wait_for(lambda: "sealed to the new key" in house.centre_log.read_text(), 15, "the centre to see its key")
     house.haidang(*run, files[1])
     house.haidang(*run, files[2])
     rows = {row["key"]: row["state"] for row in keys(house, "tap1")}
