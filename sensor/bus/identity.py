@@ -68,7 +68,10 @@ class Identity:
         )
 
     def _keep_centre(self, centre: CentrePublic) -> None:
-        made = msgspec.structs.replace(self.enrolment, centre=centre)
+        _, found = load_enrolment(self._directory)
+        if found.centre != self.enrolment.centre:
+            return  # enrolled anew in the meantime: that counts
+        made = msgspec.structs.replace(found, centre=centre)
         write_whole(self._directory / CENTRE_FILE, msgspec.json.format(msgspec.json.encode(made)) + b"\n")
         log.warning("the centre has a new key: %s", centre.fingerprint)
 

@@ -325,6 +325,16 @@ def test_without_the_centres_word_the_old_keys_stay(house: House, monkeypatch: p
     assert (house.sensor / rotation.NEXT_KEYS_FILE).stat().st_mode & 0o777 == 0o600
 
 
+def test_an_enrolment_in_between_is_not_overwritten(house: House) -> None:
+    """The answer about a centre's new key comes late: the sensor was enrolled elsewhere by then."""
+    identity = Identity(house.sensor)
+    other = CentreKeys.generate().public()
+    elsewhere = msgspec.structs.replace(identity.enrolment, centre=other, address="tcp://192.0.2.9:5514")
+    (house.sensor / "centre.json").write_bytes(msgspec.json.encode(elsewhere))
+    identity._keep_centre(CentreKeys.generate().public())
+    assert load_enrolment(house.sensor)[1] == elsewhere
+
+
 def test_an_older_sensor_that_knows_no_rotation_is_served_as_before(house: House, desk: Desk) -> None:
     """It ignores the welcome's new word and goes on sealing to the key it knows."""
     old = house.keyring.present
