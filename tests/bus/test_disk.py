@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import random
+import shutil
 import sqlite3
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -209,3 +212,64 @@ def test_a_clock_that_jumps_by_years_changes_no_order(
     spool.append([batch(0, 100)], sealer)
     assert_books_close(spool)
     assert [spool.next_item(0, seq).seq for seq in range(3, 7)] == [3, 4, 5, 6]
+
+
+_EXT4_IOC_SHUTDOWN = 0x8004587D  # linux/fs/ext4/ext4.h: _IOR('X', 125, __u32)
+_WITHOUT_FLUSH = 2  # as when the power goes: what was not synced is gone
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """(image, mount point) of an ext4 file system of its own, mounted."""
+    image, place = tmp_path / "image", tmp_path / "ext4"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(48 * 1024 * 1024)
+    made = shutil.which("mkfs.ext4") and subprocess.run(["mkfs.ext4", "-q", image], capture_output=True)
+    if os.geteuid() != 0 or not made or made.returncode or not mount_image(image, place):
+        pytest.skip("an ext4 file system of one's own takes root, mkfs.ext4 and loop devices")
+    yield image, place
+    subprocess.run(["umount", "-l", place], capture_output=True)
+
+
+def mount_image(image: Path, place: Path) -> bool:
+    return subprocess.run(["mount", "-o", "loop", image, place], capture_output=True).returncode == 0
+
+
+def test_when_the_power_goes_what_was_committed_is_on_the_disk(
+    device: tuple[Path, Path], sealer: Sealer
+) -> None:
+    """The file system is shut down under a spool that is open: it refuses everything from then on, and what
+    was not synced is lost. A step that `append` has returned from is there, whole.
+    """
+    image, place = device
+    path = place / "spool.sqlite"
+    spool = Spool(path, "tap1", mend=True, reserve_bytes=RESERVE_BYTES)
+    spool.begin_input("in", "in")
+    epoch = spool.epoch
+    for number in range(60):
+        spool.append([batch(0), batch(3)], sealer, input_id="in")
+        if number == 30:
+            for seq in range(10):
+                assert isinstance(spool.next_item(0, seq), Record)
+            spool.acknowledge(0, 10)
+    descriptor = os.open(place, os.O_RDONLY)
+    fcntl.ioctl(descriptor, _EXT4_IOC_SHUTDOWN, struct.pack("I", _WITHOUT_FLUSH))
+    os.close(descriptor)
+    for _ in range(3):
+        with pytest.raises(sqlite3.DatabaseError):
+            spool.append([batch(0)], sealer, input_id="in")
+    with pytest.raises(sqlite3.DatabaseError):
+        spool.acknowledge(0, 12)
+    with contextlib.suppress(sqlite3.Error):
+        spool.close()
+    subprocess.run(["umount", place], check=True)
+    assert mount_image(image, place)
+    spool = Spool(path, "tap1", mend=True, reserve_bytes=RESERVE_BYTES)
+    assert spool.epoch == epoch and spool.repaired is None
+    assert spool.begin_input("in", "in")[1] == [60, 0, 0, 60]
+    assert [spool.next_item(0, seq).seq for seq in range(10, 60)] == list(range(10, 60))
+    assert [spool.next_item(3, seq).seq for seq in range(60)] == list(range(60))
+    assert spool.books()[0].delivered == 10
+    assert_books_close(spool)
+    spool.close()
