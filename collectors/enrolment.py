@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from collectors.registry import Registry
 from sensor.bus import messages
-from sensor.bus.enrol import proof
 from sensor.bus.keys import CentrePublic, SensorPublic
+from sensor.bus.proofs import proof
 
 _OPEN_SECONDS = 60.0  # between request and confirmation
 _MAX_OPEN = 256
@@ -34,6 +34,10 @@ class Enroller:
         self._open: dict[str, _Open] = {}
         self.refused = 0
         self.enrolled = 0
+
+    def renew(self, centre: CentrePublic) -> None:
+        """Offer these keys from now on. Tokens that name the old ones are void: their holders refuse."""
+        self._centre = centre
 
     def answer(self, curve: str, message: messages.AnyMessage) -> messages.AnyMessage:
         """The reply to one message of a token's holder."""

@@ -3,6 +3,7 @@ behaviour.
 
 centre.yaml      what the operator sets
 keys.json        the centre's secrets, mode 0600
+keys.old/        its older hybrid keys, which still open what was sealed to them
 registry.sqlite  sensors, their keys, tokens
 journal.sqlite   every batch received, sealed and numbered
 store/           the embedded engine's data

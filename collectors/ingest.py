@@ -31,6 +31,7 @@ from collectors.journal import (
     Stream,
     Told,
 )
+from collectors.keyring import KeyDesk
 from collectors.registry import Peer, Registry
 from collectors.relay.origins import Origins, open_relayed, relayed
 from sensor.bus import lanes, messages
@@ -39,10 +40,13 @@ from sensor.bus.seal import Opener, SealError, read_envelope
 
 log = logging.getLogger("haidang.ingest")
 
-WINDOW_BATCHES = 32
+WINDOW_BATCHES = 32  # of one sensor, sent and not acknowledged; MIN_WINDOW_BATCHES when many share the centre
+MIN_WINDOW_BATCHES = 2
+MAX_CREDIT_BATCHES = 8192  # of all sensors together
 MAX_GATHERED_BYTES = 8 * 1024 * 1024  # then commit: bounds memory and how long an acknowledgement waits
 _HEARD_SECONDS = 5.0  # heartbeats are written down this often; each would cost an fsync of its own otherwise
 _MAX_TALKS = 20_000  # sensors and stale connections remembered at once
+_LOG_SECONDS = 1.0  # between two lines about refused batches of one sensor
 
 Reply = tuple[bytes, bytes]
 """(routing id, frame)."""
@@ -59,6 +63,7 @@ class _Talk:
     software: str
     stray: bool = False  # it sent something that does not follow; everything until its next hello is ignored
     wants_welcome: bool = False
+    unanswered: int = 0  # batches since the last answer
     heard_noted: float = field(default=float("-inf"))
 
 
@@ -66,8 +71,15 @@ class Receiver:
     """The centre's side of all sessions."""
 
     def __init__(
-        self, registry: Registry, journal: Journal, opener: Opener, enroller: Enroller, origins: Origins
+        self,
+        registry: Registry,
+        journal: Journal,
+        opener: Opener,
+        enroller: Enroller,
+        origins: Origins,
+        keys: KeyDesk | None = None,
     ) -> None:
+        self._keys = keys
         self._registry = registry
         self._origins = origins
         self._journal = journal
@@ -78,6 +90,7 @@ class Receiver:
         self._owed: dict[bytes, _Talk] = {}  # who gets an answer after the next commit
         self._entries: list[Entry] = []
         self._gathered_bytes = 0
+        self._refusal_logged: dict[str, float] = {}
         self.counts: Counter[str] = Counter()
         self.batch_events: Counter[str] = Counter()
 
@@ -98,7 +111,9 @@ class Receiver:
         if peer is None:
             return self._stranger(routing, user, message)
         if isinstance(message, messages.Hello):
-            return self._hello(routing, peer, message)
+            return self._hello(routing, user, peer, message)
+        if isinstance(message, messages.Rotate | messages.Renew):
+            return self._about_keys(routing, user, peer, message)
         talk = self._talks.get(routing)
         session = getattr(message, "session", None)
         if talk is None or session != talk.session or talk.sensor != peer.sensor:
@@ -142,7 +157,23 @@ class Receiver:
                 self.batch_events[lanes.NAMES[what.lane]] += what.events
         self._forget_gathered()
         owed, self._owed = self._owed, {}
-        return [(routing, messages.encode(_answer(talk))) for routing, talk in owed.items()]
+        return [(routing, messages.encode(self._answer(talk))) for routing, talk in owed.items()]
+
+    @property
+    def window(self) -> int:
+        """Batches that a sensor may have under way: its share of the credit of all."""
+        share = MAX_CREDIT_BATCHES // max(1, len(self._talks))
+        return max(MIN_WINDOW_BATCHES, min(WINDOW_BATCHES, share))
+
+    def _answer(self, talk: _Talk) -> messages.AnyMessage:
+        talk.unanswered = 0
+        if talk.wants_welcome:
+            talk.wants_welcome = False
+            recipient = None if self._keys is None else self._keys.recipient
+            return messages.Welcome(
+                messages.VERSION, talk.session, _cursors(talk), self.window, _now_us(), recipient
+            )
+        return messages.Ack(talk.session, _cursors(talk), self.window)
 
     def _forget_gathered(self) -> None:
         self._entries = []
@@ -161,7 +192,21 @@ class Receiver:
         self._talks.pop(routing, None)
         return []
 
-    def _hello(self, routing: bytes, peer: Peer, message: messages.Hello) -> list[Reply]:
+    def _about_keys(
+        self, routing: bytes, user: str, peer: Peer, message: messages.Rotate | messages.Renew
+    ) -> list[Reply]:
+        answer: messages.Rotated | messages.Renewed | None
+        if self._keys is None:
+            return []
+        if isinstance(message, messages.Rotate):
+            answer = self._keys.rotate(peer.sensor, user, message)
+        else:
+            answer = self._keys.renew(peer.sensor, message)
+        is_refused = answer is None or (isinstance(answer, messages.Rotated) and answer.reason)
+        self.counts["key_refusals" if is_refused else "key_changes"] += 1
+        return [] if answer is None else [(routing, messages.encode(answer))]
+
+    def _hello(self, routing: bytes, user: str, peer: Peer, message: messages.Hello) -> list[Reply]:
         """Begin a session. The welcome follows the next commit: it must not name what is not durable yet."""
         if message.sensor != peer.sensor:
             self.counts["impostor"] += 1
@@ -182,6 +227,10 @@ class Receiver:
                 self._entries.append(Gap(peer.sensor, message.epoch, 0, 0, -1, 0, "new spool"))
         talk = _Talk(peer.sensor, message.epoch, secrets.randbits(48), streams, message.software)
         talk.wants_welcome = True
+        try:
+            self._registry.note_use(user)
+        except sqlite3.Error as error:
+            log.error("the registry takes nothing: %s", error)
         self._current[peer.sensor] = routing
         self._talks[routing] = self._owed[routing] = talk
         self.counts["hellos"] += 1
@@ -191,6 +240,11 @@ class Receiver:
         self, routing: bytes, talk: _Talk, peer: Peer, message: messages.Batch, record: bytes
     ) -> list[Reply]:
         self._owed[routing] = talk
+        talk.unanswered += 1
+        if talk.unanswered > WINDOW_BATCHES:
+            self.counts["over_credit"] += 1
+            talk.stray = True
+            return [(routing, messages.encode(messages.Again("more than the window")))]
         stream = talk.streams[message.lane]
         if message.seq < stream.next:
             self.counts["duplicates"] += 1
@@ -212,7 +266,7 @@ class Receiver:
             else:
                 opened = self._opener.open(envelope, peer.verifiers)
         except SealError as error:
-            log.warning("%s lane %d batch %d refused: %s", talk.sensor, message.lane, message.seq, error)
+            self._log_refusal(talk.sensor, message, error)
             self.counts["refused"] += 1
             self._entries.append(Quarantined(talk.sensor, error.reason, record[:MAX_QUARANTINED_BYTES]))
             talk.stray = True
@@ -248,6 +302,15 @@ class Receiver:
             self.counts["origins_refused"] += 1
             log.warning("%s introduces %s: %s", relay.sensor, message.sensor, refusal)
         return []
+
+    def _log_refusal(self, sensor: str, message: messages.Batch, error: SealError) -> None:
+        now = time.monotonic()
+        if now < self._refusal_logged.get(sensor, float("-inf")) + _LOG_SECONDS:
+            return  # a sensor gone bad must not fill the log; the quarantine and the counters have it all
+        if len(self._refusal_logged) >= _MAX_TALKS:
+            self._refusal_logged.clear()
+        self._refusal_logged[sensor] = now
+        log.warning("%s lane %d batch %d refused: %s", sensor, message.lane, message.seq, error)
 
     def _lost(self, routing: bytes, talk: _Talk, peer: Peer, message: messages.Lost) -> list[Reply]:
         self._owed[routing] = talk
@@ -294,13 +357,6 @@ class Receiver:
         )
         if message.proof is not None:
             self._entries.append(Told(talk.sensor, message.proof.interval, message.proof.stage, _now_us()))
-
-
-def _answer(talk: _Talk) -> messages.AnyMessage:
-    if talk.wants_welcome:
-        talk.wants_welcome = False
-        return messages.Welcome(messages.VERSION, talk.session, _cursors(talk), WINDOW_BATCHES, _now_us())
-    return messages.Ack(talk.session, _cursors(talk))
 
 
 def _cursors(talk: _Talk) -> list[messages.Cursor]:

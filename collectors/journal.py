@@ -348,6 +348,14 @@ class Journal:
                 "SELECT sensor, reason, count(*) FROM quarantine GROUP BY 1, 2 ORDER BY 1, 2"
             ).fetchall()
 
+    def sealed_to(self) -> dict[str, int]:
+        """Batches by the id, in hex, of the key they are sealed to. It reads every record's first page."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT lower(hex(substr(sealed, 6, 8))), count(*) FROM record GROUP BY 1"
+            ).fetchall()
+        return dict(rows)
+
     def backlog(self) -> tuple[int, int]:
         """(records, events) that are not in the store yet."""
         with self._lock:

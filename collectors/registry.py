@@ -52,6 +52,18 @@ CREATE TABLE IF NOT EXISTS origin_key (    -- keys of sensors that relays brough
   relay TEXT NOT NULL, added INTEGER NOT NULL, PRIMARY KEY (sensor, signer)
 ) WITHOUT ROWID
 """
+_USE_SCHEMA = """
+CREATE TABLE IF NOT EXISTS key_use (  -- beside sensor_key since rotation; a registry without it gains it
+  curve       TEXT PRIMARY KEY,
+  replaced_by TEXT,             -- the CURVE key that follows this one
+  first_used  INTEGER,          -- seconds since 1970
+  last_used   INTEGER
+) WITHOUT ROWID
+"""
+OVERLAP_SECONDS = 7 * 24 * 3600  # a replaced key is honoured so long after its successor was first used
+MAX_KEYS = 16  # of one sensor that are not revoked: a sensor gone bad must not fill the registry
+_CACHE_SECONDS = 30.0  # the allow-list is read anew this often, so that a replaced key ends on time
+_USE_SECONDS = 3600  # the time of a key's last use is written down this often
 Verifiers = dict[bytes, tuple[Ed25519PublicKey, MLDSA65PublicKey]]
 
 
@@ -82,15 +94,42 @@ class SensorRow(NamedTuple):
     revoked: int | None
 
 
+class KeyRow(NamedTuple):
+    """A key of a sensor. Times in seconds since 1970. ends: when a replaced key stops being honoured, if
+    its successor was used yet.
+    """
+
+    sensor: str
+    fingerprint: str
+    added: int
+    revoked: int | None
+    first_used: int | None
+    last_used: int | None
+    is_replaced: bool
+    ends: int | None
+
+    def state(self, now: int) -> str:
+        """active, replaced (still honoured), ended or revoked."""
+        if self.revoked is not None:
+            return "revoked"
+        if not self.is_replaced:
+            return "active"
+        return "ended" if self.ends is not None and self.ends <= now else "replaced"
+
+
 class Registry:
     """The live allow-list."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, overlap_seconds: int = OVERLAP_SECONDS) -> None:
         self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
         self._database.executescript(_RELAYS)
+        self._database.execute(_USE_SCHEMA)
+        self._overlap_seconds = overlap_seconds
         self._lock = threading.Lock()
         self._peers: dict[str, Peer | None] = {}
         self._seen_version = -1
+        self._read_again = 0.0
+        self._used: dict[str, float] = {}
 
     def close(self) -> None:
         self._database.close()
@@ -101,9 +140,10 @@ class Registry:
         """
         with self._lock:
             version = self._database.execute("PRAGMA data_version").fetchone()[0]
-            if version != self._seen_version:
+            if version != self._seen_version or time.monotonic() >= self._read_again:
                 self._peers.clear()
                 self._seen_version = version
+                self._read_again = time.monotonic() + _CACHE_SECONDS
             if curve not in self._peers:
                 self._peers[curve] = self._load(curve)
                 if len(self._peers) > 10_000:  # unknown keys are remembered too; do not let them pile up
@@ -114,7 +154,7 @@ class Registry:
         row = self._database.execute(
             "SELECT sensor FROM sensor_key WHERE curve = ? AND revoked IS NULL", (curve,)
         ).fetchone()
-        if row is None:
+        if row is None or self._has_ended(curve):
             return None
         # Batches may have been signed before a key was changed: every key of the sensor that was not revoked
         # counts.
@@ -126,6 +166,86 @@ class Registry:
             verifiers[public.signer] = public.verifiers()
         relay = self._database.execute("SELECT patterns FROM relay WHERE sensor = ?", row).fetchone()
         return Peer(row[0], verifiers, None if relay is None else tuple(relay[0].split()))
+
+    def _has_ended(self, curve: str) -> bool:
+        """Whether another key follows this one and has been in use for the time of overlap. A key that
+        nothing follows never ends.
+        """
+        row = self._database.execute(
+            "SELECT next.first_used FROM key_use old JOIN key_use next ON next.curve = old.replaced_by "
+            "WHERE old.curve = ?",
+            (curve,),
+        ).fetchone()
+        return row is not None and row[0] is not None and row[0] + self._overlap_seconds <= time.time()
+
+    def note_use(self, curve: str) -> None:
+        """This key began a session. sqlite3.Error when it cannot be written down."""
+        now = time.monotonic()
+        with self._lock:
+            if now < self._used.get(curve, float("-inf")) + _USE_SECONDS:
+                return
+            self._database.execute(
+                "INSERT INTO key_use (curve, first_used, last_used) VALUES (?1, ?2, ?2) "
+                "ON CONFLICT DO UPDATE SET first_used = coalesce(first_used, ?2), last_used = ?2",
+                (curve, int(time.time())),
+            )
+            self._used[curve] = now
+
+    def public(self, curve: str) -> SensorPublic | None:
+        """The whole public key that this CURVE key belongs to."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT curve, ed25519, mldsa65 FROM sensor_key WHERE curve = ?", (curve,)
+            ).fetchone()
+        return None if row is None else SensorPublic(*row)
+
+    def replace(self, sensor: str, old: str, keys: SensorPublic) -> str:
+        """Register keys that follow those of the CURVE key `old`, in one durable step. Returns why not, or
+        ''. May be repeated. Who asks must have been verified.
+        """
+        with self._lock, self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            known = self._database.execute(
+                "SELECT sensor, ed25519, mldsa65, revoked FROM sensor_key WHERE curve = ?", (keys.curve,)
+            ).fetchone()
+            if known is not None:
+                same = known[:3] == (sensor, keys.ed25519, keys.mldsa65)
+                if not same or known[3] is not None:
+                    return "these keys are known already" if not same else "these keys were revoked"
+            held = self._database.execute(
+                "SELECT count(*) FROM sensor_key WHERE sensor = ? AND revoked IS NULL", (sensor,)
+            ).fetchone()[0]
+            if known is None and held >= MAX_KEYS:
+                return f"{sensor} has {held} keys: its operator must revoke some"
+            self._database.execute(
+                "INSERT OR IGNORE INTO sensor_key VALUES (?, ?, ?, ?, ?, NULL)",
+                (keys.curve, sensor, keys.ed25519, keys.mldsa65, int(time.time())),
+            )
+            self._database.execute(
+                "INSERT INTO key_use (curve, replaced_by) VALUES (?1, ?2) "
+                "ON CONFLICT DO UPDATE SET replaced_by = ?2",
+                (old, keys.curve),
+            )
+            self._peers.clear()
+        return ""
+
+    def all_keys(self) -> list[KeyRow]:
+        """Every key that was ever registered, with its use, by sensor and age."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT k.sensor, k.curve, k.ed25519, k.mldsa65, k.added, k.revoked, u.first_used, "
+                "u.last_used, u.replaced_by, n.first_used FROM sensor_key k "
+                "LEFT JOIN key_use u ON u.curve = k.curve LEFT JOIN key_use n ON n.curve = u.replaced_by "
+                "ORDER BY k.sensor, k.added, k.curve"
+            ).fetchall()
+        found = []
+        for sensor, curve, ed25519, mldsa65, added, revoked, first, last, replaced_by, next_used in rows:
+            fingerprint = SensorPublic(curve, ed25519, mldsa65).fingerprint
+            ends = None if next_used is None else next_used + self._overlap_seconds
+            found.append(
+                KeyRow(sensor, fingerprint, added, revoked, first, last, replaced_by is not None, ends)
+            )
+        return found
 
     def add_token(self, token: Token, sensor: str, *, relay: Sequence[str] | None = None) -> None:
         """Let this token's holder in until it expires; old tokens are swept out.
@@ -246,20 +366,34 @@ class Registry:
         with self._lock:
             return dict(self._database.execute("SELECT sensor, patterns FROM relay ORDER BY sensor"))
 
-    def revoke(self, sensor: str) -> int:
-        """Shut this sensor out from its next message on. Returns how many keys that took; UserError when it
-        has none.
+    def revoke(self, sensor: str, fingerprint: str = "") -> int:
+        """Shut this sensor, or the one of its keys whose fingerprint begins so, out from its next message
+        on. Returns how many keys that took; UserError when there is none.
         """
         with self._lock, self._database:
             self._database.execute("BEGIN IMMEDIATE")
-            changed = self._database.execute(
-                "UPDATE sensor_key SET revoked = ? WHERE sensor = ? AND revoked IS NULL",
-                (int(time.time()), sensor),
-            ).rowcount
+            rows = self._database.execute(
+                "SELECT curve, ed25519, mldsa65 FROM sensor_key WHERE sensor = ? AND revoked IS NULL",
+                (sensor,),
+            ).fetchall()
+            doomed = [
+                row[0] for row in rows if SensorPublic(*row).fingerprint.startswith(fingerprint.lower())
+            ]
+            if fingerprint and len(doomed) > 1:
+                raise UserError(f"{fingerprint} fits {len(doomed)} keys of {sensor}", fix="give more of it")
+            self._database.executemany(
+                "UPDATE sensor_key SET revoked = ? WHERE curve = ?",
+                [(int(time.time()), curve) for curve in doomed],
+            )
             self._peers.clear()
-        if not changed:
+        if not rows:
             raise UserError(f"no sensor {sensor!r} is enrolled", fix="`haidang centre sensors` lists them")
-        return changed
+        if not doomed:
+            raise UserError(
+                f"{sensor} has no key {fingerprint} that is not revoked",
+                fix="`haidang centre keys` lists them",
+            )
+        return len(doomed)
 
     def sensors(self) -> list[SensorRow]:
         """Every key that was ever registered, by sensor."""

@@ -7,9 +7,11 @@ It wires the parts and ends them in order; each part's work is in its own module
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import json
 import logging
+import resource
 import shutil
 import signal
 import subprocess
@@ -24,6 +26,7 @@ from collectors.heartbeats import ALARMS_FILE, Watch
 from collectors.home import Home
 from collectors.ingest import Receiver
 from collectors.journal import Journal
+from collectors.keyring import KeyDesk, Keyring
 from collectors.listen import Listener
 from collectors.metrics import CentreCollector
 from collectors.registry import Registry
@@ -40,6 +43,7 @@ log = logging.getLogger("haidang.centre")
 _RESTART_SECONDS = 1.0
 _LOCK_SECONDS = 5.0  # a centre that was killed a moment ago may still be dying
 _CHILD_SECONDS = 20.0
+_OPEN_FILES = 65_536
 
 
 def serve(home: Home) -> None:
@@ -52,16 +56,19 @@ def serve(home: Home) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    allow_connections()
     with home.hold(seconds=_LOCK_SECONDS), contextlib.ExitStack() as cleanup:
         home.bound_file.unlink(missing_ok=True)
         registry = Registry(home.registry_file)
         cleanup.callback(registry.close)
         journal = Journal(home.journal_file)
         cleanup.callback(journal.close)
-        opener = Opener({keys.public().recipient: keys.opening_key()})
+        keyring = Keyring(home.keys_file)
+        opener = Opener(keyring)
         origins = Origins(home.registry_file)
         cleanup.callback(origins.close)
-        receiver = Receiver(registry, journal, opener, Enroller(registry, keys.public()), origins)
+        enroller = Enroller(registry, keyring.present)
+        receiver = Receiver(registry, journal, opener, enroller, origins, KeyDesk(registry, keyring))
         listener = Listener(settings.listen, keys, registry, receiver)
         cleanup.callback(listener.close)
         filler = Filler(
@@ -88,8 +95,24 @@ def serve(home: Home) -> None:
         cleanup.callback(home.bound_file.unlink, missing_ok=True)
         write_whole(home.bound_file, json.dumps({"address": listener.bound, "metrics": metrics}).encode())
         log.info("listening on %s, metrics on %s", listener.bound, metrics or "(none)")
-        listener.run(stop)
+        listener.run(stop, each=functools.partial(_follow_keys, keyring, enroller))
         log.info("ending: what is journaled and not in the store is filled in at the next start")
+
+
+def _follow_keys(keyring: Keyring, enroller: Enroller) -> None:
+    if keyring.refresh():
+        enroller.renew(keyring.present)
+        log.info("batches are to be sealed to the new key %s", keyring.present.recipient.hex())
+
+
+def allow_connections() -> None:
+    """Raise this process's soft limit of open files to the hard one, as far as is of use: every connection
+    takes one, and the usual soft limit of 1,024 would let a thousand idle ones shut the sensors out.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class StoreDaemon(threading.Thread):

@@ -159,6 +159,12 @@ def _append(spool: Spool, pending: list[Pending], sealer: Sealer, identity: str,
         log.warning("the spool takes nothing: %s", error)
         time.sleep(_DISK_WAIT_SECONDS)
         return False
+    except sqlite3.DatabaseError as error:
+        raise UserError(
+            f"the spool is damaged: {error}",
+            where=spool.path,
+            fix="start again: it is checked and repaired at the start",
+        ) from error
     return True
 
 

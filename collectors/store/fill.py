@@ -29,7 +29,8 @@ log = logging.getLogger("haidang.fill")
 
 GROUP_EVENTS = 20_000  # inserts of 10,000 and more cost the store least per row (docs/spec/bus.md, "Store")
 GROUP_BYTES = 8 * 1024 * 1024  # sealed, so some 40 MB of text
-_PAUSE_SECONDS = 0.25  # after a small group: lets the next one grow, and bounds how late an event is found
+_PAUSE_SECONDS = 0.25  # at most, after a small group: lets the next one grow
+_LEAST_PAUSE_SECONDS = 0.05  # in between as long as the insert took: a quick store is asked more often
 _SMALL_BATCHES = 20
 _RETRY_SECONDS = 1.0
 _PRUNE_SECONDS = 30.0  # it reads the sizes of all records
@@ -101,9 +102,11 @@ class Filler(threading.Thread):
                 self._stop_asked.wait(_PAUSE_SECONDS / 5)
                 continue
             self._journal.set_intent(group[-1])
+            began = time.monotonic()
             self._insert(client, upto, group[-1], set())
             if len(group) < _SMALL_BATCHES:
-                self._stop_asked.wait(_PAUSE_SECONDS)
+                took = time.monotonic() - began
+                self._stop_asked.wait(min(_PAUSE_SECONDS, max(_LEAST_PAUSE_SECONDS, took)))
 
     def _prune(self) -> None:
         if time.monotonic() < self._prune_due:

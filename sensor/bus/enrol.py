@@ -25,6 +25,7 @@ from sensor.bus import messages
 from sensor.bus.durable import make_private_directory, write_whole
 from sensor.bus.keys import Bytes32, CentrePublic, SensorKeys, load_keys, save_keys
 from sensor.bus.link import set_client_options
+from sensor.bus.proofs import proof
 from sensor.bus.seal import SensorName
 from sensor.errors import UserError, from_os_error
 
@@ -97,16 +98,6 @@ class Enrolment(msgspec.Struct, frozen=True):
     address: str
     centre: CentrePublic
     enrolled: int
-
-
-def proof(key: bytes, step: bytes, *parts: bytes) -> bytes:
-    """HMAC-SHA256 of a step of the exchange; every part is preceded by its length, so that none can run into
-    the next.
-    """
-    mac = hmac.new(key, b"haidang enrol " + step, hashlib.sha256)
-    for part in parts:
-        mac.update(len(part).to_bytes(4, "big") + part)
-    return mac.digest()
 
 
 def enrol(directory: Path, token: Token, name: str, *, alternate: bool = False) -> Enrolment:

@@ -11,13 +11,15 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import zmq
 
+from sensor.bus.budget import Budget
 from sensor.bus.keys import CentrePublic, SensorKeys
 from sensor.bus.messages import MAX_MESSAGE_BYTES, MessageError
+from sensor.bus.renewal import Renewal
 from sensor.bus.session import SILENCE_SECONDS, Conflict, Origins, Session, Source
 
 log = logging.getLogger("haidang.bus")
@@ -31,6 +33,7 @@ RETURN_SECONDS = (
 )
 _MAX_RETURN_SECONDS = 3600.0
 _PROBE_SECONDS = 10.0
+_FRESH_SECONDS = 2.0  # between two looks whether the keys have changed
 _BURST = 64  # messages taken or sent before the other direction gets its turn
 
 
@@ -67,10 +70,11 @@ def set_client_options(socket: zmq.Socket[bytes], address: str) -> None:
 
 
 class Endpoint(NamedTuple):
-    """Where a collector is, and the CURVE key by which it is known."""
+    """Where a collector is, the CURVE key by which it is known, and what follows its other keys."""
 
     address: str
     curve: str
+    renewal: Renewal | None = None
 
 
 class Link(threading.Thread):
@@ -91,19 +95,29 @@ class Link(threading.Thread):
         failover_seconds: float = FAILOVER_SECONDS,
         return_seconds: float = RETURN_SECONDS,
         origins: Origins | None = None,
+        renewal: Renewal | None = None,
+        fresh: Callable[[], tuple[SensorKeys, CentrePublic] | None] = lambda: None,
+        bytes_per_second: float = 0,
     ) -> None:
+        """renewal: follows the centre's keys. fresh: the keys when they were rotated, else None.
+        bytes_per_second: the link's budget, 0 for no limit.
+        """
         super().__init__(name="bus-link", daemon=True)
-        self.session = Session(spool, software=software, origins=origins)
+        self.session = Session(
+            spool, software=software, origins=origins, renewal=renewal, budget=Budget(bytes_per_second)
+        )
         self.failure: Exception | None = None
         self.reconnects = 0
         self.failovers = 0
         self.delivered_events = 0
         self.at = 0
         self._keys = keys
-        self._collectors = [Endpoint(address, centre.curve), *alternates]
+        self._collectors = [Endpoint(address, centre.curve, renewal), *alternates]
         self._failover_seconds = failover_seconds
         self._return_seconds = self._first_return_seconds = return_seconds
         self._turned_at = 0.0
+        self._fresh = fresh
+        self._fresh_due = 0.0
         self._stop_asked = threading.Event()
 
     @property
@@ -125,7 +139,7 @@ class Link(threading.Thread):
                     self._serve(socket, context)
                 finally:
                     socket.close()
-                self.reconnects += 1
+                self.reconnects += not self._stop_asked.is_set()
         except (Conflict, zmq.ZMQError, OSError) as error:
             self.failure = error
             log.error("the link to %s ended: %s", self.collector.address, error)
@@ -149,7 +163,7 @@ class Link(threading.Thread):
                 if len(self._collectors) > 1 and self._is_unserved(now):
                     self._turn((self.at + 1) % len(self._collectors), "does not serve us")
                     return
-                if now - self.session.heard_at > SILENCE_SECONDS:
+                if now - self.session.heard_at > SILENCE_SECONDS or self._has_fresh_keys(now):
                     return
                 if self.at and now >= probe_due:
                     if probe is None:
@@ -178,12 +192,32 @@ class Link(threading.Thread):
         log.warning("%s %s: on to %s", self.collector.address, why, self._collectors[to].address)
         self.at, self._turned_at = to, now
         self.failovers += 1
-        self.session.turn(now)
+        self.session.turn(now, self.collector.renewal)
+
+    def _has_fresh_keys(self, now: float) -> bool:
+        """Whether the connection must be made anew with other keys. A new sealing key alone needs none."""
+        if now < self._fresh_due:
+            return False
+        self._fresh_due = now + _FRESH_SECONDS
+        found = self._fresh()
+        if found is None:
+            return False
+        first = self._collectors[0]
+        before = (self._keys.curve_public, first.curve)
+        self._keys, centre = found
+        self._collectors[0] = first._replace(curve=centre.curve)
+        return before != (self._keys.curve_public, centre.curve)
 
     def _send(self, socket: zmq.Socket[bytes]) -> None:
         for _ in range(_BURST):
             now = time.monotonic()
-            message = self.session.next_message(now)
+            try:
+                message = self.session.next_message(now)
+            except sqlite3.OperationalError as error:
+                # A full or read-only disk: what may have been sent cannot be noted, so nothing is sent.
+                log.warning("the spool gives out nothing: %s", error)
+                self._stop_asked.wait(_DISK_WAIT_SECONDS)
+                return
             if message is None:
                 return
             try:
@@ -202,6 +236,8 @@ class Link(threading.Thread):
                 self.delivered_events += self.session.receive(frames[0], time.monotonic())
             except MessageError as error:
                 log.warning("a message of the centre was ignored: %s", error)
+            except OSError as error:
+                log.warning("the centre's new key was not kept: %s", error)
             except sqlite3.OperationalError as error:
                 # A full disk takes no deletion either. What is not forgotten is acknowledged again later.
                 log.warning("the spool does not take the acknowledgement: %s", error)

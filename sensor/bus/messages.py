@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from sensor.bus.keys import Bytes32, CentrePublic, SensorPublic
-from sensor.bus.seal import Epoch, Lane, Microseconds, Number, SensorName
+from sensor.bus.seal import Epoch, KeyId, Lane, Microseconds, Number, SensorName
 
 VERSION = 1
 MAX_MESSAGE_BYTES = (
@@ -22,6 +22,10 @@ MAX_MESSAGE_BYTES = (
 
 Reason = Annotated[str, msgspec.Meta(max_length=64)]
 Text = Annotated[str, msgspec.Meta(max_length=512)]
+Signatures = Annotated[bytes, msgspec.Meta(min_length=3373, max_length=3373)]
+"""Ed25519 (64 bytes) then ML-DSA-65 (3,309 bytes)."""
+Challenge = Annotated[bytes, msgspec.Meta(min_length=1168, max_length=1168)]
+"""32 bytes sealed by HPKE to a hybrid key: 1,120 of encapsulation, 16 of tag."""
 
 
 class MessageError(Exception):
@@ -87,6 +91,7 @@ class Welcome(Message, frozen=True):
     cursors: Annotated[list[Cursor], msgspec.Meta(max_length=16)]
     window: Annotated[int, msgspec.Meta(ge=1, le=1024)]
     clock_us: Microseconds = 0
+    recipient: KeyId | None = None  # the id of the key the centre wants batches sealed to
 
 
 class Batch(Message, frozen=True):
@@ -124,6 +129,7 @@ class Ack(Message, frozen=True):
 
     session: Number
     cursors: Annotated[list[Cursor], msgspec.Meta(max_length=16)]
+    window: Annotated[int, msgspec.Meta(ge=1, le=1024)] | None = None  # from now on; None: as it was
 
 
 class Again(Message, frozen=True):
@@ -196,6 +202,39 @@ class EnrolRefused(Message, frozen=True):
     reason: Text
 
 
+class Rotate(Message, frozen=True):
+    """Sensor to centre, over a connection made with the old CURVE key: these keys follow those of this
+    connection. Both pairs sign `rotation.statement`.
+    """
+
+    sensor: SensorName
+    keys: SensorPublic
+    by_old: Signatures
+    by_new: Signatures
+
+
+class Rotated(Message, frozen=True):
+    """Centre to sensor: registered durably; or, with a reason, not."""
+
+    reason: Text = ""
+
+
+class Renew(Message, frozen=True):
+    """Sensor to centre: a secret sealed to the centre's key that the sensor knows; prove that you can open
+    it, and tell your present keys.
+    """
+
+    recipient: KeyId
+    challenge: Challenge
+
+
+class Renewed(Message, frozen=True):
+    """Centre to sensor: its present keys, and a proof under the challenge's secret."""
+
+    keys: CentrePublic
+    proof: Bytes32
+
+
 AnyMessage = (
     Hello
     | Welcome
@@ -211,6 +250,10 @@ AnyMessage = (
     | EnrolConfirm
     | EnrolDone
     | EnrolRefused
+    | Rotate
+    | Rotated
+    | Renew
+    | Renewed
 )
 
 _encoder = msgspec.msgpack.Encoder()

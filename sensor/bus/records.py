@@ -89,10 +89,13 @@ def open_database(path: Path, schema: str, *, application: int, version: int) ->
             )
     except sqlite3.Error as error:
         database.close()
+        is_damaged = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
         raise UserError(
             f"cannot be used: {error}",
             where=path,
-            fix="move it away; a new one will be made, what it held is lost",
+            fix="move it away; a new one will be made, what it held is lost"
+            if is_damaged
+            else "check that the disk has room and can be written, and that no other process holds it",
         ) from error
     except UserError:
         database.close()

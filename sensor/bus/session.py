@@ -14,9 +14,11 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from sensor.bus import lanes, messages
+from sensor.bus.budget import Budget
 from sensor.bus.keys import SensorPublic
 from sensor.bus.layout import Hole
 from sensor.bus.records import Record
+from sensor.bus.renewal import Renewal
 from sensor.bus.seal import SUITES
 
 HELLO_RETRY_SECONDS = 1.0
@@ -34,6 +36,8 @@ _PUT_OFF_REASONS = frozenset({"origin", "signer"})
 """Refusals that concern one of a relay's sensors and not the others."""
 _MAX_INTRODUCED = 16  # keys of one sensor in a message: the newest
 _TRIES = 2  # a batch refused twice over a connection that checks every byte will be refused for ever
+
+RENEW = -2
 
 
 class Told(NamedTuple):
@@ -73,7 +77,9 @@ class Origins(Protocol):
 
 
 class Outgoing(NamedTuple):
-    """A message to send; pass it to `Session.sent` once the socket has taken it."""
+    """A message to send; pass it to `Session.sent` once the socket has taken it. lane: of a batch or a loss;
+    -1 for hello and heartbeat, RENEW for a question about the centre's keys.
+    """
 
     frames: list[bytes]
     lane: int = -1
@@ -89,11 +95,22 @@ class Conflict(Exception):
 class Session:
     """The state of one sensor's talk with its centre."""
 
-    def __init__(self, spool: Source, *, software: str, origins: Origins | None = None) -> None:
+    def __init__(
+        self,
+        spool: Source,
+        *,
+        software: str,
+        origins: Origins | None = None,
+        renewal: Renewal | None = None,
+        budget: Budget | None = None,
+    ) -> None:
         self._spool = spool
         self._origins = origins
         self._introduced: set[str] = set()
+        self._budget = budget or Budget(0)
         self._software = software
+        self._renewal = renewal
+        self._renew: messages.Renew | None = None
         self._session: int | None = None
         self._window = 1
         self._cursor = [0] * lanes.COUNT
@@ -125,8 +142,9 @@ class Session:
     def in_flight(self) -> int:
         return len(self._flight)
 
-    def turn(self, now: float) -> None:
+    def turn(self, now: float, renewal: Renewal | None) -> None:
         """Begin with another centre: what the last one held against us is not this one's."""
+        self._renewal, self._renew = renewal, None
         self._held_until = 0.0
         self.hold_reason = ""
         self._refusals.clear()
@@ -152,10 +170,13 @@ class Session:
             proof = self.proof() if self.proof is not None else None
             beat = messages.Heartbeat(self._session, self._spool.books(), _clock_us(), proof)
             return Outgoing([messages.encode(beat)])
+        if self._renew is not None:
+            return Outgoing([messages.encode(self._renew)], RENEW)
         if (
             self.is_held(now)
             or len(self._flight) >= self._window
             or self._flight_bytes >= MAX_IN_FLIGHT_BYTES
+            or not self._budget.allows(now)
         ):
             return None
         for lane in range(lanes.COUNT):
@@ -182,10 +203,13 @@ class Session:
 
     def sent(self, message: Outgoing, now: float) -> None:
         """The socket took this message."""
+        self._budget.spend(sum(map(len, message.frames)))
         if self._session is None:
             self._hello_due = now + HELLO_RETRY_SECONDS
         elif message.introduces:
             self._introduced.add(message.introduces)
+        elif message.lane == RENEW:
+            self._renew = None  # unanswered it is asked again after the next welcome
         elif message.lane < 0:
             self._heartbeat_due = now + HEARTBEAT_SECONDS
         else:
@@ -208,9 +232,12 @@ class Session:
             if self._session is not None:  # else it answers what was sent before the hello that is under way
                 self.restart(now)
         elif isinstance(message, messages.Ack) and message.session == self._session:
+            self._window = message.window or self._window
             return self._acknowledged(message.cursors, now)
         elif isinstance(message, messages.Refused) and message.session == self._session:
             self._was_refused(message, now)
+        elif isinstance(message, messages.Renewed) and self._renewal is not None:
+            self._renewal.receive(message)
         return 0
 
     def _hello(self) -> Outgoing:
@@ -238,6 +265,7 @@ class Session:
         self._flight_bytes = 0
         self.was_welcome = True
         self._window = message.window
+        self._renew = self._renewal.welcomed(message.recipient) if self._renewal is not None else None
         self._heartbeat_due = now
         self._progress_at = now
         return self._acknowledged(message.cursors, now, rewind=True)

@@ -11,11 +11,12 @@ The books, per lane and in events, always close: made = delivered + pending + su
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,13 @@ from sensor.bus import lanes
 from sensor.bus.layout import APPLICATION, BESIDE, ELSEWHERE, SCHEMA, VERSION, Hole, Pending
 from sensor.bus.messages import Book, Span
 from sensor.bus.records import COLUMNS, DamagedRecord, Record, add_record, as_record, open_database
+from sensor.bus.repair import ROW_OVERHEAD_BYTES, Salvaged, open_sound
+from sensor.bus.reserve import RESERVE_BYTES, Reserve
 from sensor.bus.seal import MAX_NDJSON_BYTES, NO_PREVIOUS, Header, Sealed, Sealer
+from sensor.errors import UserError
 
 SPOOL_FILE = "spool.sqlite"
 DEFAULT_QUOTA_BYTES = 10 * 1024**3
-_ROW_OVERHEAD_BYTES = 200  # keys, index and page slack of one record: the quota bounds the file, not the text
 _LEASE_BATCHES = 256  # how many numbers may be sent before the next durable note that they may have been
 
 
@@ -40,25 +43,62 @@ class Spool:
     the lock.
     """
 
-    def __init__(self, path: Path, sensor: str, *, quota_bytes: int = DEFAULT_QUOTA_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        sensor: str,
+        *,
+        quota_bytes: int = DEFAULT_QUOTA_BYTES,
+        mend: bool = False,
+        reserve_bytes: int = RESERVE_BYTES,
+    ) -> None:
+        """mend: for the one process that fills and empties it: a spool that was not closed in good order is
+        checked, and repaired when it is damaged (`repaired` says what was found), and reserve_bytes of disk
+        are held back. UserError when it cannot be used.
+        """
         self.path = path
         self.sensor = sensor
         self.quota_bytes = quota_bytes
+        self.repaired: Salvaged | None = None
+        self._mends = mend
+        self._reserve = Reserve(path.with_name(path.name + ".reserve"), reserve_bytes if mend else 0)
         self._lock = threading.RLock()
-        self._database = open_database(path, SCHEMA, application=APPLICATION, version=VERSION)
+        if mend:
+            self._database, self.repaired = open_sound(path)
+        else:
+            self._database = open_database(path, SCHEMA, application=APPLICATION, version=VERSION)
+        try:
+            self._begin()
+        except sqlite3.OperationalError as error:  # full: what an earlier run held back is free now
+            try:
+                self._begin()
+            except sqlite3.OperationalError:
+                self._database.close()
+                raise UserError(
+                    f"cannot be written: {error}", where=path, fix="make room on the disk, check its rights"
+                ) from error
+        self._leased = dict(self._database.execute("SELECT lane, leased FROM lane"))
+        self._reserve.take()
+        self.epoch: int = self._one("SELECT value FROM meta WHERE key = 'epoch'")[0]
+
+    def _begin(self) -> None:
         self._database.executescript(BESIDE)
         with self._transaction():
+            if self._mends:
+                self._database.execute("INSERT OR REPLACE INTO meta VALUES ('open', 1)")
             # The epoch names this spool's numbering: a spool that is lost or replaced starts another.
             self._database.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", (secrets.randbits(63),))
             self._database.executemany(
                 "INSERT OR IGNORE INTO lane (lane, digest) VALUES (?, ?)",
                 [(lane, NO_PREVIOUS) for lane in range(lanes.COUNT)],
             )
-        self._leased = dict(self._database.execute("SELECT lane, leased FROM lane"))
-        self.epoch: int = self._one("SELECT value FROM meta WHERE key = 'epoch'")[0]
 
     def close(self) -> None:
         with self._lock:
+            if self._mends:
+                self._reserve.let_go()
+                with contextlib.suppress(sqlite3.Error):  # on a full disk it is checked at the next start
+                    self._database.execute("UPDATE meta SET value = 0 WHERE key = 'open'")
             self._database.close()
 
     # What the line does.
@@ -70,15 +110,20 @@ class Spool:
         transaction.
 
         Only one thread may append. Returns the events shed to make room, by lane. shed=False: SpoolFull
-        instead, and nothing is stored.
+        instead, and nothing is stored. sqlite3.OperationalError when the disk refuses: nothing is stored
+        either.
         """
+        quota_bytes = self.quota_bytes
+        if self._reserve.is_tight():  # the file may not grow: what comes takes the place of what left
+            free = self._one("PRAGMA freelist_count")[0] * self._one("PRAGMA page_size")[0]
+            quota_bytes = min(quota_bytes, self.used_bytes() + free * 3 // 4)
         sealed = self._seal(batches, sealer)
         lost: dict[int, int] = {}
         with self._transaction():
             now_us = time.time_ns() // 1000
             for header, record in sealed:
-                size = len(record.record) + _ROW_OVERHEAD_BYTES
-                if record.record and self._make_room(header.lane, size, shed, lost):
+                size = len(record.record) + ROW_OVERHEAD_BYTES
+                if record.record and self._make_room(header.lane, size, quota_bytes, shed, lost):
                     add_record(
                         self._database,
                         sensor=self.sensor,
@@ -191,7 +236,7 @@ class Spool:
                 self._database.execute(
                     "UPDATE lane SET delivered = delivered + ?1, pending = pending - ?1, bytes = bytes - ?2 "
                     "WHERE lane = ?3",
-                    (events, size + batches * _ROW_OVERHEAD_BYTES, lane),
+                    (events, size + batches * ROW_OVERHEAD_BYTES, lane),
                 )
         return int(events)
 
@@ -267,12 +312,12 @@ class Spool:
             (header.seq + 1, digest, header.events, pending, size, header.lane),
         )
 
-    def _make_room(self, lane: int, size: int, shed: bool, lost: dict[int, int]) -> bool:
-        excess = self.used_bytes() + size - self.quota_bytes
+    def _make_room(self, lane: int, size: int, quota_bytes: int, shed: bool, lost: dict[int, int]) -> bool:
+        excess = self.used_bytes() + size - quota_bytes
         if excess <= 0:
             return True
         if not shed:
-            raise SpoolFull(f"{self.path}: {self.quota_bytes} bytes are in use")
+            raise SpoolFull(f"{self.path}: {quota_bytes} bytes are in use")
         for victim in range(lanes.COUNT - 1, lane - 1, -1):
             rows = self._database.execute(
                 "SELECT seq, size FROM record WHERE sensor = ?1 AND epoch = ?2 AND lane = ?3 "
@@ -282,7 +327,7 @@ class Spool:
             doomed = []
             for seq, stored in rows:
                 doomed.append(seq)
-                excess -= stored + _ROW_OVERHEAD_BYTES
+                excess -= stored + ROW_OVERHEAD_BYTES
                 if excess <= 0:
                     break
             for seq in doomed:
@@ -302,7 +347,7 @@ class Spool:
         events, size = row
         self._database.execute(
             "UPDATE lane SET pending = pending - ?, bytes = bytes - ? WHERE lane = ?",
-            (events, size + _ROW_OVERHEAD_BYTES, lane),
+            (events, size + ROW_OVERHEAD_BYTES, lane),
         )
         self._lose(Hole(lane, seq, seq, events, reason), lost)
 
@@ -350,17 +395,17 @@ class Spool:
     def _lease(self, lane: int, seq: int) -> None:
         leased = self._leased.get(lane, 0)
         if seq >= leased:
-            self._leased[lane] = seq + _LEASE_BATCHES
             with self._transaction():
                 self._database.execute(
-                    "UPDATE lane SET leased = max(leased, ?) WHERE lane = ?", (self._leased[lane], lane)
+                    "UPDATE lane SET leased = max(leased, ?) WHERE lane = ?", (seq + _LEASE_BATCHES, lane)
                 )
+            self._leased[lane] = seq + _LEASE_BATCHES
 
     def _one(self, query: str, *parameters: object) -> tuple[Any, ...]:
         row: tuple[Any, ...] = self._database.execute(query, parameters).fetchone()
         return row
 
-    @contextmanager
+    @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         """The lock and one durable transaction; it joins one that is open."""
         with self._lock:
@@ -370,7 +415,9 @@ class Spool:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield
-            except BaseException:
-                self._database.execute("ROLLBACK")
+                self._database.execute("COMMIT")
+            except BaseException as error:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                self._reserve.refused(error, self._database)
                 raise
-            self._database.execute("COMMIT")

@@ -39,6 +39,7 @@ COMMANDS = (
     "doctor",
     "rules",
     "sensor",
+    "bus",
     "centre",
     "relay",
     "bus",

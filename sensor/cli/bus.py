@@ -12,10 +12,10 @@ from sensor.cli.language import say
 from sensor.cli.rules import Action
 
 NAME = "bus"
-HELP = "the bus between sensors and centres: sticks"
-HELP_VI = "kênh giữa cảm biến và trung tâm: chuyển bằng USB"
+HELP = "the bus between sensors and centres: keys, sticks"
+HELP_VI = "kênh giữa cảm biến và trung tâm: khóa, chuyển bằng USB"
 
-ACTIONS = ("export", "import_")
+ACTIONS = ("keys", "rotate", "export", "import_")
 """The actions, in the order of the help: each is the module of that name in bus_actions/."""
 
 

@@ -27,16 +27,15 @@ if TYPE_CHECKING:
     from sensor.source import Source
 
 MIN_QUOTA_BYTES = 32 * 1024 * 1024  # one step of the line, four full batches, must fit
+MIN_BANDWIDTH_BYTES = 1024  # a second; below, heartbeats alone would take most of it
 _LINK_END_SECONDS = 5.0
 
 
 def carry(args: argparse.Namespace) -> int:
     """Run the sensor as asked; the exit code."""
     from sensor import __version__
-    from sensor.bus.enrol import load_alternates, load_enrolment
-    from sensor.bus.link import Endpoint, Link
+    from sensor.bus.identity import FreshSealer, Identity
     from sensor.bus.metrics import BusCollector
-    from sensor.bus.seal import Sealer
     from sensor.bus.spool import SPOOL_FILE, Spool
     from sensor.cli.books import print_books
     from sensor.cli.configured import tell_warnings
@@ -44,9 +43,10 @@ def carry(args: argparse.Namespace) -> int:
     from sensor.run import run as run_line
 
     logging.basicConfig(level=logging.WARNING, format="haidang: %(message)s")
-    quota_bytes = _size(args.quota)
-    keys, enrolment = load_enrolment(args.dir)
-    alternates = load_alternates(args.dir)
+    quota_bytes = _size("--quota", args.quota, at_least=MIN_QUOTA_BYTES)
+    bytes_per_second = _size("--bandwidth", args.bandwidth) if args.bandwidth else 0
+    identity = Identity(args.dir)
+    enrolment = identity.enrolment
     if args.failover <= 0:
         raise UserError("--failover must be more than 0 seconds")
     stop = _stop_on_signals()
@@ -64,16 +64,13 @@ def carry(args: argparse.Namespace) -> int:
             source, sinks = capture.source, cast("list[Sink]", capture.sinks())
         for sink in sinks:
             cleanup.callback(sink.close)
-        spool = Spool(args.dir / SPOOL_FILE, enrolment.sensor, quota_bytes=quota_bytes)
+        spool = Spool(args.dir / SPOOL_FILE, enrolment.sensor, quota_bytes=quota_bytes, mend=True)
         cleanup.callback(spool.close)
         lost_before = _lost(spool)
-        link = Link(
+        link = identity.link(
             spool,
-            keys,
-            enrolment.centre,
-            enrolment.address,
             software=f"haidang {__version__}",
-            alternates=[Endpoint(other.address, other.centre.curve) for other in alternates],
+            bytes_per_second=bytes_per_second,
             failover_seconds=args.failover,
         )
         link.start()
@@ -88,12 +85,17 @@ def carry(args: argparse.Namespace) -> int:
         progress = _Progress(spool, link)
         cleanup.callback(progress.close)
         if source is not None and not _is_done(spool, source, again=args.again):
-            sealer = Sealer(keys, enrolment.centre, *(other.centre for other in alternates))
+            sealer = FreshSealer(args.dir)
+
+            def watch() -> None:
+                progress.show()
+                sealer.refresh()
+
             # A wire does not wait.
             shed = (args.when_full or ("wait" if capture is None else "shed")) == "shed"
             if capture is not None:
                 capture.begin()
-            run_line(source, sinks, spool, sealer, link, shed=shed, stop=stop, watch=progress.show)
+            run_line(source, sinks, spool, sealer, link, shed=shed, stop=stop, watch=watch)
             tell_warnings(source.warnings)
         delivered = drain(spool, link, seconds=args.drain, stop=stop, watch=progress.show)
         progress.close()
@@ -219,14 +221,15 @@ def serve_metrics(address: str, collectors: Sequence[Collector]) -> None:
         print(f"haidang: {say('warning', 'cảnh báo')}: no metrics at {address}: {error}", file=sys.stderr)
 
 
-def _size(text: str) -> int:
+def _size(option: str, text: str, *, at_least: int = MIN_BANDWIDTH_BYTES) -> int:
     units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
     number, unit = (text[:-1], units[text[-1].upper()]) if text[-1:].upper() in units else (text, 1)
     if not number.isascii() or not number.isdigit():
-        raise UserError(f"--quota: {text!r} is no size", fix="write 500M or 10G")
+        raise UserError(f"{option}: {text!r} is no size", fix="write 64K, 500M or 10G")
     size = int(number) * unit
-    if size < MIN_QUOTA_BYTES:
-        raise UserError(f"--quota: {text} is too small", fix=f"give at least {MIN_QUOTA_BYTES >> 20}M")
+    if size < at_least:
+        least = f"{at_least >> 20}M" if at_least >= 1 << 20 else f"{at_least >> 10}K"
+        raise UserError(f"{option}: {text} is too small", fix=f"give at least {least}")
     return size
 
 

@@ -1,14 +1,16 @@
-"""`haidang centre init|serve|token|revoke|rebuild|search|sensors|stats`: run a centre and ask it."""
+"""`haidang centre`: run a centre and ask it; what is about its keys is in centre_actions/."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sensor.cli.language import say
+from sensor.cli.rules import Action
 from sensor.errors import EXIT_FINDINGS, EXIT_OK, UserError
 
 if TYPE_CHECKING:
@@ -22,6 +24,11 @@ HELP = "run a centre, enrol sensors, search what they sent"
 HELP_VI = "vận hành trung tâm, đăng ký cảm biến, tìm kiếm sự kiện"
 
 DEFAULT_DIRECTORY = "/var/lib/haidang/centre"
+
+ACTIONS = ("keys", "rotate")
+"""The actions in files of their own, in the order of the help: each is the module of that name in
+centre_actions/.
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _directory(revoke)
     revoke.add_argument("sensor", help=say("its name", "tên"))
+    one = say("only the key whose fingerprint begins so", "chỉ khóa có dấu vân tay bắt đầu như vậy")
+    revoke.add_argument("--key", default="", metavar="FINGERPRINT", help=one)
     again = say("empty the store, to be filled from the journal", "làm trống kho, nạp lại từ nhật ký")
     _directory(actions.add_parser("rebuild", help=again))
     search = actions.add_parser("search", help=say("find events", "tìm sự kiện"))
@@ -86,6 +95,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         summary = actions.add_parser(name, help=text)
         _directory(summary)
         _format(summary)
+    for name in ACTIONS:
+        action = cast(Action, importlib.import_module(f"sensor.cli.centre_actions.{name}"))
+        text = say(action.HELP, action.HELP_VI)
+        sub = actions.add_parser(
+            action.NAME, help=text, description=text, epilog=say(action.EPILOG, action.EPILOG_VI)
+        )
+        action.add_arguments(sub)
+        sub.set_defaults(run_action=action.run)
 
 
 def _directory(parser: argparse.ArgumentParser) -> None:
@@ -131,6 +148,8 @@ def _search_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.action in ACTIONS:
+        return cast(int, args.run_action(args))
     from collectors.home import Home
 
     home = Home(args.directory)
@@ -218,7 +237,7 @@ def _revoke(args: argparse.Namespace, home: Home) -> int:
 
     home.load()
     registry = Registry(home.registry_file)
-    count = registry.revoke(args.sensor)
+    count = registry.revoke(args.sensor, args.key)
     registry.close()
     journal = Journal(home.journal_file)
     journal.expect_no_heartbeat(args.sensor)

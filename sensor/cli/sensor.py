@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "Tạo khóa của cảm biến và đăng ký với trung tâm đã cấp mã (`haidang centre token`).",
         ),
     )
-    _directory(enrol)
+    add_directory(enrol)
     enrol.add_argument(
         "token", metavar=say("TOKEN", "MÃ"), help=say("the token, or - to read it", "mã, hoặc - để đọc vào")
     )
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "leave",
         help=say("turn to this alternate centre no more", "không dùng trung tâm dự phòng này nữa"),
     )
-    _directory(leave)
+    add_directory(leave)
     leave.add_argument(
         "address",
         metavar=say("ADDRESS", "ĐỊA_CHỈ"),
@@ -76,16 +76,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "Mã thoát: 0 trung tâm đã có đủ; 1 có mất mát hoặc còn chờ trong vùng đệm; 2 sai cách dùng.",
         ),
     )
-    _directory(run_)
+    add_directory(run_)
     _run_arguments(run_)
     status = actions.add_parser(
         "status", help=say("show what is delivered, waits and was lost", "xem tình trạng gửi")
     )
-    _directory(status)
+    add_directory(status)
     status.add_argument("--json", action="store_true", help=say("as JSON", "dạng JSON"))
 
 
-def _directory(parser: argparse.ArgumentParser) -> None:
+def add_directory(parser: argparse.ArgumentParser) -> None:
+    """-d, --dir: which sensor."""
     parser.add_argument(
         "-d",
         "--dir",
@@ -147,6 +148,10 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help=say("bound of the spool (10G)", "giới hạn vùng đệm (10G)"),
     )
+    rate = say(
+        "bytes a second to the centre: 64K, 2M (no limit)", "số byte mỗi giây tới trung tâm (không giới hạn)"
+    )
+    add("--bandwidth", default="", metavar="SIZE", help=rate)
     drain = say("at the end, wait this long without progress (60)", "cuối cùng, chờ trung tâm bao lâu (60)")
     add("--drain", type=float, default=60.0, metavar="SECONDS", help=drain)
     failover = say(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -84,6 +85,29 @@ def test_an_input_is_known_again_and_told_from_others(tmp_path: Path) -> None:
     assert EventsSource(["-"]).identity == ""
     with pytest.raises(UserError, match="no such file"):
         EventsSource([str(tmp_path / "none")])
+
+
+def test_a_spool_that_breaks_under_way_is_named_and_mended_at_the_next_start(
+    tmp_path: Path,
+    spool: Spool,
+    sealer: Sealer,
+    sensor_keys: SensorKeys,
+    centre_keys: CentreKeys,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "eve.json"
+    path.write_bytes(b"".join(lines("flow")))
+    link = Link(spool, sensor_keys, centre_keys.public(), "tcp://127.0.0.1:1", software="test")
+
+    def breaks(*_: object, **__: object) -> None:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    monkeypatch.setattr(spool, "append", breaks)
+    with pytest.raises(UserError, match="repaired at the start"):
+        run(
+            EventsSource([str(path)]), [], spool, sealer, link,
+            shed=False, stop=threading.Event(), watch=lambda: None,
+        )  # fmt: skip
 
 
 def test_a_full_spool_makes_the_line_wait_and_nothing_is_lost(
