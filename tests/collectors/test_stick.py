@@ -5,13 +5,11 @@ its exporter may not say.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from desk import Desk, Tap
-from test_relay import FLOW, send
-from tiers import ALL, NATION_KEYS, SENSORS, Province, kept
+from tiers import ALL, FLOW, NATION_KEYS, SENSORS, Province, kept, send
 
 from collectors import seen
 from collectors.relay.policy import Policy
@@ -29,21 +27,6 @@ from sensor.bus.spool import Spool
 from sensor.bus.spooled import SpooledSource
 
 EVERYTHING = Span(0, 0)
-
-
-@pytest.fixture
-def nation(tmp_path: Path) -> Iterator[Desk]:
-    (tmp_path / "nation").mkdir()
-    made = Desk(tmp_path / "nation", NATION_KEYS)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def hanoi(tmp_path: Path, nation: Desk) -> Iterator[Province]:
-    made = Province(tmp_path / "hanoi", nation)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ NATION_KEYS = CentreKeys.generate()
 PROVINCE_KEYS = CentreKeys.generate()
 SENSORS = {name: SensorKeys.generate() for name in ("tap1", "tap2", "tap3")}
 ALL = "default: allow"
+ALERT = b'{"event_type":"alert","payload":"c2VjcmV0","n":%d}'
+FLOW = b'{"event_type":"flow","n":%d}'
 
 
 class Province:
@@ -99,3 +101,15 @@ def kept(desk: Desk) -> Iterator[tuple[str, int, int, int, bytes]]:
             record.seq,
         )
         yield record.sensor, record.epoch, record.lane, record.seq, ndjson
+
+
+def send(tap: Tap, lane: int, seqs: range, line: bytes = ALERT) -> None:
+    """Batches of two events each, kept at the tap's centre."""
+    for seq in seqs:
+        assert tap.send(lane, seq, tap.seal(lane, seq, line % seq, line % (seq + 1000))) == []
+    tap.desk.commit()
+
+
+def books_close(province: Province) -> None:
+    for book in province.outbox.books():
+        assert book.made == book.delivered + book.pending + sum(book.lost.values())
