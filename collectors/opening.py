@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collectors.home import Home
-from sensor.bus.keys import CentreKeys, load_keys
+from collectors.keyring import Keyring
 from sensor.bus.seal import Opener
 
 
-def opener_of(home: Home) -> tuple[Opener, frozenset[bytes]]:
-    """The opener, and the ids of the keys that it has. UserError when there are none."""
-    keys = load_keys(home.keys_file, CentreKeys)
-    recipient = keys.public().recipient
-    return Opener({recipient: keys.opening_key()}), frozenset({recipient})
+def opener_of(home: Home) -> tuple[Opener, Keyring]:
+    """The opener, and the keys that it has: the present one and those still honoured. Who runs for long calls
+    `refresh` of them. UserError when there are none.
+    """
+    keyring = Keyring(home.keys_file)
+    return Opener(keyring), keyring

@@ -35,8 +35,10 @@ def serve(home: Home) -> None:
     """Relay until standard input ends. UserError when it cannot."""
     settings, _ = home.load()
     with _alone(relay_directory(home)), contextlib.closing(Registry(home.registry_file)) as registry:
-        opener, _ = opener_of(home)
-        uplink = Uplink(home, settings, registry, opener, software=f"haidang {__version__}")
+        opener, keyring = opener_of(home)
+        uplink = Uplink(
+            home, settings, registry, opener, software=f"haidang {__version__}", refresh=keyring.refresh
+        )
         uplink.start()
         try:
             while os.read(sys.stdin.fileno(), 4096):

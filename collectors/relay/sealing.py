@@ -31,9 +31,14 @@ class Forwarder:
 
     def __init__(self, opener: Opener, keys: SensorKeys, to: CentrePublic, policy: Policy) -> None:
         self._opener = opener
-        self._recipient = Recipient.of(to)
-        self._sealer = Sealer(keys, to)
+        self._keys = keys
         self._policy = policy
+        self.turn_to(to)
+
+    def turn_to(self, to: CentrePublic) -> None:
+        """Seal to these keys from now on."""
+        self._recipient = Recipient.of(to)
+        self._sealer = Sealer(self._keys, to)
 
     def forward(self, record: Record) -> Ready | Withheld:
         """SealError when the record does not open here."""

@@ -11,6 +11,7 @@ import logging
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -23,9 +24,10 @@ from collectors.relay.outbox import Outbox
 from collectors.relay.policy import Policy
 from collectors.relay.sealing import Forwarder
 from sensor.bus.durable import write_whole
-from sensor.bus.enrol import CENTRE_FILE, Enrolment, load_enrolment
-from sensor.bus.keys import SensorKeys
+from sensor.bus.enrol import CENTRE_FILE, Enrolment, load_enrolment, save_centre
+from sensor.bus.keys import CentrePublic, SensorKeys
 from sensor.bus.link import Link
+from sensor.bus.renewal import Renewal
 from sensor.bus.seal import Opener
 from sensor.bus.session import Conflict
 
@@ -78,8 +80,16 @@ class Uplink(threading.Thread):
     """The relay, until `stop`. UserError from the constructor when keys or policy are unusable."""
 
     def __init__(
-        self, home: Home, settings: Settings, registry: Registry, opener: Opener, *, software: str
+        self,
+        home: Home,
+        settings: Settings,
+        registry: Registry,
+        opener: Opener,
+        *,
+        software: str,
+        refresh: Callable[[], object] = lambda: None,
     ) -> None:
+        """refresh: called several times a second, to take up what has changed on the disk."""
         super().__init__(name="relay", daemon=True)
         directory = relay_directory(home)
         self.enrolment: Enrolment
@@ -91,11 +101,17 @@ class Uplink(threading.Thread):
         self._refused = 0  # by links that ended
         self._quota_bytes = settings.relay.quota_bytes
         self._software = software
+        self._refresh = refresh
+        self._directory = directory
         self._stop_asked = threading.Event()
         self._backlog = Backlog(home.journal_file)
-        forwarder = Forwarder(opener, self._keys, self.enrolment.centre, self.policy)
+        self._forwarder = Forwarder(opener, self._keys, self.enrolment.centre, self.policy)
         self.outbox = Outbox(
-            directory / OUTBOX_FILE, self.enrolment.sensor, self._backlog, forwarder, registry.public_keys
+            directory / OUTBOX_FILE,
+            self.enrolment.sensor,
+            self._backlog,
+            self._forwarder,
+            registry.public_keys,
         )
         self.outbox.hold(self._quota_bytes)
         self.link = self._new_link()
@@ -115,6 +131,7 @@ class Uplink(threading.Thread):
         patience = _FIRST_RETRY_SECONDS
         while not self._stop_asked.wait(_GATHER_SECONDS):
             now = time.monotonic()
+            self._refresh()
             try:
                 while self.outbox.gather() and not self._stop_asked.is_set():
                     pass
@@ -161,4 +178,11 @@ class Uplink(threading.Thread):
             self.enrolment.address,
             software=self._software,
             origins=self.outbox,
+            renewal=Renewal(self.enrolment.sensor, self.enrolment.centre, self._keep_nation),
         )
+
+    def _keep_nation(self, centre: CentrePublic) -> None:
+        self.enrolment = msgspec.structs.replace(self.enrolment, centre=centre)
+        save_centre(self._directory, self.enrolment)
+        self._forwarder.turn_to(centre)
+        log.warning("the national centre has a new key: %s", centre.fingerprint)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +55,7 @@ class Importer:
         origins: Origins,
         journal: Journal,
         opener: Opener,
-        recipients: frozenset[bytes],
+        recipients: Container[bytes],
     ) -> None:
         """recipients: ids of the keys of this centre."""
         self._registry = registry

@@ -150,7 +150,7 @@ def enrol(directory: Path, token: Token, name: str, *, alternate: bool = False) 
             others = [one for one in load_alternates(directory) if one.centre.curve != made.centre.curve]
             save_alternates(directory, [*others, made])
         else:
-            _save(directory / CENTRE_FILE, made)
+            save_centre(directory, made)
         confirmed = proof(token.proof_key, b"confirm", name.encode(), mine, nonce, theirs, offer.nonce)
         talk.ask(messages.EnrolConfirm(confirmed), messages.EnrolDone)
     return made
@@ -172,6 +172,11 @@ def load_alternates(directory: Path) -> list[Enrolment]:
 def save_alternates(directory: Path, alternates: list[Enrolment]) -> None:
     """Replace the list of alternates, whole or not at all."""
     _save(directory / ALTERNATES_FILE, alternates)
+
+
+def save_centre(directory: Path, enrolment: Enrolment) -> None:
+    """Replace what is kept of the centre, whole or not at all."""
+    _save(directory / CENTRE_FILE, enrolment)
 
 
 def _save(path: Path, kept: object) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 
-from sensor.bus.durable import write_whole
 from sensor.bus.enrol import (
     ALTERNATES_FILE,
     CENTRE_FILE,
@@ -16,6 +15,7 @@ from sensor.bus.enrol import (
     load_alternates,
     load_enrolment,
     save_alternates,
+    save_centre,
 )
 from sensor.bus.keys import CentrePublic, SensorKeys
 from sensor.bus.link import FAILOVER_SECONDS, Endpoint, Link
@@ -111,7 +111,7 @@ class Identity:
         if found.centre != self.enrolment.centre:
             return  # enrolled anew in the meantime: that counts
         made = msgspec.structs.replace(found, centre=centre)
-        write_whole(self._directory / CENTRE_FILE, msgspec.json.format(msgspec.json.encode(made)) + b"\n")
+        save_centre(self._directory, made)
         log.warning("the centre has a new key: %s", centre.fingerprint)
 
     def _look(self) -> list[tuple[int, int]]:

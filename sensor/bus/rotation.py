@@ -12,7 +12,7 @@ import zmq
 
 from sensor.bus import messages
 from sensor.bus.durable import sync_directory
-from sensor.bus.enrol import ANSWER_SECONDS, KEYS_FILE, Enrolment, load_enrolment
+from sensor.bus.enrol import ANSWER_SECONDS, KEYS_FILE, Enrolment, load_alternates, load_enrolment
 from sensor.bus.keys import SensorKeys, SensorPublic, load_keys, save_keys
 from sensor.bus.link import connect
 from sensor.bus.proofs import sign, statement
@@ -29,9 +29,10 @@ def request(sensor: str, old: SensorKeys, new: SensorKeys) -> messages.Rotate:
 
 
 def rotate(directory: Path) -> tuple[SensorPublic, SensorPublic]:
-    """Make new keys for this sensor, have its centre register them, use them from now on; (old, new).
+    """Make new keys for this sensor, have its centre and the alternates register them, use them from now on;
+    (old, new).
 
-    UserError when the centre does not answer or refuses; then the old keys stay in use. May be repeated
+    UserError when one of them does not answer or refuses; then the old keys stay in use. May be repeated
     after a crash at any point: the old keys are honoured until the new ones were used.
     """
     old, enrolment = load_enrolment(directory)
@@ -42,7 +43,8 @@ def rotate(directory: Path) -> tuple[SensorPublic, SensorPublic]:
         new = SensorKeys.generate()
         save_keys(next_file, new)
     if new.curve_public != old.curve_public:
-        _ask(enrolment, old, request(enrolment.sensor, old, new))
+        for collector in (enrolment, *load_alternates(directory)):
+            _ask(collector, old, request(collector.sensor, old, new))
     next_file.rename(directory / KEYS_FILE)
     sync_directory(directory)
     return old.public(), new.public()
@@ -72,4 +74,7 @@ def _ask(enrolment: Enrolment, keys: SensorKeys, message: messages.Rotate) -> No
         context.term()
     if not isinstance(answer, messages.Rotated) or answer.reason:
         reason = answer.reason if isinstance(answer, messages.Rotated) else "it does not know rotation"
-        raise UserError(f"the centre refused: {reason}; the old keys stay in use", fix="tell its operator")
+        raise UserError(
+            f"the centre at {enrolment.address} refused: {reason}; the old keys stay in use",
+            fix="tell its operator",
+        )

@@ -40,6 +40,7 @@ EXAMPLES = [
     messages.Rotated("these keys were revoked"),
     messages.Renew(bytes(8), bytes(1168)),
     messages.Renewed(CENTRE, bytes(32)),
+    messages.Origin(7, "tap1", [KEYS]),
 ]
 
 

@@ -18,6 +18,7 @@ from collectors.journal import Journal
 from collectors.keyring import KeyDesk, Keyring, drop, read_keys, renew
 from collectors.listen import Listener
 from collectors.registry import MAX_KEYS, OVERLAP_SECONDS, Registry
+from collectors.relay.origins import Origins
 from sensor.bus import messages, rotation
 from sensor.bus.enrol import Token, enrol, load_enrolment
 from sensor.bus.identity import FreshSealer, Identity
@@ -193,11 +194,13 @@ class House:
         self.registry = Registry(directory / "registry.sqlite")
         self.journal = Journal(directory / "journal.sqlite")
         self.enroller = Enroller(self.registry, self.keyring.present)
+        self.origins = Origins(directory / "registry.sqlite")
         self.receiver = Receiver(
             self.registry,
             self.journal,
             Opener(self.keyring),
             self.enroller,
+            self.origins,
             KeyDesk(self.registry, self.keyring),
         )
         keys = read_keys(self.keys_file)[0]
@@ -216,6 +219,7 @@ class House:
         self.stop.set()
         self.thread.join(10)
         self.listener.close()
+        self.origins.close()
         self.registry.close()
         self.journal.close()
 
