@@ -79,6 +79,7 @@ def connect(address: StoreAddress) -> Client:
             password=address.password,
             secure=address.secure,
             compress=False,
+            tz_mode="aware",
             connect_timeout=_CONNECT_SECONDS,
             send_receive_timeout=_ANSWER_SECONDS,
             autogenerate_session_id=False,
