@@ -28,6 +28,7 @@ from collectors.journal import (
     Quarantined,
     Stream,
 )
+from collectors.quality.tally import Tally, now_us
 from collectors.registry import Peer, Registry
 from sensor.bus import lanes, messages
 from sensor.bus.seal import Opener, SealError, read_envelope
@@ -72,6 +73,7 @@ class Receiver:
         self._gathered_bytes = 0
         self.counts: Counter[str] = Counter()
         self.batch_events: Counter[str] = Counter()
+        self._tally = Tally()
 
     @property
     def gathered_bytes(self) -> int:
@@ -85,12 +87,15 @@ class Receiver:
             message = messages.decode(frames[0])
         except messages.MessageError:
             self.counts["malformed"] += 1
+            if (known := self._registry.peer(user)) is not None:
+                self._tally.of(known.sensor).unreadable += 1
             return []
         peer = self._registry.peer(user)
         if peer is None:
             return self._stranger(routing, user, message)
         if isinstance(message, messages.Hello):
             return self._hello(routing, peer, message)
+        self._tally.heard(peer.sensor)
         talk = self._talks.get(routing)
         session = getattr(message, "session", None)
         if talk is None or session != talk.session or talk.sensor != peer.sensor:
@@ -106,12 +111,14 @@ class Receiver:
         if isinstance(message, messages.Lost) and len(frames) == 1:
             return self._lost(routing, talk, message)
         self.counts["malformed"] += 1
+        self._tally.of(peer.sensor).unreadable += 1
         return []
 
     def commit(self) -> list[Reply]:
         """Make durable what has gathered; then the acknowledgements. On failure the sensors are told to
         begin anew.
         """
+        self._entries += self._tally.take(with_others=bool(self._entries))
         try:
             if self._entries:
                 self._journal.commit(self._entries)
@@ -155,6 +162,7 @@ class Receiver:
         if message.sensor != peer.sensor:
             self.counts["impostor"] += 1
             return []
+        self._tally.heard(peer.sensor)
         previous = self._current.get(peer.sensor)
         old = self._talks.pop(previous, None) if previous is not None else None
         if previous is not None:
@@ -169,6 +177,7 @@ class Receiver:
             if not held and self._journal.is_new_epoch(peer.sensor, message.epoch):
                 # Its spool is another one: what the old one held and did not send is known to nobody.
                 self._entries.append(Gap(peer.sensor, message.epoch, 0, 0, -1, 0, "new spool"))
+                self._tally.new_spool(peer.sensor, message.epoch)
         talk = _Talk(peer.sensor, message.epoch, secrets.randbits(48), streams, message.software)
         talk.wants_welcome = True
         self._current[peer.sensor] = routing
@@ -183,6 +192,7 @@ class Receiver:
         stream = talk.streams[message.lane]
         if message.seq < stream.next:
             self.counts["duplicates"] += 1
+            self._tally.of(talk.sensor).duplicates += 1
             return []
         if message.seq > stream.next:
             return self._astray(routing, talk)
@@ -200,12 +210,14 @@ class Receiver:
         except SealError as error:
             log.warning("%s lane %d batch %d refused: %s", talk.sensor, message.lane, message.seq, error)
             self.counts["refused"] += 1
+            self._tally.refused(talk.sensor, error.reason)
             self._entries.append(Quarantined(talk.sensor, error.reason, record[:MAX_QUARANTINED_BYTES]))
             talk.stray = True
             refused = messages.Refused(talk.session, message.lane, message.seq, error.reason)
             return [(routing, messages.encode(refused))]
         if stream.digest and header.previous != stream.digest:
             self.counts["chain_breaks"] += 1
+            self._tally.of(talk.sensor).chain_breaks += 1
             self._entries.append(
                 Gap(talk.sensor, talk.epoch, message.lane, header.seq, header.seq - 1, 0, "chain")
             )
@@ -214,6 +226,7 @@ class Receiver:
             NewRecord(talk.sensor, talk.epoch, header.lane, header.seq, header.events, opened.digest, record)
         )
         self._gathered_bytes += len(record)
+        self._tally.batch(talk.sensor, header.events, header.last_us)
         return []
 
     def _lost(self, routing: bytes, talk: _Talk, message: messages.Lost) -> list[Reply]:
@@ -225,6 +238,7 @@ class Receiver:
             return self._astray(routing, talk)
         talk.streams[message.lane] = Stream(message.last + 1, b"")
         self.counts["gaps"] += 1
+        self._tally.lost(talk.sensor, message.last + 1 - stream.next, message.events)
         self._entries.append(
             Gap(
                 talk.sensor,
@@ -244,26 +258,21 @@ class Receiver:
         return [(routing, messages.encode(messages.Again("out of order")))]
 
     def _note_heard(self, talk: _Talk, message: messages.Heartbeat) -> None:
+        skew_us = self._tally.beat(talk.sensor, message)
         now = time.monotonic()
         if now - talk.heard_noted < _HEARD_SECONDS:
             return
         talk.heard_noted = now
         books = msgspec.json.encode(message.books).decode()
-        self._entries.append(
-            Heard(talk.sensor, _now_us(), message.clock_us - _now_us(), books, talk.software)
-        )
+        self._entries.append(Heard(talk.sensor, now_us(), skew_us, books, talk.software))
 
 
 def _answer(talk: _Talk) -> messages.AnyMessage:
     if talk.wants_welcome:
         talk.wants_welcome = False
-        return messages.Welcome(messages.VERSION, talk.session, _cursors(talk), WINDOW_BATCHES, _now_us())
-    return messages.Ack(talk.session, _cursors(talk))
+        return messages.Welcome(messages.VERSION, talk.session, _cursors(talk), WINDOW_BATCHES, now_us())
+    return messages.Ack(talk.session, _cursors(talk), now_us())
 
 
 def _cursors(talk: _Talk) -> list[messages.Cursor]:
     return [messages.Cursor(lane, stream.next) for lane, stream in sorted(talk.streams.items())]
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000

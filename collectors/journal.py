@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from collectors.quality import facts as measures
+from collectors.quality.facts import Facts
 from sensor.bus.records import COLUMNS, RECORDS, Record, add_record, as_record, open_database
 from sensor.bus.seal import NO_PREVIOUS
 
@@ -104,7 +106,15 @@ class Heard(NamedTuple):
     software: str
 
 
-Entry = NewRecord | Gap | Quarantined | Heard
+class Measured(NamedTuple):
+    """What was counted of a sensor in the interval that begins then (seconds since 1970)."""
+
+    sensor: str
+    begin: int
+    facts: Facts
+
+
+Entry = NewRecord | Gap | Quarantined | Heard | Measured
 
 
 class Journal:
@@ -114,6 +124,7 @@ class Journal:
         self.path = path
         self._lock = threading.RLock()
         self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
+        measures.create_tables(self._database)
 
     def close(self) -> None:
         with self._lock:
@@ -148,6 +159,8 @@ class Journal:
                         self._quarantine(entry, now_us)
                     case Heard():
                         self._database.execute("INSERT OR REPLACE INTO heard VALUES (?, ?, ?, ?, ?)", entry)
+                    case Measured():
+                        measures.add(self._database, *entry)
 
     # What the filler does.
 
@@ -181,9 +194,11 @@ class Journal:
         with self._transaction():
             self._database.execute("UPDATE filled SET intent = ?", (last,))
 
-    def set_filled(self, last: int) -> None:
-        """Records up to this one are in the store."""
+    def set_filled(self, last: int, measured: Sequence[Measured] = ()) -> None:
+        """Records up to this one are in the store; what was measured of them on the way."""
         with self._transaction():
+            for entry in measured:
+                measures.add(self._database, *entry)
             self._database.execute("UPDATE filled SET upto = ?, intent = NULL", (last,))
 
     def refill(self) -> None:
@@ -232,6 +247,39 @@ class Journal:
                     break
                 size, doomed = size - stored, number
             return self._database.execute("DELETE FROM record WHERE id <= ?", (doomed,)).rowcount
+
+    # What the evidence is worth.
+
+    def measured(self, since: int, until: int, sensor: str = "") -> list[Measured]:
+        """What was counted in intervals that begin at since <= begin < until (seconds since 1970)."""
+        with self._lock:
+            return [Measured(*row) for row in measures.read(self._database, since, until, sensor)]
+
+    def measured_upto(self) -> int:
+        """Intervals that begin before this are closed."""
+        with self._lock:
+            return int(self._one("SELECT upto FROM measured")[0])
+
+    def first_measured(self, since: int) -> int | None:
+        """The first interval from this one on that has counts."""
+        with self._lock:
+            found: int | None = self._one("SELECT min(begin) FROM measure WHERE begin >= ?", since)[0]
+        return found
+
+    def close_interval(self, begin: int, measured: Sequence[Measured]) -> None:
+        """Add these last counts to the interval that begins then, and close it."""
+        with self._transaction():
+            for entry in measured:
+                measures.add(self._database, *entry)
+            measures.close(self._database, begin + measures.INTERVAL_SECONDS)
+
+    def oldest_unfilled_us(self) -> int | None:
+        """When the oldest batch that is not in the store was received; None when all are."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT added_us FROM record WHERE id > (SELECT upto FROM filled) ORDER BY id LIMIT 1"
+            ).fetchone()
+        return None if row is None else int(row[0])
 
     # What people ask.
 

@@ -12,6 +12,8 @@ from prometheus_client.registry import Collector
 from collectors.ingest import Receiver
 from collectors.journal import Journal
 from collectors.listen import Listener
+from collectors.quality.facts import INTERVAL_SECONDS
+from collectors.quality.words import NAMES, clock_error_us, judge, packet_lag_us
 from collectors.store.fill import Filler
 
 _COUNTS = {
@@ -78,3 +80,38 @@ class CentreCollector(Collector):
             skew.add_metric([entry.sensor], entry.skew_us / 1e6)
         yield heard
         yield skew
+        yield from self._quality()
+
+    def _quality(self) -> Iterator[Metric]:
+        """Of the last interval that is closed (docs/spec/quality.md)."""
+        holds = GaugeMetricFamily(
+            "haidang_centre_quality_holds",
+            "1 when the word holds for a sensor's last minute, 0 when not; none when unknown",
+            labels=["sensor", "word"],
+        )
+        ratio = GaugeMetricFamily(
+            "haidang_centre_quality_ratio", "What the word is about, 0 to 1", labels=["sensor", "word"]
+        )
+        error = GaugeMetricFamily(
+            "haidang_centre_sensor_clock_error_seconds",
+            "The most a sensor's clock was off",
+            labels=["sensor"],
+        )
+        lag = GaugeMetricFamily(
+            "haidang_centre_sensor_lag_seconds",
+            "Longest way from packet to receipt, and from receipt to store",
+            labels=["sensor", "stage"],
+        )
+        upto = self._journal.measured_upto()
+        for entry in self._journal.measured(upto - INTERVAL_SECONDS, upto):
+            for name, word in zip(NAMES, judge(entry.facts, INTERVAL_SECONDS * 1_000_000), strict=True):
+                if word.holds is not None:
+                    holds.add_metric([entry.sensor, name], int(word.holds))
+                if word.ratio is not None:
+                    ratio.add_metric([entry.sensor, name], word.ratio)
+            if (most := clock_error_us(entry.facts)) is not None:
+                error.add_metric([entry.sensor], most / 1e6)
+            for stage, late in (("packet", packet_lag_us(entry.facts)), ("store", entry.facts.store_lag_us)):
+                if late is not None:
+                    lag.add_metric([entry.sensor, stage], late / 1e6)
+        yield from (holds, ratio, error, lag)

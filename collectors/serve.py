@@ -25,8 +25,9 @@ from collectors.ingest import Receiver
 from collectors.journal import Journal
 from collectors.listen import Listener
 from collectors.metrics import CentreCollector
+from collectors.quality.examine import Examiner
 from collectors.registry import Registry
-from collectors.store.client import server_address
+from collectors.store.client import connect, embedded_address, server_address
 from collectors.store.fill import Filler
 from sensor.bus.durable import write_whole
 from sensor.bus.seal import Opener
@@ -72,7 +73,16 @@ def serve(home: Home) -> None:
             daemon.start()
             cleanup.callback(daemon.stop)
         metrics = start_metrics(settings.metrics, CentreCollector(listener, receiver, journal, filler))
+        examiner = Examiner(
+            journal,
+            registry,
+            settings.store_database,
+            lambda: connect(address or embedded_address(home.store_endpoint)),
+        )
         filler.start()
+        examiner.start()
+        cleanup.callback(examiner.join, _CHILD_SECONDS)
+        cleanup.callback(examiner.stop)
         cleanup.callback(filler.join, _CHILD_SECONDS)
         cleanup.callback(filler.stop)
         cleanup.callback(home.bound_file.unlink, missing_ok=True)

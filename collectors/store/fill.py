@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from collectors.journal import Journal
-from collectors.store import schema
+from collectors.journal import Journal, Measured
+from collectors.quality.facts import Facts, begin_of
+from collectors.store import migrate, schema
 from collectors.store.client import StoreAddress, connect, embedded_address
 from sensor.bus.records import DamagedRecord, Record
 from sensor.bus.seal import Opener, SealError
@@ -77,8 +78,7 @@ class Filler(threading.Thread):
                 continue
             try:
                 client = connect(self._address or embedded_address(self._endpoint))
-                for statement in schema.statements(self._database):
-                    client.command(statement)
+                migrate.bring_up(client, self._database)
                 self._fill(client)
             except (UserError, ClickHouseError, OSError) as error:
                 self.failures += 1
@@ -115,8 +115,10 @@ class Filler(threading.Thread):
     def _insert(self, client: Client, upto: int, last: int, held: set[Identity]) -> None:
         """Insert the group upto+1..last without the rows in `held`, and note it as filled."""
         rows: list[bytes] = []
+        received: dict[tuple[str, int], int] = {}  # the first of each sensor and interval
         for record in self._records(upto, last):
             rows += self._rows(record, held)
+            received.setdefault((record.sensor, begin_of(record.added_us)), record.added_us)
         if rows:
             data = b"".join(rows)
             token = f"{upto}-{last}-{len(held)}-{hashlib.sha256(data).hexdigest()[:32]}"
@@ -127,7 +129,14 @@ class Filler(threading.Thread):
                 settings={**schema.insert_settings(), "insert_deduplication_token": token},
                 fmt="TSVRaw",
             )
-        self._journal.set_filled(last)
+        now_us = time.time_ns() // 1000
+        self._journal.set_filled(
+            last,
+            [
+                Measured(sensor, begin, Facts(store_lag_us=max(0, now_us - first_us)))
+                for (sensor, begin), first_us in received.items()
+            ],
+        )
         self.filled_events += len(rows)
 
     def _rows(self, record: Record, held: set[Identity]) -> list[bytes]:

@@ -105,6 +105,7 @@ class Ack(Message, frozen=True):
 
     session: Number
     cursors: Annotated[list[Cursor], msgspec.Meta(max_length=16)]
+    clock_us: Microseconds = 0
 
 
 class Again(Message, frozen=True):
@@ -123,11 +124,17 @@ class Refused(Message, frozen=True):
 
 
 class Heartbeat(Message, frozen=True):
-    """Sensor to centre: alive, and these are the books. The centre answers with Ack."""
+    """Sensor to centre: alive, and these are the books. The centre answers with Ack.
+
+    echo_us: the centre's clock in its last welcome or ack, and echo_at_us: the sensor's when that came; with
+    clock_us they bound how far the sensor's clock is off.
+    """
 
     session: Number
     books: Annotated[list[Book], msgspec.Meta(max_length=16)] = []
     clock_us: Microseconds = 0
+    echo_us: Microseconds = 0
+    echo_at_us: Microseconds = 0
 
 
 class EnrolRequest(Message, frozen=True):

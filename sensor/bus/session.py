@@ -61,6 +61,7 @@ class Session:
         self._heartbeat_due = 0.0
         self._progress_at = 0.0
         self._held_until = 0.0
+        self._echo = (0, 0)  # the centre's clock when it last spoke, and ours when we heard it
         self._refusals: dict[tuple[int, int], int] = {}
         self.heard_at = 0.0
         self.was_welcome = False
@@ -91,7 +92,7 @@ class Session:
         if self._session is None:
             return self._hello() if now >= self._hello_due else None
         if now >= self._heartbeat_due:
-            beat = messages.Heartbeat(self._session, self._spool.books(), _clock_us())
+            beat = messages.Heartbeat(self._session, self._spool.books(), _clock_us(), *self._echo)
             return Outgoing([messages.encode(beat)])
         if (
             now < self._held_until
@@ -129,6 +130,8 @@ class Session:
         """
         message = messages.decode(frame)
         self.heard_at = now
+        if isinstance(message, messages.Welcome | messages.Ack) and message.clock_us:
+            self._echo = (message.clock_us, _clock_us())
         if isinstance(message, messages.Welcome):
             return self._welcomed(message, now)
         if isinstance(message, messages.Again):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 DEFAULT_DIRECTORY = "/var/lib/haidang/centre"
 
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
 
 def add_directory(parser: argparse.ArgumentParser) -> None:
     """-d, --dir: which centre."""
@@ -112,3 +114,11 @@ def natural(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) >= 2**64:
         raise argparse.ArgumentTypeError(say(f"{text!r} is no number", f"{text!r} không phải là số"))
     return int(text)
+
+
+def span(text: str) -> int:
+    """argparse type: a length of time such as 30s 5m 1h 1d 1w, in seconds."""
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNITS or not number.isascii() or not number.isdigit() or not 0 < int(number) < 10**6:
+        raise UserError(f"{text!r} is no span of time", fix="such as 30s, 5m, 1h, 1d")
+    return int(number) * _UNITS[unit]

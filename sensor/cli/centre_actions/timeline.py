@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sensor.cli.centre_actions import add_directory, add_filters, add_format, open_store, question
+from sensor.cli.centre_actions import add_directory, add_filters, add_format, open_store, question, span
 from sensor.cli.language import say
-from sensor.errors import EXIT_FINDINGS, EXIT_OK, UserError
+from sensor.errors import EXIT_FINDINGS, EXIT_OK
 
 if TYPE_CHECKING:
     from collectors.store.figures import Step
@@ -28,14 +28,13 @@ EPILOG_VI = (
 )
 
 _BAR = 50  # characters of the highest step
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_directory(parser)
     add_filters(parser)
     step = say("length of a step, such as 30s 5m 1h 1d (chosen to fit)", "độ dài mỗi bước: 30s 5m 1h 1d")
-    parser.add_argument("--step", type=_span, default=0, metavar=say("SPAN", "BƯỚC"), help=step)
+    parser.add_argument("--step", type=span, default=0, metavar=say("SPAN", "BƯỚC"), help=step)
     add_format(parser)
 
 
@@ -82,10 +81,3 @@ def _write(steps: Sequence[Step], form: str) -> None:
         else:
             told = {"begin": begin, "events": step.events, "alerts": step.alerts}
             sys.stdout.write(json.dumps(told) + "\n")
-
-
-def _span(text: str) -> int:
-    number, unit = text[:-1], text[-1:]
-    if unit not in _UNITS or not number.isascii() or not number.isdigit() or not 0 < int(number) < 10**6:
-        raise UserError(f"{text!r} is no span of time", where="--step", fix="such as 30s, 5m, 1h, 1d")
-    return int(number) * _UNITS[unit]
