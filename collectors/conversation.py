@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from collectors.paths import at
 from collectors.show import cell, endpoint, safe
 from collectors.store.figures import FlowFound
 from collectors.store.search import COLUMNS, Found
@@ -43,18 +44,6 @@ _SAID: dict[str, tuple[tuple[str, str], ...]] = {
     "smb": (("", "smb.command"), (" ", "smb.filename"), (" ", "smb.status")),
     "krb5": (("", "krb5.msg_type"), (" ", "krb5.cname"), (" ", "krb5.sname"), (" ", "krb5.error_code")),
 }  # fmt: skip
-
-
-def at(event: Any, path: str) -> Any:
-    """What stands at a dotted path of an event; None when nothing does. Numbers index lists."""
-    for word in path.split("."):
-        if isinstance(event, dict):
-            event = event.get(word)
-        elif isinstance(event, list) and word.isdigit() and int(word) < len(event):
-            event = event[int(word)]
-        else:
-            return None
-    return event
 
 
 def said(event: Any, event_type: str) -> str:

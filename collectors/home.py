@@ -23,6 +23,7 @@ from typing import Annotated
 import msgspec
 import yaml
 
+from collectors.outlets.settings import Outlet, check
 from sensor.bus.durable import make_private_directory, write_whole
 from sensor.bus.keys import CentreKeys, load_keys, save_keys
 from sensor.errors import UserError, from_os_error
@@ -34,11 +35,15 @@ _START_SECONDS = 3.0
 ANNOUNCE_SECONDS = 15.0  # the embedded engine opens millions of rows within a few seconds
 
 _HEAD = """\
-# Settings of this centre. Restart `haidang centre serve` after a change. listen      where sensors connect;
-# port 0 takes a free one address     how sensors reach it from outside, written into tokens (empty: as
-# bound) metrics     Prometheus, loopback unless you say otherwise store-url   empty: the embedded store;
-# else http[s]://user:password@host:port of a ClickHouse server store-database, journal-bytes (what is filled
-# is kept for rebuilding and relaying, oldest dropped beyond this)
+# Settings of this centre. Restart `haidang centre serve` after a change.
+# listen          where sensors connect; port 0 takes a free one
+# address         how sensors reach it from outside, written into tokens (empty: as bound)
+# metrics         Prometheus, loopback unless you say otherwise
+# store-url       empty: the embedded store; else http[s]://user:password@host:port of a ClickHouse server
+# store-database, store-port
+# journal-bytes   what is filled is kept for rebuilding and relaying; oldest dropped beyond this
+# outlet-bytes    ... or beyond this, while an outlet has not had it
+# outlets         where events are handed on to: docs/guide/en/outlets.md
 """
 
 
@@ -52,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_field
     store_database: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}\Z")] = "haidang"
     store_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     journal_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 50 * 1024**3
+    outlet_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 100 * 1024**3
+    outlets: tuple[Outlet, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,6 +168,7 @@ class Home:
             raise from_os_error(error, where=self.settings_file) from error
         except (yaml.YAMLError, msgspec.ValidationError) as error:
             raise UserError(str(error), where=self.settings_file, fix="mend it or remove the line") from error
+        check(settings.outlets, self.settings_file)
         return settings, load_keys(self.keys_file, CentreKeys)
 
 

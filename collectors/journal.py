@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from collectors.outlets import cursors
+from collectors.outlets.cursors import Place
 from collectors.quality import facts as measures
 from collectors.quality.facts import Facts
 from sensor.bus.records import COLUMNS, RECORDS, Record, add_record, as_record, open_database
@@ -125,6 +127,7 @@ class Journal:
         self._lock = threading.RLock()
         self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
         measures.create_tables(self._database)
+        cursors.create_tables(self._database)
 
     def close(self) -> None:
         with self._lock:
@@ -231,12 +234,15 @@ class Journal:
         with self._lock:
             return int(self._one("SELECT coalesce(max(id), 0) FROM record")[0])
 
-    def prune(self, keep_bytes: int) -> int:
+    def prune(self, keep_bytes: int, outlet_bytes: int = 0) -> int:
         """Drop the oldest filled records beyond this size; returns how many (call again while it is
-        not 0).
+        not 0). What an outlet has not had stays until `outlet_bytes`; beyond that it is counted as missed.
         """
         with self._transaction():
             size, upto = self._one("SELECT (SELECT coalesce(sum(size), 0) FROM record), upto FROM filled")
+            held = cursors.held(self._database)
+            if held is not None and size <= outlet_bytes:
+                upto = min(upto, held)
             if size <= keep_bytes:
                 return 0
             doomed = 0
@@ -246,7 +252,37 @@ class Journal:
                 if size <= keep_bytes:
                     break
                 size, doomed = size - stored, number
+            cursors.miss(self._database, doomed)
             return self._database.execute("DELETE FROM record WHERE id <= ?", (doomed,)).rowcount
+
+    # What outlets do.
+
+    def settle_outlets(self, begins: dict[str, int]) -> list[str]:
+        """These outlets exist, a new one beginning after that record; returns those that are forgotten."""
+        with self._transaction():
+            return cursors.settle(self._database, begins)
+
+    def outlets(self) -> list[Place]:
+        """Where every outlet stands."""
+        with self._lock:
+            return cursors.read(self._database)
+
+    def outlet(self, name: str) -> Place:
+        """Where this one stands. KeyError when it was never settled."""
+        for place in self.outlets():
+            if place.name == name:
+                return place
+        raise KeyError(name)
+
+    def advance_outlet(self, name: str, upto: int, sent: int) -> None:
+        """Everything up to this record is confirmed by the outlet; so many events were its."""
+        with self._transaction():
+            cursors.advance(self._database, name, upto, sent, int(time.time()))
+
+    def fail_outlet(self, name: str, error: str) -> None:
+        """The outlet takes nothing, for this reason."""
+        with self._transaction():
+            cursors.fail(self._database, name, error, int(time.time()))
 
     # What the evidence is worth.
 

@@ -80,7 +80,29 @@ class CentreCollector(Collector):
             skew.add_metric([entry.sensor], entry.skew_us / 1e6)
         yield heard
         yield skew
+        yield from self._outlets()
         yield from self._quality()
+
+    def _outlets(self) -> Iterator[Metric]:
+        sent = CounterMetricFamily("haidang_centre_outlet_events", "Events it took", labels=["outlet"])
+        missed = CounterMetricFamily(
+            "haidang_centre_outlet_missed_events",
+            "Events dropped from the journal before it had them",
+            labels=["outlet"],
+        )
+        behind = GaugeMetricFamily(
+            "haidang_centre_outlet_behind_batches", "Batches it has not looked at", labels=["outlet"]
+        )
+        failing = GaugeMetricFamily(
+            "haidang_centre_outlet_failing", "1 while it takes nothing", labels=["outlet"]
+        )
+        last = self._journal.last_id()
+        for place in self._journal.outlets():
+            sent.add_metric([place.name], place.sent)
+            missed.add_metric([place.name], place.lost)
+            behind.add_metric([place.name], last - place.upto)
+            failing.add_metric([place.name], int(place.since > 0))
+        yield from (sent, missed, behind, failing)
 
     def _quality(self) -> Iterator[Metric]:
         """Of the last interval that is closed (docs/spec/quality.md)."""

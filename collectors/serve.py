@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -25,6 +26,8 @@ from collectors.ingest import Receiver
 from collectors.journal import Journal
 from collectors.listen import Listener
 from collectors.metrics import CentreCollector
+from collectors.outlets.runner import Runner
+from collectors.outlets.settings import Outlet
 from collectors.quality.examine import Examiner
 from collectors.registry import Registry
 from collectors.store.client import connect, embedded_address, server_address
@@ -67,6 +70,7 @@ def serve(home: Home) -> None:
             address=address,
             endpoint=home.store_endpoint,
             keep_bytes=settings.journal_bytes,
+            outlet_bytes=settings.outlet_bytes,
         )
         if address is None:
             daemon = StoreDaemon(home.store_directory, home.store_endpoint, settings.store_port)
@@ -81,6 +85,7 @@ def serve(home: Home) -> None:
         )
         filler.start()
         examiner.start()
+        cleanup.callback(start_outlets(settings.outlets, journal, opener, home.directory))
         cleanup.callback(examiner.join, _CHILD_SECONDS)
         cleanup.callback(examiner.stop)
         cleanup.callback(filler.join, _CHILD_SECONDS)
@@ -90,6 +95,26 @@ def serve(home: Home) -> None:
         log.info("listening on %s, metrics on %s", listener.bound, metrics or "(none)")
         listener.run(stop)
         log.info("ending: what is journaled and not in the store is filled in at the next start")
+
+
+def start_outlets(
+    outlets: Sequence[Outlet], journal: Journal, opener: Opener, directory: Path
+) -> Callable[[], None]:
+    """Start a thread for each; what ends them. A new outlet begins at the journal's end or its beginning."""
+    begins = {outlet.name: 0 if outlet.begin == "oldest" else journal.last_id() for outlet in outlets}
+    for name in journal.settle_outlets(begins):
+        log.info("outlet %s is not in the settings any more and forgotten", name)
+    runners = [Runner(outlet, journal, opener, directory) for outlet in outlets]
+    for runner in runners:
+        runner.start()
+
+    def end() -> None:
+        for runner in runners:
+            runner.stop()
+        for runner in runners:
+            runner.join(_CHILD_SECONDS)
+
+    return end
 
 
 class StoreDaemon(threading.Thread):

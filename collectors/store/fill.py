@@ -52,6 +52,7 @@ class Filler(threading.Thread):
         address: StoreAddress | None,
         endpoint: Path,
         keep_bytes: int,
+        outlet_bytes: int = 0,
     ) -> None:
         super().__init__(name="store-filler", daemon=True)
         self._journal = journal
@@ -60,6 +61,7 @@ class Filler(threading.Thread):
         self._address = address
         self._endpoint = endpoint
         self._keep_bytes = keep_bytes
+        self._outlet_bytes = outlet_bytes
         self._stop_asked = threading.Event()
         self._prune_due = 0.0
         self.filled_events = 0
@@ -109,7 +111,7 @@ class Filler(threading.Thread):
         if time.monotonic() < self._prune_due:
             return
         self._prune_due = time.monotonic() + _PRUNE_SECONDS
-        while self._journal.prune(self._keep_bytes):
+        while self._journal.prune(self._keep_bytes, self._outlet_bytes):
             pass
 
     def _insert(self, client: Client, upto: int, last: int, held: set[Identity]) -> None:

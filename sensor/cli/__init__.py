@@ -195,6 +195,8 @@ def _explain(fault: Exception) -> tuple[int, str]:
 def _remedy_for_package(module: str) -> str:
     if module.split(".")[0] in {"chdb", "clickhouse_connect"}:
         return "the centre needs its extra: pip install 'haidang[centre]'"
+    if module == "confluent_kafka":
+        return "an outlet to Kafka needs its extra: pip install 'haidang[kafka]'"
     if module == "pyshark":
         return "pip install pyshark, and apt-get install tshark"
     return "install haidang anew, or run `make setup`"
