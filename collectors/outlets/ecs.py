@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from collectors.outlets.item import Item
-from collectors.outlets.mapping import Row, build, lower, number, one_of, rfc3339, text, texts
+from collectors.outlets.mapping import Row, address, build, lower, number, one_of, rfc3339, text, texts
 from sensor import __version__
 
 CONTENT_TYPE = "application/x-ndjson"
@@ -26,8 +26,19 @@ def _known(value: Any) -> str | None:
     return None if value in ("failed", "unknown") else lower(value)
 
 
-_CATEGORY = {"alert": ["intrusion_detection"], "stats": None}
-_TYPE = {"flow": ["connection", "end"], "alert": None, "stats": None}
+_CATEGORY = {
+    "alert": ["intrusion_detection"],
+    "http": ["network", "web"],
+    "fileinfo": ["network", "file"],
+    "stats": None,
+}
+_TYPE = {
+    "flow": ["connection", "end"],
+    "fileinfo": ["info"],
+    "anomaly": ["info"],
+    "alert": None,
+    "stats": None,
+}
 _DNS = {"request": "query", "query": "query", "response": "answer", "answer": "answer"}
 _TABLE = (
     Row("@timestamp", "_.when", rfc3339),
@@ -52,12 +63,12 @@ _TABLE = (
     Row("rule.name", "alert.signature"),
     Row("rule.category", "alert.category"),
     Row("rule.version", "alert.rev"),
-    Row("source.ip", "src_ip"),
+    Row("source.ip", "src_ip", address),
     Row("source.address", "src_ip"),
     Row("source.port", "src_port", number),
     Row("source.bytes", "flow.bytes_toserver", number),
     Row("source.packets", "flow.pkts_toserver", number),
-    Row("destination.ip", "dest_ip"),
+    Row("destination.ip", "dest_ip", address),
     Row("destination.address", "dest_ip"),
     Row("destination.port", "dest_port", number),
     Row("destination.bytes", "flow.bytes_toclient", number),

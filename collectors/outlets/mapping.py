@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 from collectors.outlets.item import Item
@@ -32,6 +33,14 @@ def lower(value: Any) -> str | None:
     """Text in small letters."""
     found = text(value)
     return found.lower() if found else None
+
+
+def address(value: Any) -> str | None:
+    """An IP address; whatever else stands there would break a field of that type."""
+    try:
+        return str(ip_address(value)) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def texts(value: Any) -> list[str] | None:

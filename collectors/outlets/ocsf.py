@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from collectors.outlets.item import Item
-from collectors.outlets.mapping import Row, build, lower, milliseconds, number, one_of, text, texts
+from collectors.outlets.mapping import Row, address, build, lower, milliseconds, number, one_of, text, texts
 from sensor import __version__
 
 CONTENT_TYPE = "application/x-ndjson"
@@ -67,9 +67,9 @@ _TABLE = (
     Row("finding_info.analytic.version", "alert.rev"),
     Row("finding_info.attacks.0.tactic.uid", "alert.metadata.mitre_tactic_id.0"),
     Row("finding_info.attacks.0.technique.uid", "alert.metadata.mitre_technique_id.0"),
-    Row("evidences.0.src_endpoint.ip", "src_ip"),
+    Row("evidences.0.src_endpoint.ip", "src_ip", address),
     Row("evidences.0.src_endpoint.port", "src_port", number),
-    Row("evidences.0.dst_endpoint.ip", "dest_ip"),
+    Row("evidences.0.dst_endpoint.ip", "dest_ip", address),
     Row("evidences.0.dst_endpoint.port", "dest_port", number),
     Row("evidences.0.dst_endpoint.hostname", "tls.sni"),
     Row("evidences.0.dst_endpoint.hostname", "http.hostname"),
