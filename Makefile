@@ -12,6 +12,9 @@ SINGLES_LAPS ?= 8
 BENCH_PAIRS ?= 3
 BENCH_OUT ?= bench-out
 SOAK_SECONDS ?= 600
+# A ClickHouse server for BENCH=store, http://user:password@host:8123; the embedded store when empty.
+STORE_URL ?=
+STORE_EVENTS ?= 5000000
 # What `make bench` measures, by BENCH.
 BENCH ?= pairs
 BENCH_pairs = tests/bench/paired.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --runs $(BENCH_PAIRS) --out $(BENCH_OUT) \
@@ -23,6 +26,7 @@ BENCH_soak = tests/bench/soak.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --s
 BENCH_flow-memory = tests/bench/flow_memory.py --out $(BENCH_OUT)
 BENCH_reload = tests/bench/reload.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --out $(BENCH_OUT)
 BENCH_live = tests/bench/live.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES)
+BENCH_store = tests/bench/store.py --count $(STORE_EVENTS) --url "$(STORE_URL)" --out $(BENCH_OUT)
 BENCH_gate = tests/bench/gate.py
 BENCH_bless = tests/bench/gate.py --bless
 RUST_FILES = $(shell find sensor/engine -name '*.rs' -not -path '*/target/*')
@@ -71,8 +75,8 @@ mutants: setup ## MUTANTS damaged captures (and the captures themselves) through
 linear: setup ## instructions by size of input for every known way to make an engine slow
 	$(PY) tests/bench/linear.py
 
-bench: setup ## speed against Suricata; BENCH=singles, workers, live, soak, flow-memory, reload, gate or bless: something else (docs/speed.md)
-	$(PY) $(or $(BENCH_$(BENCH)),$(error BENCH=$(BENCH) is none of: pairs singles workers live soak flow-memory reload gate bless))
+bench: setup ## speed against Suricata; BENCH=singles, workers, live, soak, flow-memory, reload, store, gate or bless: something else (docs/speed.md)
+	$(PY) $(or $(BENCH_$(BENCH)),$(error BENCH=$(BENCH) is none of: pairs singles workers live soak flow-memory reload store gate bless))
 
 parity: setup ## the same alerts? Suricata and Hải Đăng on PARITY_PCAP (files, folders) and PARITY_RULES
 	$(PY) tests/bench/parity.py --pcap $(PARITY_PCAP) --rules $(PARITY_RULES)
