@@ -101,8 +101,8 @@ _QUALITY = (
 _TABLE_TAIL = "PARTITION BY toYYYYMMDD(received) ORDER BY (event_type, sensor, ts)"
 
 _DEDUPLICATION_BLOCKS = 10_000
-# To show one event its granule's lines are unpacked: a hundred scattered events cost 60 MB so, and 480 MB with
-# the usual 8,192 (docs/speed.md). Stores made before keep what they have.
+# To show one event its granule's lines are unpacked: a hundred scattered events cost 60 MB so, and 480 MB
+# with the usual 8,192 (docs/speed.md). Stores made before keep what they have.
 _GRANULE_ROWS = 1024
 
 
