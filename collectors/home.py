@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import yaml
@@ -42,9 +42,16 @@ _HEAD = """\
 # store-url       empty: the embedded store; else http[s]://user:password@host:port of a ClickHouse server
 # store-database, store-port
 # journal-bytes   what is filled is kept for rebuilding and relaying; oldest dropped beyond this
+# retention-days  days of receipt that the store keeps, by class: {alert: 400, evidence: 180, health: 30,
+#                 logs: 90}; what is left out or 0 stays for ever
+# store-bytes     beyond this the store forgets the oldest logs, then evidence, health and alerts; 0: no bound
 # outlet-bytes    ... or beyond this, while an outlet has not had it
 # outlets         where events are handed on to: docs/guide/en/outlets.md
 """
+
+
+Class = Literal["alert", "health", "evidence", "logs"]
+Natural = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Settings(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
@@ -57,8 +64,14 @@ class Settings(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_field
     store_database: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}\Z")] = "haidang"
     store_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     journal_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 50 * 1024**3
+    retention_days: dict[Class, Natural] = {}
+    store_bytes: Natural = 0
     outlet_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 100 * 1024**3
     outlets: tuple[Outlet, ...] = ()
+
+    def retention(self) -> dict[str, int]:
+        """Days by class; 0 or none: for ever."""
+        return {str(name): days for name, days in self.retention_days.items()}
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from collectors.quality.examine import Examiner
 from collectors.registry import Registry
 from collectors.store.client import connect, embedded_address, server_address
 from collectors.store.fill import Filler
+from collectors.store.retain import Retainer
 from sensor.bus.durable import write_whole
 from sensor.bus.seal import Opener
 from sensor.errors import UserError
@@ -83,8 +84,17 @@ def serve(home: Home) -> None:
             settings.store_database,
             lambda: connect(address or embedded_address(home.store_endpoint)),
         )
+        retainer = Retainer(
+            lambda: connect(address or embedded_address(home.store_endpoint)),
+            settings.store_database,
+            settings.retention(),
+            settings.store_bytes,
+        )
         filler.start()
         examiner.start()
+        retainer.start()
+        cleanup.callback(retainer.join, _CHILD_SECONDS)
+        cleanup.callback(retainer.stop)
         cleanup.callback(start_outlets(settings.outlets, journal, opener, home.directory))
         cleanup.callback(examiner.join, _CHILD_SECONDS)
         cleanup.callback(examiner.stop)

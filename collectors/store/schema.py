@@ -100,6 +100,7 @@ _QUALITY = (
 # and times that a capture or an attacker made up cannot scatter it over thousands.
 _TABLE_TAIL = "PARTITION BY toYYYYMMDD(received) ORDER BY (event_type, sensor, ts)"
 
+_QUALITY_DAYS = 400
 _DEDUPLICATION_BLOCKS = 10_000
 # To show one event its granule's lines are unpacked: a hundred scattered events cost 60 MB so, and 480 MB
 # with the usual 8,192 (docs/speed.md). Stores made before keep what they have.
@@ -136,7 +137,11 @@ def statements(database: str, cluster: Cluster | None = None) -> list[str]:
         f"CREATE TABLE IF NOT EXISTS {name}.quality{on_cluster} "
         f"({', '.join(f'{column} {kind}' for column, kind in _QUALITY)}) "
         f"ENGINE = {_engine(cluster, 'ReplacingMergeTree')} PARTITION BY toYYYYMM(begin) "
-        "ORDER BY (sensor, begin)",
+        f"ORDER BY (sensor, begin) TTL begin + INTERVAL {_QUALITY_DAYS} DAY",
+        # What retention took away, and why.
+        f"CREATE TABLE IF NOT EXISTS {name}.retired{on_cluster} (day Date, class LowCardinality(String), "
+        f"events UInt64, reason LowCardinality(String), at DateTime('UTC')) ENGINE = {_engine(cluster)} "
+        "ORDER BY (day, class)",
     ]
     if cluster:
         made.append(
