@@ -174,6 +174,10 @@ class Home:
             raise UserError(
                 "there is no centre here", where=self.directory, fix=f"haidang centre init {self.directory}"
             )
+        return self.read_settings(), load_keys(self.keys_file, CentreKeys)
+
+    def read_settings(self) -> Settings:
+        """centre.yaml. UserError, with the path of what is wrong."""
         try:
             given = yaml.safe_load(self.settings_file.read_bytes()) or {}
             settings = msgspec.convert(given, Settings)
@@ -182,7 +186,7 @@ class Home:
         except (yaml.YAMLError, msgspec.ValidationError) as error:
             raise UserError(str(error), where=self.settings_file, fix="mend it or remove the line") from error
         check(settings.outlets, self.settings_file)
-        return settings, load_keys(self.keys_file, CentreKeys)
+        return settings
 
 
 def _take(descriptor: int) -> bool:

@@ -19,7 +19,7 @@ NAME = "centre"
 HELP = "run a centre, enrol sensors, search what they sent"
 HELP_VI = "vận hành trung tâm, đăng ký cảm biến, tìm kiếm sự kiện"
 
-ACTIONS = ("search", "top", "timeline", "show", "stats", "quality", "outlets", "retain")
+ACTIONS = ("search", "top", "timeline", "show", "stats", "quality", "outlets", "retain", "backup", "restore")
 """The actions in files of their own, in the order of the help: each is the module of that name in
 centre_actions/.
 """
