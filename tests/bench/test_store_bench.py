@@ -38,6 +38,24 @@ def test_it_asks_everything_and_tells_what_is_slow(
     assert "too slow: one flow, everything" in capsys.readouterr().err
 
 
+def test_a_server_is_asked_the_same_and_left_as_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is no ClickHouse server here; the store daemon answers to the same client over the same HTTP."""
+    with store.embedded(tmp_path) as client:
+        told = json.loads((tmp_path / "endpoint.json").read_text())
+        url = f"http://haidang:{told['password']}@127.0.0.1:{told['port']}"
+        arguments = ["--count", "5000", "--rounds", "1", "--out", str(tmp_path), "--url", url]
+        assert store.main([*arguments, "--limit-ms", "60000"]) == 0
+        assert "ClickHouse 2" in capsys.readouterr().out
+        there = f"SELECT count() FROM system.databases WHERE name = '{store.DATABASE}'"
+        assert client.query(there).result_rows == [(0,)]
+        client.command(f"CREATE DATABASE {store.DATABASE}")
+        assert store.main(arguments) == store.EXIT_CANNOT_RUN
+        assert "drop it first" in capsys.readouterr().err
+        assert client.query(there).result_rows == [(1,)]
+
+
 def test_no_server_no_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = ["--out", str(tmp_path)]
     assert store.main(["--url", "http://127.0.0.1:1", *out]) == store.EXIT_CANNOT_RUN
