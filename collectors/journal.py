@@ -234,6 +234,12 @@ class Journal:
         with self._lock:
             return int(self._one("SELECT coalesce(max(id), 0) FROM record")[0])
 
+    def first_after(self, after: int) -> int | None:
+        """The first record there is after this one."""
+        with self._lock:
+            found: int | None = self._one("SELECT min(id) FROM record WHERE id > ?", after)[0]
+        return found
+
     def prune(self, keep_bytes: int, outlet_bytes: int = 0) -> int:
         """Drop the oldest filled records beyond this size; returns how many (call again while it is
         not 0). What an outlet has not had stays until `outlet_bytes`; beyond that it is counted as missed.

@@ -23,6 +23,7 @@ log = logging.getLogger("haidang.outlet")
 CONFIRM_EVENTS = 5_000
 CONFIRM_SECONDS = 5.0  # an event is certain to have arrived this late, on a connection that works
 _READ_RECORDS = 64
+_NOTED_RECORDS = 1000
 _IDLE_SECONDS = 0.25
 _FIRST_WAIT_SECONDS = 1.0
 _LONGEST_WAIT_SECONDS = 60.0
@@ -42,6 +43,7 @@ class Runner(threading.Thread):
         self._stop_asked = threading.Event()
         self._carrier: Carrier | None = None
         self._read = 0  # records up to this one were looked at
+        self._noted = 0  # of them, durably
         self._unconfirmed = 0  # events
         self._first_unconfirmed = 0.0
         self._wait_seconds = 0.0
@@ -64,7 +66,7 @@ class Runner(threading.Thread):
 
     def _carry(self) -> None:
         """From the durable cursor on, until something goes wrong or the end is asked for."""
-        self._read = self._journal.outlet(self._outlet.name).upto
+        self._read = self._noted = self._journal.outlet(self._outlet.name).upto
         self._unconfirmed = 0
         while not self._stop_asked.is_set():
             records = self._next_records()
@@ -92,8 +94,9 @@ class Runner(threading.Thread):
     def _confirm_when_due(self, *, is_idle: bool) -> None:
         if not self._unconfirmed:
             # What was none of its needs no confirmation; one write for many records.
-            if is_idle and self._read > self._journal.outlet(self._outlet.name).upto:
+            if self._read > self._noted and (is_idle or self._read - self._noted >= _NOTED_RECORDS):
                 self._journal.advance_outlet(self._outlet.name, self._read, 0)
+                self._noted = self._read
             return
         late = time.monotonic() >= self._first_unconfirmed + CONFIRM_SECONDS
         if late or self._unconfirmed >= CONFIRM_EVENTS:
@@ -104,6 +107,7 @@ class Runner(threading.Thread):
             self._carrier.confirm()
             self._drop_carrier()
         self._journal.advance_outlet(self._outlet.name, self._read, self._unconfirmed)
+        self._noted = self._read
         self._unconfirmed = 0
         self._wait_seconds = 0.0
         if self._is_failing:
@@ -128,17 +132,17 @@ class Runner(threading.Thread):
 
     def _next_records(self) -> list[Record]:
         records: list[Record] = []
-        last = self._journal.last_id()
+        first = self._journal.first_after(self._read)
+        if first is None:
+            return records
+        self._read = first - 1  # those in between were dropped
         try:
-            for record in self._journal.read(self._read, min(last, self._read + _READ_RECORDS)):
+            for record in self._journal.read(self._read, self._read + _READ_RECORDS):
                 records.append(record)
         except DamagedRecord as error:
             if not records:
                 log.error("outlet %s: the journal is damaged: %s", self._outlet.name, error)
                 self._read = error.record
-        # Dropped records leave a hole in the ids.
-        if not records and self._read < last:
-            self._read = min(last, self._read + _READ_RECORDS)
         return records
 
     def _messages(self, record: Record) -> list[Message]:

@@ -10,6 +10,7 @@ import random
 import re
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -372,6 +373,36 @@ def test_only_what_is_asked_for_is_sent(desk: Desk, tap: Tap, hook: Hook, tmp_pa
     assert [(event["event"]["dataset"], event["event"].get("severity")) for event in told] == [
         ("haidang.dns", None), ("haidang.alert", 1), ("haidang.alert", 2),
     ]  # fmt: skip
+
+
+def test_an_outlet_that_begins_with_the_oldest_steps_over_what_is_gone(
+    desk: Desk, tap: Tap, hook: Hook, tmp_path: Path
+) -> None:
+    fill(desk, tap, 3)
+    with sqlite3.connect(desk.journal.path) as database:
+        database.execute("UPDATE record SET id = id + 5000000")
+        database.execute("UPDATE sqlite_sequence SET seq = 5000003")
+    database.close()
+    desk.journal.set_filled(5000001)
+    assert desk.journal.prune(1) == 1
+    sent = fill(desk, tap, 2)
+    worker = begin(desk, Outlet(name="hook", to=hook.url, format="ecs"), tmp_path)
+    wait_until(lambda: desk.journal.outlet("hook").upto == desk.journal.last_id(), 20)
+    end(worker)
+    assert len(hook.ids()) == 80 and hook.ids()[40:] == sent
+
+
+def test_a_damaged_record_is_stepped_over_and_said(
+    desk: Desk, tap: Tap, hook: Hook, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = fill(desk, tap, 3)
+    with sqlite3.connect(desk.journal.path) as database:
+        database.execute("UPDATE record SET sealed = zeroblob(100) WHERE id = 2")
+    database.close()
+    worker = begin(desk, Outlet(name="hook", to=hook.url, format="ecs"), tmp_path)
+    wait_until(lambda: desk.journal.outlet("hook").upto == 3, 20)
+    end(worker)
+    assert hook.ids() == sent[:20] + sent[40:] and "the journal is damaged" in caplog.text
 
 
 def test_the_journal_keeps_what_an_outlet_has_not_had_and_counts_what_it_misses(tmp_path: Path) -> None:
