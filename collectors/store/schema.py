@@ -71,12 +71,13 @@ _EVENT = (
     "dns Tuple(rrname String, query Array(Tuple(rrname String)), queries Array(Tuple(rrname String))))"
 )
 
+# A term of two columns with OR is served by indexes of every granule only (GRANULARITY 1).
 _INDEXES = (
     "INDEX by_ts ts TYPE minmax",
-    "INDEX by_flow flow_id TYPE bloom_filter(0.01) GRANULARITY 4",
-    "INDEX by_src src_ip TYPE bloom_filter(0.01) GRANULARITY 4",
-    "INDEX by_dest dest_ip TYPE bloom_filter(0.01) GRANULARITY 4",
-    "INDEX by_host host TYPE bloom_filter(0.01) GRANULARITY 4",
+    "INDEX by_flow flow_id TYPE bloom_filter(0.01) GRANULARITY 1",
+    "INDEX by_src src_ip TYPE bloom_filter(0.01) GRANULARITY 1",
+    "INDEX by_dest dest_ip TYPE bloom_filter(0.01) GRANULARITY 1",
+    "INDEX by_host host TYPE bloom_filter(0.01) GRANULARITY 1",
     "INDEX by_sid sid TYPE set(1000) GRANULARITY 8",
     "INDEX by_received received TYPE minmax",
     "INDEX by_payload lower(payload) TYPE text(tokenizer = ngrams(4))",
