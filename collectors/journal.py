@@ -9,6 +9,7 @@ no other, is inserted again. It never opens a batch.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from collectors.outlets import cursors
-from collectors.outlets.cursors import Place
 from collectors.quality import facts as measures
 from collectors.quality.facts import Facts
 from sensor.bus.records import COLUMNS, RECORDS, Record, add_record, as_record, open_database
@@ -261,60 +261,6 @@ class Journal:
             cursors.miss(self._database, doomed)
             return self._database.execute("DELETE FROM record WHERE id <= ?", (doomed,)).rowcount
 
-    # What outlets do.
-
-    def settle_outlets(self, begins: dict[str, int]) -> list[str]:
-        """These outlets exist, a new one beginning after that record; returns those that are forgotten."""
-        with self._transaction():
-            return cursors.settle(self._database, begins)
-
-    def outlets(self) -> list[Place]:
-        """Where every outlet stands."""
-        with self._lock:
-            return cursors.read(self._database)
-
-    def outlet(self, name: str) -> Place:
-        """Where this one stands. KeyError when it was never settled."""
-        for place in self.outlets():
-            if place.name == name:
-                return place
-        raise KeyError(name)
-
-    def advance_outlet(self, name: str, upto: int, sent: int) -> None:
-        """Everything up to this record is confirmed by the outlet; so many events were its."""
-        with self._transaction():
-            cursors.advance(self._database, name, upto, sent, int(time.time()))
-
-    def fail_outlet(self, name: str, error: str) -> None:
-        """The outlet takes nothing, for this reason."""
-        with self._transaction():
-            cursors.fail(self._database, name, error, int(time.time()))
-
-    # What the evidence is worth.
-
-    def measured(self, since: int, until: int, sensor: str = "") -> list[Measured]:
-        """What was counted in intervals that begin at since <= begin < until (seconds since 1970)."""
-        with self._lock:
-            return [Measured(*row) for row in measures.read(self._database, since, until, sensor)]
-
-    def measured_upto(self) -> int:
-        """Intervals that begin before this are closed."""
-        with self._lock:
-            return int(self._one("SELECT upto FROM measured")[0])
-
-    def first_measured(self, since: int) -> int | None:
-        """The first interval from this one on that has counts."""
-        with self._lock:
-            found: int | None = self._one("SELECT min(begin) FROM measure WHERE begin >= ?", since)[0]
-        return found
-
-    def close_interval(self, begin: int, measured: Sequence[Measured]) -> None:
-        """Add these last counts to the interval that begins then, and close it."""
-        with self._transaction():
-            for entry in measured:
-                measures.add(self._database, *entry)
-            measures.close(self._database, begin + measures.INTERVAL_SECONDS)
-
     def oldest_unfilled_us(self) -> int | None:
         """When the oldest batch that is not in the store was received; None when all are."""
         with self._lock:
@@ -322,6 +268,18 @@ class Journal:
                 "SELECT added_us FROM record WHERE id > (SELECT upto FROM filled) ORDER BY id LIMIT 1"
             ).fetchone()
         return None if row is None else int(row[0])
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One durable step of a neighbour that keeps tables here (outlets, quality)."""
+        with self._transaction():
+            yield self._database
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The database to a neighbour that only reads."""
+        with self._lock:
+            yield self._database
 
     # What people ask.
 

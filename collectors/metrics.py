@@ -12,7 +12,9 @@ from prometheus_client.registry import Collector
 from collectors.ingest import Receiver
 from collectors.journal import Journal
 from collectors.listen import Listener
+from collectors.outlets.places import Places
 from collectors.quality.facts import INTERVAL_SECONDS
+from collectors.quality.ledger import Ledger
 from collectors.quality.words import NAMES, clock_error_us, judge, packet_lag_us
 from collectors.store.fill import Filler
 
@@ -97,7 +99,7 @@ class CentreCollector(Collector):
             "haidang_centre_outlet_failing", "1 while it takes nothing", labels=["outlet"]
         )
         last = self._journal.last_id()
-        for place in self._journal.outlets():
+        for place in Places(self._journal).all():
             sent.add_metric([place.name], place.sent)
             missed.add_metric([place.name], place.lost)
             behind.add_metric([place.name], last - place.upto)
@@ -124,8 +126,9 @@ class CentreCollector(Collector):
             "Longest way from packet to receipt, and from receipt to store",
             labels=["sensor", "stage"],
         )
-        upto = self._journal.measured_upto()
-        for entry in self._journal.measured(upto - INTERVAL_SECONDS, upto):
+        ledger = Ledger(self._journal)
+        upto = ledger.upto()
+        for entry in ledger.read(upto - INTERVAL_SECONDS, upto):
             for name, word in zip(NAMES, judge(entry.facts, INTERVAL_SECONDS * 1_000_000), strict=True):
                 if word.holds is not None:
                     holds.add_metric([entry.sensor, name], int(word.holds))

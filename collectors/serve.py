@@ -26,6 +26,7 @@ from collectors.ingest import Receiver
 from collectors.journal import Journal
 from collectors.listen import Listener
 from collectors.metrics import CentreCollector
+from collectors.outlets.places import Places
 from collectors.outlets.runner import Runner
 from collectors.outlets.settings import Outlet
 from collectors.quality.examine import Examiner
@@ -112,7 +113,7 @@ def start_outlets(
 ) -> Callable[[], None]:
     """Start a thread for each; what ends them. A new outlet begins at the journal's end or its beginning."""
     begins = {outlet.name: 0 if outlet.begin == "oldest" else journal.last_id() for outlet in outlets}
-    for name in journal.settle_outlets(begins):
+    for name in Places(journal).settle(begins):
         log.info("outlet %s is not in the settings any more and forgotten", name)
     runners = [Runner(outlet, journal, opener, directory) for outlet in outlets]
     for runner in runners:

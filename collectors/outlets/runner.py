@@ -12,6 +12,7 @@ from pathlib import Path
 from collectors.journal import Journal
 from collectors.outlets.carriers import Carrier, Message, NotTaken, open_carrier, render
 from collectors.outlets.item import Item, items
+from collectors.outlets.places import Places
 from collectors.outlets.settings import Outlet
 from sensor.bus import lanes
 from sensor.bus.records import DamagedRecord, Record
@@ -37,6 +38,7 @@ class Runner(threading.Thread):
         super().__init__(name=f"outlet-{outlet.name}", daemon=True)
         self._outlet = outlet
         self._journal = journal
+        self._places = Places(journal)
         self._opener = opener
         self._home = home
         self._lanes = {lanes.of_type(kind) for kind in outlet.types} or set(range(lanes.COUNT))
@@ -66,7 +68,7 @@ class Runner(threading.Thread):
 
     def _carry(self) -> None:
         """From the durable cursor on, until something goes wrong or the end is asked for."""
-        self._read = self._noted = self._journal.outlet(self._outlet.name).upto
+        self._read = self._noted = self._places.of(self._outlet.name).upto
         self._unconfirmed = 0
         while not self._stop_asked.is_set():
             records = self._next_records()
@@ -95,7 +97,7 @@ class Runner(threading.Thread):
         if not self._unconfirmed:
             # What was none of its needs no confirmation; one write for many records.
             if self._read > self._noted and (is_idle or self._read - self._noted >= _NOTED_RECORDS):
-                self._journal.advance_outlet(self._outlet.name, self._read, 0)
+                self._places.advance(self._outlet.name, self._read, 0)
                 self._noted = self._read
             return
         late = time.monotonic() >= self._first_unconfirmed + CONFIRM_SECONDS
@@ -106,7 +108,7 @@ class Runner(threading.Thread):
         if self._carrier is not None:
             self._carrier.confirm()
             self._drop_carrier()
-        self._journal.advance_outlet(self._outlet.name, self._read, self._unconfirmed)
+        self._places.advance(self._outlet.name, self._read, self._unconfirmed)
         self._noted = self._read
         self._unconfirmed = 0
         self._wait_seconds = 0.0
@@ -119,7 +121,7 @@ class Runner(threading.Thread):
         if not self._is_failing:  # who fails for days is in the metrics and needs no line a minute
             self._is_failing = True
             log.warning("outlet %s: %s", self._outlet.name, text)
-        self._journal.fail_outlet(self._outlet.name, text)
+        self._places.fail(self._outlet.name, text)
         self._wait_seconds = min(max(self._wait_seconds * 2, _FIRST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
         asked = min(getattr(error, "retry_after_seconds", 0.0), _LONGEST_WAIT_SECONDS)
         # Many outlets of one receiver must not come back in step.

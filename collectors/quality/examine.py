@@ -17,6 +17,7 @@ import msgspec
 
 from collectors.journal import Journal, Measured
 from collectors.quality.facts import INTERVAL_SECONDS, KEEP_SECONDS, Facts, merge
+from collectors.quality.ledger import Ledger
 from collectors.quality.words import NAMES, clock_error_us, judge, packet_lag_us
 from collectors.registry import Registry
 from collectors.store import migrate
@@ -58,6 +59,7 @@ class Examiner(threading.Thread):
     ) -> None:
         super().__init__(name="quality", daemon=True)
         self._journal = journal
+        self._ledger = Ledger(journal)
         self._registry = registry
         self._database = database
         self._open_client = open_client
@@ -105,26 +107,26 @@ class Examiner(threading.Thread):
             for row in self._registry.sensors():
                 if row.revoked is None and row.added <= begin:
                     found.setdefault(row.sensor, Facts())
-        held = {entry.sensor: entry.facts for entry in self._journal.measured(begin, end)}
+        held = {entry.sensor: entry.facts for entry in self._ledger.read(begin, end)}
         if found or held:
             # Stated first and closed then: killed in between it is stated again, and the store keeps one.
             both = {
                 name: merge(held.get(name, Facts()), found.get(name, Facts())) for name in {*held, *found}
             }
             self._state(client, begin, both)
-        self._journal.close_interval(begin, [Measured(name, begin, facts) for name, facts in found.items()])
+        self._ledger.close(begin, [Measured(name, begin, facts) for name, facts in found.items()])
         return True
 
     def _due(self) -> int | None:
         """The next interval to close, when it is over and in the store."""
         now = int(self._now())
         present = now - now % INTERVAL_SECONDS
-        upto = self._journal.measured_upto()
+        upto = self._ledger.upto()
         if upto > present:
             # Our clock was set back: counting must not stop until it has caught up.
-            self._journal.close_interval(present - INTERVAL_SECONDS, [])
+            self._ledger.close(present - INTERVAL_SECONDS, [])
             upto = present
-        oldest = self._journal.first_measured(upto)
+        oldest = self._ledger.first(upto)
         begins = [oldest] if oldest is not None else []
         begins.append(max(upto, self._began - self._began % INTERVAL_SECONDS))
         begin = max(min(begins), present - KEEP_SECONDS)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from collectors.journal import Journal
 from collectors.quality.facts import INTERVAL_SECONDS, Facts, merge
+from collectors.quality.ledger import Ledger
 from collectors.registry import Registry
 
 
@@ -24,6 +25,7 @@ def report(
     """Every sensor that may speak and every one that spoke, over since <= time < until; one step for all when
     `step` is 0. Steps are whole intervals.
     """
+    ledger = Ledger(journal)
     since -= since % INTERVAL_SECONDS
     step = max(step - step % INTERVAL_SECONDS, INTERVAL_SECONDS) if step else max(until - since, 1)
     held: dict[tuple[str, int], Facts] = {}
@@ -34,8 +36,8 @@ def report(
         held[place] = merge(held.get(place, Facts()), facts)
         seconds[place] = seconds.get(place, 0) + length
 
-    upto = min(max(journal.measured_upto(), since), until)
-    for name, begin, facts in journal.measured(since, until, sensor):
+    upto = min(max(ledger.upto(), since), until)
+    for name, begin, facts in ledger.read(since, until, sensor):
         note(name, begin, INTERVAL_SECONDS if begin < upto else 0, facts)
     for row in registry.sensors():
         # What is not closed yet has no line of its own for a sensor that is silent.

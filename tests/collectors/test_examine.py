@@ -19,6 +19,7 @@ from stored import DATABASE, Store, eve, fill, send
 from collectors.metrics import CentreCollector
 from collectors.quality.examine import Examiner
 from collectors.quality.facts import INTERVAL_SECONDS, begin_of
+from collectors.quality.ledger import Ledger
 from collectors.store import migrate, schema
 from sensor.bus.keys import SensorKeys
 from sensor.errors import UserError
@@ -67,7 +68,7 @@ def test_a_minute_is_closed_once_it_is_over_and_in_the_store(desk: Desk, store: 
     fill(desk, store)
     assert worker.close_next(client)
     begin = begin_of(int(began * 1e6))
-    (entry,) = desk.journal.measured(begin, begin + 1) or desk.journal.measured(begin, begin + 61)
+    (entry,) = Ledger(desk.journal).read(begin, begin + 1) or Ledger(desk.journal).read(begin, begin + 61)
     facts = entry.facts
     assert (facts.events, facts.stored, facts.invalid) == (4, 4, 1)
     assert (facts.kernel_packets, facts.kernel_drops, facts.queue_lost) == (2000, 100, 5)
@@ -110,7 +111,7 @@ def test_counters_that_begin_anew_are_not_taken_for_losses(desk: Desk, store: St
     client = store.client()
     while worker.close_next(client):
         pass
-    facts = [entry.facts for entry in desk.journal.measured(0, 2**40) if entry.facts.kernel_packets]
+    facts = [entry.facts for entry in Ledger(desk.journal).read(0, 2**40) if entry.facts.kernel_packets]
     assert [(each.kernel_packets, each.kernel_drops) for each in facts] == [(70, 3)]
     client.close()
 
@@ -118,14 +119,14 @@ def test_counters_that_begin_anew_are_not_taken_for_losses(desk: Desk, store: St
 def test_a_clock_that_was_set_back_does_not_stop_the_counting(desk: Desk, store: Store) -> None:
     client = store.client()
     years_ahead = int(time.time()) + 5 * 365 * 86_400
-    desk.journal.close_interval(years_ahead - years_ahead % INTERVAL_SECONDS, [])
+    Ledger(desk.journal).close(years_ahead - years_ahead % INTERVAL_SECONDS, [])
     worker = examiner(desk, store, time.time())
     assert not worker.close_next(client)
     send(desk, [eve(1)])
     fill(desk, store)
     worker._now = lambda: time.time() + 2 * INTERVAL_SECONDS
     assert worker.close_next(client)
-    assert any(entry.facts.stored == 1 for entry in desk.journal.measured(0, 2**40))
+    assert any(entry.facts.stored == 1 for entry in Ledger(desk.journal).read(0, 2**40))
     client.close()
 
 

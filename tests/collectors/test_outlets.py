@@ -25,6 +25,7 @@ from collectors.journal import Journal, NewRecord
 from collectors.outlets import runner, webhook
 from collectors.outlets.carriers import Message, NotTaken, open_carrier
 from collectors.outlets.item import Item
+from collectors.outlets.places import Places
 from collectors.outlets.runner import Runner
 from collectors.outlets.settings import Outlet, check
 from sensor.bus.messages import Batch, encode
@@ -82,7 +83,7 @@ def fill(desk: Desk, tap: Tap, batches: int, each: int = 20, lane: int = 0) -> l
 
 
 def begin(desk: Desk, outlet: Outlet, home: Path) -> Runner:
-    desk.journal.settle_outlets({outlet.name: 0})
+    Places(desk.journal).settle({outlet.name: 0})
     made = Runner(outlet, desk.journal, desk.opener, home)
     made.start()
     return made
@@ -118,13 +119,13 @@ def test_a_receiver_that_is_killed_again_and_again_misses_nothing(
             time.sleep(chance.random() * 0.1)
         receiver.kill()
         sent += fill(desk, tap, 2)
-    wait_until(lambda: desk.journal.outlet("soc").since > 0, 10)
+    wait_until(lambda: Places(desk.journal).of("soc").since > 0, 10)
     receiver.start()
-    wait_until(lambda: desk.journal.outlet("soc").upto == desk.journal.last_id(), 30)
+    wait_until(lambda: Places(desk.journal).of("soc").upto == desk.journal.last_id(), 30)
     end(worker)
     received = receiver.ids()
     assert set(received) == set(sent), f"{len(set(sent) - set(received))} are missing"
-    place = desk.journal.outlet("soc")
+    place = Places(desk.journal).of("soc")
     assert (place.sent, place.lost, place.since, place.error) == (len(sent), 0, 0, "")
 
 
@@ -152,7 +153,7 @@ def test_what_was_confirmed_is_not_sent_again_after_a_restart_of_ours(
 
 
 def end_after(desk: Desk, worker: Runner) -> None:
-    wait_until(lambda: desk.journal.outlet("soc").upto == desk.journal.last_id(), 20)
+    wait_until(lambda: Places(desk.journal).of("soc").upto == desk.journal.last_id(), 20)
     end(worker)
 
 
@@ -179,9 +180,9 @@ def test_a_receiver_that_is_not_the_one_gets_nothing(
     fill(desk, tap, 1)
     outlet = Outlet(name="soc", to=f"tls://127.0.0.1:{receiver.port}", **change)
     worker = begin(desk, outlet, certificates)
-    wait_until(lambda: said in desk.journal.outlet("soc").error, 10)
+    wait_until(lambda: said in Places(desk.journal).of("soc").error, 10)
     end(worker)
-    assert receiver.ids() == Counter() and desk.journal.outlet("soc").upto == 0
+    assert receiver.ids() == Counter() and Places(desk.journal).of("soc").upto == 0
 
 
 def test_a_receiver_that_ends_without_a_word_has_not_confirmed(certificates: Path) -> None:
@@ -231,9 +232,9 @@ def test_a_webhook_that_refuses_gets_everything_in_the_end(
     outlet = Outlet(name="hook", to=hook.url, format="ecs", secret_file="secret")
     sent = fill(desk, tap, 5)
     worker = begin(desk, outlet, tmp_path)
-    wait_until(lambda: desk.journal.outlet("hook").upto == desk.journal.last_id(), 20)
+    wait_until(lambda: Places(desk.journal).of("hook").upto == desk.journal.last_id(), 20)
     end(worker)
-    assert hook.ids() == sent and desk.journal.outlet("hook").sent == len(sent)
+    assert hook.ids() == sent and Places(desk.journal).of("hook").sent == len(sent)
     for body, headers in zip(hook.bodies, hook.headers, strict=True):
         mac = hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
         assert headers["X-Haidang-Signature"] == f"sha256={mac}"
@@ -256,7 +257,7 @@ def test_only_what_is_asked_for_is_sent(desk: Desk, tap: Tap, hook: Hook, tmp_pa
     fill(desk, tap, 1, each=3)
     some = Outlet(name="hook", to=hook.url, format="ecs", types=("alert", "dns"), max_severity=2)
     worker = begin(desk, some, tmp_path)
-    wait_until(lambda: desk.journal.outlet("hook").upto == desk.journal.last_id(), 20)
+    wait_until(lambda: Places(desk.journal).of("hook").upto == desk.journal.last_id(), 20)
     end(worker)
     told = [json.loads(line) for body in hook.bodies for line in body.splitlines()]
     assert [(event["event"]["dataset"], event["event"].get("severity")) for event in told] == [
@@ -276,7 +277,7 @@ def test_an_outlet_that_begins_with_the_oldest_steps_over_what_is_gone(
     assert desk.journal.prune(1) == 1
     sent = fill(desk, tap, 2)
     worker = begin(desk, Outlet(name="hook", to=hook.url, format="ecs"), tmp_path)
-    wait_until(lambda: desk.journal.outlet("hook").upto == desk.journal.last_id(), 20)
+    wait_until(lambda: Places(desk.journal).of("hook").upto == desk.journal.last_id(), 20)
     end(worker)
     assert len(hook.ids()) == 80 and hook.ids()[40:] == sent
 
@@ -289,26 +290,26 @@ def test_a_damaged_record_is_stepped_over_and_said(
         database.execute("UPDATE record SET sealed = zeroblob(100) WHERE id = 2")
     database.close()
     worker = begin(desk, Outlet(name="hook", to=hook.url, format="ecs"), tmp_path)
-    wait_until(lambda: desk.journal.outlet("hook").upto == 3, 20)
+    wait_until(lambda: Places(desk.journal).of("hook").upto == 3, 20)
     end(worker)
     assert hook.ids() == sent[:20] + sent[40:] and "the journal is damaged" in caplog.text
 
 
 def test_the_journal_keeps_what_an_outlet_has_not_had_and_counts_what_it_misses(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
-    journal.settle_outlets({"dead": 0, "fast": 0})
+    Places(journal).settle({"dead": 0, "fast": 0})
     journal.commit([NewRecord("tap1", 1, 0, n, 10, bytes(32), bytes(100)) for n in range(10)])
     journal.set_filled(10)
-    journal.advance_outlet("fast", 10, 100)
-    journal.advance_outlet("dead", 2, 20)
+    Places(journal).advance("fast", 10, 100)
+    Places(journal).advance("dead", 2, 20)
     assert journal.prune(300, 2000) == 2, "what both had"
     assert journal.prune(300, 2000) == 0
     assert journal.prune(300, 700) == 5
-    assert {place.name: (place.upto, place.lost) for place in journal.outlets()} == {
+    assert {place.name: (place.upto, place.lost) for place in Places(journal).all()} == {
         "dead": (7, 50), "fast": (10, 0),
     }  # fmt: skip
-    assert journal.settle_outlets({"fast": 0, "new": 10}) == ["dead"]
-    assert {place.name: place.upto for place in journal.outlets()} == {"fast": 10, "new": 10}
+    assert Places(journal).settle({"fast": 0, "new": 10}) == ["dead"]
+    assert {place.name: place.upto for place in Places(journal).all()} == {"fast": 10, "new": 10}
     journal.close()
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.quality.facts import INTERVAL_SECONDS, KEEP_SECONDS, Facts, begin_of, merge, note_clock
+from collectors.quality.ledger import Ledger
 from collectors.quality.report import report
 from collectors.quality.tally import clock
 from collectors.quality.words import NAMES, clock_error_us, judge
@@ -120,7 +121,7 @@ def test_the_best_sample_counts_and_the_extremes_are_kept() -> None:
 def counted(desk: Desk) -> Facts:
     """Everything counted of tap1 so far."""
     made = Facts()
-    for entry in desk.journal.measured(0, 2**40):
+    for entry in Ledger(desk.journal).read(0, 2**40):
         assert entry.sensor == "tap1"
         made = merge(made, entry.facts)
     return made
@@ -227,9 +228,9 @@ def test_old_intervals_are_forgotten(desk: Desk) -> None:
     now = begin_of(time.time_ns() // 1000)
     old = now - KEEP_SECONDS - INTERVAL_SECONDS
     desk.journal.commit([Measured("tap1", begin, Facts(batches=1)) for begin in (old, now)])
-    desk.journal.close_interval(now, [Measured("tap1", now, Facts(stored=4))])
-    assert [(entry.begin, entry.facts.stored) for entry in desk.journal.measured(0, 2**40)] == [(now, 4)]
-    assert desk.journal.measured_upto() == now + INTERVAL_SECONDS
+    Ledger(desk.journal).close(now, [Measured("tap1", now, Facts(stored=4))])
+    assert [(entry.begin, entry.facts.stored) for entry in Ledger(desk.journal).read(0, 2**40)] == [(now, 4)]
+    assert Ledger(desk.journal).upto() == now + INTERVAL_SECONDS
 
 
 def test_a_journal_of_before_gets_its_table(tmp_path: Path) -> None:
@@ -242,7 +243,7 @@ def test_a_journal_of_before_gets_its_table(tmp_path: Path) -> None:
         old.executescript("DROP TABLE measure; DROP TABLE measured")
     old.close()
     journal = Journal(tmp_path / "j.sqlite")
-    assert journal.measured_upto() == 0 and journal.measured(0, 2**40) == []
+    assert Ledger(journal).upto() == 0 and Ledger(journal).read(0, 2**40) == []
     journal.close()
 
 

@@ -53,11 +53,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(outlets: dict[str, Outlet], home: Home, form: str) -> int:
     from collectors.journal import Journal
+    from collectors.outlets.places import Places
     from collectors.show import print_records
 
     journal = Journal(home.journal_file)
     last = journal.last_id()
-    places = {place.name: place for place in journal.outlets()}
+    places = {place.name: place for place in Places(journal).all()}
     journal.close()
     rows: list[dict[str, Any]] = []
     is_fine = True
