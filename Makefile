@@ -13,6 +13,9 @@ BENCH_PAIRS ?= 3
 BENCH_OUT ?= bench-out
 SOAK_SECONDS ?= 600
 SCHEDULES ?= 200
+# A ClickHouse server for BENCH=store, http://user:password@host:8123; the embedded store when empty.
+STORE_URL ?=
+STORE_EVENTS ?= 5000000
 # What `make bench` measures, by BENCH.
 BENCH ?= pairs
 BENCH_pairs = tests/bench/paired.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --runs $(BENCH_PAIRS) --out $(BENCH_OUT) \
@@ -29,6 +32,7 @@ BENCH_chaos = tests/e2e/chaos.py --schedules $(SCHEDULES) $(if $(SEED),--seed $(
 BENCH_hostile = -m pytest -s --show-capture=no tests/collectors/test_hostile.py
 export HAIDANG_HOSTILE := $(if $(filter hostile,$(BENCH)),1)
 BENCH_bus = tests/bench/bus.py --out $(BENCH_OUT)
+BENCH_store = tests/bench/store.py --count $(STORE_EVENTS) --url "$(STORE_URL)" --out $(BENCH_OUT)
 BENCH_gate = tests/bench/gate.py
 BENCH_bless = tests/bench/gate.py --bless
 RUST_FILES = $(shell find sensor/engine -name '*.rs' -not -path '*/target/*')
@@ -77,8 +81,8 @@ mutants: setup ## MUTANTS damaged captures (and the captures themselves) through
 linear: setup ## instructions by size of input for every known way to make an engine slow
 	$(PY) tests/bench/linear.py
 
-bench: setup ## speed against Suricata; BENCH=singles, workers, live, soak, flow-memory, reload, rule-tools, bus, chaos, hostile, gate or bless: something else (docs/speed.md)
-	$(PY) $(or $(BENCH_$(BENCH)),$(error BENCH=$(BENCH) is none of: pairs singles workers live soak flow-memory reload rule-tools bus chaos hostile gate bless))
+bench: setup ## speed against Suricata; BENCH=singles, workers, live, soak, flow-memory, reload, rule-tools, bus, store, chaos, hostile, gate or bless: something else (docs/speed.md)
+	$(PY) $(or $(BENCH_$(BENCH)),$(error BENCH=$(BENCH) is none of: pairs singles workers live soak flow-memory reload rule-tools bus store chaos hostile gate bless))
 
 parity: setup ## the same alerts? Suricata and Hải Đăng on PARITY_PCAP (files, folders) and PARITY_RULES
 	$(PY) tests/bench/parity.py --pcap $(PARITY_PCAP) --rules $(PARITY_RULES)

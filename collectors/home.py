@@ -20,11 +20,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import yaml
 
+from collectors.outlets.settings import Outlet, check
 from sensor.bus.durable import make_private_directory, write_whole
 from sensor.bus.keys import CentreKeys, load_keys, save_keys
 from sensor.errors import UserError, from_os_error
@@ -37,15 +38,24 @@ ANNOUNCE_SECONDS = 15.0  # the embedded engine opens millions of rows within a f
 
 _HEAD = """\
 # Settings of this centre. Restart `haidang centre serve` after a change.
-#   listen          where sensors connect; port 0 takes a free one
-#   address         how sensors reach it from outside, written into tokens (empty: as bound)
-#   metrics         Prometheus, loopback unless you say otherwise
-#   store-url       empty: the embedded store; else http[s]://user:password@host:port of a ClickHouse server
-#   store-database  its database
-#   journal-bytes   what is filled is kept for rebuilding and relaying, oldest dropped beyond this
-#   relay           once this centre has joined a national one (`haidang relay join`): enabled; policy (empty:
-#                   relay/policy.yaml); quota-bytes: how far the journal grows while the nation is away
+# listen          where sensors connect; port 0 takes a free one
+# address         how sensors reach it from outside, written into tokens (empty: as bound)
+# metrics         Prometheus, loopback unless you say otherwise
+# store-url       empty: the embedded store; else http[s]://user:password@host:port of a ClickHouse server
+# store-database, store-port
+# journal-bytes   what is filled is kept for rebuilding and relaying; oldest dropped beyond this
+# retention-days  days of receipt that the store keeps, by class: {alert: 400, evidence: 180, health: 30,
+#                 logs: 90}; what is left out or 0 stays for ever
+# store-bytes     beyond this the store forgets the oldest logs, then evidence, health and alerts; 0: no bound
+# outlet-bytes    ... or beyond this, while an outlet has not had it
+# outlets         where events are handed on to: docs/guide/en/outlets.md
+# relay           once this centre has joined a national one (`haidang relay join`): enabled; policy (empty:
+#                 relay/policy.yaml); quota-bytes: how far the journal grows while the nation is away
 """
+
+
+Class = Literal["alert", "health", "evidence", "logs"]
+Natural = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class RelaySettings(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
@@ -67,6 +77,14 @@ class Settings(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_field
     store_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     journal_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 50 * 1024**3
     relay: RelaySettings = RelaySettings()
+    retention_days: dict[Class, Natural] = {}
+    store_bytes: Natural = 0
+    outlet_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 100 * 1024**3
+    outlets: tuple[Outlet, ...] = ()
+
+    def retention(self) -> dict[str, int]:
+        """Days by class; 0 or none: for ever."""
+        return {str(name): days for name, days in self.retention_days.items()}
 
 
 @dataclass(frozen=True)
@@ -169,6 +187,10 @@ class Home:
             raise UserError(
                 "there is no centre here", where=self.directory, fix=f"haidang centre init {self.directory}"
             )
+        return self.read_settings(), load_keys(self.keys_file, CentreKeys)
+
+    def read_settings(self) -> Settings:
+        """centre.yaml. UserError, with the path of what is wrong."""
         try:
             given = yaml.safe_load(self.settings_file.read_bytes()) or {}
             settings = msgspec.convert(given, Settings)
@@ -176,7 +198,8 @@ class Home:
             raise from_os_error(error, where=self.settings_file) from error
         except (yaml.YAMLError, msgspec.ValidationError) as error:
             raise UserError(str(error), where=self.settings_file, fix="mend it or remove the line") from error
-        return settings, load_keys(self.keys_file, CentreKeys)
+        check(settings.outlets, self.settings_file)
+        return settings
 
 
 def _take(descriptor: int) -> bool:

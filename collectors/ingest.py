@@ -32,6 +32,7 @@ from collectors.journal import (
     Told,
 )
 from collectors.keyring import KeyDesk
+from collectors.quality.tally import Tally, now_us
 from collectors.registry import Peer, Registry
 from collectors.relay.origins import Origins, open_relayed, relayed
 from sensor.bus import lanes, messages
@@ -93,6 +94,7 @@ class Receiver:
         self._refusal_logged: dict[str, float] = {}
         self.counts: Counter[str] = Counter()
         self.batch_events: Counter[str] = Counter()
+        self._tally = Tally()
 
     @property
     def gathered_bytes(self) -> int:
@@ -106,12 +108,15 @@ class Receiver:
             message = messages.decode(frames[0])
         except messages.MessageError:
             self.counts["malformed"] += 1
+            if (known := self._registry.peer(user)) is not None:
+                self._tally.of(known.sensor).unreadable += 1
             return []
         peer = self._registry.peer(user)
         if peer is None:
             return self._stranger(routing, user, message)
         if isinstance(message, messages.Hello):
             return self._hello(routing, user, peer, message)
+        self._tally.heard(peer.sensor)
         if isinstance(message, messages.Rotate | messages.Renew):
             return self._about_keys(routing, user, peer, message)
         talk = self._talks.get(routing)
@@ -131,12 +136,14 @@ class Receiver:
         if isinstance(message, messages.Origin) and peer.relay is not None:
             return self._introduced(peer, message)
         self.counts["malformed"] += 1
+        self._tally.of(peer.sensor).unreadable += 1
         return []
 
     def commit(self) -> list[Reply]:
         """Make durable what has gathered; then the acknowledgements. On failure the sensors are told to
         begin anew.
         """
+        self._entries += self._tally.take(with_others=bool(self._entries))
         try:
             if self._entries:
                 self._journal.commit(self._entries)
@@ -171,9 +178,9 @@ class Receiver:
             talk.wants_welcome = False
             recipient = None if self._keys is None else self._keys.recipient
             return messages.Welcome(
-                messages.VERSION, talk.session, _cursors(talk), self.window, _now_us(), recipient
+                messages.VERSION, talk.session, _cursors(talk), self.window, now_us(), recipient
             )
-        return messages.Ack(talk.session, _cursors(talk), self.window)
+        return messages.Ack(talk.session, _cursors(talk), self.window, now_us())
 
     def _forget_gathered(self) -> None:
         self._entries = []
@@ -211,6 +218,7 @@ class Receiver:
         if message.sensor != peer.sensor:
             self.counts["impostor"] += 1
             return []
+        self._tally.heard(peer.sensor)
         previous = self._current.get(peer.sensor)
         old = self._talks.pop(previous, None) if previous is not None else None
         if previous is not None:
@@ -225,6 +233,7 @@ class Receiver:
             if not held and self._journal.is_new_epoch(peer.sensor, message.epoch):
                 # Its spool is another one: what the old one held and did not send is known to nobody.
                 self._entries.append(Gap(peer.sensor, message.epoch, 0, 0, -1, 0, "new spool"))
+                self._tally.new_spool(peer.sensor, message.epoch)
         talk = _Talk(peer.sensor, message.epoch, secrets.randbits(48), streams, message.software)
         talk.wants_welcome = True
         try:
@@ -248,6 +257,7 @@ class Receiver:
         stream = talk.streams[message.lane]
         if message.seq < stream.next:
             self.counts["duplicates"] += 1
+            self._tally.of(talk.sensor).duplicates += 1
             return []
         if message.seq > stream.next:
             return self._astray(routing, talk)
@@ -268,6 +278,7 @@ class Receiver:
         except SealError as error:
             self._log_refusal(talk.sensor, message, error)
             self.counts["refused"] += 1
+            self._tally.refused(talk.sensor, error.reason)
             self._entries.append(Quarantined(talk.sensor, error.reason, record[:MAX_QUARANTINED_BYTES]))
             talk.stray = True
             refused = messages.Refused(talk.session, message.lane, message.seq, error.reason)
@@ -280,6 +291,7 @@ class Receiver:
             return []
         if stream.digest and header.previous != stream.digest:
             self.counts["chain_breaks"] += 1
+            self._tally.of(talk.sensor).chain_breaks += 1
             self._entries.append(
                 Gap(talk.sensor, talk.epoch, message.lane, header.seq, header.seq - 1, 0, "chain")
             )
@@ -288,8 +300,9 @@ class Receiver:
             NewRecord(talk.sensor, talk.epoch, header.lane, header.seq, header.events, opened.digest, record)
         )
         if header.lane == lanes.HEALTH and (beats := numbers(opened.ndjson)):
-            self._entries.append(Beat(talk.sensor, max(beats), _now_us()))
+            self._entries.append(Beat(talk.sensor, max(beats), now_us()))
         self._gathered_bytes += len(record)
+        self._tally.batch(talk.sensor, header.events, header.last_us)
         return []
 
     def _introduced(self, relay: Peer, message: messages.Origin) -> list[Reply]:
@@ -328,6 +341,7 @@ class Receiver:
             number = (talk.epoch, message.lane, message.last)
             self._entries.append(Relayed(talk.sensor, gap, number))
             return []
+        self._tally.lost(talk.sensor, message.last + 1 - stream.next, message.events)
         self._entries.append(
             Gap(
                 talk.sensor,
@@ -347,21 +361,16 @@ class Receiver:
         return [(routing, messages.encode(messages.Again("out of order")))]
 
     def _note_heard(self, talk: _Talk, message: messages.Heartbeat) -> None:
+        skew_us = self._tally.beat(talk.sensor, message)
         now = time.monotonic()
         if now - talk.heard_noted < _HEARD_SECONDS:
             return
         talk.heard_noted = now
         books = msgspec.json.encode(message.books).decode()
-        self._entries.append(
-            Heard(talk.sensor, _now_us(), message.clock_us - _now_us(), books, talk.software)
-        )
+        self._entries.append(Heard(talk.sensor, now_us(), skew_us, books, talk.software))
         if message.proof is not None:
-            self._entries.append(Told(talk.sensor, message.proof.interval, message.proof.stage, _now_us()))
+            self._entries.append(Told(talk.sensor, message.proof.interval, message.proof.stage, now_us()))
 
 
 def _cursors(talk: _Talk) -> list[messages.Cursor]:
     return [messages.Cursor(lane, stream.next) for lane, stream in sorted(talk.streams.items())]
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000

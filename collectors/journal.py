@@ -9,6 +9,7 @@ no other, is inserted again. It never opens a batch.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from collectors import seen
+from collectors.outlets import cursors
+from collectors.quality import facts as measures
+from collectors.quality.facts import Facts
 from sensor.bus.layout import POLICY
 from sensor.bus.records import COLUMNS, RECORDS, Record, add_record, as_record, open_database
 from sensor.bus.seal import NO_PREVIOUS
@@ -153,7 +157,15 @@ class Proven(NamedTuple):
     stage: str
 
 
-Entry = NewRecord | Gap | Relayed | Quarantined | Heard | Beat | Told
+class Measured(NamedTuple):
+    """What was counted of a sensor in the interval that begins then (seconds since 1970)."""
+
+    sensor: str
+    begin: int
+    facts: Facts
+
+
+Entry = NewRecord | Gap | Relayed | Quarantined | Heard | Beat | Told | Measured
 
 
 class Kept(NamedTuple):
@@ -173,6 +185,8 @@ class Journal:
         self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
         self._database.execute(_HEARTBEATS)
         seen.create_tables(self._database)
+        measures.create_tables(self._database)
+        cursors.create_tables(self._database)
 
     def close(self) -> None:
         with self._lock:
@@ -222,6 +236,8 @@ class Journal:
                             "interval_s = excluded.interval_s, stage = excluded.stage",
                             entry,
                         )
+                    case Measured():
+                        measures.add(self._database, *entry)
             return Kept(self._added.batches - before.batches, self._added.events - before.events)
 
     # What the filler does.
@@ -256,9 +272,11 @@ class Journal:
         with self._transaction():
             self._database.execute("UPDATE filled SET intent = ?", (last,))
 
-    def set_filled(self, last: int) -> None:
-        """Records up to this one are in the store."""
+    def set_filled(self, last: int, measured: Sequence[Measured] = ()) -> None:
+        """Records up to this one are in the store; what was measured of them on the way."""
         with self._transaction():
+            for entry in measured:
+                measures.add(self._database, *entry)
             self._database.execute("UPDATE filled SET upto = ?, intent = NULL", (last,))
 
     def refill(self) -> None:
@@ -291,12 +309,24 @@ class Journal:
         with self._lock:
             return int(self._one("SELECT coalesce(max(id), 0) FROM record")[0])
 
-    def prune(self, keep_bytes: int) -> int:
+    def first_after(self, after: int) -> int | None:
+        """The first record there is after this one."""
+        with self._lock:
+            found: int | None = self._one("SELECT min(id) FROM record WHERE id > ?", after)[0]
+        return found
+
+    def prune(self, keep_bytes: int, outlet_bytes: int = 0) -> int:
         """Drop the oldest filled records beyond this size; returns how many (call again while it is
-        not 0). What the relay has not delivered stays as well, until its own quota is reached.
+        not 0). What the relay has not delivered stays as well until its own quota is reached, and what an
+        outlet has not had until `outlet_bytes`; beyond that it is counted as missed.
         """
         with self._transaction():
             size, upto = self._one("SELECT (SELECT coalesce(sum(size), 0) FROM record), upto FROM filled")
+            held = cursors.held(self._database)
+            if held is not None and size <= outlet_bytes:
+                upto = min(upto, held)
+            if size <= keep_bytes:
+                return 0
             hold = self._database.execute("SELECT upto, quota_bytes FROM hold").fetchone()
             delivered, quota_bytes = hold or (upto, 0)
             doomed = 0
@@ -306,7 +336,28 @@ class Journal:
                 if size <= (keep_bytes if number <= delivered else max(keep_bytes, quota_bytes)):
                     break
                 size, doomed = size - stored, number
+            cursors.miss(self._database, doomed)
             return self._database.execute("DELETE FROM record WHERE id <= ?", (doomed,)).rowcount
+
+    def oldest_unfilled_us(self) -> int | None:
+        """When the oldest batch that is not in the store was received; None when all are."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT added_us FROM record WHERE id > (SELECT upto FROM filled) ORDER BY id LIMIT 1"
+            ).fetchone()
+        return None if row is None else int(row[0])
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One durable step of a neighbour that keeps tables here (outlets, quality)."""
+        with self._transaction():
+            yield self._database
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The database to a neighbour that only reads."""
+        with self._lock:
+            yield self._database
 
     # What people ask.
 

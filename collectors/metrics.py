@@ -14,6 +14,10 @@ from collectors.home import Home
 from collectors.ingest import Receiver
 from collectors.journal import Journal
 from collectors.listen import Listener
+from collectors.outlets.places import Places
+from collectors.quality.facts import INTERVAL_SECONDS
+from collectors.quality.ledger import Ledger
+from collectors.quality.words import NAMES, clock_error_us, judge, packet_lag_us
 from collectors.relay.metrics import relay_metrics
 from collectors.store.fill import Filler
 
@@ -110,3 +114,61 @@ class CentreCollector(Collector):
         yield age
         yield alarm
         yield from relay_metrics(self._relay)
+        yield from self._outlets()
+        yield from self._quality()
+
+    def _outlets(self) -> Iterator[Metric]:
+        sent = CounterMetricFamily("haidang_centre_outlet_events", "Events it took", labels=["outlet"])
+        missed = CounterMetricFamily(
+            "haidang_centre_outlet_missed_events",
+            "Events dropped from the journal before it had them",
+            labels=["outlet"],
+        )
+        behind = GaugeMetricFamily(
+            "haidang_centre_outlet_behind_batches", "Batches it has not looked at", labels=["outlet"]
+        )
+        failing = GaugeMetricFamily(
+            "haidang_centre_outlet_failing", "1 while it takes nothing", labels=["outlet"]
+        )
+        last = self._journal.last_id()
+        for place in Places(self._journal).all():
+            sent.add_metric([place.name], place.sent)
+            missed.add_metric([place.name], place.lost)
+            behind.add_metric([place.name], last - place.upto)
+            failing.add_metric([place.name], int(place.since > 0))
+        yield from (sent, missed, behind, failing)
+
+    def _quality(self) -> Iterator[Metric]:
+        """Of the last interval that is closed (docs/spec/quality.md)."""
+        holds = GaugeMetricFamily(
+            "haidang_centre_quality_holds",
+            "1 when the word holds for a sensor's last minute, 0 when not; none when unknown",
+            labels=["sensor", "word"],
+        )
+        ratio = GaugeMetricFamily(
+            "haidang_centre_quality_ratio", "What the word is about, 0 to 1", labels=["sensor", "word"]
+        )
+        error = GaugeMetricFamily(
+            "haidang_centre_sensor_clock_error_seconds",
+            "The most a sensor's clock was off",
+            labels=["sensor"],
+        )
+        lag = GaugeMetricFamily(
+            "haidang_centre_sensor_lag_seconds",
+            "Longest way from packet to receipt, and from receipt to store",
+            labels=["sensor", "stage"],
+        )
+        ledger = Ledger(self._journal)
+        upto = ledger.upto()
+        for entry in ledger.read(upto - INTERVAL_SECONDS, upto):
+            for name, word in zip(NAMES, judge(entry.facts, INTERVAL_SECONDS * 1_000_000), strict=True):
+                if word.holds is not None:
+                    holds.add_metric([entry.sensor, name], int(word.holds))
+                if word.ratio is not None:
+                    ratio.add_metric([entry.sensor, name], word.ratio)
+            if (most := clock_error_us(entry.facts)) is not None:
+                error.add_metric([entry.sensor], most / 1e6)
+            for stage, late in (("packet", packet_lag_us(entry.facts)), ("store", entry.facts.store_lag_us)):
+                if late is not None:
+                    lag.add_metric([entry.sensor, stage], late / 1e6)
+        yield from (holds, ratio, error, lag)

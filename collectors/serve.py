@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -29,11 +30,16 @@ from collectors.journal import Journal
 from collectors.keyring import KeyDesk, Keyring
 from collectors.listen import Listener
 from collectors.metrics import CentreCollector
+from collectors.outlets.places import Places
+from collectors.outlets.runner import Runner
+from collectors.outlets.settings import Outlet
+from collectors.quality.examine import Examiner
 from collectors.registry import Registry
 from collectors.relay.origins import Origins
 from collectors.relay.process import start_relay
-from collectors.store.client import server_address
+from collectors.store.client import connect, embedded_address, server_address
 from collectors.store.fill import Filler
+from collectors.store.retain import Retainer
 from sensor.bus.durable import write_whole
 from sensor.bus.seal import Opener
 from sensor.errors import UserError
@@ -78,6 +84,7 @@ def serve(home: Home) -> None:
             address=address,
             endpoint=home.store_endpoint,
             keep_bytes=settings.journal_bytes,
+            outlet_bytes=settings.outlet_bytes,
         )
         if address is None:
             daemon = StoreDaemon(home.store_directory, home.store_endpoint, settings.store_port)
@@ -89,7 +96,26 @@ def serve(home: Home) -> None:
         watch.start()
         cleanup.callback(watch.join, _CHILD_SECONDS)
         cleanup.callback(watch.stop)
+        examiner = Examiner(
+            journal,
+            registry,
+            settings.store_database,
+            lambda: connect(address or embedded_address(home.store_endpoint)),
+        )
+        retainer = Retainer(
+            lambda: connect(address or embedded_address(home.store_endpoint)),
+            settings.store_database,
+            settings.retention(),
+            settings.store_bytes,
+        )
         filler.start()
+        examiner.start()
+        retainer.start()
+        cleanup.callback(retainer.join, _CHILD_SECONDS)
+        cleanup.callback(retainer.stop)
+        cleanup.callback(start_outlets(settings.outlets, journal, opener, home.directory))
+        cleanup.callback(examiner.join, _CHILD_SECONDS)
+        cleanup.callback(examiner.stop)
         cleanup.callback(filler.join, _CHILD_SECONDS)
         cleanup.callback(filler.stop)
         cleanup.callback(home.bound_file.unlink, missing_ok=True)
@@ -113,6 +139,26 @@ def allow_connections() -> None:
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def start_outlets(
+    outlets: Sequence[Outlet], journal: Journal, opener: Opener, directory: Path
+) -> Callable[[], None]:
+    """Start a thread for each; what ends them. A new outlet begins at the journal's end or its beginning."""
+    begins = {outlet.name: 0 if outlet.begin == "oldest" else journal.last_id() for outlet in outlets}
+    for name in Places(journal).settle(begins):
+        log.info("outlet %s is not in the settings any more and forgotten", name)
+    runners = [Runner(outlet, journal, opener, directory) for outlet in outlets]
+    for runner in runners:
+        runner.start()
+
+    def end() -> None:
+        for runner in runners:
+            runner.stop()
+        for runner in runners:
+            runner.join(_CHILD_SECONDS)
+
+    return end
 
 
 class StoreDaemon(threading.Thread):

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable
 from datetime import datetime
 from ipaddress import IPv6Address
+from itertools import islice
 from typing import Any
 
 from collectors.store.search import COLUMNS, Found
@@ -23,6 +24,7 @@ from collectors.store.search import COLUMNS, Found
 _ACTIVE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
+_PIECE_ROWS = 1_000  # laid out together
 _FORMULA = ("=", "+", "-", "@")
 
 
@@ -65,30 +67,33 @@ def print_csv(found: Iterable[Found]) -> int:
 
 
 def print_table(found: Iterable[Found]) -> int:
-    """A table for people, with the addresses of each event in one column; how many."""
+    """A table for people, with the addresses of each event in one column; how many. Written piece by piece,
+    so that it begins at once and is never held whole.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("time (UTC)", "sensor", "type", "sid", "what", "from", "to", "flow"):
-        table.add_column(title, overflow="fold", no_wrap=title in ("time (UTC)", "sid"))
-    count = 0
-    for event in found:
-        values = dict(zip(COLUMNS, event.columns, strict=True))
-        table.add_row(
-            cell(values["ts"]).replace("T", " ").rstrip("Z"),
-            cell(values["sensor"]),
-            cell(values["event_type"]),
-            str(values["sid"] or ""),
-            cell(values["signature"] or values["host"]),
-            _endpoint(values["src_ip"], values["src_port"]),
-            _endpoint(values["dest_ip"], values["dest_port"]),
-            str(values["flow_id"] or ""),
-        )
-        count += 1
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 220)
-    if count:
+    count = 0
+    events = iter(found)
+    while piece := list(islice(events, _PIECE_ROWS)):
+        table = Table(box=None, pad_edge=False, header_style="bold", show_header=count == 0)
+        for title in ("time (UTC)", "sensor", "type", "sid", "what", "from", "to", "flow"):
+            table.add_column(title, overflow="fold", no_wrap=title in ("time (UTC)", "sid"))
+        for event in piece:
+            values = dict(zip(COLUMNS, event.columns, strict=True))
+            table.add_row(
+                cell(values["ts"]).replace("T", " ").rstrip("Z"),
+                cell(values["sensor"]),
+                cell(values["event_type"]),
+                str(values["sid"] or ""),
+                cell(values["signature"] or values["host"]),
+                endpoint(values["src_ip"], values["src_port"]),
+                endpoint(values["dest_ip"], values["dest_port"]),
+                str(values["flow_id"] or ""),
+            )
         console.print(table)
+        count += len(piece)
     return count
 
 
@@ -114,6 +119,7 @@ def print_records(rows: Iterable[dict[str, Any]], *, form: str) -> None:
         Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 220).print(table)
 
 
-def _endpoint(address: Any, port: Any) -> str:
+def endpoint(address: Any, port: Any) -> str:
+    """address:port, with an IPv6 address in brackets; the address alone when there is no port."""
     text = cell(address)
     return f"[{text}]:{port}" if ":" in text and port else f"{text}:{port}" if port else text

@@ -66,7 +66,7 @@ def server_address(url: str) -> StoreAddress:
     )
 
 
-def connect(address: StoreAddress) -> Client:
+def connect(address: StoreAddress, *, answer_seconds: int = _ANSWER_SECONDS) -> Client:
     """A client. UserError when nobody answers there."""
     import clickhouse_connect
     from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -79,8 +79,9 @@ def connect(address: StoreAddress) -> Client:
             password=address.password,
             secure=address.secure,
             compress=False,
+            tz_mode="aware",
             connect_timeout=_CONNECT_SECONDS,
-            send_receive_timeout=_ANSWER_SECONDS,
+            send_receive_timeout=answer_seconds,
             autogenerate_session_id=False,
             query_retries=0,
         )
@@ -91,14 +92,16 @@ def connect(address: StoreAddress) -> Client:
         ) from error
 
 
-def connect_embedded(endpoint: Path, *, patience_seconds: float = 0.0) -> Client:
+def connect_embedded(
+    endpoint: Path, *, patience_seconds: float = 0.0, answer_seconds: int = _ANSWER_SECONDS
+) -> Client:
     """A client of the store daemon that announces itself in `endpoint`. A daemon that is just being started
     again is waited for; UserError when none answers within `patience_seconds`.
     """
     deadline = time.monotonic() + patience_seconds
     while True:
         try:
-            return connect(embedded_address(endpoint))
+            return connect(embedded_address(endpoint), answer_seconds=answer_seconds)
         except UserError:
             if time.monotonic() >= deadline:
                 raise

@@ -34,11 +34,11 @@ log = logging.getLogger("haidang.store")
 
 USER = "haidang"
 MAX_BODY_BYTES = 256 * 1024 * 1024  # an insert of the filler is a tenth of that
-_MAX_RESULT_BYTES = 1024 * 1024 * 1024
 _LENGTH_DIGITS = 12
 _STATEMENT_BYTES = 64 * 1024  # of an INSERT, before its data
 _INSERT = re.compile(rb"\s*(INSERT\s+INTO\s[^\n]+?)\s+FORMAT\s+(\w+)[ \t]*(?:\n|\Z)", re.IGNORECASE)
 _FORMAT = re.compile(r"\sFORMAT\s+(\w+)\s*;?\s*\Z", re.IGNORECASE)
+_SELECT = re.compile(r"\s*(?:SELECT|WITH)\s", re.IGNORECASE)
 _SETTING = re.compile(r"[a-z][a-z0-9_]{1,100}\Z")
 _CODE = re.compile(r"Code: (\d+)")
 
@@ -91,6 +91,9 @@ class Engine:
         text = whole.decode()
         named = _FORMAT.search(text)
         form = named.group(1) if named else parameters.get("default_format", "TabSeparated")
+        if _SELECT.match(text) and " SETTINGS " not in text:
+            end = named.start() if named else len(text)
+            text = text[:end] + _settings_clause(parameters) + text[end:]
         with self._lock:
             result = self._connection.query(text, form, params=values)
             return bytes(result.bytes() or b""), form

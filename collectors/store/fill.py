@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from collectors.journal import Journal
-from collectors.store import schema
+from collectors.journal import Journal, Measured
+from collectors.quality.facts import Facts, begin_of
+from collectors.store import migrate, schema
 from collectors.store.client import StoreAddress, connect, embedded_address
 from sensor.bus.records import DamagedRecord, Record
 from sensor.bus.seal import Opener, SealError
@@ -52,6 +53,7 @@ class Filler(threading.Thread):
         address: StoreAddress | None,
         endpoint: Path,
         keep_bytes: int,
+        outlet_bytes: int = 0,
     ) -> None:
         super().__init__(name="store-filler", daemon=True)
         self._journal = journal
@@ -60,6 +62,7 @@ class Filler(threading.Thread):
         self._address = address
         self._endpoint = endpoint
         self._keep_bytes = keep_bytes
+        self._outlet_bytes = outlet_bytes
         self._stop_asked = threading.Event()
         self._prune_due = 0.0
         self.filled_events = 0
@@ -78,8 +81,7 @@ class Filler(threading.Thread):
                 continue
             try:
                 client = connect(self._address or embedded_address(self._endpoint))
-                for statement in schema.statements(self._database):
-                    client.command(statement)
+                migrate.bring_up(client, self._database)
                 self._fill(client)
             except (UserError, ClickHouseError, OSError) as error:
                 self.failures += 1
@@ -112,14 +114,16 @@ class Filler(threading.Thread):
         if time.monotonic() < self._prune_due:
             return
         self._prune_due = time.monotonic() + _PRUNE_SECONDS
-        while self._journal.prune(self._keep_bytes):
+        while self._journal.prune(self._keep_bytes, self._outlet_bytes):
             pass
 
     def _insert(self, client: Client, upto: int, last: int, held: set[Identity]) -> None:
         """Insert the group upto+1..last without the rows in `held`, and note it as filled."""
         rows: list[bytes] = []
+        received: dict[tuple[str, int], int] = {}  # the first of each sensor and interval
         for record in self._records(upto, last):
             rows += self._rows(record, held)
+            received.setdefault((record.sensor, begin_of(record.added_us)), record.added_us)
         if rows:
             data = b"".join(rows)
             token = f"{upto}-{last}-{len(held)}-{hashlib.sha256(data).hexdigest()[:32]}"
@@ -130,7 +134,14 @@ class Filler(threading.Thread):
                 settings={**schema.insert_settings(), "insert_deduplication_token": token},
                 fmt="TSVRaw",
             )
-        self._journal.set_filled(last)
+        now_us = time.time_ns() // 1000
+        self._journal.set_filled(
+            last,
+            [
+                Measured(sensor, begin, Facts(store_lag_us=max(0, now_us - first_us)))
+                for (sensor, begin), first_us in received.items()
+            ],
+        )
         self.filled_events += len(rows)
 
     def _rows(self, record: Record, held: set[Identity]) -> list[bytes]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-VERSION = 1
+VERSION = 2
+"""Of the tables. `steps` leads from one version to the next, `migrate` takes them."""
 
 INBOX_COLUMNS = ("sensor", "epoch", "lane", "seq", "received_us", "row", "raw")
 """What the filler writes, as TSVRaw: the batch's identity, when the centre received it, the row within the
@@ -70,20 +71,41 @@ _EVENT = (
     "dns Tuple(rrname String, query Array(Tuple(rrname String)), queries Array(Tuple(rrname String))))"
 )
 
+# A term of two columns with OR is served by indexes of every granule only (GRANULARITY 1).
 _INDEXES = (
     "INDEX by_ts ts TYPE minmax",
     "INDEX by_flow flow_id TYPE bloom_filter(0.01) GRANULARITY 1",
     "INDEX by_src src_ip TYPE bloom_filter(0.01) GRANULARITY 1",
     "INDEX by_dest dest_ip TYPE bloom_filter(0.01) GRANULARITY 1",
     "INDEX by_host host TYPE bloom_filter(0.01) GRANULARITY 1",
-    "INDEX by_sid sid TYPE set(1000) GRANULARITY 4",
+    "INDEX by_sid sid TYPE set(1000) GRANULARITY 8",
+    "INDEX by_received received TYPE minmax",
+    "INDEX by_payload lower(payload) TYPE text(tokenizer = ngrams(4))",
+)
+_NEW_INDEXES = {2: ("by_received", "by_payload")}
+"""Of the version that brought them."""
+
+# What was measured of the sensors (docs/spec/quality.md): (column, type).
+_QUALITY = (
+    ("sensor", "LowCardinality(String)"),
+    ("begin", "DateTime('UTC')"),
+    ("seconds", "UInt32"),
+    *((name, "Nullable(Bool)") for name in ("correct", "complete", "clean", "live")),
+    *((f"{name}_ratio", "Nullable(Float64)") for name in ("correct", "complete", "clean", "live")),
+    *((name, "Nullable(Int64)") for name in ("skew_us", "clock_error_us", "packet_lag_us", "store_lag_us")),
+    ("reasons", "Array(String)"),
+    ("facts", "String CODEC(ZSTD(3))"),
 )
 
 # Parts are made per day of receipt, not of the event: an insert then touches one partition and is atomic,
 # and times that a capture or an attacker made up cannot scatter it over thousands.
 _TABLE_TAIL = "PARTITION BY toYYYYMMDD(received) ORDER BY (event_type, sensor, ts)"
 
+_QUALITY_DAYS = 400
 _DEDUPLICATION_BLOCKS = 10_000
+# To show one event its granule's lines are unpacked: a hundred scattered events cost 60 MB so, and 480 MB
+# with the usual 8,192 (docs/speed.md). Stores made before keep what they have.
+_GRANULE_ROWS = 1024
 
 
 class Cluster(NamedTuple):
@@ -110,6 +132,17 @@ def statements(database: str, cluster: Cluster | None = None) -> list[str]:
         f"ENGINE = {_engine(cluster)} {_TABLE_TAIL} SETTINGS {_table_settings(cluster)}",
         f"CREATE MATERIALIZED VIEW IF NOT EXISTS {name}.project{on_cluster} TO {local} AS "
         f"{_projection(name)}",
+        f"CREATE TABLE IF NOT EXISTS {name}.layout{on_cluster} (version UInt32, at DateTime('UTC')) "
+        f"ENGINE = {_engine(cluster)} ORDER BY version",
+        # Who asks with FINAL, or takes the last row, sees every interval once.
+        f"CREATE TABLE IF NOT EXISTS {name}.quality{on_cluster} "
+        f"({', '.join(f'{column} {kind}' for column, kind in _QUALITY)}) "
+        f"ENGINE = {_engine(cluster, 'ReplacingMergeTree')} PARTITION BY toYYYYMM(begin) "
+        f"ORDER BY (sensor, begin) TTL begin + INTERVAL {_QUALITY_DAYS} DAY",
+        # What retention took away, and why.
+        f"CREATE TABLE IF NOT EXISTS {name}.retired{on_cluster} (day Date, class LowCardinality(String), "
+        f"events UInt64, reason LowCardinality(String), at DateTime('UTC')) ENGINE = {_engine(cluster)} "
+        "ORDER BY (day, class)",
     ]
     if cluster:
         made.append(
@@ -117,6 +150,25 @@ def statements(database: str, cluster: Cluster | None = None) -> list[str]:
             f"ENGINE = Distributed({_identifier(cluster.name)}, {name}, events_local, cityHash64(sensor, "
             f"epoch, lane, seq))"
         )
+    return made
+
+
+def steps(version: int, database: str, cluster: Cluster | None = None) -> list[str]:
+    """What makes a store of this version from one of the version before, after `statements`. May be
+    repeated.
+    """
+    name = _identifier(database)
+    on_cluster = f" ON CLUSTER {_identifier(cluster.name)}" if cluster else ""
+    local = f"{name}.events_local" if cluster else f"{name}.events"
+    made = []
+    for index in _INDEXES:
+        word = index.split()[1]
+        if word in _NEW_INDEXES.get(version, ()):
+            made.append(
+                f"ALTER TABLE {local}{on_cluster} ADD {index.replace('INDEX', 'INDEX IF NOT EXISTS', 1)}"
+            )
+            # In the background, part by part; questions are answered without it meanwhile.
+            made.append(f"ALTER TABLE {local}{on_cluster} MATERIALIZE INDEX {word}")
     return made
 
 
@@ -154,10 +206,10 @@ def _projection(database: str) -> str:
     )
 
 
-def _engine(cluster: Cluster | None) -> str:
+def _engine(cluster: Cluster | None, engine: str = "MergeTree") -> str:
     if cluster is None:
-        return "MergeTree"
-    return "ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')"
+        return engine
+    return f"Replicated{engine}('/clickhouse/tables/{{shard}}/{{database}}/{{table}}', '{{replica}}')"
 
 
 def _table_settings(cluster: Cluster | None) -> str:
@@ -165,7 +217,7 @@ def _table_settings(cluster: Cluster | None) -> str:
     # cache.
     durable = "fsync_after_insert = 1, fsync_part_directory = 1"
     window = "replicated_deduplication_window" if cluster else "non_replicated_deduplication_window"
-    return f"{durable}, {window} = {_DEDUPLICATION_BLOCKS}"
+    return f"index_granularity = {_GRANULE_ROWS}, {durable}, {window} = {_DEDUPLICATION_BLOCKS}"
 
 
 def _identifier(name: str) -> str:

@@ -5,9 +5,10 @@ statement.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sensor.errors import UserError
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 MAX_LIMIT = 1_000_000
+PAGE_ROWS = 5_000
+"""Events fetched at once, some 5 MB of text: the engine is free again while a reader looks at them."""
+LIMITS = {
+    "max_execution_time": "60",  # seconds
+    "max_memory_usage": str(4 * 1024**3),
+    "max_result_bytes": str(1024**3),
+    "max_bytes_before_external_group_by": str(1024**3),
+    "max_bytes_before_external_sort": str(1024**3),
+}
+"""Bounds of one question in the engine; beyond them it is refused, and the store stays up."""
+_LIKE_SIGNS = re.compile(r"[\\%_]")
+_ESCAPED = r"\\\g<0>"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COLUMNS = (
     "ts",
     "sensor",
@@ -43,6 +57,7 @@ class Question:
     signature: str = ""
     address: str = ""
     host: str = ""
+    text: str = ""
     flow_id: int | None = None
     sensor: str = ""
     event_type: str = ""
@@ -59,22 +74,40 @@ class Found:
 
 
 def search(client: Client, database: str, question: Question) -> Iterator[Found]:
-    """Events that answer, newest first; they are fetched in blocks. UserError for a question that makes no
-    sense.
+    """Events that answer, newest first, fetched page by page: memory does not grow with their number.
+    UserError for a question that makes no sense.
     """
-    conditions, values = _conditions(question)
-    order = "ASC" if question.oldest_first else "DESC"
-    statement = (
-        f"SELECT {', '.join(COLUMNS)}, raw FROM {database}.events WHERE {' AND '.join(conditions)} "
-        f"ORDER BY ts {order}, sensor, epoch, lane, seq, row LIMIT {{rows:UInt64}}"
-    )
-    values["rows"] = min(max(question.limit, 1), MAX_LIMIT)
-    with client.query_rows_stream(
-        statement, parameters=values, column_formats={"raw": "string"}, settings={"max_block_size": 8192}
-    ) as rows:
-        for row in rows:
-            *columns, raw = row
+    order, beyond = ("ASC", ">") if question.oldest_first else ("DESC", "<")
+    left = min(max(question.limit, 1), MAX_LIMIT)
+    last: tuple[Any, ...] | None = None
+    while left:
+        where, values = conditions(question)
+        if last is not None:
+            # After the last one: an index serves the first of these, the rest tells events of one time apart.
+            where.append(f"ts {beyond}= fromUnixTimestamp64Micro({{ts:Int64}}, 'UTC')")
+            where.append(
+                f"(ts {beyond} fromUnixTimestamp64Micro({{ts:Int64}}, 'UTC') "
+                "OR (sensor, epoch, lane, seq, row) > "
+                "({at_sensor:String}, {epoch:UInt64}, {lane:UInt8}, {seq:UInt64}, {row:UInt32}))"
+            )
+            values |= dict(zip(("at_sensor", "epoch", "lane", "seq", "row"), last[1:], strict=True))
+            values["ts"] = microseconds(last[0])
+        values["rows"] = min(left, PAGE_ROWS)
+        page = client.query(
+            f"SELECT {', '.join(COLUMNS)}, raw, epoch, lane, seq, row FROM {database}.events "
+            f"WHERE {' AND '.join(where)} "
+            f"ORDER BY ts {order}, sensor, epoch, lane, seq, row LIMIT {{rows:UInt64}}",
+            parameters=values,
+            column_formats={"raw": "string"},
+            settings=LIMITS,
+        ).result_rows
+        for row in page:
+            *columns, raw, epoch, lane, seq, number = row
             yield Found(tuple(columns), raw if isinstance(raw, str) else bytes(raw).decode(errors="replace"))
+            last = (columns[0], columns[1], epoch, lane, seq, number)
+        left -= len(page)
+        if len(page) < values["rows"]:
+            return
 
 
 def by_type(client: Client, database: str) -> list[tuple[str, str, int, datetime, datetime]]:
@@ -84,16 +117,6 @@ def by_type(client: Client, database: str) -> list[tuple[str, str, int, datetime
         "GROUP BY sensor, event_type ORDER BY sensor, event_type"
     )
     return [(row[0], row[1], row[2], row[3], row[4]) for row in answer.result_rows]
-
-
-def top_signatures(client: Client, database: str, limit: int) -> list[tuple[int, str, int]]:
-    """(sid, signature, alerts), most frequent first."""
-    answer = client.query(
-        f"SELECT sid, any(signature), count() AS alerts FROM {database}.events "
-        "WHERE event_type = 'alert' GROUP BY sid ORDER BY alerts DESC, sid LIMIT {rows:UInt64}",
-        parameters={"rows": limit},
-    )
-    return [(row[0], row[1], row[2]) for row in answer.result_rows]
 
 
 def size(client: Client, database: str) -> tuple[int, int, int]:
@@ -127,24 +150,27 @@ def parse_time(text: str) -> datetime:
     return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
-def _conditions(question: Question) -> tuple[list[str], dict[str, Any]]:
-    conditions = ["event_type = {type:String}" if question.event_type else "event_type != ''"]
+def conditions(question: Question) -> tuple[list[str], dict[str, Any]]:
+    """The terms of a WHERE clause and the values bound in them. UserError for a question that makes no
+    sense.
+    """
+    terms = ["event_type = {type:String}" if question.event_type else "event_type != ''"]
     values: dict[str, Any] = {"type": question.event_type} if question.event_type else {}
     if question.since:
-        conditions.append("ts >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')")
-        values["since"] = _microseconds(question.since)
+        terms.append("ts >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')")
+        values["since"] = microseconds(question.since)
     if question.until:
-        conditions.append("ts < fromUnixTimestamp64Micro({until:Int64}, 'UTC')")
-        values["until"] = _microseconds(question.until)
+        terms.append("ts < fromUnixTimestamp64Micro({until:Int64}, 'UTC')")
+        values["until"] = microseconds(question.until)
     if question.sid is not None:
-        conditions.append("sid = {sid:UInt64}")
+        terms.append("sid = {sid:UInt64}")
         values["sid"] = question.sid
     if question.signature:
-        conditions.append("positionCaseInsensitiveUTF8(signature, {signature:String}) > 0")
+        terms.append("positionCaseInsensitiveUTF8(signature, {signature:String}) > 0")
         values["signature"] = question.signature
     if question.address:
         first, last = _range(question.address)
-        conditions.append(
+        terms.append(
             "((src_ip >= {low:IPv6} AND src_ip <= {high:IPv6}) OR (dest_ip >= {low:IPv6} AND dest_ip <= "
             "{high:IPv6}))"
             if first != last
@@ -156,18 +182,21 @@ def _conditions(question: Question) -> tuple[list[str], dict[str, Any]]:
     if question.host:
         name = question.host.lower()
         if name.startswith("*."):
-            conditions.append("endsWith(host, {host:String})")
+            terms.append("endsWith(host, {host:String})")
             values["host"] = name[1:]
         else:
-            conditions.append("host = {host:String}")
+            terms.append("host = {host:String}")
             values["host"] = name
+    if question.text:
+        terms.append("lower(payload) LIKE lower({text:String})")
+        values["text"] = f"%{_LIKE_SIGNS.sub(_ESCAPED, question.text)}%"
     if question.flow_id is not None:
-        conditions.append("flow_id = {flow:UInt64}")
+        terms.append("flow_id = {flow:UInt64}")
         values["flow"] = question.flow_id
     if question.sensor:
-        conditions.append("sensor = {sensor:String}")
+        terms.append("sensor = {sensor:String}")
         values["sensor"] = question.sensor
-    return conditions, values
+    return terms, values
 
 
 def _range(text: str) -> tuple[str, str]:
@@ -185,5 +214,6 @@ def _range(text: str) -> tuple[str, str]:
     return f"{prefix}{first}", f"{prefix}{last}"
 
 
-def _microseconds(when: datetime) -> int:
-    return int(when.timestamp() * 1_000_000)
+def microseconds(when: datetime) -> int:
+    """Since 1970."""
+    return (when - _EPOCH) // timedelta(microseconds=1)  # exact, as a product of floats is not

@@ -26,6 +26,11 @@ _LANE_OF_TYPE = {
 _EVENT_TYPE = re.compile(rb'(?<!\\)"event_type"\s*:\s*"([A-Za-z0-9_]{1,64})"')
 
 
+def of_type(event_type: str) -> int:
+    """The lane of events of this type."""
+    return _LANE_OF_TYPE.get(event_type.encode(), LOGS)
+
+
 def classify(line: bytes) -> int:
     """The lane of one EVE line; LOGS when it names no event type."""
     found = _EVENT_TYPE.search(line)

@@ -130,6 +130,7 @@ class Ack(Message, frozen=True):
     session: Number
     cursors: Annotated[list[Cursor], msgspec.Meta(max_length=16)]
     window: Annotated[int, msgspec.Meta(ge=1, le=1024)] | None = None  # from now on; None: as it was
+    clock_us: Microseconds = 0
 
 
 class Again(Message, frozen=True):
@@ -158,12 +159,18 @@ class Proof(msgspec.Struct, frozen=True):
 
 
 class Heartbeat(Message, frozen=True):
-    """Sensor to centre: alive, and these are the books. The centre answers with Ack."""
+    """Sensor to centre: alive, and these are the books. The centre answers with Ack.
+
+    echo_us: the centre's clock in its last welcome or ack, and echo_at_us: the sensor's when that came; with
+    clock_us they bound how far the sensor's clock is off.
+    """
 
     session: Number
     books: Annotated[list[Book], msgspec.Meta(max_length=16)] = []
     clock_us: Microseconds = 0
     proof: Proof | None = None
+    echo_us: Microseconds = 0
+    echo_at_us: Microseconds = 0
 
 
 class EnrolRequest(Message, frozen=True):

@@ -123,6 +123,7 @@ class Session:
         self._progress_at = 0.0
         self.served_at = 0.0
         self._held_until = 0.0
+        self._echo = (0, 0)  # the centre's clock when it last spoke, and ours when we heard it
         self._refusals: dict[tuple[int, int], int] = {}
         self.heard_at = 0.0
         self.was_welcome = False
@@ -168,7 +169,8 @@ class Session:
             return self._hello() if now >= self._hello_due else None
         if now >= self._heartbeat_due:
             proof = self.proof() if self.proof is not None else None
-            beat = messages.Heartbeat(self._session, self._spool.books(), _clock_us(), proof)
+            books = self._spool.books()
+            beat = messages.Heartbeat(self._session, books, _clock_us(), proof, *self._echo)
             return Outgoing([messages.encode(beat)])
         if self._renew is not None:
             return Outgoing([messages.encode(self._renew)], RENEW)
@@ -226,6 +228,8 @@ class Session:
         """
         message = messages.decode(frame)
         self.heard_at = now
+        if isinstance(message, messages.Welcome | messages.Ack) and message.clock_us:
+            self._echo = (message.clock_us, _clock_us())
         if isinstance(message, messages.Welcome):
             return self._welcomed(message, now)
         if isinstance(message, messages.Again):

@@ -14,6 +14,7 @@ import argparse
 import gc
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn, Protocol, cast
@@ -52,6 +53,9 @@ GARBAGE_THRESHOLD = 50_000
 """New objects between looks for unreachable cycles: a start makes many objects and no cycles, and looking for
 some would be a tenth of it.
 """
+
+_STORE_SAID = re.compile(r"Received ClickHouse exception.*?DB::Exception: |\(for url [^)]*\)")
+_STORE_CHARACTERS = 400
 
 _EPILOG = (
     "Exit codes: 0 fine, 1 something bad was found, 2 usage or input error. More: `haidang COMMAND --help`.",
@@ -188,6 +192,11 @@ def _explain(fault: Exception) -> tuple[int, str]:
     engine = sys.modules.get("sensor._engine")
     if engine is not None and isinstance(fault, engine.EngineError):
         return EXIT_USAGE, one_line(str(fault))
+    clickhouse = sys.modules.get("clickhouse_connect.driver.exceptions")
+    if clickhouse is not None and isinstance(fault, clickhouse.ClickHouseError):
+        return EXIT_USAGE, one_line(
+            f"the store refuses: {_STORE_SAID.sub('', str(fault))[:_STORE_CHARACTERS]}"
+        )
     kind = type(fault).__name__
     return EXIT_INTERNAL, one_line(
         f"internal fault, {kind}: {fault} (please report it with the output of the same command under "
@@ -200,6 +209,8 @@ def _remedy_for_package(module: str) -> str:
         return "the centre needs its extra: pip install 'haidang[centre]'"
     if module.split(".")[0] in {"pygls", "lsprotocol"}:
         return "editors need an extra: pip install 'haidang[lsp]'"
+    if module == "confluent_kafka":
+        return "an outlet to Kafka needs its extra: pip install 'haidang[kafka]'"
     if module == "pyshark":
         return "pip install pyshark, and apt-get install tshark"
     return "install haidang anew, or run `make setup`"

@@ -1,21 +1,18 @@
-"""`haidang centre`: run a centre and ask it; what is about its keys is in centre_actions/."""
+"""`haidang centre`: run a centre, enrol sensors and list them; what else it does is in centre_actions/."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from sensor.cli.centre_actions import add_directory, add_format
 from sensor.cli.language import say
 from sensor.cli.rules import Action
-from sensor.errors import EXIT_FINDINGS, EXIT_OK, UserError
+from sensor.errors import EXIT_OK, UserError
 
 if TYPE_CHECKING:
-    from clickhouse_connect.driver.client import Client
-
     from collectors.heartbeats import Pulse
     from collectors.home import Home
 
@@ -23,9 +20,20 @@ NAME = "centre"
 HELP = "run a centre, enrol sensors, search what they sent"
 HELP_VI = "vận hành trung tâm, đăng ký cảm biến, tìm kiếm sự kiện"
 
-DEFAULT_DIRECTORY = "/var/lib/haidang/centre"
-
-ACTIONS = ("keys", "rotate")
+ACTIONS = (
+    "search",
+    "top",
+    "timeline",
+    "show",
+    "stats",
+    "quality",
+    "outlets",
+    "retain",
+    "backup",
+    "restore",
+    "keys",
+    "rotate",
+)
 """The actions in files of their own, in the order of the help: each is the module of that name in
 centre_actions/.
 """
@@ -50,11 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=say("a ClickHouse server instead of the embedded store", "máy chủ ClickHouse"),
     )
     serve = actions.add_parser("serve", help=say("run the centre", "chạy trung tâm"))
-    _directory(serve)
+    add_directory(serve)
     token = actions.add_parser(
         "token", help=say("make a token that enrols one sensor", "cấp mã cho một cảm biến")
     )
-    _directory(token)
+    add_directory(token)
     token.add_argument(
         "--name",
         default="",
@@ -79,22 +87,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     revoke = actions.add_parser(
         "revoke", help=say("shut a sensor out at once", "loại một cảm biến ngay lập tức")
     )
-    _directory(revoke)
+    add_directory(revoke)
     revoke.add_argument("sensor", help=say("its name", "tên"))
     one = say("only the key whose fingerprint begins so", "chỉ khóa có dấu vân tay bắt đầu như vậy")
     revoke.add_argument("--key", default="", metavar="FINGERPRINT", help=one)
     again = say("empty the store, to be filled from the journal", "làm trống kho, nạp lại từ nhật ký")
-    _directory(actions.add_parser("rebuild", help=again))
-    search = actions.add_parser("search", help=say("find events", "tìm sự kiện"))
-    _directory(search)
-    _search_arguments(search)
-    for name, text in (
-        ("sensors", say("list sensors: keys, last word, what is missing", "danh sách cảm biến")),
-        ("stats", say("what the store and the journal hold", "thống kê")),
-    ):
-        summary = actions.add_parser(name, help=text)
-        _directory(summary)
-        _format(summary)
+    add_directory(actions.add_parser("rebuild", help=again))
+    told = say("list sensors: keys, last word, what is missing", "danh sách cảm biến")
+    sensors = actions.add_parser("sensors", help=told)
+    add_directory(sensors)
+    add_format(sensors)
     for name in ACTIONS:
         action = cast(Action, importlib.import_module(f"sensor.cli.centre_actions.{name}"))
         text = say(action.HELP, action.HELP_VI)
@@ -103,48 +105,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         action.add_arguments(sub)
         sub.set_defaults(run_action=action.run)
-
-
-def _directory(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-d",
-        "--dir",
-        dest="directory",
-        type=Path,
-        default=Path(os.environ.get("HAIDANG_CENTRE", DEFAULT_DIRECTORY)),
-        metavar="DIR",
-        help=say(f"the centre (default: $HAIDANG_CENTRE or {DEFAULT_DIRECTORY})", "thư mục của trung tâm"),
-    )
-
-
-def _format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--format", choices=("table", "json", "csv"), default="table", help=say("how to print", "cách in ra")
-    )
-
-
-def _search_arguments(parser: argparse.ArgumentParser) -> None:
-    times = say("ISO time, seconds since 1970, or an age: 15m 24h 7d", "thời điểm ISO, hoặc 15m 24h 7d trước")
-    parser.add_argument("--since", default="", metavar="TIME", help=times)
-    parser.add_argument("--until", default="", metavar="TIME", help=times)
-    parser.add_argument("--type", default="", help=say("alert, flow, http, dns, tls, ...", "loại sự kiện"))
-    parser.add_argument("--sid", type=_natural, help=say("signature id", "mã luật"))
-    parser.add_argument(
-        "--signature", default="", metavar="TEXT", help=say("text in the signature", "chữ trong tên luật")
-    )
-    parser.add_argument(
-        "--ip", default="", metavar="ADDRESS", help=say("either end: address or network", "địa chỉ hoặc mạng")
-    )
-    parser.add_argument(
-        "--host", default="", help=say("HTTP, TLS or DNS name; *.example.org for all below", "tên miền")
-    )
-    parser.add_argument("--flow-id", type=_natural, help=say("the flow", "luồng"))
-    parser.add_argument("--sensor", default="", help=say("from this sensor", "từ cảm biến này"))
-    parser.add_argument(
-        "--limit", type=_natural, default=100, help=say("at most so many (100)", "nhiều nhất (100)")
-    )
-    parser.add_argument("--oldest", action="store_true", help=say("oldest first", "cũ nhất trước"))
-    _format(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -159,9 +119,7 @@ def run(args: argparse.Namespace) -> int:
         "token": _token,
         "revoke": _revoke,
         "rebuild": _rebuild,
-        "search": _search,
         "sensors": _sensors,
-        "stats": _stats,
     }
     return actions[args.action](args, home)
 
@@ -259,34 +217,6 @@ def _rebuild(_: argparse.Namespace, home: Home) -> int:
     return EXIT_OK
 
 
-def _search(args: argparse.Namespace, home: Home) -> int:
-    from collectors import show
-    from collectors.store.search import MAX_LIMIT, Question, parse_time, search
-
-    if not 1 <= args.limit <= MAX_LIMIT:
-        raise UserError(f"--limit must be between 1 and {MAX_LIMIT}")
-    question = Question(
-        since=parse_time(args.since) if args.since else None,
-        until=parse_time(args.until) if args.until else None,
-        sid=args.sid,
-        signature=args.signature,
-        address=args.ip,
-        host=args.host,
-        flow_id=args.flow_id,
-        sensor=args.sensor,
-        event_type=args.type,
-        limit=args.limit,
-        oldest_first=args.oldest,
-    )
-    client, database = open_store(home)
-    print_found = {"table": show.print_table, "json": show.print_json, "csv": show.print_csv}[args.format]
-    count = print_found(search(client, database, question))
-    if args.format == "table":
-        more = say(" (--limit gives more)", " (--limit để xem thêm)") if count == args.limit else ""
-        print(say(f"{count} events{more}", f"{count} sự kiện{more}"), file=sys.stderr)
-    return EXIT_OK
-
-
 def _sensors(args: argparse.Namespace, home: Home) -> int:
     import json
     from datetime import UTC, datetime
@@ -340,60 +270,3 @@ def _heartbeat(pulse: Pulse | None, *, is_active: bool) -> str:
     if pulse is None or not is_active:
         return "-"
     return f"ALARM: {pulse.stage}" if pulse.is_alarm else f"{pulse.age_seconds:.0f} s"
-
-
-def _stats(args: argparse.Namespace, home: Home) -> int:
-    from collectors import show
-    from collectors.journal import Journal
-    from collectors.store.search import by_type, size
-    from sensor.bus import lanes
-    from sensor.cli.relay_rows import gap_text, stats_rows
-
-    client, database = open_store(home)
-    rows: list[dict[str, Any]] = [
-        {"sensor": sensor, "what": kind or "(no event)", "events": count, "first": first, "last": last}
-        for sensor, kind, count, first, last in by_type(client, database)
-    ]
-    events, stored, parts = size(client, database)
-    journal = Journal(home.journal_file)
-    waiting = journal.backlog()[1]
-    for sensor, lane, reason, gaps, lost in journal.gaps():
-        what = gap_text(lanes.NAMES[lane], reason, gaps)
-        rows.append({"sensor": sensor, "what": what, "events": lost, "first": "", "last": ""})
-    for sensor, reason, count in journal.quarantined():
-        rows.append(
-            {"sensor": sensor, "what": f"quarantine: {reason}", "events": count, "first": "", "last": ""}
-        )
-    journal.close()
-    rows += stats_rows(home)
-    show.print_records(rows, form=args.format)
-    if args.format == "table":
-        each = f"{stored / events:.0f}" if events else "-"
-        print(
-            say(
-                f"{events} events in {parts} parts, {stored / 1e6:.1f} MB ({each} bytes each); {waiting} "
-                f"in the journal only",
-                f"{events} sự kiện trong {parts} phần, {stored / 1e6:.1f} MB ({each} byte mỗi sự kiện); "
-                f"{waiting} mới ở nhật ký",
-            )
-        )
-    return EXIT_FINDINGS if any(str(row["what"]).startswith("quarantine") for row in rows) else EXIT_OK
-
-
-def open_store(home: Home) -> tuple[Client, str]:
-    """The store of a centre, and the name of its database."""
-    from collectors.home import ANNOUNCE_SECONDS
-    from collectors.store.client import connect, connect_embedded, server_address
-
-    settings, _ = home.load()
-    if settings.store_url:
-        return connect(server_address(settings.store_url)), settings.store_database
-    home.wait_for(home.store_endpoint)
-    patience = ANNOUNCE_SECONDS if home.is_running() else 0.0
-    return connect_embedded(home.store_endpoint, patience_seconds=patience), settings.store_database
-
-
-def _natural(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) >= 2**64:
-        raise argparse.ArgumentTypeError(say(f"{text!r} is no number", f"{text!r} không phải là số"))
-    return int(text)

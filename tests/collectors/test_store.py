@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -18,7 +16,8 @@ import pytest
 
 pytest.importorskip("chdb", reason="the centre's extra is not installed")
 
-from desk import Desk, Tap, wait_until
+from desk import Desk
+from stored import DATABASE, Store, alert, eve, fill, filler, send
 
 from collectors.store import schema
 from collectors.store.client import (
@@ -28,54 +27,8 @@ from collectors.store.client import (
     embedded_address,
     server_address,
 )
-from collectors.store.fill import Filler
 from collectors.store.search import Question, by_type, parse_time, search, size
-from sensor.bus.messages import Batch, encode
 from sensor.errors import UserError
-
-DATABASE = "haidang"
-
-
-class Store:
-    """A store daemon of its own, restartable."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.endpoint = directory / "store.json"
-        self.start()
-
-    def start(self) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "collectors.store.daemon",
-            str(self.directory / "data"),
-            str(self.endpoint),
-        ]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=Path(__file__).parents[2])
-        wait_until(self.endpoint.exists, 30)
-
-    def client(self) -> Any:
-        made = connect(embedded_address(self.endpoint))
-        for statement in schema.statements(DATABASE):
-            made.command(statement)
-        return made
-
-    def kill(self) -> None:
-        self.process.kill()
-        self._reap()
-
-    def stop(self) -> int:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        return self._reap()
-
-    def _reap(self) -> int:
-        code = self.process.wait(30)
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        self.endpoint.unlink(missing_ok=True)
-        return code
 
 
 @pytest.fixture
@@ -84,50 +37,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     yield made
     if made.process.poll() is None:
         made.stop()
-
-
-def eve(number: int, kind: str = "alert", **more: object) -> bytes:
-    event = {
-        "timestamp": f"2026-01-02T03:04:{number % 60:02d}.{number:06d}+0700",
-        "flow_id": 1000 + number,
-        "event_type": kind,
-        "src_ip": f"10.0.0.{number % 250}",
-        "src_port": 40000,
-        "dest_ip": "2001:db8::1",
-        "dest_port": 443,
-        "proto": "TCP",
-        **more,
-    }
-    return json.dumps(event).encode()
-
-
-def alert(sid: int, name: str) -> dict[str, object]:
-    return {"alert": {"action": "allowed", "gid": 1, "signature_id": sid, "signature": name, "severity": 1}}
-
-
-def filler(desk: Desk, store: Store) -> Filler:
-    return Filler(
-        desk.journal, desk.opener, DATABASE, address=None, endpoint=store.endpoint, keep_bytes=10**9
-    )
-
-
-def fill(desk: Desk, store: Store) -> None:
-    running = filler(desk, store)
-    running.start()
-    wait_until(lambda: desk.journal.backlog() == (0, 0), 30)
-    running.stop()
-    running.join(10)
-
-
-def send(desk: Desk, *batches: list[bytes], lane: int = 0, tap: Tap | None = None) -> Tap:
-    if tap is None:
-        desk.enrol()
-        tap = Tap(desk)
-    start = tap.hello()[lane]
-    for seq, lines in enumerate(batches, start):
-        tap.say(encode(Batch(tap.session, lane, seq)), tap.seal(lane, seq, *lines))
-    desk.commit()
-    return tap
 
 
 def raws(store: Store, question: Question | None = None) -> list[str]:

@@ -42,6 +42,29 @@ def test_the_store_holds_what_was_sent(line: tuple[House, list[str]]) -> None:
     assert Counter(house.search("--limit", "1000")) == Counter(sent)
 
 
+def test_a_centre_counts_and_shows_a_flow(line: tuple[House, list[str]]) -> None:
+    house, sent = line
+    events = [json.loads(text) for text in sent]
+    centre = ("-d", house.centre_directory, "--until", "2026-02-01")
+    alerts = Counter(event["alert"]["signature_id"] for event in events if event["event_type"] == "alert")
+    told = house.haidang("centre", "top", *centre, "--format", "json", "--limit", "1000").stdout
+    assert {row["sid"]: row["events"] for row in map(json.loads, told.splitlines())} == alerts
+    told = house.haidang("centre", "timeline", *centre, "--format", "csv", "--step", "1h").stdout
+    rows = list(csv.DictReader(io.StringIO(told)))
+    assert sum(int(row["events"]) for row in rows) == len(events)
+    assert sum(int(row["alerts"]) for row in rows) == alerts.total()
+    flow = events[0]["flow_id"]
+    told = house.haidang("centre", "show", flow, *centre, "--format", "json").stdout
+    assert told.splitlines() == [sent[0]]
+    assert f"flow {flow}, tap1: TCP" in house.haidang("centre", "show", flow, *centre).stdout
+    done = house.haidang("centre", "show", "1", *centre, check=False)
+    assert done.returncode == 1 and "no such flow" in done.stderr
+    assert house.haidang("centre", "top", *centre, "--sid", "5", check=False).returncode == 1
+    for wrong in (("top", "nothing"), ("timeline", "--step", "5"), ("top", "--limit", "0"), ("show", "x")):
+        done = house.haidang("centre", *wrong, "-d", house.centre_directory, check=False)
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+
+
 def test_the_same_input_is_not_sent_twice_unless_asked(line: tuple[House, list[str]], tmp_path: Path) -> None:
     house, _ = line
     (file,) = write_events(tmp_path, 10, files=1, seed=2)

@@ -215,7 +215,7 @@ def _stored(args: argparse.Namespace, sid: int) -> Iterator[dict[str, Any]]:
     """The alerts of a rule in the store of a centre."""
     from collectors.home import Home
     from collectors.store.search import Question, parse_time, search
-    from sensor.cli.centre import open_store
+    from sensor.cli.centre_actions import open_store
 
     client, database = open_store(Home(args.store))
     question = Question(since=parse_time(args.since), sid=sid, event_type="alert", limit=STORE_ALERTS)
