@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 INDEX = "backup.json"
 _STORE = "store"
+_FOLDERS = ("keys.old", "relay")  # of older keys, and of a centre that relays
 _KEYS_TO_BE = ".keys.restoring"
 _TABLES = ("events", "quality", "retired")
 _START_SECONDS = 60.0
@@ -82,17 +83,17 @@ def back_up(home: Home, target: Path) -> Index:
                     rows = _export(client, settings.store_database, table, columns[table], where, path)
                     if path.exists():
                         files[f"{_STORE}/{path.name}"] = _described(path, rows)
-        for source in sorted(home.directory.iterdir()):
-            if not source.is_file() or source.name.endswith(("-wal", "-shm")) or source.name.startswith("."):
-                continue
-            path = target / source.name
+        for source in _small_files(home.directory):
+            path = target / source.relative_to(home.directory)
+            if path.parent != target:
+                make_private_directory(path.parent)
             if source.suffix == ".sqlite":
                 _copy_database(source, path)
             else:
                 write_whole(path, source.read_bytes(), mode=source.stat().st_mode & 0o777)
             if source == home.journal_file and is_running:
                 _fill_from(path, upto)
-            files[path.name] = _described(path)
+            files[str(path.relative_to(target))] = _described(path)
         index = Index(int(time.time()), __version__, schema.VERSION, columns, files)
         # Last: with it the backup is whole.
         write_whole(target / INDEX, msgspec.json.format(msgspec.json.encode(index)) + b"\n")
@@ -131,6 +132,8 @@ def restore(source: Path, home: Home) -> Index:
         for name in index.files:
             if not _table(name) and name != home.keys_file.name:
                 mode = (source / name).stat().st_mode & 0o777
+                if "/" in name:
+                    make_private_directory((home.directory / name).parent)
                 _copy(source / name, home.directory / name, mode)
         _copy(source / home.keys_file.name, home.directory / _KEYS_TO_BE, 0o600)
         settings = home.read_settings()
@@ -146,6 +149,13 @@ def restore(source: Path, home: Home) -> Index:
     except OSError as error:
         raise from_os_error(error, where=home.directory) from error
     return index
+
+
+def _small_files(directory: Path) -> Iterator[Path]:
+    for folder in (directory, *(directory / name for name in _FOLDERS)):
+        for path in sorted(folder.glob("[!.]*")):
+            if path.is_file() and not path.name.endswith(("-wal", "-shm")):
+                yield path
 
 
 @contextlib.contextmanager

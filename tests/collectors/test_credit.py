@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 import zmq
@@ -13,6 +13,7 @@ from door import Door
 
 from collectors import ingest
 from collectors.ingest import WINDOW_BATCHES
+from collectors.journal import Entry, Kept
 from sensor.bus import messages
 from sensor.bus.keys import SensorKeys
 from sensor.bus.messages import decode, encode
@@ -78,16 +79,16 @@ def test_while_the_centre_stands_still_a_greedy_sensor_is_held_back(
     go_on = threading.Event()
     commit = desk.journal.commit
 
-    def hangs(entries: object) -> None:
+    def hangs(entries: Sequence[Entry]) -> Kept:
         go_on.wait(30)
-        commit(entries)
+        return commit(entries)
 
-    monkeypatch.setattr(desk.journal, "commit", hangs)
     sent = 0
     with door.knock(SENSOR_KEYS) as socket:
         socket.setsockopt(zmq.SNDHWM, 1)
         socket.send(encode(messages.Hello(1, "tap1", tap.epoch, [])))
         session = decode(socket.recv()).session
+        monkeypatch.setattr(desk.journal, "commit", hangs)
         deadline = time.monotonic() + 3
         while time.monotonic() < deadline:
             try:

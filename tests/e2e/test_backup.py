@@ -58,6 +58,20 @@ def test_a_centre_is_made_again_and_sensors_go_on_with_it(
     assert ("missing" in stats) is is_running, "what came after the backup is stated, not forgotten"
 
 
+def test_older_keys_and_the_relays_files_are_carried_along(house: House, tmp_path: Path) -> None:
+    house.haidang("centre", "rotate", "-d", house.centre_directory)
+    relay = house.centre_directory / "relay"
+    relay.mkdir(mode=0o700)
+    (relay / "policy.yaml").write_text("# ours\n")
+    backup, again = tmp_path / "backup", tmp_path / "again"
+    house.haidang("centre", "backup", backup, "-d", house.centre_directory)
+    house.haidang("centre", "restore", backup, again)
+    (old,) = (house.centre_directory / "keys.old").iterdir()
+    assert (again / "keys.old" / old.name).read_bytes() == old.read_bytes()
+    assert (again / "keys.old" / old.name).stat().st_mode & 0o777 == 0o600
+    assert (again / "relay/policy.yaml").read_text() == "# ours\n"
+
+
 def test_a_damaged_or_cut_backup_is_refused_whole(house: House, tmp_path: Path) -> None:
     backup, again = tmp_path / "backup", tmp_path / "again"
     house.haidang("centre", "backup", backup, "-d", house.centre_directory)
