@@ -178,7 +178,8 @@ def _condition_lines(condition: Explanation, *, is_first: bool) -> Iterator[str]
     if condition["keyword"] == "prefilter":
         name = "prefilter: "
         found = condition["verdict"] == "holds"
-        text += "" if found else say(" led nobody here", " không dẫn tới đây")
+        if condition["text"] and not found:
+            text += say(" led nobody here", " không dẫn tới đây")
     marked = say("   <-- the first that failed", "   <-- điều kiện đầu tiên không đạt") if is_first else ""
     earlier = (
         say(f" (in packet {condition['held_in_packet']})", f" (ở gói {condition['held_in_packet']})")

@@ -65,7 +65,7 @@ impl Answer {
     /// Bits that are missing, one at least; None: it does not fail.
     fn lack(&self, condition: &Condition) -> Option<u32> {
         // What was looked at and fails is nearer than what was not even there.
-        let unasked = u32::from(self.verdict == Verdict::Unasked);
+        let unasked = u32::from(matches!(self.verdict, Verdict::Unasked | Verdict::Open));
         self.verdict
             .lacks()
             .then(|| condition.weight.saturating_sub(self.credit).max(1).saturating_add(unasked))
