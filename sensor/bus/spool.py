@@ -51,16 +51,19 @@ class Spool:
         quota_bytes: int = DEFAULT_QUOTA_BYTES,
         mend: bool = False,
         reserve_bytes: int = RESERVE_BYTES,
+        has_alternates: bool = False,
     ) -> None:
         """mend: for the one process that fills and empties it: a spool that was not closed in good order is
         checked, and repaired when it is damaged (`repaired` says what was found), and reserve_bytes of disk
-        are held back. UserError when it cannot be used.
+        are held back. has_alternates: what a collector asks for that was acknowledged before is at another
+        one; with a single collector it is missing there. UserError when it cannot be used.
         """
         self.path = path
         self.sensor = sensor
         self.quota_bytes = quota_bytes
         self.repaired: Salvaged | None = None
         self._mends = mend
+        self._has_alternates = has_alternates
         self._reserve = Reserve(path.with_name(path.name + ".reserve"), reserve_bytes if mend else 0)
         self._lock = threading.RLock()
         if mend:
@@ -376,7 +379,7 @@ class Spool:
         if seq >= end:
             return None
         told = self._database.execute("SELECT next FROM acknowledged WHERE lane = ?", (lane,)).fetchone()
-        if told is not None and seq < told[0]:
+        if self._has_alternates and told is not None and seq < told[0]:
             return Hole(lane, seq, min(told[0], end) - 1, 0, ELSEWHERE)
         row = self._database.execute(
             "SELECT lane, first, last, events, reason FROM hole WHERE lane = ? AND last >= ? ORDER BY "

@@ -64,7 +64,13 @@ def carry(args: argparse.Namespace) -> int:
             source, sinks = capture.source, cast("list[Sink]", capture.sinks())
         for sink in sinks:
             cleanup.callback(sink.close)
-        spool = Spool(args.dir / SPOOL_FILE, enrolment.sensor, quota_bytes=quota_bytes, mend=True)
+        spool = Spool(
+            args.dir / SPOOL_FILE,
+            enrolment.sensor,
+            quota_bytes=quota_bytes,
+            mend=True,
+            has_alternates=len(identity.centres) > 1,
+        )
         cleanup.callback(spool.close)
         lost_before = _lost(spool)
         link = identity.link(

@@ -96,7 +96,7 @@ def test_it_turns_to_the_next_and_back_to_the_first_and_each_batch_is_kept_once(
     (other,) = load_alternates(directory)
     assert (enrolment.address, other.address) == (first.address, second.address)
     sealer = Sealer(keys, enrolment.centre, other.centre)
-    spool = Spool(directory / "spool.sqlite", "tap1")
+    spool = Spool(directory / "spool.sqlite", "tap1", has_alternates=True)
     link = Link(
         spool,
         keys,
@@ -145,7 +145,7 @@ def test_one_whose_journal_takes_nothing_is_left(
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(first.journal, "commit", full)
-    spool = Spool(directory / "spool.sqlite", "tap1")
+    spool = Spool(directory / "spool.sqlite", "tap1", has_alternates=True)
     spool.append([Pending(0, 1, b"{}\n")], Sealer(keys, enrolment.centre, second.keys.public()))
     link = Link(
         spool,
@@ -173,7 +173,7 @@ def test_one_that_does_not_hold_our_key_is_passed_over(houses: tuple[House, Hous
     directory = tmp_path / "sensor"
     enrol(directory, first.token(), "tap1")
     keys, enrolment = load_enrolment(directory)
-    spool = Spool(directory / "spool.sqlite", "tap1")
+    spool = Spool(directory / "spool.sqlite", "tap1", has_alternates=True)
     spool.append([Pending(0, 1, b"{}\n")], Sealer(keys, enrolment.centre))
     enrol(directory, second.token(), "tap1", alternate=True)
     first.shut()
@@ -199,7 +199,8 @@ def test_one_that_does_not_hold_our_key_is_passed_over(houses: tuple[House, Hous
         spool.close()
 
 
-def test_numbers_that_one_collector_has_are_elsewhere_to_another(spool: Spool, sealer: Sealer) -> None:
+def test_numbers_that_one_collector_has_are_elsewhere_to_another(tmp_path: Path, sealer: Sealer) -> None:
+    spool = Spool(tmp_path / "spool.sqlite", "tap1", has_alternates=True)
     for _ in range(4):
         spool.append([Pending(0, 1, b"{}\n")], sealer)
     spool.drop(0, 1, "shed")
@@ -210,9 +211,13 @@ def test_numbers_that_one_collector_has_are_elsewhere_to_another(spool: Spool, s
     assert spool.next_item(0, 1) == Hole(0, 1, 2, 0, "elsewhere")
     path = spool.path
     spool.close()
-    again = Spool(path, "tap1")
+    again = Spool(path, "tap1", has_alternates=True)
     assert again.next_item(0, 0) == Hole(0, 0, 2, 0, "elsewhere")
     again.close()
+    only = Spool(path, "tap1")
+    hole = only.next_item(0, 0)
+    assert isinstance(hole, Hole) and hole.reason == "missing", "there is no other that could have them"
+    only.close()
 
 
 def test_the_same_centre_enrolled_again_is_one_alternate(houses: tuple[House, House], tmp_path: Path) -> None:

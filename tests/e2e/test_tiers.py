@@ -298,7 +298,8 @@ def test_a_sensor_that_turns_to_another_province_is_at_the_nation_once(
         token = hue.haidang("centre", "token", "-d", hue.centre_directory).stdout.strip()
         province.haidang("sensor", "enrol", token, "-d", province.sensor_directory, "--alternate")
         files = write_events(tmp_path / "events", 1200, files=40, seed=9)
-        run = ("--failover", "1", "--drain", "60", "--events", *files)
+        # Slow enough that something is left when the first centre ends.
+        run = ("--failover", "1", "--drain", "60", "--bandwidth", "40K", "--events", *files)
         province.start_sensor(*run)
         wait_for(lambda: delivered(province) > 100, 30, "the first events")
         province.kill_centre()
