@@ -13,7 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from collectors.journal import Journal, Proven
+from collectors.entries import Proven
+from collectors.journal import Journal
 
 log = logging.getLogger("haidang.heartbeats")
 

@@ -18,19 +18,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from collectors.enrolment import Enroller
-from collectors.journal import (
-    MAX_QUARANTINED_BYTES,
-    Beat,
-    Entry,
-    Gap,
-    Heard,
-    Journal,
-    NewRecord,
-    Quarantined,
-    Relayed,
-    Stream,
-    Told,
-)
+from collectors.entries import Beat, Entry, Gap, Heard, NewRecord, Quarantined, Relayed, Stream, Told
+from collectors.journal import MAX_QUARANTINED_BYTES, Journal
 from collectors.keyring import KeyDesk
 from collectors.quality.tally import Tally, now_us
 from collectors.registry import Peer, Registry

@@ -15,15 +15,27 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from collectors import seen
+from collectors import pulses, seen
+from collectors.entries import (
+    Beat,
+    Entry,
+    Gap,
+    Heard,
+    Kept,
+    Measured,
+    NewRecord,
+    Proven,
+    Quarantined,
+    Relayed,
+    Stream,
+    Told,
+)
 from collectors.outlets import cursors
 from collectors.quality import facts as measures
-from collectors.quality.facts import Facts
 from sensor.bus.layout import POLICY
 from sensor.bus.records import COLUMNS, RECORDS, Record, add_record, as_record, open_database
-from sensor.bus.seal import NO_PREVIOUS
 
 _APPLICATION = 0x48444A4E  # "HDJN"
 _VERSION = 1
@@ -56,123 +68,9 @@ CREATE TABLE filled (
 );
 INSERT INTO filled VALUES (1, 0, NULL)
 """
-_HEARTBEATS = """
-CREATE TABLE IF NOT EXISTS heartbeat (
-  sensor TEXT PRIMARY KEY, number INTEGER NOT NULL, received_us INTEGER NOT NULL,
-  interval_s INTEGER NOT NULL, stage TEXT NOT NULL
-) WITHOUT ROWID
-"""  # later than the rest: journals made without it are opened too
 MAX_QUARANTINED_BYTES = 64 * 1024  # of each; with the number below 64 MB in all
 _QUARANTINE_ENTRIES = 1000  # the newest: evidence for people, bounded against who sends nothing else
 _PRUNE_RECORDS = 2000  # dropped in one transaction, so that an acknowledgement never waits long for it
-
-
-class Stream(NamedTuple):
-    """Where one lane of one epoch of a sensor stands."""
-
-    next: int = 0
-    digest: bytes = NO_PREVIOUS
-
-
-class NewRecord(NamedTuple):
-    """A verified batch to keep. previous: the digest that it names, where nobody has compared it yet."""
-
-    sensor: str
-    epoch: int
-    lane: int
-    seq: int
-    events: int
-    digest: bytes
-    sealed: bytes
-    previous: bytes = b""
-
-
-class Gap(NamedTuple):
-    """Batches first..last of a stream that will never come, or (last < first) an oddity at `first`."""
-
-    sensor: str
-    epoch: int
-    lane: int
-    first: int
-    last: int
-    events: int
-    reason: str
-
-
-class Relayed(NamedTuple):
-    """A batch or gap of another sensor, brought by a relay under a number of its own (None: by a stick).
-
-    withheld: events that the relay left out of the batch, and signed for.
-    """
-
-    via: str
-    what: NewRecord | Gap
-    number: tuple[int, int, int] | None = None
-    reduced: bool = False
-    withheld: int = 0
-
-
-class Quarantined(NamedTuple):
-    """What was refused, and why."""
-
-    sensor: str
-    reason: str
-    sealed: bytes
-
-
-class Heard(NamedTuple):
-    """What a sensor last said about itself. skew_us: its clock minus ours when it said so."""
-
-    sensor: str
-    heard_us: int
-    skew_us: int
-    books: str
-    software: str
-
-
-class Beat(NamedTuple):
-    """A heartbeat that came through a sensor's line, by the sensor's clock and ours."""
-
-    sensor: str
-    number: int
-    received_us: int
-
-
-class Told(NamedTuple):
-    """What a sensor says of its heartbeats: seconds between two, and where they break ('' nowhere)."""
-
-    sensor: str
-    interval_seconds: int
-    stage: str
-    told_us: int
-
-
-class Proven(NamedTuple):
-    """Both together. received_us: of the last that came; until the first, of the sensor's first word."""
-
-    sensor: str
-    number: int
-    received_us: int
-    interval_seconds: int
-    stage: str
-
-
-class Measured(NamedTuple):
-    """What was counted of a sensor in the interval that begins then (seconds since 1970)."""
-
-    sensor: str
-    begin: int
-    facts: Facts
-
-
-Entry = NewRecord | Gap | Relayed | Quarantined | Heard | Beat | Told | Measured
-
-
-class Kept(NamedTuple):
-    """Batches and events that were not here before."""
-
-    batches: int
-    events: int
 
 
 class Journal:
@@ -183,7 +81,7 @@ class Journal:
         self._lock = threading.RLock()
         self._added = Kept(0, 0)
         self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
-        self._database.execute(_HEARTBEATS)
+        pulses.create_tables(self._database)
         seen.create_tables(self._database)
         measures.create_tables(self._database)
         cursors.create_tables(self._database)
@@ -225,17 +123,9 @@ class Journal:
                     case Heard():
                         self._database.execute("INSERT OR REPLACE INTO heard VALUES (?, ?, ?, ?, ?)", entry)
                     case Beat():
-                        self._database.execute(
-                            "INSERT INTO heartbeat VALUES (?, ?, ?, 0, '') ON CONFLICT DO UPDATE SET "
-                            "number = max(number, excluded.number), received_us = excluded.received_us",
-                            entry,
-                        )
+                        pulses.note(self._database, entry)
                     case Told():
-                        self._database.execute(
-                            "INSERT INTO heartbeat VALUES (?1, 0, ?4, ?2, ?3) ON CONFLICT DO UPDATE SET "
-                            "interval_s = excluded.interval_s, stage = excluded.stage",
-                            entry,
-                        )
+                        pulses.tell(self._database, entry)
                     case Measured():
                         measures.add(self._database, *entry)
             return Kept(self._added.batches - before.batches, self._added.events - before.events)
@@ -376,13 +266,12 @@ class Journal:
     def proven(self) -> list[Proven]:
         """Every sensor that ever spoke of heartbeats."""
         with self._lock:
-            rows = self._database.execute("SELECT * FROM heartbeat ORDER BY sensor").fetchall()
-        return [Proven(*row) for row in rows]
+            return pulses.read(self._database)
 
     def expect_no_heartbeat(self, sensor: str) -> None:
-        """Nobody waits for this sensor any more."""
+        """This sensor was revoked, or left: that it is silent is as it should be."""
         with self._transaction():
-            self._database.execute("DELETE FROM heartbeat WHERE sensor = ?", (sensor,))
+            pulses.forget(self._database, sensor)
 
     def gaps(self) -> list[tuple[str, int, str, int, int]]:
         """(sensor, lane, reason, how many gaps, events lost)."""

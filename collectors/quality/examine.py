@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from collectors.journal import Journal, Measured
+from collectors.entries import Measured
+from collectors.journal import Journal
 from collectors.quality.facts import INTERVAL_SECONDS, KEEP_SECONDS, Facts, merge
 from collectors.quality.ledger import Ledger
 from collectors.quality.words import NAMES, clock_error_us, judge, packet_lag_us

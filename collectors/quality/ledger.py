@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collectors.journal import Journal, Measured
+from collectors.entries import Measured
+from collectors.journal import Journal
 from collectors.quality import facts
 
 

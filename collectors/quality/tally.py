@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from collectors.journal import Measured
+from collectors.entries import Measured
 from collectors.quality.facts import Facts, begin_of, note_clock
 from sensor.bus import messages
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from collectors.journal import NewRecord, Relayed
+from collectors.entries import NewRecord, Relayed
 from collectors.registry import Peer, Verifiers
 from sensor.bus.keys import SensorPublic
 from sensor.bus.records import open_beside

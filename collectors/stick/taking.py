@@ -11,15 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collectors import seen
-from collectors.journal import (
-    MAX_QUARANTINED_BYTES,
-    Entry,
-    Gap,
-    Journal,
-    NewRecord,
-    Quarantined,
-    Relayed,
-)
+from collectors.entries import Entry, Gap, NewRecord, Quarantined, Relayed
+from collectors.journal import MAX_QUARANTINED_BYTES, Journal
 from collectors.registry import Peer, Registry
 from collectors.relay.origins import Origins, open_relayed, relayed
 from sensor.bus import messages

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from collectors.journal import Journal, Measured
+from collectors.entries import Measured
+from collectors.journal import Journal
 from collectors.quality.facts import Facts, begin_of
 from collectors.store import migrate, schema
 from collectors.store.client import StoreAddress, connect, embedded_address

@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("chdb", reason="the centre's extra is not installed")
 
 from collectors.backup import _boundary, _fill_from
-from collectors.journal import Journal, NewRecord
+from collectors.entries import NewRecord
+from collectors.journal import Journal
 from sensor.errors import UserError
 
 

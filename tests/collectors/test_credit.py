@@ -12,8 +12,8 @@ from desk import SENSOR_KEYS, Desk, Tap
 from door import Door
 
 from collectors import ingest
+from collectors.entries import Entry, Kept
 from collectors.ingest import WINDOW_BATCHES
-from collectors.journal import Entry, Kept
 from sensor.bus import messages
 from sensor.bus.keys import SensorKeys
 from sensor.bus.messages import decode, encode

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from collectors.entries import Beat, Heard, Proven, Told
 from collectors.heartbeats import GRACE_SECONDS, MISSED, SILENT_SECONDS, Pulse, Watch, pulses, read
-from collectors.journal import Beat, Heard, Journal, Proven, Told
+from collectors.journal import Journal
 
 NOW_US = 1_800_000_000_000_000
 LATE = int((MISSED * 60 + GRACE_SECONDS + 1) * 1e6)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from collectors import seen
-from collectors.journal import Gap, Journal, NewRecord, Quarantined, Relayed
+from collectors.entries import Gap, NewRecord, Quarantined, Relayed
+from collectors.journal import Journal
 from sensor.bus.layout import POLICY
 from sensor.bus.records import DamagedRecord
 

@@ -20,8 +20,9 @@ import pytest
 from desk import Desk, Tap, wait_until
 from receivers import Hook, Receiver, certificate
 
+from collectors.entries import NewRecord
 from collectors.home import Home, Settings
-from collectors.journal import Journal, NewRecord
+from collectors.journal import Journal
 from collectors.outlets import runner, webhook
 from collectors.outlets.carriers import Message, NotTaken, open_carrier
 from collectors.outlets.item import Item

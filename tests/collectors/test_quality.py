@@ -223,7 +223,7 @@ def test_a_report_names_who_is_silent(desk: Desk, tap: Tap, tmp_path: Path) -> N
 
 
 def test_old_intervals_are_forgotten(desk: Desk) -> None:
-    from collectors.journal import Measured
+    from collectors.entries import Measured
 
     now = begin_of(time.time_ns() // 1000)
     old = now - KEEP_SECONDS - INTERVAL_SECONDS
