@@ -43,7 +43,6 @@ COMMANDS = (
     "bus",
     "centre",
     "relay",
-    "bus",
     "keywords",
     "protocols",
 )
