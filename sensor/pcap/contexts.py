@@ -76,6 +76,10 @@ _TABLE: tuple[tuple[str, bytes, bytes], ...] = (
         rb"auth login",
         rb"^AUTH[ \t]LOGIN\r?\n[A-Za-z0-9+/=]{0,1024}\r?\n([A-Za-z0-9+/=]{4,1024})\r?$",
     ),
+    # MySQL's handshake response and change of user, PostgreSQL's start of a session.
+    ("user", b"\0" * 23, rb"\x01[\s\S]{9}\x00{23}([!-~]{1,64})(?=\x00)"),
+    ("user", rb"_password", rb"\x00{3}\x11([!-~]{1,64})(?=\x00[\s\S]{1,256}?_password)"),
+    ("user", b"user\0", rb"\x00user\x00([!-~]{1,64})(?=\x00)"),
     ("user", rb"mstshash=", rb"\bmstshash=([^\s\0]{1,64})"),
     ("user", rb"username=", rb"\busername=\"([^\"\r\n\0]{1,256})\""),
     ("secret", rb"nonce=", rb"\b(?:response|cnonce)=\"([^\"\r\n\0]{1,256})\""),

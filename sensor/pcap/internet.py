@@ -219,8 +219,11 @@ class InternetWalk(ABC):
         self.depth += 1
         ports = {flow.source_port, flow.destination_port}
         body = at + 8
-        if self.depth > MAX_DEPTH or self.is_quote:
+        if self.depth > MAX_DEPTH:
             self.other(body, body_end)
+        elif self.is_quote:
+            if body < body_end:
+                self.found.payloads.append(Payload("udp", body, body_end, flow))
         elif ports & _VXLAN and body + 8 <= body_end and self.data[body] & 0x08:
             self.ethernet(body + 8, body_end)
         elif ports & _GENEVE and body + 8 <= body_end and not self.data[body] >> 6:

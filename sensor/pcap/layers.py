@@ -12,6 +12,11 @@ from sensor.pcap.found import Layers
 from sensor.pcap.internet import MAX_DEPTH, MAX_OPTIONS, InternetWalk
 
 
+def is_known_link(link: int) -> bool:
+    """Whether it is known where the addresses stand in packets of this link type."""
+    return link in _LINKS
+
+
 def layers_of(link: int, data: bytes) -> Layers:
     """Walk one packet."""
     walk = _Walk(data)

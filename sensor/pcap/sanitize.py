@@ -25,7 +25,7 @@ from sensor.pcap.files import CaptureFile, Packet, options
 from sensor.pcap.found import Flow, Payload, Sum
 from sensor.pcap.internet import ICMPV6, TCP, UDP
 from sensor.pcap.known import Known
-from sensor.pcap.layers import layers_of
+from sensor.pcap.layers import is_known_link, layers_of
 from sensor.pcap.pseudonyms import Pseudonyms
 from sensor.pcap.quic_wire import initial_body
 from sensor.pcap.scrub import Message, Scrubber
@@ -98,6 +98,12 @@ class _Work:
         known = self.scrubber.known
         with CaptureFile(self.path) as capture:
             for packet in capture:
+                if not is_known_link(packet.link):
+                    raise UserError(
+                        f"has packets of link type {packet.link}: where their addresses stand is not known",
+                        where=Path(self.path),
+                        fix="leave them out, or give a capture of Ethernet, IP or Wi-Fi",
+                    )
                 found = layers_of(packet.link, packet.data)
                 for at, length in found.addresses:
                     known.addresses.add(packet.data[at : at + length])

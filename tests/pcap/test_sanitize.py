@@ -26,6 +26,7 @@ from searching import left_in  # noqa: E402
 from sensor.cli import main  # noqa: E402
 from sensor.config import load as load_config  # noqa: E402
 from sensor.desk.replaying import events, everything  # noqa: E402
+from sensor.errors import UserError  # noqa: E402
 from sensor.pcap import proof  # noqa: E402
 from sensor.pcap.files import CaptureFile  # noqa: E402
 from sensor.pcap.known import Known, known_from  # noqa: E402
@@ -257,3 +258,38 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         capsys.readouterr()
         assert main(["pcap", "sanitize", *arguments]) == 2, arguments
         assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_reverse_name_quoted_by_icmp_names_no_address(tmp_path: Path) -> None:
+    asked = DNS(rd=1, qd=DNSQR(qname="9.7.168.192.in-addr.arpa", qtype="PTR"))
+    quoted = IP(src="192.168.7.1", dst="192.168.7.2") / UDP(sport=5000, dport=53) / asked
+    packet = Ether() / IP(src="192.168.7.2", dst="192.168.7.1") / ICMP(type=3, code=3) / quoted
+    source, target = tmp_path / "in.pcap", tmp_path / "out.pcap"
+    wrpcap(str(source), [packet])
+    sanitized(source, target, Pseudonyms(KEY))
+    assert b"\x019\x017\x03168\x03192" in source.read_bytes()
+    assert b"\x019\x017\x03168\x03192" not in target.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"\x40\x00\x00\x01\x8d\xa6\xff\x01\x00\x00\x00\x01\x21" + bytes(23) + b"ngocanh\0\x14" + b"\x55" * 20,
+        b"\x39\x00\x00\x00\x11ngocanh\0\x14" + b"\x55" * 20 + b"\0\x21\0mysql_native_password\0",
+        b"\x00\x00\x00\x29\x00\x03\x00\x00user\0ngocanh\0database\0stock\0\0",
+    ],
+    ids=["mysql", "mysql change of user", "postgresql"],
+)
+def test_users_of_databases_go(payload: bytes, tmp_path: Path) -> None:
+    source, target = tmp_path / "in.pcap", tmp_path / "out.pcap"
+    wrpcap(str(source), tcp_stream(payload, [len(payload)]))
+    sanitized(source, target, Pseudonyms(KEY))
+    assert b"ngocanh" in source.read_bytes() and b"ngocanh" not in target.read_bytes()
+
+
+def test_a_link_type_whose_addresses_are_not_known_is_refused(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.pcap", tmp_path / "out.pcap"
+    wrpcap(str(source), [Raw(b"www.bigbank.vn")], linktype=149)
+    with pytest.raises(UserError, match="link type 149"):
+        sanitized(source, target, Pseudonyms(KEY))
+    assert not target.exists()
