@@ -52,7 +52,7 @@ demo: setup ## captures through sensor, bus and centre; fails unless both sides 
 	@$(PY) deploy/demo.py
 
 test: setup ## all tests of Python, and through it of the engine
-	@$(PY) -m pytest
+	@$(PY) tests/halves.py
 
 test-kill: setup ## 100,000 events while both sides are killed again and again
 	@HAIDANG_KILL_EVENTS=100000 $(PY) -m pytest -s tests/e2e/test_kill.py

