@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from collectors.home import Home
-from collectors.serve import StoreDaemon
+from collectors.serve import store_daemon
 from collectors.store import migrate, schema
 from collectors.store.client import connect_embedded
 from sensor import __version__
@@ -177,7 +177,7 @@ def _open_store(home: Home) -> Iterator[tuple[Client, bool]]:
 @contextlib.contextmanager
 def _started(home: Home) -> Iterator[Client]:
     make_private_directory(home.run_directory)
-    daemon = StoreDaemon(home.store_directory, home.store_endpoint, 0)
+    daemon = store_daemon(home.store_directory, home.store_endpoint, 0)
     daemon.start()
     try:
         client = connect_embedded(

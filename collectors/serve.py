@@ -14,14 +14,14 @@ import logging
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, start_http_server
 
+from collectors.child import Child
 from collectors.enrolment import Enroller
 from collectors.heartbeats import ALARMS_FILE, Watch
 from collectors.home import Home
@@ -44,9 +44,11 @@ from sensor.bus.durable import write_whole
 from sensor.bus.seal import Opener
 from sensor.errors import UserError
 
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
 log = logging.getLogger("haidang.centre")
 
-_RESTART_SECONDS = 1.0
 _LOCK_SECONDS = 5.0  # a centre that was killed a moment ago may still be dying
 _CHILD_SECONDS = 20.0
 _OPEN_FILES = 65_536
@@ -87,42 +89,38 @@ def serve(home: Home) -> None:
             outlet_bytes=settings.outlet_bytes,
         )
         if address is None:
-            daemon = StoreDaemon(home.store_directory, home.store_endpoint, settings.store_port)
+            daemon = store_daemon(home.store_directory, home.store_endpoint, settings.store_port)
             daemon.start()
             cleanup.callback(daemon.stop)
         relay = home if start_relay(home, settings, cleanup) else None
         metrics = start_metrics(settings.metrics, CentreCollector(listener, receiver, journal, filler, relay))
         watch = Watch(journal, home.directory / ALARMS_FILE)
         watch.start()
-        cleanup.callback(watch.join, _CHILD_SECONDS)
-        cleanup.callback(watch.stop)
-        examiner = Examiner(
-            journal,
-            registry,
-            settings.store_database,
-            lambda: connect(address or embedded_address(home.store_endpoint)),
-        )
-        retainer = Retainer(
-            lambda: connect(address or embedded_address(home.store_endpoint)),
-            settings.store_database,
-            settings.retention(),
-            settings.store_bytes,
-        )
+        _end_with(cleanup, watch)
+
+        def store() -> Client:
+            return connect(address or embedded_address(home.store_endpoint))
+
+        examiner = Examiner(journal, registry, settings.store_database, store)
+        retainer = Retainer(store, settings.store_database, settings.retention(), settings.store_bytes)
         filler.start()
         examiner.start()
         retainer.start()
-        cleanup.callback(retainer.join, _CHILD_SECONDS)
-        cleanup.callback(retainer.stop)
+        _end_with(cleanup, retainer)
         cleanup.callback(start_outlets(settings.outlets, journal, opener, home.directory))
-        cleanup.callback(examiner.join, _CHILD_SECONDS)
-        cleanup.callback(examiner.stop)
-        cleanup.callback(filler.join, _CHILD_SECONDS)
-        cleanup.callback(filler.stop)
+        _end_with(cleanup, examiner)
+        _end_with(cleanup, filler)
         cleanup.callback(home.bound_file.unlink, missing_ok=True)
         write_whole(home.bound_file, json.dumps({"address": listener.bound, "metrics": metrics}).encode())
         log.info("listening on %s, metrics on %s", listener.bound, metrics or "(none)")
         listener.run(stop, each=functools.partial(_follow_keys, keyring, enroller))
         log.info("ending: what is journaled and not in the store is filled in at the next start")
+
+
+def _end_with(cleanup: contextlib.ExitStack, part: Filler | Examiner | Retainer | Watch) -> None:
+    """Have a thread asked to end, and waited for, when the centre ends."""
+    cleanup.callback(part.join, _CHILD_SECONDS)
+    cleanup.callback(part.stop)
 
 
 def _follow_keys(keyring: Keyring, enroller: Enroller) -> None:
@@ -161,43 +159,12 @@ def start_outlets(
     return end
 
 
-class StoreDaemon(threading.Thread):
-    """Keeps the store daemon running: a child that ends when the pipe to its standard input does."""
-
-    def __init__(self, directory: Path, endpoint: Path, port: int) -> None:
-        super().__init__(name="store-daemon", daemon=True)
-        self._command = [
-            sys.executable,
-            "-m",
-            "collectors.store.daemon",
-            str(directory),
-            str(endpoint),
-            str(port),
-        ]
-        self._endpoint = endpoint
-        self._stop_asked = threading.Event()
-        self._child: subprocess.Popen[bytes] | None = None
-
-    def run(self) -> None:
-        while not self._stop_asked.is_set():
-            self._endpoint.unlink(missing_ok=True)
-            self._child = subprocess.Popen(self._command, stdin=subprocess.PIPE)  # noqa: S603  (our own module)
-            code = self._child.wait()
-            if not self._stop_asked.is_set():
-                log.warning("the store daemon ended with %d and is started again", code)
-                self._stop_asked.wait(_RESTART_SECONDS)
-
-    def stop(self) -> None:
-        """End the child in good order; kill it when it takes too long."""
-        self._stop_asked.set()
-        if self._child is not None and self._child.stdin is not None:
-            self._child.stdin.close()
-            try:
-                self._child.wait(_CHILD_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._child.kill()
-        self.join(_CHILD_SECONDS)
-        self._endpoint.unlink(missing_ok=True)
+def store_daemon(directory: Path, endpoint: Path, port: int) -> Child:
+    """What keeps the store daemon running, once started."""
+    module = "collectors.store.daemon"
+    return Child(
+        "store daemon", module, directory, endpoint, port, end_seconds=_CHILD_SECONDS, announced=endpoint
+    )
 
 
 def start_metrics(address: str, collector: CentreCollector) -> str:
