@@ -87,7 +87,8 @@ def test_a_silent_sensor_has_a_line_and_a_revoked_one_none(desk: Desk, store: St
     desk.enrol("tap2", SensorKeys.generate())
     desk.registry.revoke("tap2")
     client = store.client()
-    began = time.time() + 2 * INTERVAL_SECONDS  # both were enrolled before
+    # Both were enrolled before; at a boundary, so that the same intervals are over at any time of day.
+    began = float(begin_of(time.time_ns() // 1000) + 2 * INTERVAL_SECONDS)
     worker = examiner(desk, store, began)
     worker._now = lambda: began + 3 * INTERVAL_SECONDS
     while worker.close_next(client):
