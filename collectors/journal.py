@@ -35,7 +35,7 @@ from collectors.entries import (
 from collectors.outlets import cursors
 from collectors.quality import facts as measures
 from sensor.bus.layout import POLICY
-from sensor.bus.records import COLUMNS, RECORDS, Record, add_record, as_record, open_database
+from sensor.bus.records import COLUMNS, RECORDS, Record, add_record, as_record, open_database, transaction
 
 _APPLICATION = 0x48444A4E  # "HDJN"
 _VERSION = 1
@@ -410,11 +410,5 @@ class Journal:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+        with self._lock, transaction(self._database):
+            yield

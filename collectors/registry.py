@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
 
 from sensor.bus.enrol import Token
 from sensor.bus.keys import SensorPublic
-from sensor.bus.records import open_database
+from sensor.bus.records import open_database, transaction
 from sensor.errors import UserError
 
 _APPLICATION = 0x48445247  # "HDRG"
@@ -203,8 +203,7 @@ class Registry:
         """Register keys that follow those of the CURVE key `old`, in one durable step. Returns why not, or
         ''. May be repeated. Who asks must have been verified.
         """
-        with self._lock, self._database:
-            self._database.execute("BEGIN IMMEDIATE")
+        with self._lock, transaction(self._database):
             known = self._database.execute(
                 "SELECT sensor, ed25519, mldsa65, revoked FROM sensor_key WHERE curve = ?", (keys.curve,)
             ).fetchone()
@@ -252,8 +251,7 @@ class Registry:
 
         relay: it enrols a relay, for sensors whose names match these patterns (none: any name).
         """
-        with self._lock, self._database:
-            self._database.execute("BEGIN IMMEDIATE")
+        with self._lock, transaction(self._database):
             self._database.execute("DELETE FROM token WHERE expires < ?", (int(time.time()) - 86_400,))
             self._database.execute(
                 "INSERT INTO token VALUES (?, ?, ?, ?, NULL)",
@@ -279,8 +277,7 @@ class Registry:
         """Register these keys and spend the token, in one step. Returns why not, or ''. May be repeated with
         the same keys.
         """
-        with self._lock, self._database:
-            self._database.execute("BEGIN IMMEDIATE")
+        with self._lock, transaction(self._database):
             used_by = self._database.execute(
                 "SELECT used_by FROM token WHERE curve = ?", (token.curve,)
             ).fetchone()
@@ -323,8 +320,7 @@ class Registry:
 
     def trust(self, name: str, keys: SensorPublic, patterns: Sequence[str]) -> str:
         """Register a relay by its keys as people carried them here. Returns why not, or ''."""
-        with self._lock, self._database:
-            self._database.execute("BEGIN IMMEDIATE")
+        with self._lock, transaction(self._database):
             for sensor, curve in self._database.execute(
                 "SELECT sensor, curve FROM sensor_key WHERE (sensor = ? OR curve = ?) AND revoked IS NULL",
                 (name, keys.curve),
@@ -370,8 +366,7 @@ class Registry:
         """Shut this sensor, or the one of its keys whose fingerprint begins so, out from its next message
         on. Returns how many keys that took; UserError when there is none.
         """
-        with self._lock, self._database:
-            self._database.execute("BEGIN IMMEDIATE")
+        with self._lock, transaction(self._database):
             rows = self._database.execute(
                 "SELECT curve, ed25519, mldsa65 FROM sensor_key WHERE sensor = ? AND revoked IS NULL",
                 (sensor,),

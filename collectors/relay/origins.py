@@ -16,7 +16,7 @@ from pathlib import Path
 from collectors.entries import NewRecord, Relayed
 from collectors.registry import Peer, Verifiers
 from sensor.bus.keys import SensorPublic
-from sensor.bus.records import open_beside
+from sensor.bus.records import open_beside, transaction
 from sensor.bus.seal import Envelope, Opened, Opener, ReducedHeader, SealError
 
 _MAX_KEYS = 64  # of one sensor: a change of keys a month for five years
@@ -67,8 +67,7 @@ class Origins:
                 key.verifiers()
         except ValueError:
             return "these are no keys"
-        with self._lock, self._database:
-            self._database.execute("BEGIN IMMEDIATE")
+        with self._lock, transaction(self._database):
             brought = self._database.execute(
                 "SELECT count(DISTINCT sensor) FROM origin_key WHERE relay = ?", (relay.sensor,)
             ).fetchone()[0]

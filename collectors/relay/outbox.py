@@ -24,7 +24,7 @@ from sensor.bus import lanes
 from sensor.bus.keys import SensorPublic
 from sensor.bus.layout import POLICY, Hole
 from sensor.bus.messages import Book, Place, Span
-from sensor.bus.records import DamagedRecord, Record, open_database
+from sensor.bus.records import DamagedRecord, Record, open_database, transaction
 from sensor.bus.seal import SealError
 from sensor.bus.session import Told
 
@@ -317,14 +317,5 @@ class Outbox:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._lock:
-            if self._database.in_transaction:
-                yield
-                return
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+        with self._lock, transaction(self._database):
+            yield

@@ -23,7 +23,15 @@ from typing import Any
 from sensor.bus import lanes
 from sensor.bus.layout import APPLICATION, BESIDE, ELSEWHERE, SCHEMA, VERSION, Hole, Pending
 from sensor.bus.messages import Book, Span
-from sensor.bus.records import COLUMNS, DamagedRecord, Record, add_record, as_record, open_database
+from sensor.bus.records import (
+    COLUMNS,
+    DamagedRecord,
+    Record,
+    add_record,
+    as_record,
+    open_database,
+    transaction,
+)
 from sensor.bus.repair import ROW_OVERHEAD_BYTES, Salvaged, open_sound
 from sensor.bus.reserve import RESERVE_BYTES, Reserve
 from sensor.bus.seal import MAX_NDJSON_BYTES, NO_PREVIOUS, Header, Sealed, Sealer
@@ -412,15 +420,10 @@ class Spool:
     def _transaction(self) -> Iterator[None]:
         """The lock and one durable transaction; it joins one that is open."""
         with self._lock:
-            if self._database.in_transaction:
-                yield
-                return
-            self._database.execute("BEGIN IMMEDIATE")
             try:
-                yield
-                self._database.execute("COMMIT")
-            except BaseException as error:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                self._reserve.refused(error, self._database)
+                with transaction(self._database):
+                    yield
+            except sqlite3.OperationalError as error:
+                if not self._database.in_transaction:  # the outermost has ended
+                    self._reserve.refused(error, self._database)
                 raise
