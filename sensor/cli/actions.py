@@ -1,13 +1,46 @@
-"""What the actions of a command share: a parser with example and exit codes, and a look at the input."""
+"""What the actions of a command share: how those in files of their own are found, a parser with example and
+exit codes, and a look at the input.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 from sensor.cli.language import say
 from sensor.errors import UserError
+
+
+class Action(Protocol):
+    """What every action in a file of its own offers. It may have ALIASES, too."""
+
+    NAME: str
+    HELP: str
+    HELP_VI: str
+    EPILOG: str
+    EPILOG_VI: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+    def run(self, args: argparse.Namespace) -> int: ...
+
+
+def add_actions(actions: Any, package: str, names: Sequence[str]) -> None:
+    """A parser for each action, the modules of these names in sensor.cli.PACKAGE; `run_action` runs it."""
+    for name in names:
+        found = cast(Action, importlib.import_module(f"sensor.cli.{package}.{name}"))
+        text = say(found.HELP, found.HELP_VI)
+        parser = actions.add_parser(
+            found.NAME,
+            aliases=getattr(found, "ALIASES", ()),
+            help=text,
+            description=text,
+            epilog=say(found.EPILOG, found.EPILOG_VI),
+        )
+        found.add_arguments(parser)
+        parser.set_defaults(run_action=found.run)
 
 
 def action(

@@ -5,11 +5,10 @@ ACTIONS.
 from __future__ import annotations
 
 import argparse
-import importlib
 from typing import cast
 
+from sensor.cli.actions import add_actions
 from sensor.cli.language import say
-from sensor.cli.rules import Action
 
 NAME = "bus"
 HELP = "the bus between sensors and centres: keys, sticks"
@@ -21,14 +20,7 @@ ACTIONS = ("keys", "rotate", "export", "import_")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar=say("ACTION", "VIỆC"), required=True, dest="action")
-    for name in ACTIONS:
-        action = cast(Action, importlib.import_module(f"sensor.cli.bus_actions.{name}"))
-        text = say(action.HELP, action.HELP_VI)
-        sub = actions.add_parser(
-            action.NAME, help=text, description=text, epilog=say(action.EPILOG, action.EPILOG_VI)
-        )
-        action.add_arguments(sub)
-        sub.set_defaults(run_action=action.run)
+    add_actions(actions, "bus_actions", ACTIONS)
 
 
 def run(args: argparse.Namespace) -> int:

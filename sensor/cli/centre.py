@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from sensor.cli.actions import add_actions
 from sensor.cli.centre_actions import add_directory, add_format
 from sensor.cli.language import say
-from sensor.cli.rules import Action
 from sensor.errors import EXIT_OK, UserError
 
 if TYPE_CHECKING:
@@ -97,14 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sensors = actions.add_parser("sensors", help=told)
     add_directory(sensors)
     add_format(sensors)
-    for name in ACTIONS:
-        action = cast(Action, importlib.import_module(f"sensor.cli.centre_actions.{name}"))
-        text = say(action.HELP, action.HELP_VI)
-        sub = actions.add_parser(
-            action.NAME, help=text, description=text, epilog=say(action.EPILOG, action.EPILOG_VI)
-        )
-        action.add_arguments(sub)
-        sub.set_defaults(run_action=action.run)
+    add_actions(actions, "centre_actions", ACTIONS)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,9 +5,9 @@ ACTIONS.
 from __future__ import annotations
 
 import argparse
-import importlib
-from typing import Protocol, cast
+from typing import cast
 
+from sensor.cli.actions import add_actions
 from sensor.cli.language import say
 
 NAME = "rules"
@@ -30,33 +30,9 @@ ACTIONS = (
 """The actions, in the order of the help: each is the module of that name in rule_actions/."""
 
 
-class Action(Protocol):
-    """What every action module offers."""
-
-    NAME: str
-    HELP: str
-    HELP_VI: str
-    EPILOG: str
-    EPILOG_VI: str
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
-    def run(self, args: argparse.Namespace) -> int: ...
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar=say("ACTION", "VIỆC"), required=True, dest="action")
-    for name in ACTIONS:
-        action = cast(Action, importlib.import_module(f"sensor.cli.rule_actions.{name}"))
-        text = say(action.HELP, action.HELP_VI)
-        sub = actions.add_parser(
-            action.NAME,
-            aliases=getattr(action, "ALIASES", ()),
-            help=text,
-            description=text,
-            epilog=say(action.EPILOG, action.EPILOG_VI),
-        )
-        action.add_arguments(sub)
-        sub.set_defaults(run_action=action.run)
+    add_actions(actions, "rule_actions", ACTIONS)
 
 
 def run(args: argparse.Namespace) -> int:
