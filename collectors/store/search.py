@@ -29,6 +29,7 @@ LIMITS = {
 """Bounds of one question in the engine; beyond them it is refused, and the store stays up."""
 _LIKE_SIGNS = re.compile(r"[\\%_]")
 _ESCAPED = r"\\\g<0>"
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}  # of time, in seconds
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COLUMNS = (
     "ts",
@@ -134,11 +135,10 @@ def parse_time(text: str) -> datetime:
     """A point in time: ISO 8601 (UTC when it names no zone), seconds since 1970, or an age such as 15m, 24h,
     7d.
     """
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
     now = datetime.now(UTC)
     try:
-        if text[-1:] in units and text[:-1].isdigit():
-            return datetime.fromtimestamp(now.timestamp() - int(text[:-1]) * units[text[-1]], UTC)
+        if text[-1:] in UNITS and text[:-1].isdigit():
+            return datetime.fromtimestamp(now.timestamp() - int(text[:-1]) * UNITS[text[-1]], UTC)
         if text.replace(".", "", 1).isdigit() and len(text) > 8:
             return datetime.fromtimestamp(float(text), UTC)
         when = datetime.fromisoformat(text)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sensor.cli.centre_actions import add_directory, add_format
 from sensor.cli.language import say
+from sensor.cli.tokens import add_token, name_of, token_of
 from sensor.errors import EXIT_FINDINGS, EXIT_OK, UserError, from_os_error
 
 if TYPE_CHECKING:
@@ -38,12 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "`haidang centre serve`.",
         ),
     )
-    join.add_argument(
-        "token", metavar=say("TOKEN", "MÃ"), help=say("the token, or - to read it", "mã, hoặc - để đọc vào")
-    )
-    join.add_argument(
-        "--name", default="", help=say("this centre's name (default: the host's)", "tên trung tâm này")
-    )
+    add_token(join, say("this centre's name (default: the host's)", "tên trung tâm này"))
     join.add_argument(
         "--policy",
         type=Path,
@@ -119,13 +115,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _join(args: argparse.Namespace) -> int:
-    import socket
-
     from collectors.home import Home
     from collectors.relay.policy import TEMPLATE, Policy
     from collectors.relay.uplink import policy_file, relay_directory
     from sensor.bus.durable import make_private_directory, write_whole
-    from sensor.bus.enrol import Token, enrol
+    from sensor.bus.enrol import enrol
 
     home = Home(args.directory)
     settings, _ = home.load()
@@ -134,15 +128,14 @@ def _join(args: argparse.Namespace) -> int:
     if args.policy is not None:
         Policy.load(args.policy)
         content = args.policy.read_bytes()
-    text = sys.stdin.readline() if args.token == "-" else args.token  # noqa: S105  # "-" is standard input
-    name = args.name or socket.gethostname().split(".")[0].lower()
+    token = token_of(args)
     try:
         make_private_directory(directory)
         if args.policy is not None or not policy.exists():
             write_whole(policy, content, mode=0o640)
     except OSError as error:
         raise from_os_error(error, where=directory) from error
-    made = enrol(directory, Token.parse(text), name)
+    made = enrol(directory, token, name_of(args))
     print(
         say(
             f"{made.sensor} relays to {made.address}, what {policy} lets out",

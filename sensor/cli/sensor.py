@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from sensor.cli.language import say
+from sensor.cli.tokens import add_token, name_of, token_of
 from sensor.errors import EXIT_OK, UserError
 
 NAME = "sensor"
@@ -32,12 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ),
     )
     add_directory(enrol)
-    enrol.add_argument(
-        "token", metavar=say("TOKEN", "MÃ"), help=say("the token, or - to read it", "mã, hoặc - để đọc vào")
-    )
-    enrol.add_argument(
-        "--name", default="", help=say("this sensor's name (default: the host's)", "tên cảm biến")
-    )
+    add_token(enrol, say("this sensor's name (default: the host's)", "tên cảm biến"))
     enrol.add_argument(
         "--alternate",
         action="store_true",
@@ -179,16 +174,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _enrol(args: argparse.Namespace) -> int:
-    import socket
-
-    from sensor.bus.enrol import Token, enrol
+    from sensor.bus.enrol import enrol
     from sensor.bus.keys import SensorKeys, load_keys
 
-    text = sys.stdin.readline() if args.token == "-" else args.token  # noqa: S105  # "-" is standard input, not a secret
-    name = args.name or socket.gethostname().split(".")[0].lower()
-    if args.alternate:
-        name = _name_of(args.dir, args.name)
-    made = enrol(args.dir, Token.parse(text), name, alternate=args.alternate)
+    name = _name_of(args.dir, args.name) if args.alternate else name_of(args)
+    made = enrol(args.dir, token_of(args), name, alternate=args.alternate)
     own = load_keys(args.dir / "keys.json", SensorKeys).public().fingerprint
     print(say(f"{made.sensor} is enrolled at {made.address}", f"{made.sensor} đã đăng ký tại {made.address}"))
     print(f"  sensor {own}\n  centre {made.centre.fingerprint}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import time
 
+from sensor.cli.key_age import add_older_than, is_kept
 from sensor.cli.language import say
 from sensor.errors import EXIT_OK
 
@@ -27,13 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from sensor.cli.sensor import add_directory
 
     add_directory(parser)
-    parser.add_argument(
-        "--older-than",
-        type=int,
-        default=0,
-        metavar="DAYS",
-        help=say("only when the keys are older (0); for a timer", "chỉ khi khóa cũ hơn số ngày này (0)"),
-    )
+    add_older_than(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,9 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from sensor.bus.rotation import rotate
 
     keys, _ = load_enrolment(args.dir)
-    days = (time.time() - keys.created) / 86_400
-    if args.older_than > 0 and days < args.older_than:
-        print(say(f"the keys are {days:.0f} days old: kept", f"khóa mới {days:.0f} ngày: giữ nguyên"))
+    if is_kept(args, keys.created):
         return EXIT_OK
     old, new = rotate(args.dir)
     print(say("the centre honours the new keys", "trung tâm đã nhận khóa mới"))

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 DEFAULT_DIRECTORY = "/var/lib/haidang/centre"
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
 
 def add_directory(parser: argparse.ArgumentParser) -> None:
     """-d, --dir: which centre."""
@@ -118,7 +116,9 @@ def natural(text: str) -> int:
 
 def span(text: str) -> int:
     """argparse type: a length of time such as 30s 5m 1h 1d 1w, in seconds."""
+    from collectors.store.search import UNITS
+
     number, unit = text[:-1], text[-1:]
-    if unit not in _UNITS or not number.isascii() or not number.isdigit() or not 0 < int(number) < 10**6:
+    if unit not in UNITS or not number.isascii() or not number.isdigit() or not 0 < int(number) < 10**6:
         raise UserError(f"{text!r} is no span of time", fix="such as 30s, 5m, 1h, 1d")
-    return int(number) * _UNITS[unit]
+    return int(number) * UNITS[unit]

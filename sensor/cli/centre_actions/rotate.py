@@ -5,9 +5,9 @@ to it.
 from __future__ import annotations
 
 import argparse
-import time
 
 from sensor.cli.centre_actions import add_directory
+from sensor.cli.key_age import add_older_than, is_kept
 from sensor.cli.language import say
 from sensor.errors import EXIT_OK
 
@@ -28,13 +28,7 @@ EPILOG_VI = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_directory(parser)
-    parser.add_argument(
-        "--older-than",
-        type=int,
-        default=0,
-        metavar="DAYS",
-        help=say("only when the present key is older (0)", "chỉ khi khóa hiện tại cũ hơn số ngày này (0)"),
-    )
+    add_older_than(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,9 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
     home = Home(args.directory)
     _, keys = home.load()
-    days = (time.time() - keys.created) / 86_400
-    if args.older_than > 0 and days < args.older_than:
-        print(say(f"the key is {days:.0f} days old: kept", f"khóa mới {days:.0f} ngày: giữ nguyên"))
+    if is_kept(args, keys.created):
         return EXIT_OK
     old, new = renew(home.keys_file)
     print(
