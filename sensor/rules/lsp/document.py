@@ -6,6 +6,7 @@ Lines and characters count from 0 and characters are code points, except in find
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -114,27 +115,8 @@ def flowbits(content: str) -> list[str]:
     return sorted(set(re.findall(r"flowbits:\s*\w+\s*,\s*([\w.\-]+)", content)))
 
 
-def _last_option(options: str) -> str:
-    """The option that is not yet closed; a ; in quotes or behind a backslash closes none."""
-    start, is_quoted, is_escaped = 0, False, False
-    for at, character in enumerate(options):
-        if is_escaped:
-            is_escaped = False
-        elif character == "\\":
-            is_escaped = True
-        elif character == '"':
-            is_quoted = not is_quoted
-        elif character == ";" and not is_quoted:
-            start = at + 1
-    return options[start:]
-
-
-def _end_of_option(content: str, start: int) -> int:
-    option = _first_option(content[start:])
-    return start + len(option)
-
-
-def _first_option(options: str) -> str:
+def _closings(options: str) -> Iterator[int]:
+    """Where options are closed: a ; in quotes or behind a backslash closes none."""
     is_quoted = is_escaped = False
     for at, character in enumerate(options):
         if is_escaped:
@@ -144,5 +126,20 @@ def _first_option(options: str) -> str:
         elif character == '"':
             is_quoted = not is_quoted
         elif character == ";" and not is_quoted:
-            return options[:at]
-    return options.rstrip()
+            yield at
+
+
+def _last_option(options: str) -> str:
+    """The option that is not yet closed."""
+    start = max((at + 1 for at in _closings(options)), default=0)
+    return options[start:]
+
+
+def _end_of_option(content: str, start: int) -> int:
+    option = _first_option(content[start:])
+    return start + len(option)
+
+
+def _first_option(options: str) -> str:
+    end = next(_closings(options), None)
+    return options.rstrip() if end is None else options[:end]
