@@ -23,24 +23,19 @@ type Literal = (u32, Box<[u8]>, bool);
 
 /// A set of literals.
 pub struct Grams {
-    grams: Table,
-    pairs: Option<Table>,
-    literals: Box<[Literal]>,
-    /// Some literal was left out, as it is a single byte, which would be looked for nearly everywhere.
-    pub lacks_some: bool,
-}
-
-/// Literals by what they are looked up by.
-struct Table {
     known: Known,
     /// Entries of bucket n: entries[starts[n]..starts[n + 1]]; there is a power of two of buckets.
     starts: Box<[u32]>,
     bucket_shift: u32,
     entries: Box<[Entry]>,
+    literals: Box<[Literal]>,
+    /// Some literal was left out, as it is a single byte, which would be looked for nearly everywhere.
+    pub lacks_some: bool,
 }
 
-/// A bit for each value of the hash's upper bits that some key has, few of them set. The sizes are so that small sets, which
-/// many kinds of packets have of their own, leave the fastest cache to others.
+/// A word for each value of some bits of the hash that hang on a gram's first two bytes, and in it a bit for each value of
+/// some that hang on all four, set for the grams that some literal has. The sizes are so that small sets, which many kinds of
+/// packets have of their own, leave the fastest cache to others.
 enum Known {
     Small(Box<[u64; SMALL]>),
     Medium(Box<[u64; MEDIUM]>),
@@ -56,7 +51,10 @@ const SPARSE: usize = 64;
 
 /// A literal behind its key.
 struct Entry {
+    /// The bytes that are looked up, the first of them lowest.
     key: u32,
+    /// The bits of `key` that count: shorter literals have fewer.
+    mask: u32,
     /// Where in the literal the key stands.
     at: u32,
     /// Index in `literals`.
@@ -69,41 +67,29 @@ impl Grams {
         literals.retain(|(_, bytes, _)| bytes.len() >= PAIR_BYTES);
         literals.truncate(LITERALS_MAX);
         let lacks_some = literals.len() < all;
-        let (mut grams, mut pairs) = (Vec::new(), Vec::new());
-        for (literal, (_, bytes, _)) in (0u32..).zip(&literals) {
-            let of = |length| rarest(bytes, length).map(|(at, key)| Entry { key, at, literal });
-            match of(GRAM_BYTES) {
-                Some(entry) => grams.push(entry),
-                None => pairs.extend(of(PAIR_BYTES)),
-            }
-        }
-        let pairs = (!pairs.is_empty()).then(|| Table::new(pairs));
-        Grams { grams: Table::new(grams), pairs, literals: literals.into(), lacks_some }
+        let mut entries: Vec<Entry> = (0u32..)
+            .zip(&literals)
+            .filter_map(|(literal, (_, bytes, _))| Entry::of(bytes, literal))
+            .collect();
+        let bits = entries.len().max(2).next_power_of_two().trailing_zeros();
+        let bucket_shift = PAIR_BITS.saturating_sub(bits);
+        let bucket = |entry: &Entry| pair_hash(entry.key) >> bucket_shift;
+        entries.sort_by_key(|entry| (bucket(entry), entry.literal));
+        let starts = (0..=1u32 << bits.min(PAIR_BITS))
+            .map(|end| entries.partition_point(|entry| bucket(entry) < end))
+            .map(|start| u32::try_from(start).unwrap_or(u32::MAX))
+            .collect();
+        let known = Known::of(&entries);
+        Grams { known, starts, bucket_shift, entries: entries.into(), literals: literals.into(), lacks_some }
     }
 
     /// Appends what stands in `data` to `found`, as (id, end offset); one that stands there often may come more than once.
     #[inline]
     pub fn find(&self, data: &[u8], found: &mut Vec<(u32, u32)>) {
-        match &self.grams.known {
-            Known::Small(known) => self.find_known(known, data, found),
-            Known::Medium(known) => self.find_known(known, data, found),
-            Known::Large(known) => self.find_known(known, data, found),
-        }
-    }
-
-    #[inline(always)]
-    fn find_known<const N: usize>(&self, known: &[u64; N], data: &[u8], found: &mut Vec<(u32, u32)>) {
-        match self.pairs.as_ref().map(|pairs| &pairs.known) {
-            None => self.each(data, found, |gram| is_known(known, gram)),
-            Some(Known::Small(pairs)) => {
-                self.each(data, found, |gram| is_known(known, gram) | is_known(pairs, pair(gram)));
-            }
-            Some(Known::Medium(pairs)) => {
-                self.each(data, found, |gram| is_known(known, gram) | is_known(pairs, pair(gram)));
-            }
-            Some(Known::Large(pairs)) => {
-                self.each(data, found, |gram| is_known(known, gram) | is_known(pairs, pair(gram)));
-            }
+        match &self.known {
+            Known::Small(known) => self.each(data, found, |gram| is_known(known, gram)),
+            Known::Medium(known) => self.each(data, found, |gram| is_known(known, gram)),
+            Known::Large(known) => self.each(data, found, |gram| is_known(known, gram)),
         }
     }
 
@@ -136,8 +122,7 @@ impl Grams {
 
     /// Compares the literals that may stand where `data` has `gram` at `at`.
     fn compare(&self, gram: u32, data: &[u8], at: usize, found: &mut Vec<(u32, u32)>) {
-        let pairs = self.pairs.iter().flat_map(|pairs| pairs.bucket(pair(gram)));
-        for entry in self.grams.bucket(gram).chain(pairs) {
+        for entry in self.bucket(gram) {
             let Some((id, literal, nocase)) = self.literals.get(entry.literal as usize) else { continue };
             let Some(start) = at.checked_sub(entry.at as usize) else { continue };
             let end = start.saturating_add(literal.len());
@@ -149,36 +134,40 @@ impl Grams {
             }
         }
     }
-}
-
-impl Table {
-    fn new(mut entries: Vec<Entry>) -> Table {
-        let known = Known::of(&entries);
-        let bits = entries.len().max(2).next_power_of_two().trailing_zeros();
-        let bucket_shift = u32::BITS.saturating_sub(bits);
-        let bucket = |entry: &Entry| hash(entry.key) >> bucket_shift;
-        entries.sort_by_key(|entry| (bucket(entry), entry.literal));
-        let starts = (0..=1u32 << bits)
-            .map(|end| entries.partition_point(|entry| bucket(entry) < end))
-            .map(|start| u32::try_from(start).unwrap_or(u32::MAX))
-            .collect();
-        Table { known, starts, bucket_shift, entries: entries.into() }
-    }
 
     #[inline]
-    fn bucket(&self, key: u32) -> impl Iterator<Item = &Entry> {
-        let bucket = hash(key).checked_shr(self.bucket_shift).unwrap_or(0) as usize;
+    fn bucket(&self, gram: u32) -> impl Iterator<Item = &Entry> {
+        let bucket = (pair_hash(gram) >> self.bucket_shift) as usize;
         let (from, to) = match self.starts.get(bucket..bucket.saturating_add(2)) {
             Some([from, to]) => (*from as usize, *to as usize),
             _ => (0, 0),
         };
-        self.entries.get(from..to).unwrap_or_default().iter().filter(move |entry| entry.key == key)
+        let entries = self.entries.get(from..to).unwrap_or_default();
+        entries.iter().filter(move |entry| gram & entry.mask == entry.key)
+    }
+}
+
+impl Entry {
+    /// None: the literal is a single byte.
+    fn of(bytes: &[u8], literal: u32) -> Option<Entry> {
+        let of = |length, mask| rarest(bytes, length).map(|(at, key)| Entry { key, mask, at, literal });
+        of(GRAM_BYTES, u32::MAX).or_else(|| of(PAIR_BYTES, 0xffff))
+    }
+
+    /// Short ones leave the bit open.
+    fn bits(&self) -> u64 {
+        if self.mask == u32::MAX {
+            1 << (hash(self.key) >> 26)
+        } else {
+            u64::MAX
+        }
     }
 }
 
 impl Known {
     fn of(entries: &[Entry]) -> Known {
-        let bits = entries.len().saturating_mul(SPARSE);
+        let bits: usize = entries.iter().map(|entry| entry.bits().count_ones() as usize).sum();
+        let bits = bits.saturating_mul(SPARSE);
         if bits <= SMALL * 64 {
             Known::Small(bits_of(entries))
         } else if bits <= MEDIUM * 64 {
@@ -192,29 +181,29 @@ impl Known {
 fn bits_of<const N: usize>(entries: &[Entry]) -> Box<[u64; N]> {
     let mut known = Box::new([0; N]);
     for entry in entries {
-        let bit = upper_bits::<N>(entry.key);
-        known.get_mut(bit as usize / 64).into_iter().for_each(|word| *word |= 1 << (bit % 64));
+        known.get_mut(word::<N>(hash(entry.key))).into_iter().for_each(|word| *word |= entry.bits());
     }
     known
 }
 
 /// In the lowest bit: some literal has a key with this hash.
 #[inline(always)]
-fn is_known<const N: usize>(known: &[u64; N], key: u32) -> u64 {
-    let bit = upper_bits::<N>(key);
-    known.get(bit as usize / 64).map_or(1, |word| word >> (bit % 64))
+fn is_known<const N: usize>(known: &[u64; N], gram: u32) -> u64 {
+    let hash = hash(gram);
+    known.get(word::<N>(hash)).map_or(1, |word| word >> (hash >> 26))
 }
 
-/// As many as tell the bits of `N` words apart.
+/// Of the lower half of the hash, which hangs on the first two bytes, the upper bits: as many as tell `N` words apart.
 #[inline(always)]
-fn upper_bits<const N: usize>(key: u32) -> u32 {
-    let bits = N.saturating_mul(64).trailing_zeros();
-    hash(key).checked_shr(u32::BITS.saturating_sub(bits)).unwrap_or(0)
+fn word<const N: usize>(hash: u32) -> usize {
+    (hash as u16 >> (PAIR_BITS - N.trailing_zeros())) as usize
 }
 
+const PAIR_BITS: u32 = u16::BITS;
+
 #[inline(always)]
-fn pair(gram: u32) -> u32 {
-    gram & 0xffff
+fn pair_hash(gram: u32) -> u32 {
+    hash(gram) & 0xffff
 }
 
 /// The upper bits of the product hang on all of the key's (the constant is the golden ratio's).

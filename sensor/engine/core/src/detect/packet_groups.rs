@@ -103,13 +103,14 @@ impl PatternGroups {
     /// The patterns of the rules for one set of ports. What many of them have at one place belongs to the protocol of the
     /// port and tells no rule from another: those are led by what sets them apart.
     fn of_port(rules: &[&Rule], lead: Lead) -> PrefilterBuilder {
-        let place = |lead: &FastPattern| (lead.bounds, lead.bytes.clone());
-        let mut places: HashMap<(Bounds, Vec<u8>), usize> = HashMap::new();
+        let mut places: HashMap<(Bounds, &[u8]), usize> = HashMap::new();
         for lead in rules.iter().filter_map(|rule| lead(rule)) {
-            let count = places.entry(place(lead)).or_default();
+            let count = places.entry((lead.bounds, &lead.bytes)).or_default();
             *count = count.saturating_add(1);
         }
-        let is_common = |lead: &FastPattern| places.get(&place(lead)).is_some_and(|n| *n > SAME_PLACE_MAX);
+        let is_common = |lead: &FastPattern| {
+            places.get(&(lead.bounds, lead.bytes.as_slice())).is_some_and(|count| *count > SAME_PLACE_MAX)
+        };
         let mut builder = PrefilterBuilder::default();
         for rule in rules {
             let own = match lead(rule).is_some_and(is_common) {

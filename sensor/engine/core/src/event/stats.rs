@@ -23,21 +23,16 @@ impl Events {
         out.open_object("stats");
         out.uint("uptime", uptime_seconds);
         let zeros = self.config.stats_zeros;
-        let of_detect =
-            |(name, value): &&(String, u64)| (zeros || *value != 0) && name.strip_prefix("detect.").is_some();
-        let others =
-            |(name, value): &&(String, u64)| (zeros || *value != 0) && name.strip_prefix("detect.").is_none();
-        let detect: Vec<_> = counters.iter().filter(of_detect).cloned().collect();
-        let others: Vec<_> = counters.iter().filter(others).cloned().collect();
-        let behind = others.partition_point(|(name, _)| name.as_str() < "detect.");
-        let (before, after) = others.split_at(behind);
+        let shown: Vec<_> = counters.iter().filter(|(_, value)| zeros || *value != 0).cloned().collect();
+        let (before, rest) = shown.split_at(shown.partition_point(|(name, _)| name.as_str() < "detect."));
+        let (detect, after) = rest.split_at(rest.partition_point(|(name, _)| name.starts_with("detect.")));
         nest(out, before, 0);
         if engine.is_some() || !detect.is_empty() {
             out.open_object("detect");
             if let Some(engine) = engine {
                 engine.write(out);
             }
-            nest(out, &detect, 1);
+            nest(out, detect, 1);
             out.close();
         }
         nest(out, after, 0);
