@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 class Place(NamedTuple):
     """Bytes that are a name or a secret. kind: host, user, secret, cookie, authorization, base64, name, mail,
-    digest (binary), utf16."""
+    digest (binary), utf16, netbios, address (binary)."""
 
     start: int
     end: int
@@ -115,8 +115,15 @@ _NAME_OF_CERTIFICATE = re.compile(
     rb"|\x0a\x09\x92\x26\x89\x93\xf2\x2c\x64\x01[\x01\x19])([\x0c\x13\x14\x16\x1a\x1c\x1e])([\x01-\x7f])",
     re.DOTALL,
 )
+_NAME_OF_SERVER = re.compile(rb"[\x81\x82]([\x04-\x7f])(?=[*A-Za-z0-9])")  # subjectAltName (RFC 5280)
+_IN_NAME_OF_SERVER = re.compile(rb"(?:\*\.)?[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){1,16}")
 _NETBIOS = re.compile(rb"\x20([A-P]{32})(?=[\0\x20\xc0-\xff\x01-\x3f])")
 _NTLM = re.compile(rb"NTLMSSP\0([\x01-\x03])\0\0\0", re.DOTALL)
+# SOCKS 4 and 5 (RFC 1928): a request's or an answer's IPv4 address and port; of version 4 at a stream's start.
+_SOCKS = re.compile(
+    rb"\A\x04[\x01\x02][\s\S]{2}([\s\S]{4})[^\0]{0,255}\0|\A\0[\x5a-\x5d][\s\S]{2}([\s\S]{4})"
+    rb"|\x05[\0-\x08]\0\x01([\s\S]{4})(?=[\s\S]{2})"
+)
 MAX_NTLM_BYTES = 8192
 
 
@@ -139,6 +146,12 @@ def places(data: bytes) -> Iterator[Place]:
         length = found[2][0]
         if start + length <= len(data):
             yield Place(start, start + length, "utf16" if found[1] == b"\x1e" else "name")
+    for found in _NAME_OF_SERVER.finditer(data):
+        start, end = found.end(), found.end() + found[1][0]
+        if _IN_NAME_OF_SERVER.fullmatch(data, start, end):
+            yield Place(start, end, "host")
+    for found in _SOCKS.finditer(data):
+        yield Place(*found.span(found.lastindex or 1), "address")
     for found in _NETBIOS.finditer(data):
         yield Place(*found.span(1), "netbios")
     for found in _NTLM.finditer(data):

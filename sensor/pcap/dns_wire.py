@@ -34,7 +34,7 @@ def dns_places(data: bytes, start: int, end: int) -> Iterator[WirePlace]:
     counts = [int.from_bytes(data[start + at : start + at + 2], "big") for at in (4, 6, 8, 10)]
     at = start + 12
     for number in range(min(sum(counts), MAX_RECORDS)):
-        place, at = _name(data, at, end)
+        place, at = _name(data, start, at, end)
         if place is None:
             return
         yield place
@@ -46,20 +46,20 @@ def dns_places(data: bytes, start: int, end: int) -> Iterator[WirePlace]:
         kind = int.from_bytes(data[at : at + 2], "big")
         size = int.from_bytes(data[at + 8 : at + 10], "big")
         at += 10
-        yield from _record(data, kind, at, min(at + size, end))
+        yield from _record(data, start, kind, at, min(at + size, end))
         at += size
 
 
-def _record(data: bytes, kind: int, at: int, end: int) -> Iterator[WirePlace]:
+def _record(data: bytes, base: int, kind: int, at: int, end: int) -> Iterator[WirePlace]:
     if (kind, end - at) in ((_A, 4), (_AAAA, 16)):
         yield WirePlace("address", at, end)
     elif kind in _NAME_AT:
-        place, _ = _name(data, at + _NAME_AT[kind], end)
+        place, _ = _name(data, base, at + _NAME_AT[kind], end)
         if place is not None:
             yield place
     elif kind == _SOA:
         for _ in range(2):
-            place, at = _name(data, at, end)
+            place, at = _name(data, base, at, end)
             if place is not None:
                 yield place
     elif kind == _OPT:
@@ -70,20 +70,25 @@ def _record(data: bytes, kind: int, at: int, end: int) -> Iterator[WirePlace]:
             at += 4 + size
 
 
-def _name(data: bytes, at: int, end: int) -> tuple[WirePlace | None, int]:
-    """The labels that lie here (those behind a pointer are found where they lie), and what follows."""
+def _name(data: bytes, base: int, at: int, end: int) -> tuple[WirePlace | None, int]:
+    """The labels of a name, those behind pointers too, and where what follows it begins. base: where the message
+    does."""
     labels: list[tuple[int, int]] = []
-    start = at
+    start = before = at
+    after = 0
     for _ in range(MAX_LABELS):
-        if at >= end:
-            return None, end
-        size = data[at]
+        size = data[at] if at < end else 64
         if size == 0:
-            return WirePlace("name", start, at + 1, tuple(labels)), at + 1
+            return WirePlace("name", start, at + 1, tuple(labels)), after or at + 1
         if size >= 0xC0:
-            return WirePlace("name", start, min(at + 2, end), tuple(labels)), at + 2
+            after = after or at + 2
+            to = base + (int.from_bytes(data[at : at + 2], "big") & 0x3FFF)
+            if to >= before:  # only what stands before can be meant
+                return WirePlace("name", start, min(at + 2, end), tuple(labels)), after
+            at = before = to
+            continue
         if size > 63 or at + 1 + size > end:
-            return None, end
+            return (WirePlace("name", start, after, tuple(labels)), after) if after else (None, end)
         labels.append((at + 1, at + 1 + size))
         at += 1 + size
     return None, end

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sensor.desk.events import leaves
-from sensor.pcap.generic import is_generic
+from sensor.pcap.generic import generic_labels, is_generic
 
 MIN_NAME_BYTES = 4  # shorter ones are only replaced where their place says that they are names
 MAX_NAME_BYTES = 512
@@ -127,10 +127,12 @@ class Known:
         if len(self.suffixes) >= MAX_NAMES:
             self.is_cut = True
             return
+        kept = generic_labels(labels)
         for start in range(len(labels) - 1):
-            if any(not is_generic(label) for label in labels[start:]):
+            if not all(kept[start:]):
                 self.suffixes.add(b".".join(labels[start:]))
-        self.labels.update(x for x in labels if len(x) >= MIN_NAME_BYTES and not is_generic(x))
+        telling = [label for label, is_kept in zip(labels, kept, strict=True) if not is_kept]
+        self.labels.update(x for x in telling if len(x) >= MIN_NAME_BYTES and not is_generic(x))
         if (
             len(labels[0]) > MIN_NAME_BYTES
             and _LIKE_A_MACHINE.search(labels[0])

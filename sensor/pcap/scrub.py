@@ -16,7 +16,7 @@ from sensor.pcap.address_text import MAC, QUAD, AddressText, is_version, packed
 from sensor.pcap.contexts import Place, netbios_letters, netbios_name, places
 from sensor.pcap.dhcp_wire import dhcp_places
 from sensor.pcap.dns_wire import WirePlace, dns_places
-from sensor.pcap.generic import is_generic
+from sensor.pcap.generic import generic_labels, is_generic
 from sensor.pcap.known import MIN_NAME_BYTES, Known
 from sensor.pcap.needles import Needles
 from sensor.pcap.pseudonyms import Pseudonyms
@@ -31,6 +31,8 @@ _DOTTED = re.compile(rb"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){1,16}")
 _WIDE = re.compile(rb"(?:[\x20-\x7e]\x00){3,}")
 _WIDE_BIG = re.compile(rb"(?:\x00[\x20-\x7e]){4,}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]{8,}")
+_IS_REPLY = re.compile(rb"\d{3}-")
+_BETWEEN_MARKS = re.compile(rb"[^:/]+")
 _PAIR = re.compile(rb"([^=;,\s]{1,256})=([^;\r\n\0]*)")
 _COOKIE_ATTRIBUTES = frozenset(b"expires path domain max-age samesite version priority".split())
 _REVERSE_V4, _REVERSE_V6 = (b"in-addr", b"arpa"), (b"ip6", b"arpa")
@@ -103,6 +105,8 @@ class Scrubber:
         known = self.known
         if kind == "host":
             known.add_host(value.decode("latin-1"))
+        elif kind == "address":
+            known.addresses.add(value)
         elif kind in ("user", "secret", "name"):
             known.add_name(value.strip(b"\"' \t"), kind)
         elif kind == "mail":
@@ -148,10 +152,13 @@ class Scrubber:
         self._binary(data, out)
         return bytes(out)
 
-    def label(self, label: bytes) -> bytes:
-        """One label of a host name."""
-        name = label.lower()
-        return label if is_generic(name) or name in self.known.kept else self.text(label)
+    def labels(self, labels: list[bytes]) -> list[bytes]:
+        """The labels of one host name."""
+        kept = generic_labels([label.lower() for label in labels])
+        return [
+            label if is_kept or label.lower() in self.known.kept else self.text(label)
+            for label, is_kept in zip(labels, kept, strict=True)
+        ]
 
     def text(self, text: bytes) -> bytes:
         """The pseudonym of one name."""
@@ -174,6 +181,8 @@ class Scrubber:
         value = data[start:end]
         if kind == "host":
             self._host(value, out, start)
+        elif kind == "address":
+            self._put(out, start, self.pseudonyms.address(value), "address")
         elif kind in ("user", "secret", "name"):
             if not is_generic(value.lower()) and value.lower() not in self.known.kept:
                 self._put(out, start, self.text(value), kind)
@@ -234,11 +243,16 @@ class Scrubber:
     def _host(self, value: bytes, out: bytearray, start: int) -> None:
         if QUAD.match(value) or value.startswith(b"["):
             return  # an address: done with all others
-        at = start
-        for label in re.split(rb"([.:/])", value):
-            if label not in (b".", b":", b"/", b"") and not (label.isdigit() and at > start):
-                self._put(out, at, self.label(label), "host")
-            at += len(label)
+        for part in _BETWEEN_MARKS.finditer(value):  # a host and its port, a service and its host
+            at = start + part.start()
+            if part[0].isdigit() and part.start():
+                continue
+            labels = [label for label in part[0].split(b".") if label]
+            for image in self.labels(labels):
+                at = value.index(labels[0], at - start) + start
+                del labels[0]
+                self._put(out, at, image, "host")
+                at += len(image)
 
     def _wire_place(self, data: bytes, out: bytearray, found: WirePlace) -> None:
         if found.kind == "address":
@@ -266,11 +280,14 @@ class Scrubber:
     def _labels(self, data: bytes, out: bytearray, labels: tuple[tuple[int, int], ...]) -> None:
         texts = [data[start:end] for start, end in labels]
         images = self._reverse([text.lower() for text in texts])
+        if not texts:
+            return
+        names = self.labels(texts)
         for number, (start, end) in enumerate(labels):
             if images is not None and number < len(images):
                 self._put(out, start, images[number], "address")
             elif not (end - start == 32 and _is_netbios(texts[number])):
-                self._put(out, start, self.label(data[start:end]), "host")
+                self._put(out, start, names[number], "host")
 
     def _reverse(self, labels: list[bytes]) -> list[bytes] | None:
         """The labels of a reverse name (4.3.2.1.in-addr.arpa) that stand for the address."""
@@ -295,6 +312,8 @@ class Scrubber:
             start, end = found.span()
             if start and data[start - 1] == 0x25:  # %2F and the like
                 start += 2
+            elif _IS_REPLY.match(data, start) and (not start or data[start - 1] == 0x0A):  # 250-host
+                start += 4
             before = data[start - 1] if start else 0
             ends = [start + before] if MIN_NAME_BYTES <= before < end - start else []
             for stop in (*ends, end):

@@ -25,28 +25,27 @@ _TOLD_BY = {
     "pop.request.parameter": "pop.request.command",
     "irc.request.command_parameter": "irc.request.command",
     "irc.response.command_parameter": "irc.response.command",
-    "http.request.uri.query.parameter": "",
+    "urlencoded-form.value": "urlencoded-form.key",
 }
 _TELLING = frozenset(_TOLD_BY.values())
 
 
 @dataclass
 class Dissection:
-    """fields: of each name the texts, or for addresses the bytes in hexadecimal; streams: the TCP payload of each
-    direction in order; turns: who said what in each TCP stream."""
+    """fields: of each name the texts, or for addresses the bytes in hexadecimal; turns: which port said
+    what in each TCP stream."""
 
     kinds: dict[str, str] = field(default_factory=dict)
     fields: dict[str, set[str]] = field(default_factory=dict)
     turns: dict[str, list[tuple[str, bytes]]] = field(default_factory=dict)
 
-    @property
-    def streams(self) -> list[bytes]:
-        """The payload of each direction of each connection."""
+    def directions(self) -> dict[tuple[str, str], bytearray]:
+        """The payload of each direction of each connection, by stream and source port."""
         made: dict[tuple[str, str], bytearray] = {}
         for stream, turns in self.turns.items():
             for port, data in turns:
                 made.setdefault((stream, port), bytearray()).extend(data)
-        return [bytes(data) for data in made.values()]
+        return made
 
 
 @functools.cache
