@@ -147,6 +147,11 @@ def _outcome_lines(outcome: Outcome, addresses: int, is_cut: bool) -> Iterator[s
             f"blanked  {outcome.blanked:,} QUIC packets that anyone can decrypt",
             f"xóa      {outcome.blanked:,} gói QUIC mà ai cũng giải mã được",
         )
+    if outcome.control:
+        yield say(
+            f"blanked  {outcome.control:,} packets of routing, discovery or unknown protocols, and trailers",
+            f"xóa      {outcome.control:,} gói định tuyến, dò tìm hay giao thức lạ, và phần đuôi",
+        )
     if outcome.compressed:
         yield say(
             f"careful  {outcome.compressed:,} compressed bodies are as they were, names in them too",

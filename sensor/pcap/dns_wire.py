@@ -19,7 +19,8 @@ _A, _AAAA, _SOA, _OPT, _CLIENT_SUBNET = 1, 28, 6, 41, 8
 
 
 class WirePlace(NamedTuple):
-    """kind: name (labels: their offsets), address, subnet, mac, text, id (bytes that name a machine)."""
+    """kind: name (labels: their offsets), address, subnet, mac, text (a host), secret (text), digest (bytes),
+    id (bytes that name a machine)."""
 
     kind: str
     start: int

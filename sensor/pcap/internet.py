@@ -41,6 +41,10 @@ class InternetWalk(ABC):
         if start < end:
             self.found.payloads.append(Payload("other", start, end))
 
+    def opaque(self, start: int, end: int) -> None:
+        if start < end:
+            self.found.payloads.append(Payload("opaque", start, end))
+
     def mac(self, at: int, end: int) -> None:
         if at + 6 <= end:
             self.found.macs.append(at)
@@ -60,7 +64,7 @@ class InternetWalk(ABC):
         version = self.data[at] >> 4 if at < end else 0
         if version == 4:
             return self.ipv4(at, end)
-        return self.ipv6(at, end) if version == 6 else self.other(at, end)
+        return self.ipv6(at, end) if version == 6 else self.opaque(at, end)
 
     def ipv4(self, at: int, end: int) -> None:
         self.depth += 1
@@ -71,7 +75,7 @@ class InternetWalk(ABC):
                 self.address(at + 12, 4, end)
                 self.address(at + 16, 4, end)
                 at += 20
-            return self.other(at, end)
+            return self.opaque(at, end)
         total = self.u16(at + 2)
         body_end = min(end, at + total) if total >= header else end
         self.address(at + 12, 4, end)
@@ -86,7 +90,7 @@ class InternetWalk(ABC):
         else:
             self.protocol(protocol, pseudo, body, body_end)
         if not self.is_quote:
-            self.other(body_end, end)  # a trailer: padding, or what was left in a buffer
+            self.opaque(body_end, end)  # a trailer: padding, or what was left in a buffer
         return None
 
     def ipv4_options(self, at: int, end: int) -> None:
@@ -110,7 +114,7 @@ class InternetWalk(ABC):
         self.depth += 1
         self.found.names.append("ipv6")
         if end - at < 40 or self.depth > MAX_DEPTH:
-            return self.other(at, end)
+            return self.opaque(at, end)
         length, protocol = self.u16(at + 4), self.data[at + 6]
         body_end = min(end, at + 40 + length) if length else end
         self.address(at + 8, 16, end)
@@ -135,13 +139,13 @@ class InternetWalk(ABC):
                 if place & 0xFFF9 and not self.is_quote:
                     identity = self.u32(body + 4)
                     self.fragment(self.data[body], pseudo, place & 0xFFF8, identity, body + 8, body_end)
-                    return self.other(body_end, end)
+                    return self.opaque(body_end, end)
             else:
                 break
             protocol, body = self.data[body], body + size
         self.protocol(protocol, pseudo, min(body, body_end), body_end)
         if not self.is_quote:
-            self.other(body_end, end)
+            self.opaque(body_end, end)
         return None
 
     def fragment(self, protocol: int, pseudo: Pseudo, place: int, identity: int, at: int, end: int) -> None:
@@ -177,13 +181,30 @@ class InternetWalk(ABC):
             return self.gre(at, end)
         if protocol == SCTP and end - at >= 12:
             self.found.sums.append(Sum(at + 8, at, end, is_crc32c=True))
-            return self.other(at + 12, end)
+            return self.sctp(at + 12, end)
         if protocol == 51 and end - at >= 12:
             return self.protocol_inside(at, pseudo, end)
         if protocol in _IN_IP and end - at >= 8:
             is_over_addresses = protocol in (112, 103) and pseudo[0][1] == 16
             self.found.sums.append(Sum(at + _IN_IP[protocol], at, end, pseudo if is_over_addresses else ()))
-        return self.other(at, end)
+        if protocol in (97, 115):  # EtherIP; L2TP, whose cookie's length nobody tells
+            return self.ethernet(at + 2, end) if protocol == 97 else self.opaque(at, end)
+        return self.opaque(at + 4, end)
+
+    def sctp(self, at: int, end: int) -> None:
+        """The addresses in the parameters of a setup (RFC 9260, 3.3.2); what else the chunks hold is payload."""
+        chunk, kind = at, self.data[at] if at < end else 0
+        self.other(at, end)
+        if kind in (1, 2) and chunk + 20 <= end:
+            at = chunk + 20
+            for _ in range(MAX_OPTIONS):
+                if at + 4 > end:
+                    return
+                size = max(self.u16(at + 2), 4)
+                width = {5: 4, 6: 16}.get(self.u16(at), 0)
+                if width and size == 4 + width:
+                    self.address(at + 4, width, end)
+                at += size + -size % 4
 
     def protocol_inside(self, at: int, pseudo: Pseudo, end: int) -> None:
         """Behind an IPv4 authentication header."""
@@ -199,7 +220,7 @@ class InternetWalk(ABC):
         if end - at < 20 or header < 20:
             if end - at >= 18:
                 self.found.sums.append(Sum(at + 16, at, end, pseudo))
-            return self.other(at + 20, end)
+            return self.opaque(at + 20, end)
         self.found.sums.append(Sum(at + 16, at, end, pseudo))
         body = at + header
         if body < end:
@@ -235,7 +256,7 @@ class InternetWalk(ABC):
             self.raw(body + (12 if extra else 8), body_end)
         elif body < body_end:
             self.found.payloads.append(Payload("udp", body, body_end, flow))
-        return self.other(body_end, end)
+        return self.opaque(body_end, end)
 
     def teredo(self, at: int, end: int) -> bool:
         if self.data[at : at + 2] == b"\x00\x01" and at + 4 <= end:  # authentication
@@ -250,12 +271,12 @@ class InternetWalk(ABC):
     def ether_type_of(self, kind: int, at: int, end: int) -> None:
         if kind == 0x6558:
             return self.ethernet(at, end)
-        return self.raw(at, end) if kind in (0x0800, 0x86DD) else self.other(at, end)
+        return self.raw(at, end) if kind in (0x0800, 0x86DD) else self.opaque(at, end)
 
     def gre(self, at: int, end: int) -> None:
         self.found.names.append("gre")
         if end - at < 4:
-            return self.other(at, end)
+            return self.opaque(at, end)
         flags, kind = self.u16(at), self.u16(at + 2)
         size = 4 + sum(4 for bit in (0xC000, 0x2000, 0x1000) if flags & bit)
         if kind == 0x880B:  # PPTP
@@ -265,7 +286,7 @@ class InternetWalk(ABC):
             return self.ethernet(at + size + (0 if not flags & 0x1000 else 8 if kind == 0x88BE else 12), end)
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            return self.other(at + size, end)
+            return self.opaque(at + size, end)
         return self.ether_type_of(kind, at + size, end)
 
     # ICMP
@@ -293,6 +314,8 @@ class InternetWalk(ABC):
             return self.neighbour_options(at + (40 if kind == 137 else 24), end)
         if is_v6 and kind in (133, 134):
             return self.neighbour_options(at + (8 if kind == 133 else 16), end)
+        if is_v6 and kind not in (128, 129):
+            return self.opaque(at + 8, end)
         return self.other(at + 8, end)
 
     def quote(self, at: int, end: int) -> None:
@@ -317,6 +340,6 @@ class InternetWalk(ABC):
                 for place in range(at + 8, stop - 15, 16):
                     self.address(place, 16, stop)
             else:
-                self.other(at + 2, stop)
+                (self.opaque if kind == 31 else self.other)(at + 2, stop)  # 31: names to search in
             at += size
         self.other(at, end)

@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sensor.errors import UserError, from_os_error
-from sensor.pcap.dhcp_wire import PORTS as DHCP_PORTS
-from sensor.pcap.dns_wire import PORTS as DNS_PORTS
+from sensor.pcap.control import blanked, is_control
 from sensor.pcap.files import CaptureFile, Packet, options
 from sensor.pcap.found import Flow, Payload, Sum
 from sensor.pcap.internet import ICMPV6, TCP, UDP
@@ -28,8 +27,9 @@ from sensor.pcap.known import Known
 from sensor.pcap.layers import is_known_link, layers_of
 from sensor.pcap.pseudonyms import Pseudonyms
 from sensor.pcap.quic_wire import initial_body
-from sensor.pcap.scrub import Message, Scrubber
+from sensor.pcap.scrub import Scrubber
 from sensor.pcap.streams import Streams, Stretch, bytes_of, write_back
+from sensor.pcap.wires import Message, messages_in
 
 _KEPT_OPTIONS = {0x0A0D0D0A: (), 1: (8, 9, 14), 2: (2, 4), 6: (2, 4)}
 _OPTIONS_AT = {0x0A0D0D0A: 16, 1: 8}
@@ -45,6 +45,7 @@ class Outcome:
     packets: int = 0
     replaced: Counter[str] = field(default_factory=Counter)
     blanked: int = 0  # QUIC packets
+    control: int = 0  # packets of routing, discovery and the like, blanked
     compressed: int = 0  # bodies that say they are
     http2: int = 0  # connections
     problems: list[str] = field(default_factory=list)
@@ -110,16 +111,21 @@ class _Work:
                 for at in found.macs:
                     known.macs.add(packet.data[at : at + 6])
                 for payload in found.payloads:
-                    if payload.kind in ("tcp", "fragment"):
+                    if payload.kind == "opaque" or is_control(payload.flow):
+                        if payload.kind == "tcp":
+                            self._streams.add(payload, packet.offset)
+                    elif payload.kind in ("tcp", "fragment"):
                         self._streams.add(payload, packet.offset)
                     else:
                         data = packet.data[payload.start : payload.end]
-                        self.scrubber.learn(data, _messages(payload.flow, data))
+                        self.scrubber.learn(data, messages_in(payload.flow, data))
             self.outcome.problems = capture.problems
             end = capture.end
         for stretch in self._streams.tcp(view):
+            if is_control(stretch.flow):
+                continue
             data = bytes_of(stretch, view)
-            self.scrubber.learn(data, _messages(stretch.flow, data))
+            self.scrubber.learn(data, messages_in(stretch.flow, data))
             self.outcome.compressed += len(_COMPRESSED.findall(data))
             self.outcome.http2 += data.startswith(b"PRI * HTTP/2.0")
         for stretch in self._streams.fragments(view):
@@ -132,7 +138,10 @@ class _Work:
         """The second walk."""
         for stretch in self._streams.tcp(view):
             data = bytes_of(stretch, out)
-            image = self.scrubber.rewrite(data, _messages(stretch.flow, data))
+            if is_control(stretch.flow):
+                image = blanked(stretch.flow, data)
+            else:
+                image = self.scrubber.rewrite(data, messages_in(stretch.flow, data))
             if image != data:
                 write_back(stretch, image, out)
         for stretch in self._streams.fragments(view):
@@ -148,8 +157,14 @@ class _Work:
 
     def _packet(self, packet: Packet, out: memoryview) -> None:
         found, base, data = layers_of(packet.link, packet.data), packet.offset, packet.data
+        self.outcome.control += any(
+            payload.kind == "opaque" and any(data[payload.start : payload.end]) or is_control(payload.flow)
+            for payload in found.payloads
+        )
         for payload in found.payloads:
-            if payload.kind in ("udp", "other"):
+            if payload.kind == "opaque":
+                out[base + payload.start : base + payload.end] = bytes(payload.end - payload.start)
+            elif payload.kind in ("udp", "other"):
                 image = self._datagram(payload, data[payload.start : payload.end])
                 out[base + payload.start : base + payload.end] = image
         for at, length in found.addresses:
@@ -163,13 +178,15 @@ class _Work:
             out[base : base + len(data)] = changed
 
     def _datagram(self, payload: Payload, data: bytes) -> bytes:
+        if payload.flow is not None and is_control(payload.flow):
+            return blanked(payload.flow, data)
         if payload.kind == "udp":
             body = initial_body(data)
             if body is not None:
                 self.outcome.blanked += 1
                 blank = self.scrubber.pseudonyms.raw(data[body:], "blank")
                 return self.scrubber.rewrite(data[:body]) + blank
-        return self.scrubber.rewrite(data, _messages(payload.flow, data))
+        return self.scrubber.rewrite(data, messages_in(payload.flow, data))
 
     def _fragment(self, stretch: Stretch, data: bytes) -> bytes:
         """A datagram in pieces: its checksum lies in the first of them."""
@@ -205,30 +222,12 @@ class _Work:
                         )
 
 
-def _messages(flow: Flow | None, data: bytes) -> Sequence[Message]:
-    """Where the DNS and DHCP messages of a payload are."""
-    if flow is None:
-        return ()
-    ports = {flow.source_port, flow.destination_port}
-    if DNS_PORTS & ports:
-        return list(_dns_over_tcp(data)) if flow.protocol == TCP else (("dns", 0, len(data)),)
-    return (("dhcp", 0, len(data)),) if DHCP_PORTS & ports else ()
-
-
-def _dns_over_tcp(data: bytes) -> Iterator[Message]:
-    at = 0
-    while at + 2 < len(data):
-        size = int.from_bytes(data[at : at + 2], "big")
-        yield "dns", at + 2, min(at + 2 + size, len(data))
-        at += 2 + size
-
-
 def _fragment_messages(stretch: Stretch, data: bytes) -> Sequence[Message]:
     if stretch.position or stretch.flow.protocol != UDP or len(data) < 8:
         return ()
     source, destination = struct.unpack_from(">HH", data)
     flow = stretch.flow._replace(source_port=source, destination_port=destination)
-    return [(kind, start + 8, end + 8) for kind, start, end in _messages(flow, data[8:])]
+    return [(kind, start + 8, end + 8) for kind, start, end in messages_in(flow, data[8:])]
 
 
 def _residue(data: bytes | bytearray | memoryview) -> int:

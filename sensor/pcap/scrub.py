@@ -14,17 +14,15 @@ from collections.abc import Iterator, Sequence
 
 from sensor.pcap.address_text import MAC, QUAD, AddressText, is_version, packed
 from sensor.pcap.contexts import Place, netbios_letters, netbios_name, places
-from sensor.pcap.dhcp_wire import dhcp_places
-from sensor.pcap.dns_wire import WirePlace, dns_places
+from sensor.pcap.dns_wire import WirePlace
 from sensor.pcap.generic import generic_labels, is_generic
 from sensor.pcap.known import MIN_NAME_BYTES, Known
 from sensor.pcap.needles import Needles
 from sensor.pcap.pseudonyms import Pseudonyms
+from sensor.pcap.wires import Message, wire_places
 
 MAX_SHAPES = 64  # different (offset, length) of names that share their first word
 MAX_DEPTH = 3  # base64 in UTF-16 in base64 ...
-
-Message = tuple[str, int, int]  # of which protocol, from where to where
 
 _WORD = re.compile(rb"[A-Za-z0-9]+")
 _DOTTED = re.compile(rb"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){1,16}")
@@ -83,7 +81,7 @@ class Scrubber:
         """Take what a stretch names. messages: where DNS messages lie in it."""
         for place in places(data):
             self._learn_place(data[place.start : place.end], place.kind, depth)
-        for found in _wire_places(data, messages):
+        for found in wire_places(data, messages):
             value = data[found.start : found.end]
             if found.kind == "address":
                 self.known.addresses.add(value)
@@ -91,6 +89,8 @@ class Scrubber:
                 self.known.macs.add(value)
             elif found.kind == "text":
                 self.known.add_host(value.decode("latin-1"))
+            elif found.kind == "secret":
+                self.known.add_name(value, "secret")
         for quad in QUAD.finditer(data):
             address = packed(quad.groups())
             if address and not is_version(data, quad.start()):
@@ -134,7 +134,7 @@ class Scrubber:
     def rewrite(self, data: bytes, messages: Sequence[Message] = (), depth: int = 0) -> bytes:
         """The stretch with everything replaced; the same length."""
         out = bytearray(data)
-        for found in _wire_places(data, messages):
+        for found in wire_places(data, messages):
             self._wire_place(data, out, found)
         for place in places(data):
             self._place(data, out, place, depth)
@@ -166,6 +166,14 @@ class Scrubber:
         if image is not None:
             return image if text.islower() or text.isdigit() else image.upper()
         return self.pseudonyms.text(text, avoid=self.known.names)
+
+    def _secret(self, value: bytes) -> bytes:
+        """A secret where it stands; a word of everybody's (public) tells nothing."""
+        return value if is_generic(value.lower()) or value.lower() in self.known.kept else self._hidden(value)
+
+    def _hidden(self, value: bytes) -> bytes:
+        text = self.text(value)
+        return text if text != value or not value.strip(b"\0") else self.pseudonyms.raw(value, "secret")
 
     def _part(self, text: bytes) -> bytes:
         """One part of something that has several: what is generic stays."""
@@ -268,6 +276,12 @@ class Scrubber:
             self._labels(data, out, found.labels)
         elif found.kind == "mac":
             self._put(out, found.start, self.pseudonyms.mac(data[found.start : found.end]), "mac")
+        elif found.kind == "digest":
+            value = data[found.start : found.end]
+            self._put(out, found.start, self.pseudonyms.raw(value, "digest"), "secret")
+        elif found.kind == "secret":
+            value = data[found.start : found.end]
+            self._put(out, found.start, self._secret(value), "secret")
         elif found.kind == "id":
             self._put(out, found.start, self._machine_id(data[found.start : found.end]), "host")
         else:
@@ -369,11 +383,6 @@ class Scrubber:
         for needles in self._needles:
             for at, image in needles.found(data):
                 self._put(out, at, image, "address" if len(image) != 6 else "mac")
-
-
-def _wire_places(data: bytes, messages: Sequence[Message]) -> Iterator[WirePlace]:
-    for protocol, start, end in messages:
-        yield from (dns_places if protocol == "dns" else dhcp_places)(data, start, end)
 
 
 def _goes_on(data: bytes, begin: int, stop: int) -> bool:

@@ -1,0 +1,40 @@
+"""What carries nothing but names and addresses of the network itself, and what no rule looks into: routing,
+discovery, tunnels' control, flow export. It is blanked behind what tells the kind of message.
+"""
+
+from __future__ import annotations
+
+from sensor.pcap.found import Flow
+from sensor.pcap.internet import TCP, UDP
+
+_KEPT_BYTES = 4  # version, kind of message, length
+# RIP, RIPng, HSRP, LDP, OLSR, BFD, GTP, PFCP, LISP, CAPWAP, L2TP, MPLS echo, GLBP, Teredo's server, exports of
+# flows, TACACS+, BGP, MSDP, PTP, VXLAN-GPE
+_UDP_PORTS = frozenset(
+    (520, 521, 1985, 2029, 646, 698, 3784, 3785, 4784, 2123, 2152, 8805, 4341, 4342, 5246, 5247, 1701, 3503)
+    + (3222, 2055, 9995, 9996, 6343, 4739, 319, 320, 4790, 2103, 2427, 2727, 1967, 1700, 3799)
+)
+_TCP_PORTS = frozenset((179, 646, 639, 49, 1723, 4786))
+_BGP_MARKER, _BGP_HEADER_BYTES = b"\xff" * 16, 19  # RFC 4271, 4.1
+
+
+def is_control(flow: Flow | None) -> bool:
+    """Whether a flow is of such a protocol, by its ports."""
+    if flow is None:
+        return False
+    ports = {flow.source_port, flow.destination_port}
+    return bool(
+        ports & (_UDP_PORTS if flow.protocol == UDP else _TCP_PORTS if flow.protocol == TCP else set())
+    )
+
+
+def blanked(flow: Flow, data: bytes) -> bytes:
+    """The payload with nothing left but the headers of its messages."""
+    made = bytearray(len(data))
+    if flow.protocol == UDP:
+        made[:_KEPT_BYTES] = data[:_KEPT_BYTES]
+    at = data.find(_BGP_MARKER)
+    while at >= 0:
+        made[at : at + _BGP_HEADER_BYTES] = data[at : at + _BGP_HEADER_BYTES]
+        at = data.find(_BGP_MARKER, at + _BGP_HEADER_BYTES)
+    return bytes(made)
