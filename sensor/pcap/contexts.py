@@ -29,7 +29,7 @@ _KEYS = rb"(?:passw(?:or)?d?|passphrase|pwd|secret|token|api_?key|sess(?:ion)?_?
 _USERS = rb"(?:user_?(?:name|id)?|uname|login|log|email|e-mail)"
 _BEFORE_KEY = rb"(?:^|[?&;\s\"'{,])[\"']?"
 _VALUE = rb"[\"']?[=:][ ]{0,2}[\"']?([^&\s;#\"'<>\0,}]{1,512})"
-_SCHEME = rb"\b[a-z][a-z0-9+.-]{1,15}://"
+_SCHEME = rb"(?<![A-Za-z])[a-z][a-z0-9+.-]{1,15}://"
 _QUOTED_OR_WORD = rb"(?:\"[^\"\r\n\0]{1,256}\"|[^\s\0]{1,256})"
 
 _TABLE: tuple[tuple[str, bytes, bytes], ...] = (
@@ -80,6 +80,9 @@ _TABLE: tuple[tuple[str, bytes, bytes], ...] = (
     ("user", b"\0" * 23, rb"\x01[\s\S]{9}\x00{23}([!-~]{1,64})(?=\x00)"),
     ("user", rb"_password", rb"\x00{3}\x11([!-~]{1,64})(?=\x00[\s\S]{1,256}?_password)"),
     ("user", b"user\0", rb"\x00user\x00([!-~]{1,64})(?=\x00)"),
+    ("user", rb"\x44\x01\x01", rb"\x44\x01\x01.\0\0\0[ -~]{1,64}?[\x01-\x40]\0\0\0([ -~]{1,64}?)(?=.\0\0\0|\xff{4})"),
+    ("host", rb"<", rb"^<\d{1,3}>(?:\d[ ])?[A-Z][a-z]{2}[ ]{1,2}\d{1,2}[ ][0-9:.]{8,15}[ ]([A-Za-z0-9._-]{1,64})[ :]"),
+    ("host", rb"<", rb"^<\d{1,3}>\d[ ]\d{4}-[0-9TZ:.+-]{10,40}[ ]([A-Za-z0-9._-]{1,64})[ ]"),
     ("user", rb"mstshash=", rb"\bmstshash=([^\s\0]{1,64})"),
     ("user", rb"username=", rb"\busername=\"([^\"\r\n\0]{1,256})\""),
     ("secret", rb"nonce=", rb"\b(?:response|cnonce)=\"([^\"\r\n\0]{1,256})\""),
@@ -117,6 +120,11 @@ _NAME_OF_CERTIFICATE = re.compile(
 )
 _NAME_OF_SERVER = re.compile(rb"[\x81\x82]([\x04-\x7f])(?=[*A-Za-z0-9])")  # subjectAltName (RFC 5280)
 _IN_NAME_OF_SERVER = re.compile(rb"(?:\*\.)?[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){1,16}")
+# A server's name in a TLS or QUIC ClientHello (RFC 6066), in whatever carries it.
+_SNI = re.compile(rb"\0\0\0[\x05-\xff]\0[\x04-\xfd]\0\0([\x01-\xfa])")
+# Socket addresses with their padding, in both orders of bytes; IPv6 addresses of a link.
+_SOCKET = re.compile(rb"(?:\x02\0|\0\x02)[\s\S]{2}([\s\S]{4})\0{8}")
+_OF_LINK = re.compile(rb"\xfe\x80\0{6}[\s\S]{8}")
 _NETBIOS = re.compile(rb"\x20([A-P]{32})(?=[\0\x20\xc0-\xff\x01-\x3f])")
 _NTLM = re.compile(rb"NTLMSSP\0([\x01-\x03])\0\0\0", re.DOTALL)
 # SOCKS 4 and 5 (RFC 1928): a request's or an answer's IPv4 address and port; of version 4 at a stream's start.
@@ -150,12 +158,36 @@ def places(data: bytes) -> Iterator[Place]:
         start, end = found.end(), found.end() + found[1][0]
         if _IN_NAME_OF_SERVER.fullmatch(data, start, end):
             yield Place(start, end, "host")
+    for found in _SNI.finditer(data):
+        start, end = found.end(), found.end() + found[1][0]
+        if _IN_NAME_OF_SERVER.fullmatch(data, start, end):
+            yield Place(start, end, "host")
+    for found in _SOCKET.finditer(data):
+        if any(found[1]):
+            yield Place(*found.span(1), "address")
+    for found in _OF_LINK.finditer(data):
+        yield Place(*found.span(), "address")
+    if data[:1] == b"\x05":
+        yield from _socks_login(data)
     for found in _SOCKS.finditer(data):
         yield Place(*found.span(found.lastindex or 1), "address")
     for found in _NETBIOS.finditer(data):
         yield Place(*found.span(1), "netbios")
     for found in _NTLM.finditer(data):
         yield from _ntlm(data, found.start(), found[1][0])
+
+
+def _socks_login(data: bytes) -> Iterator[Place]:
+    """The user and the password (RFC 1929) that follow the methods a client offers."""
+    at = 2 + data[1] if len(data) > 2 else 0
+    if data[at : at + 1] != b"\x01":
+        return
+    for kind in ("user", "secret"):
+        size = data[at + 1] if at + 1 < len(data) else 0
+        if not size or at + 2 + size > len(data):
+            return
+        yield Place(at + 2, at + 2 + size, kind)
+        at += 1 + size
 
 
 def _ntlm(data: bytes, start: int, kind: int) -> Iterator[Place]:

@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 PORTS = frozenset((53, 5353, 5355))
+PORT_NETBIOS = 137
 MAX_LABELS = 128
 MAX_RECORDS = 4096
 # NS CNAME PTR DNAME NSEC RP, MX AFSDB KX SVCB HTTPS, SRV, RRSIG SIG: where a name starts
 _NAME_AT = (
     {2: 0, 5: 0, 12: 0, 39: 0, 47: 0, 17: 0} | {15: 2, 18: 2, 36: 2, 64: 2, 65: 2} | {33: 6, 46: 18, 24: 18}
 )
-_A, _AAAA, _SOA, _OPT, _CLIENT_SUBNET = 1, 28, 6, 41, 8
+_A, _AAAA, _SOA, _OPT, _CLIENT_SUBNET, _NB, _NBSTAT = 1, 28, 6, 41, 8, 32, 33
+_SERVICE = (64, 65)
 
 
 class WirePlace(NamedTuple):
@@ -28,7 +30,12 @@ class WirePlace(NamedTuple):
     labels: tuple[tuple[int, int], ...] = ()
 
 
-def dns_places(data: bytes, start: int, end: int) -> Iterator[WirePlace]:
+def netbios_places(data: bytes, start: int, end: int) -> Iterator[WirePlace]:
+    """What is in the message of NetBIOS' name service (RFC 1002) between two offsets."""
+    return dns_places(data, start, end, is_netbios=True)
+
+
+def dns_places(data: bytes, start: int, end: int, is_netbios: bool = False) -> Iterator[WirePlace]:
     """What is in the message between two offsets."""
     if end - start < 12:
         return
@@ -47,7 +54,11 @@ def dns_places(data: bytes, start: int, end: int) -> Iterator[WirePlace]:
         kind = int.from_bytes(data[at : at + 2], "big")
         size = int.from_bytes(data[at + 8 : at + 10], "big")
         at += 10
-        yield from _record(data, start, kind, at, min(at + size, end))
+        stop = min(at + size, end)
+        if is_netbios and kind in (_NB, _NBSTAT):
+            yield from _netbios_record(data, kind, at, stop)
+        else:
+            yield from _record(data, start, kind, at, stop)
         at += size
 
 
@@ -58,6 +69,8 @@ def _record(data: bytes, base: int, kind: int, at: int, end: int) -> Iterator[Wi
         place, _ = _name(data, base, at + _NAME_AT[kind], end)
         if place is not None:
             yield place
+        if kind in _SERVICE and place is not None:
+            yield from _hints(data, place.end, end)
     elif kind == _SOA:
         for _ in range(2):
             place, at = _name(data, base, at, end)
@@ -69,6 +82,40 @@ def _record(data: bytes, base: int, kind: int, at: int, end: int) -> Iterator[Wi
             if code == _CLIENT_SUBNET and size > 4 and at + 4 + size <= end:
                 yield WirePlace("subnet", at + 4, at + 4 + size)
             at += 4 + size
+
+
+def _netbios_record(data: bytes, kind: int, at: int, end: int) -> Iterator[WirePlace]:
+    if kind == _NB:
+        for entry in range(at + 2, end - 3, 6):
+            yield WirePlace("address", entry, entry + 4)
+        return
+    names_end = at + 1 + data[at] * 18 if at < end else end
+    for entry in range(at + 1, min(names_end, end) - 17, 18):
+        size = len(data[entry : entry + 15].rstrip(b" \0"))
+        if size:
+            yield WirePlace("secret", entry, entry + size)
+    if names_end + 6 <= end:
+        yield WirePlace("mac", names_end, names_end + 6)
+
+
+def _hints(data: bytes, at: int, end: int) -> Iterator[WirePlace]:
+    """The addresses in the parameters of a service (RFC 9460)."""
+    while at + 4 <= end:
+        key, size = (int.from_bytes(data[at + i : at + i + 2], "big") for i in (0, 2))
+        width = {4: 4, 6: 16}.get(key, 0)
+        for entry in range(at + 4, min(at + 4 + size, end) - width + 1, width) if width else ():
+            yield WirePlace("address", entry, entry + width)
+        at += 4 + size
+
+
+def is_message(data: bytes) -> bool:
+    """Whether a datagram on any port is a DNS message: one question, and a name of printable labels."""
+    if len(data) < 17 or data[2] & 0x70 or data[4:6] != b"\0\1" or any(data[at] for at in (6, 8, 10)):
+        return False
+    place, at = _name(data, 0, 12, len(data))
+    if place is None or not place.labels or at + 4 > len(data) or data[at + 2] & 0x7F or data[at + 3] not in (1, 255):
+        return False
+    return all(data[start:stop].isascii() and data[start:stop].decode().isprintable() for start, stop in place.labels)
 
 
 def _name(data: bytes, base: int, at: int, end: int) -> tuple[WirePlace | None, int]:

@@ -142,11 +142,25 @@ class InternetWalk(ABC):
                     return self.opaque(body_end, end)
             else:
                 break
+            if protocol in (135, 139, 140):  # mobility, HIP, shim6: full of addresses
+                self.found.sums.append(Sum(body + 4, body, min(body + size, body_end), pseudo))
+                self.opaque(body + 6, min(body + size, body_end))
+            elif protocol == 60:
+                self.home_address(body + 2, min(body + size, body_end))
             protocol, body = self.data[body], body + size
         self.protocol(protocol, pseudo, min(body, body_end), body_end)
         if not self.is_quote:
             self.opaque(body_end, end)
         return None
+
+    def home_address(self, at: int, end: int) -> None:
+        """The option of a mobile node's own address (RFC 6275, 6.3)."""
+        for _ in range(MAX_OPTIONS):
+            if at + 2 > end:
+                return
+            if self.data[at] == 0xC9:
+                self.address(at + 2, 16, end)
+            at += 1 if self.data[at] == 0 else 2 + self.data[at + 1]
 
     def fragment(self, protocol: int, pseudo: Pseudo, place: int, identity: int, at: int, end: int) -> None:
         self.found.names.append("fragment")
@@ -223,12 +237,25 @@ class InternetWalk(ABC):
             return self.opaque(at + 20, end)
         self.found.sums.append(Sum(at + 16, at, end, pseudo))
         body = at + header
+        self.tcp_options(at + 20, min(body, end))
         if body < end:
             kind = "other" if self.is_quote else "tcp"
             syn = bool(self.data[at + 13] & 2)
             position = self.u32(at + 4)
             self.found.payloads.append(Payload(kind, body, end, flow, position, 0, syn))
         return None
+
+    def tcp_options(self, at: int, end: int) -> None:
+        """Multipath TCP's further addresses (RFC 8684, 3.4.1)."""
+        for _ in range(MAX_OPTIONS):
+            if at + 2 > end or self.data[at] == 0:
+                return
+            size = 1 if self.data[at] == 1 else self.data[at + 1]
+            if size < 1 or (size < 2 and self.data[at] != 1):
+                return
+            if self.data[at] == 30 and size >= 8 and self.data[at + 2] >> 4 == 3:
+                self.address(at + 4, 16 if size >= 20 else 4, min(at + size, end))
+            at += size
 
     def udp(self, flow: Flow, pseudo: Pseudo, at: int, end: int) -> None:
         self.found.names.append("udp")
@@ -314,7 +341,7 @@ class InternetWalk(ABC):
             return self.neighbour_options(at + (40 if kind == 137 else 24), end)
         if is_v6 and kind in (133, 134):
             return self.neighbour_options(at + (8 if kind == 133 else 16), end)
-        if is_v6 and kind not in (128, 129):
+        if kind not in ((128, 129) if is_v6 else (0, 8, 13, 14)):
             return self.opaque(at + 8, end)
         return self.other(at + 8, end)
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sensor.pcap import dhcp_wire, dns_wire, ntp_wire, radius_wire, snmp_wire
+from sensor.pcap import dhcp_wire, dns_wire, ntp_wire, radius_wire, snmp_wire, stun_wire
 from sensor.pcap.dns_wire import WirePlace
 from sensor.pcap.found import Flow
-from sensor.pcap.internet import TCP
+from sensor.pcap.internet import TCP, UDP
 
 Message = tuple[str, int, int]  # of which protocol, from where to where
 Finder = Callable[[bytes, int, int], Iterator[WirePlace]]
 
 _PROTOCOLS: dict[str, tuple[frozenset[int], Finder]] = {
     "dns": (dns_wire.PORTS, dns_wire.dns_places),
+    "netbios": (frozenset((dns_wire.PORT_NETBIOS,)), dns_wire.netbios_places),
     "dhcp": (dhcp_wire.PORTS, dhcp_wire.dhcp_places),
     "dhcpv6": (dhcp_wire.PORTS_V6, dhcp_wire.dhcpv6_places),
     "ntp": (ntp_wire.PORTS, ntp_wire.ntp_places),
     "radius": (radius_wire.PORTS, radius_wire.radius_places),
     "snmp": (snmp_wire.PORTS, snmp_wire.snmp_places),
+    "stun": (frozenset(), stun_wire.stun_places),
 }
 
 
@@ -38,7 +40,9 @@ def messages_in(flow: Flow | None, data: bytes) -> Sequence[Message]:
             if flow.protocol != TCP:
                 return ((protocol, 0, len(data)),)
             return list(_dns_over_tcp(data)) if protocol == "dns" else ()
-    return ()
+    if flow.protocol == UDP and stun_wire.is_message(data):
+        return (("stun", 0, len(data)),)
+    return (("dns", 0, len(data)),) if flow.protocol == UDP and dns_wire.is_message(data) else ()
 
 
 def _dns_over_tcp(data: bytes) -> Iterator[Message]:
