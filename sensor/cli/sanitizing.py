@@ -147,6 +147,11 @@ def _outcome_lines(outcome: Outcome, addresses: int, is_cut: bool) -> Iterator[s
             f"blanked  {outcome.blanked:,} QUIC packets that anyone can decrypt",
             f"xóa      {outcome.blanked:,} gói QUIC mà ai cũng giải mã được",
         )
+    for link, count in sorted(outcome.unknown_links.items()):
+        yield say(
+            f"blanked  {count:,} packets of link type {link}: where their addresses stand is not known",
+            f"xóa      {count:,} gói có kiểu liên kết {link}: không biết địa chỉ nằm ở đâu",
+        )
     if outcome.control:
         yield say(
             f"blanked  {outcome.control:,} packets of routing, discovery or unknown protocols, and trailers",

@@ -12,7 +12,26 @@ _KEPT_BYTES = 4  # version, kind of message, length
 # VXLAN-GPE, MGCP, AODV, Babel, NHRP, RADIUS' changes; BGP, LDP, MSDP, TACACS+, PPTP, Diameter, OpenFlow
 _UDP_PORTS = frozenset(
     (520, 521, 1985, 2029, 646, 698, 3784, 3785, 4784, 2123, 2152, 8805, 4341, 4342, 5246, 5247, 1701, 3503)
-    + (3222, 2055, 9995, 9996, 6343, 4739, 319, 320, 4790, 2103, 2427, 2727, 1967, 1700, 3799, 654, 6696, 6697)
+    + (
+        3222,
+        2055,
+        9995,
+        9996,
+        6343,
+        4739,
+        319,
+        320,
+        4790,
+        2103,
+        2427,
+        2727,
+        1967,
+        1700,
+        3799,
+        654,
+        6696,
+        6697,
+    )
 )
 _TCP_PORTS = frozenset((179, 646, 639, 49, 1723, 3868, 6633, 6653, 4739))
 _BGP_MARKER, _BGP_HEADER_BYTES = b"\xff" * 16, 19  # RFC 4271, 4.1

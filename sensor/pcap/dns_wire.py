@@ -113,9 +113,17 @@ def is_message(data: bytes) -> bool:
     if len(data) < 17 or data[2] & 0x70 or data[4:6] != b"\0\1" or any(data[at] for at in (6, 8, 10)):
         return False
     place, at = _name(data, 0, 12, len(data))
-    if place is None or not place.labels or at + 4 > len(data) or data[at + 2] & 0x7F or data[at + 3] not in (1, 255):
+    if (
+        place is None
+        or not place.labels
+        or at + 4 > len(data)
+        or data[at + 2] & 0x7F
+        or data[at + 3] not in (1, 255)
+    ):
         return False
-    return all(data[start:stop].isascii() and data[start:stop].decode().isprintable() for start, stop in place.labels)
+    return all(
+        data[start:stop].isascii() and data[start:stop].decode().isprintable() for start, stop in place.labels
+    )
 
 
 def _name(data: bytes, base: int, at: int, end: int) -> tuple[WirePlace | None, int]:

@@ -176,7 +176,9 @@ class Known:
         name = (text if isinstance(text, bytes) else _bytes(text)).strip().rstrip(b"\0").lower()
         if not MIN_NAME_BYTES <= len(name) <= MAX_NAME_BYTES or is_generic(name) or name.startswith(b"<"):
             return
-        if not _LETTER.search(name) and len(name) < 6:  # a short number is no name
+        if (
+            not _LETTER.search(name) and len(name) < 6 and kind not in ("secret", "user")
+        ):  # a number is no name
             return
         if self.add_address(name.decode("latin-1")):
             return

@@ -14,14 +14,14 @@ import re
 import shutil
 import struct
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sensor.errors import UserError, from_os_error
 from sensor.pcap.control import blanked, is_control
 from sensor.pcap.files import CaptureFile, Packet, options
-from sensor.pcap.found import Flow, Payload, Sum
+from sensor.pcap.found import Payload, Sum
 from sensor.pcap.internet import ICMPV6, TCP, UDP
 from sensor.pcap.known import Known
 from sensor.pcap.layers import is_known_link, layers_of
@@ -46,6 +46,7 @@ class Outcome:
     replaced: Counter[str] = field(default_factory=Counter)
     blanked: int = 0  # QUIC packets
     control: int = 0  # packets of routing, discovery and the like, blanked
+    unknown_links: Counter[int] = field(default_factory=Counter)  # packets of each, blanked
     compressed: int = 0  # bodies that say they are
     http2: int = 0  # connections
     problems: list[str] = field(default_factory=list)
@@ -100,11 +101,7 @@ class _Work:
         with CaptureFile(self.path) as capture:
             for packet in capture:
                 if not is_known_link(packet.link):
-                    raise UserError(
-                        f"has packets of link type {packet.link}: where their addresses stand is not known",
-                        where=Path(self.path),
-                        fix="leave them out, or give a capture of Ethernet, IP or Wi-Fi",
-                    )
+                    self.outcome.unknown_links[packet.link] += 1
                 found = layers_of(packet.link, packet.data)
                 for at, length in found.addresses:
                     known.addresses.add(packet.data[at : at + length])
@@ -158,7 +155,7 @@ class _Work:
     def _packet(self, packet: Packet, out: memoryview) -> None:
         found, base, data = layers_of(packet.link, packet.data), packet.offset, packet.data
         self.outcome.control += any(
-            payload.kind == "opaque" and any(data[payload.start : payload.end]) or is_control(payload.flow)
+            (payload.kind == "opaque" and any(data[payload.start : payload.end])) or is_control(payload.flow)
             for payload in found.payloads
         )
         for payload in found.payloads:

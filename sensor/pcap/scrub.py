@@ -11,6 +11,7 @@ import binascii
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from urllib.parse import quote
 
 from sensor.pcap.address_text import MAC, QUAD, AddressText, is_version, packed
 from sensor.pcap.contexts import Place, netbios_letters, netbios_name, places
@@ -22,6 +23,8 @@ from sensor.pcap.pseudonyms import Pseudonyms
 from sensor.pcap.wires import Message, wire_places
 
 MAX_SHAPES = 64  # different (offset, length) of names that share their first word
+MIN_SPELLED_BYTES = 6  # of names that are also looked for in hexadecimal and with percent signs
+MAX_UNBOUND = 2000  # names that are looked for inside words of UTF-16
 MAX_DEPTH = 3  # base64 in UTF-16 in base64 ...
 
 _WORD = re.compile(rb"[A-Za-z0-9]+")
@@ -57,6 +60,12 @@ class Scrubber:
                 plain, turned = mac.hex().encode(), image.hex().encode()
                 self._hex[plain] = turned
                 self._hex[_cisco(plain)] = _cisco(turned)
+        for name in self.known.names:
+            image = self.text(name)
+            for spell in (quote, _hexadecimal):
+                spelled = spell(name).lower().encode()
+                if spelled != name and len(name) >= MIN_SPELLED_BYTES:
+                    self._hex.setdefault(spelled, spell(image).lower().encode())
         for name in [*self.known.names, *self._hex]:
             word = _WORD.search(name)
             if word:
@@ -145,12 +154,25 @@ class Scrubber:
         if depth < MAX_DEPTH and b"\0" in data:
             for pattern, first in ((_WIDE, 0), (_WIDE_BIG, 1)):
                 for wide in pattern.finditer(data):
-                    image = self.rewrite(wide[0][first::2], depth=MAX_DEPTH)
+                    image = self._unbound(wide[0][first::2], self.rewrite(wide[0][first::2], depth=MAX_DEPTH))
                     for at, (new, old) in enumerate(zip(image, wide[0][first::2], strict=True)):
                         if new != old:  # the rest may have been replaced as what it is
                             out[wide.start() + first + 2 * at] = new
         self._binary(data, out)
         return bytes(out)
+
+    def _unbound(self, data: bytes, image: bytes) -> bytes:
+        """Names that stand against each other with nothing between them, as in NTLM's messages."""
+        if len(self.known.names) > MAX_UNBOUND:
+            return image
+        made, lower = bytearray(image), data.lower()
+        for name in self.known.names:
+            at = lower.find(name) if len(name) > MIN_NAME_BYTES else -1
+            while at >= 0:
+                if made[at : at + len(name)] == data[at : at + len(name)]:
+                    made[at : at + len(name)] = self.text(data[at : at + len(name)])
+                at = lower.find(name, at + len(name))
+        return bytes(made)
 
     def labels(self, labels: list[bytes]) -> list[bytes]:
         """The labels of one host name."""
@@ -210,7 +232,7 @@ class Scrubber:
                 )
         elif kind == "cookie":
             for offset, cookie in _cookie_values(value):
-                self._put(out, start + offset, self._part(cookie), "cookie")
+                self._put(out, start + offset, self.text(cookie), "cookie")
         elif kind == "digest":
             self._put(out, start, self.pseudonyms.raw(value, "digest"), "secret")
         elif kind == "utf16":
@@ -383,6 +405,10 @@ class Scrubber:
         for needles in self._needles:
             for at, image in needles.found(data):
                 self._put(out, at, image, "address" if len(image) != 6 else "mac")
+
+
+def _hexadecimal(name: bytes) -> str:
+    return name.hex()
 
 
 def _goes_on(data: bytes, begin: int, stop: int) -> bool:

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 
 from dissection import Dissection
 
+MIN_NAME_CHARACTERS = 3  # one or two tell nobody
 MIN_BYTES = 4  # shorter values are compared field by field, where tshark says that they are names
 _NAMING = re.compile(
     r"(?i)host|fqdn|domain|realm|server_?name|computer|machine|device_?id|deviceid|system\.name|sysname"
@@ -38,7 +39,8 @@ _NOT_NAMING = re.compile(
     r"|type_str|vendor|user_?role|servicename|browser\.server_|\.command$|server_host_key|http\.server"
     r"|address_type|rdp\.client\.|smb\.(?:server|user)_|uds\.diag|service_?name$|server\.(?:type|comment)"
     r"|http\.cookie$|radius\.\w*Server_|dns\.(?:srv\.(?:proto|name)|mx\.pref)|hostkey|security\.spu|accountLockout"
-    r"|^ssh\.|smb2\.acct_|SecurityPolicy|userTokenType|session_authentication|is_superuser"
+    r"|^ssh\.|irc\.\w+\.command_parameter|sip\.Via$|dhcp\.cookie|subnet_mask|auth\.realm|json\.path_with_value$"
+    r"|smb2\.acct_|SecurityPolicy|userTokenType|session_authentication|is_superuser"
 )
 _SECRETS = re.compile(
     r"(?i)passw|passwd|pwd|pass$|token|secret|api_?key|sess(?:ion)?_?id|user|login|e-?mail|account"
@@ -52,12 +54,18 @@ _QUAD = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
 _LABELS = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 
 KEPT = {
-    "names of documents (RFC 2606, 6761, 6762) and of nobody": r"(?:.*\.)?example(?:\.(?:com|org|net))?|localhost"
-    r"(?:\.localdomain)?|(?:.*\.)?(?:in-addr|ip6)\.arpa|local|.*<root>.*|\(null\)|null|anonymous|guest|<.*>",
-    "accounts and groups that every system of a kind has, which rules ask for": r"root|admin|administrator|sa|"
-    r"postgres|public|private|workgroup|mshome|krbtgt|nobody|user|users|test|default|system|mail|www|ftp|oracle",
+    "names of documents (RFC 2606, 6761, 6762), of nobody, and what OpenSSL proposes": r"(?:.*\.)?example"
+    r"(?:\.(?:com|org|net))?|localhost(?:\.localdomain)?|(?:.*\.)?(?:in-addr|ip6)\.arpa|local|null|\(null\)"
+    r"|.*<.*>.*|anonymous|guest|internet widgits pty ltd|some-state|default (?:company ltd|city)|some organization",
+    "accounts, communities and passwords that everybody uses, which rules ask for": r"root|admin|administrator|sa"
+    r"|postgres|public|private|krbtgt|nobody|users?|username|test|default|mail|www|ftp|oracle|password|passwd|pass"
+    r"|client|system",
+    "groups of machines that Windows proposes, and a word of tshark's own": r"workgroup|mshome|workstation",
+    "what was made nameless before": r"[x.@ _\"'<>-]+|(.)\1*",
+    "registries' labels": r"com|org|net|arpa|edu|gov|info|home|lan|internal|corp",
+    "values of cookies that are switches": r"true|false",
 }
-_KEPT = re.compile("|".join(f"(?:{pattern})" for pattern in KEPT.values()))
+_KEPT = [re.compile(pattern) for pattern in KEPT.values()]
 
 
 @dataclass
@@ -70,8 +78,15 @@ class Names:
 
     def add(self, text: str, by: str) -> None:
         text = text.strip("\"' \t\r\n\0.").lower()
-        if text and not _KEPT.fullmatch(text) and not _address(text):
-            self.texts.setdefault(text, by)
+        is_kept = any(pattern.fullmatch(text) for pattern in _KEPT)
+        if (
+            len(text) >= MIN_NAME_CHARACTERS
+            and text.isprintable()
+            and "\ufffd" not in text
+            and "\\x" not in text
+        ):
+            if not is_kept and not _address(text):
+                self.texts.setdefault(text, by)
 
 
 def names_of(found: Dissection) -> Names:
@@ -81,7 +96,7 @@ def names_of(found: Dissection) -> Names:
         kind = found.kinds[by]
         for value in values:
             if kind in ("FT_IPv4", "FT_IPv6"):
-                if len(value) in (8, 32):
+                if len(value) in (8, 32) and not re.search("cookie$|mask", by):
                     names.addresses.setdefault(bytes.fromhex(value), by)
             elif kind in ("FT_ETHER", "FT_EUI64"):
                 if len(value) == 12:
@@ -95,6 +110,8 @@ def names_of(found: Dissection) -> Names:
 
 
 def _take(names: Names, by: str, value: str) -> None:
+    if by.startswith("ssh."):  # algorithms, named name@owner
+        return
     for user, host in _MAIL.findall(value):
         names.add(user, by)
         names.add(host, by)
@@ -103,13 +120,14 @@ def _take(names: Names, by: str, value: str) -> None:
             names.add(text, by)
     for quad in _QUAD.findall(value):
         address = _address(quad)
-        if address and (_NAMING.search(by) or "text" not in by):
+        if address and not re.search(r"(?i)agent|server$|version|software|cookie$", by):
             names.addresses.setdefault(address, by)
     if by.startswith(("http.request.uri.query.parameter", "urlencoded-form.value:", "json.path_with_value")):
         key, _, told = value.partition(":" if by.startswith("json") else "=")
         if by.startswith("urlencoded"):
             key, told = by.partition(":")[2], value
-        if _SECRETS.search(key.rpartition("/")[2]) and not told.startswith(("{", "[")):
+        key = key.rpartition("/")[2]
+        if _SECRETS.search(key) and not re.search("(?i)agent", key) and not told.startswith(("{", "[")):
             names.add(unquote(told), by)
             names.add(told, by)
     elif "cookie_pair" in by or "set_cookie" in by or by.endswith("headers.cookie"):
@@ -169,7 +187,7 @@ def _take_name(names: Names, by: str, value: str) -> None:
         if re.search(r"(?:in-addr|ip6)\.arpa$", name):
             return
         labels = name.split(".")
-        if len(labels) > 2 and len(labels[-2]) > 3 and not _KEPT.fullmatch(name):
+        if len(labels) > 2 and len(labels[-2]) > 3:
             names.add(".".join(labels[-2:]), by)
     if not (by.startswith("x509sat") and len(value) < MIN_BYTES):  # states and the like
         names.add(value, by)
@@ -257,6 +275,12 @@ def is_everybodys(address: bytes) -> bool:
     )
 
 
+def is_distinctive(address: bytes) -> bool:
+    """Whether four bytes mean an address where no field says so. Small numbers and text are everywhere: of an address
+    of theirs only what tshark names a field of an address is evidence, and what stands as text."""
+    return sum(byte >= 0x20 for byte in address) >= 2 and len(set(address)) >= 3 and not address.isascii()
+
+
 def spellings(text: str) -> Iterator[tuple[str, bytes]]:
     """The forms a text can take in bytes, all in lower case."""
     raw = text.encode("utf-8", "surrogateescape")
@@ -305,7 +329,8 @@ def _at_the_same_place(address: bytes, pair: Pair) -> set[str]:
     forms = [("bytes", address)]
     if shown.version == 4:
         # A stream has the bytes of two packets side by side: four of them are soon an address by chance.
-        forms = [("bytes", address), ("reversed bytes", address[::-1])] if pair.where == "file" else []
+        is_telling = pair.where == "file" and is_distinctive(address)
+        forms = [("bytes", address), ("reversed bytes", address[::-1])] if is_telling else []
         texts = {str(shown), ".".join(str(shown).split(".")[::-1]), str(shown).replace(".", ",")}
         labels = [bytes([len(x)]) + x.encode() for x in str(shown).split(".")[::-1]]
         forms += [("labels", b"".join(labels))]
