@@ -86,6 +86,11 @@ _TABLE: tuple[tuple[str, bytes, bytes], ...] = (
         rb"<",
         rb"^<\d{1,3}>(?:\d[ ])?[A-Z][a-z]{2}[ ]{1,2}\d{1,2}[ ][0-9:.]{8,15}[ ]([A-Za-z0-9._-]{1,64})[ :]",
     ),
+    ("user", b"o=", rb"^o=([^\s\0]{1,64}) \d{1,20} \d{1,20} IN IP"),
+    ("name", b"user ", rb"^USER [^\s\0]{1,128} [^\s\0]{1,128} [^\s\0]{1,128} :([^\r\n\0]{1,256})"),
+    ("host", b":", rb"^:([A-Za-z0-9._-]{1,64}) (?:NOTICE|PRIVMSG|JOIN|PART|MODE|QUIT|\d{3}) "),
+    ("user", b"!", rb"^:[A-Za-z0-9._|`^-]{1,64}!([^@\s\0]{1,64})@"),
+    ("host", b"!", rb"^:[A-Za-z0-9._|`^-]{1,64}![^@\s\0]{1,64}@([A-Za-z0-9._-]{1,255})"),
     ("host", rb"<", rb"^<\d{1,3}>\d[ ]\d{4}-[0-9TZ:.+-]{10,40}[ ]([A-Za-z0-9._-]{1,64})[ ]"),
     ("user", rb"mstshash=", rb"\bmstshash=([^\s\0]{1,64})"),
     ("user", rb"username=", rb"\busername=\"([^\"\r\n\0]{1,256})\""),
@@ -122,6 +127,18 @@ _NAME_OF_CERTIFICATE = re.compile(
     rb"|\x0a\x09\x92\x26\x89\x93\xf2\x2c\x64\x01[\x01\x19])([\x0c\x13\x14\x16\x1a\x1c\x1e])([\x01-\x7f])",
     re.DOTALL,
 )
+# Distinguished names in text (RFC 4514), of two parts at least.
+_RDN = rb"(?:cn|uid|ou|o|dc|sn|userid|mail)=[^,\0\r\n=&]{1,64}"
+_DISTINGUISHED = re.compile(rb"(?i)(?<![A-Za-z])" + _RDN + rb"(?:,[ ]?" + _RDN + rb"){1,16}")
+_RDN_VALUE = re.compile(rb"=([^,\0\r\n=&]{1,64})")
+# Kerberos: host addresses (RFC 4120, 7.5.3), strings; SunRPC's machine (RFC 5531, appendix A); NDR's strings.
+_HOST_ADDRESS = re.compile(
+    rb"\xa0\x03\x02\x01(?:\x02\xa1\x06\x04\x04([\s\S]{4})|\x18\xa1\x12\x04\x10([\s\S]{16}))"
+)
+_KERBEROS = re.compile(rb"[\xa0-\xad\x30][\x03-\x7f]\x1b[\x02-\x7f]")
+_MACHINE = re.compile(rb"\0\0\0\x01\0\0[\s\S]{6}\0\0\0([\x02-\xff])(?=[A-Za-z0-9])")
+_IN_MACHINE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+_NDR_STRING = re.compile(rb"([\x03-\xff])\0{7}(?=([\s\S])\0{3})")
 _NAME_OF_SERVER = re.compile(rb"[\x81\x82]([\x04-\x7f])(?=[*A-Za-z0-9])")  # subjectAltName (RFC 5280)
 _IN_NAME_OF_SERVER = re.compile(rb"(?:\*\.)?[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){1,16}")
 # A server's name in a TLS or QUIC ClientHello (RFC 6066), in whatever carries it.
@@ -162,6 +179,7 @@ def places(data: bytes) -> Iterator[Place]:
         start, end = found.end(), found.end() + found[1][0]
         if _IN_NAME_OF_SERVER.fullmatch(data, start, end):
             yield Place(start, end, "host")
+    yield from _binary(data)
     for found in _SNI.finditer(data):
         start, end = found.end(), found.end() + found[1][0]
         if _IN_NAME_OF_SERVER.fullmatch(data, start, end):
@@ -179,6 +197,56 @@ def places(data: bytes) -> Iterator[Place]:
         yield Place(*found.span(1), "netbios")
     for found in _NTLM.finditer(data):
         yield from _ntlm(data, found.start(), found[1][0])
+
+
+def _binary(data: bytes) -> Iterator[Place]:
+    """Names and addresses by the binary forms they stand in."""
+    if b"=" in data:
+        for found in _DISTINGUISHED.finditer(data):
+            for value in _RDN_VALUE.finditer(data, *found.span()):
+                yield Place(*value.span(1), "host" if b"." in value[1] and b" " not in value[1] else "name")
+    for found in _HOST_ADDRESS.finditer(data):
+        yield Place(*found.span(found.lastindex or 1), "address")
+    for found in _KERBEROS.finditer(data):
+        yield from _kerberos_strings(data, found.end() - 2)
+    for found in _MACHINE.finditer(data):
+        start, end = found.end(), found.end() + found[1][0]
+        if _IN_MACHINE.fullmatch(data, start, end):
+            yield Place(start, end, "name")
+    for found in _NDR_STRING.finditer(data):
+        start = found.end() + 4
+        end = start + 2 * found[2][0]
+        text = data[start:end:2].rstrip(b"\0")
+        if found[2] <= found[1] and end <= len(data) and not any(data[start + 1 : end : 2]):
+            if text.startswith(b"\\\\"):
+                yield Place(start + 4, start + 2 * (text + b"\\").index(b"\\", 2), "utf16")
+            elif text.endswith(b"$") and len(text) > 1:
+                yield Place(start, start + 2 * len(text) - 2, "utf16")
+    at = data.find(b"CHLO") if b"SNI\0" in data else -1
+    if at >= 0:
+        yield from _google_hello(data, at)
+
+
+def _kerberos_strings(data: bytes, at: int) -> Iterator[Place]:
+    """Strings one after the other: a realm, or the parts of a principal."""
+    while data[at : at + 1] == b"\x1b" and at + 1 < len(data):
+        start, end = at + 2, at + 2 + data[at + 1]
+        text = data[start:end]
+        if end > len(data) or not text.isascii() or not text.decode().isprintable():
+            return
+        yield Place(start, end, "host" if b"." in text else "name")
+        at = end
+
+
+def _google_hello(data: bytes, at: int) -> Iterator[Place]:
+    """The server's name in the hello of Google's QUIC: tags with the ends of their values."""
+    count = int.from_bytes(data[at + 4 : at + 6], "little")
+    base, before = at + 8 + 8 * count, 0
+    for tag in range(at + 8, min(base, len(data) - 8), 8):
+        end = int.from_bytes(data[tag + 4 : tag + 8], "little")
+        if data[tag : tag + 4] == b"SNI\0" and base + before < base + end <= len(data):
+            yield Place(base + before, base + end, "host")
+        before = end
 
 
 def _socks_login(data: bytes) -> Iterator[Place]:

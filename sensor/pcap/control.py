@@ -8,31 +8,14 @@ from sensor.pcap.found import Flow
 from sensor.pcap.internet import TCP, UDP
 
 _KEPT_BYTES = 4  # version, kind of message, length
-# RIP, RIPng, HSRP, LDP, OLSR, BFD, GTP, PFCP, LISP, CAPWAP, L2TP, MPLS echo, GLBP, exports of flows, PTP,
-# VXLAN-GPE, MGCP, AODV, Babel, NHRP, RADIUS' changes; BGP, LDP, MSDP, TACACS+, PPTP, Diameter, OpenFlow
-_UDP_PORTS = frozenset(
-    (520, 521, 1985, 2029, 646, 698, 3784, 3785, 4784, 2123, 2152, 8805, 4341, 4342, 5246, 5247, 1701, 3503)
-    + (
-        3222,
-        2055,
-        9995,
-        9996,
-        6343,
-        4739,
-        319,
-        320,
-        4790,
-        2103,
-        2427,
-        2727,
-        1967,
-        1700,
-        3799,
-        654,
-        6696,
-        6697,
-    )
-)
+# RIP, RIPng, HSRP, LDP, OLSR, BFD, MPLS echo; GTP, PFCP, LISP, CAPWAP, L2TP; exports of flows; PTP, VXLAN-GPE,
+# MGCP, AODV, Babel, GLBP, port control, GigE Vision, RADIUS' changes
+_UDP_PORTS = frozenset((
+    520, 521, 1985, 2029, 646, 698, 3784, 3785, 4784, 3503, 2123, 2152, 8805, 4341, 4342, 5246, 5247, 1701,
+    2055, 9995, 9996, 6343, 4739, 319, 320, 4790, 2427, 2727, 654, 6696, 6697, 3222, 5350, 5351, 3956,
+    1700, 3799,
+))  # fmt: skip
+# BGP, LDP, MSDP, TACACS+, PPTP, Diameter, OpenFlow, IPFIX
 _TCP_PORTS = frozenset((179, 646, 639, 49, 1723, 3868, 6633, 6653, 4739))
 _BGP_MARKER, _BGP_HEADER_BYTES = b"\xff" * 16, 19  # RFC 4271, 4.1
 
@@ -52,7 +35,7 @@ def blanked(flow: Flow, data: bytes) -> bytes:
     made = bytearray(len(data))
     if flow.protocol == UDP:
         made[:_KEPT_BYTES] = data[:_KEPT_BYTES]
-    at = data.find(_BGP_MARKER)
+    at = data.find(_BGP_MARKER) if flow.protocol == TCP else -1
     while at >= 0:
         made[at : at + _BGP_HEADER_BYTES] = data[at : at + _BGP_HEADER_BYTES]
         at = data.find(_BGP_MARKER, at + _BGP_HEADER_BYTES)

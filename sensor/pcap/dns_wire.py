@@ -17,7 +17,7 @@ _NAME_AT = (
     {2: 0, 5: 0, 12: 0, 39: 0, 47: 0, 17: 0} | {15: 2, 18: 2, 36: 2, 64: 2, 65: 2} | {33: 6, 46: 18, 24: 18}
 )
 _A, _AAAA, _SOA, _OPT, _CLIENT_SUBNET, _NB, _NBSTAT = 1, 28, 6, 41, 8, 32, 33
-_SERVICE = (64, 65)
+_SERVICE, _WKS, _NSEC3 = (64, 65), 11, 50
 
 
 class WirePlace(NamedTuple):
@@ -65,6 +65,12 @@ def dns_places(data: bytes, start: int, end: int, is_netbios: bool = False) -> I
 def _record(data: bytes, base: int, kind: int, at: int, end: int) -> Iterator[WirePlace]:
     if (kind, end - at) in ((_A, 4), (_AAAA, 16)):
         yield WirePlace("address", at, end)
+    elif kind == _WKS and end - at > 4:
+        yield WirePlace("address", at, at + 4)
+    elif kind == _NSEC3 and end - at > 6:
+        first = at + 6 + data[at + 4]  # behind the salt; what follows is the hash of a name
+        if first < end:
+            yield WirePlace("digest", first, min(first + data[first - 1], end))
     elif kind in _NAME_AT:
         place, _ = _name(data, base, at + _NAME_AT[kind], end)
         if place is not None:

@@ -33,6 +33,7 @@ _WIDE = re.compile(rb"(?:[\x20-\x7e]\x00){3,}")
 _WIDE_BIG = re.compile(rb"(?:\x00[\x20-\x7e]){4,}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]{8,}")
 _IS_REPLY = re.compile(rb"\d{3}-")
+_HEX_RUN = re.compile(rb"[0-9A-Fa-f]{12,}")
 _BETWEEN_MARKS = re.compile(rb"[^:/]+")
 _PAIR = re.compile(rb"([^=;,\s]{1,256})=([^;\r\n\0]*)")
 _COOKIE_ATTRIBUTES = frozenset(b"expires path domain max-age samesite version priority".split())
@@ -149,6 +150,7 @@ class Scrubber:
             self._place(data, out, place, depth)
         self._dotted_names(data, out)
         self._words(data, out)
+        self._hex_runs(data, out)
         for at, image, kind in self._addresses.found(data):
             self._put(out, at, image, kind)
         if depth < MAX_DEPTH and b"\0" in data:
@@ -400,6 +402,18 @@ class Scrubber:
                 if (text in names or text in hexes) and not _goes_on(data, begin, stop):
                     self._put(out, begin, self.text(data[begin:stop]), "name")
                     break
+
+    def _hex_runs(self, data: bytes, out: bytearray) -> None:
+        """Names written in hexadecimal with more digits around them."""
+        if len(self._hex) > MAX_UNBOUND:
+            return
+        for run in _HEX_RUN.finditer(data):
+            text = run[0].lower()
+            for spelled, image in self._hex.items():
+                at = text.find(spelled) if len(spelled) >= 2 * MIN_SPELLED_BYTES else -1
+                while at >= 0:
+                    self._put(out, run.start() + at, image, "name")
+                    at = text.find(spelled, at + 1)
 
     def _binary(self, data: bytes, out: bytearray) -> None:
         for needles in self._needles:

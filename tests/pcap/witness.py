@@ -23,15 +23,15 @@ _NAMING = re.compile(
     r"(?i)host|fqdn|domain|realm|server_?name|computer|machine|device_?id|deviceid|system\.name|sysname"
     r"|station|nbns\.name|nbdgm\.\w+_name|nbss\.\w+_name|browser\.(?:mb_)?server|search_list|signers|authority"
     r"|\bsni\b|remote_name|dns_name|dNSName|rfc822Name|uniformResource|user|uname|login|acct|account|passw"
-    r"|passwd|\bpwd\b|secret|cookie|authbasic|auth_data|community|identity|serial|client_?id|[cs]namestring"
-    r"|addr_nb|dns\.(?:qry|resp)\.name|dns\.(?:cname|ns|ptr|mx|soa|srv|rp)|nsec\.next|imf\.(?:address|from|to|cc"
+    r"|passwd|\bpwd\b|secret|cookie|authbasic|auth_data|community|identity|client_?id|[cs]namestring"
+    r"|addr_nb|dns\.(?:qry|resp)\.name|dns\.(?:cname|ns|ptr|mx|soa|srv|rp)\b|nsec\.next|imf\.(?:address|from|to|cc"
     r"|bcc|sender|reply_to|display_name|message_id)|x509sat|pkix1explicit\.Dir|ldap\.(?:name|simple|baseObject"
     r"|entry|delRequest|objectName|object|newrdn|newSuperior|matchedDN|LDAPURL)|server_unc|\btree\b|smb\.path"
     r"|peer_id|peer-id|ac_name|netlogon\.handle|imsi|irc\.(?:request|response\.prefix)|imap\.request$"
     r"|(?:ftp|pop)\.request\.\w+:(?:USER|PASS|ACCT|APOP)|smtp\.req\.parameter:(?:EHLO|HELO|MAIL|RCPT)"
     r"|sip\.(?:contact|from|to|r-uri|Via|Record)|sip\.auth\.(?:username|realm)|display\.info|sdp\.owner\.(?:us|ad)"
     r"|sdp\.connection_info\.address$|x_forwarded|opcua\.(?:EndpointUrl|Server|Discovery|transport\.endpoint)"
-    r"|mailbox|initiator|ident\b|nickname|syslog\.hostname|lldp\.\w*sys|chassis|vin$"
+    r"|mailbox|initiator|ident\b|nickname|syslog\.hostname|lldp\.\w*sys|chassis"
 )
 _NOT_NAMING = re.compile(
     r"(?i)user.?agent|_resolved$|\.oui|version|^ip\.|^ipv6\.|^eth\.|\.port|rport|transport|branch|\.tag$|\.params?\b"
@@ -39,7 +39,7 @@ _NOT_NAMING = re.compile(
     r"|type_str|vendor|user_?role|servicename|browser\.server_|\.command$|server_host_key|http\.server"
     r"|address_type|rdp\.client\.|smb\.(?:server|user)_|uds\.diag|service_?name$|server\.(?:type|comment)"
     r"|http\.cookie$|radius\.\w*Server_|dns\.(?:srv\.(?:proto|name)|mx\.pref)|hostkey|security\.spu|accountLockout"
-    r"|^ssh\.|irc\.\w+\.command_parameter|sip\.Via$|dhcp\.cookie|subnet_mask|auth\.realm|json\.path_with_value$"
+    r"|^ssh\.|irc\.\w+\.command_parameter|sip\.Via$|dhcp\.cookie|subnet_mask|krb4|nt\.sid|domain_sid|auth\.realm|json\.path_with_value$"
     r"|smb2\.acct_|SecurityPolicy|userTokenType|session_authentication|is_superuser"
 )
 _SECRETS = re.compile(
@@ -59,7 +59,7 @@ KEPT = {
     r"|.*<.*>.*|anonymous|guest|internet widgits pty ltd|some-state|default (?:company ltd|city)|some organization",
     "accounts, communities and passwords that everybody uses, which rules ask for": r"root|admin|administrator|sa"
     r"|postgres|public|private|krbtgt|nobody|users?|username|test|default|mail|www|ftp|oracle|password|passwd|pass"
-    r"|client|system",
+    r"|client|system|noreply|support|wellknown|domain|service|cifs|ldap|kadmin|changepw|host|https?|rpcss|termsrv",
     "groups of machines that Windows proposes, and a word of tshark's own": r"workgroup|mshome|workstation",
     "what was made nameless before": r"[x.@ _\"'<>-]+|(.)\1*",
     "registries' labels": r"com|org|net|arpa|edu|gov|info|home|lan|internal|corp",
@@ -120,7 +120,7 @@ def _take(names: Names, by: str, value: str) -> None:
             names.add(text, by)
     for quad in _QUAD.findall(value):
         address = _address(quad)
-        if address and not re.search(r"(?i)agent|server$|version|software|cookie$", by):
+        if address and not re.search(r"(?i)agent|server$|version|software|content_type|cookie$", by):
             names.addresses.setdefault(address, by)
     if by.startswith(("http.request.uri.query.parameter", "urlencoded-form.value:", "json.path_with_value")):
         key, _, told = value.partition(":" if by.startswith("json") else "=")
@@ -182,14 +182,16 @@ def _take_name(names: Names, by: str, value: str) -> None:
     if "mstshash=" in value:
         value = value.partition("mstshash=")[2]
     if by.startswith("dns.") or "host" in by.lower():
-        value = re.sub(r":\d+$", "", value.removeprefix("*."))
+        value = re.sub(r":\d+$", "", value.removeprefix("*.").strip("\\"))
+        if value.startswith("_"):  # a kind of service
+            return
         name = value.lower().strip(".")
         if re.search(r"(?:in-addr|ip6)\.arpa$", name):
             return
         labels = name.split(".")
         if len(labels) > 2 and len(labels[-2]) > 3:
             names.add(".".join(labels[-2:]), by)
-    if not (by.startswith("x509sat") and len(value) < MIN_BYTES):  # states and the like
+    if not (by.startswith("x509sat") and (len(value) < MIN_BYTES or value.isdigit())):  # states
         names.add(value, by)
 
 
@@ -326,7 +328,7 @@ def _stands_in(data: bytes, spelled: bytes, form: str) -> bool:
 def _at_the_same_place(address: bytes, pair: Pair) -> set[str]:
     """Forms of an address that stand where they stood: elsewhere they are the image of another one, or chance."""
     shown = ipaddress.ip_address(address)
-    forms = [("bytes", address)]
+    forms = [("bytes", address)] if is_distinctive(address) else []
     if shown.version == 4:
         # A stream has the bytes of two packets side by side: four of them are soon an address by chance.
         is_telling = pair.where == "file" and is_distinctive(address)
@@ -349,7 +351,7 @@ def _mac_in(mac: bytes, pair: Pair) -> set[str]:
     plain, found = mac.hex().encode(), set()
     eui64 = bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
     for form, spelled in (("bytes", mac), ("EUI-64", eui64)):
-        if _same(pair, spelled):
+        if len(set(mac)) > 2 and _same(pair, spelled):
             found.add(form)
     texts = [
         mac.hex(":").encode(),
