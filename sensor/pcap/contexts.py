@@ -26,11 +26,13 @@ _LINE = rb"[^\r\n\0]{1,4096}"
 _SASL = rb"^(?:[!-~]{1,64}[ \t])?AUTH(?:ENTICATE)?[ \t](?:PLAIN|LOGIN|CRAM-MD5|NTLM)"
 _WORD = rb"[^\s\0]{1,512}"
 _KEYS = rb"(?:passw(?:or)?d?|passphrase|pwd|secret|token|api_?key|sess(?:ion)?_?id|sessid)"
-_USERS = rb"(?:user_?(?:name|id)?|uname|login|log|email|e-mail)"
+_USERS = rb"(?:user_?(?:name|id)?|account(?:_?id)?|uname|login|log|email|e-mail)"
 _BEFORE_KEY = rb"(?:^|[?&;\s\"'{,])[\"']?"
 _VALUE = rb"[\"']?[=:][ ]{0,2}[\"']?([^&\s;#\"'<>\0,}]{1,512})"
 _SCHEME = rb"(?<![A-Za-z])[a-z][a-z0-9+.-]{1,15}://"
 _QUOTED_OR_WORD = rb"(?:\"[^\"\r\n\0]{1,256}\"|[^\s\0]{1,256})"
+
+_IDENTITY = rb"\x44\x01\x01[\s\S]{2}\0\0[\s\S]\0\0\0[ -~]{1,64}?[\x01-\x40]\0\0\0"
 
 _TABLE: tuple[tuple[str, bytes, bytes], ...] = (
     ("cookie", rb"cookie", rb"^(?:set-)?cookie2?:[ \t]{0,8}(" + _LINE + rb")"),
@@ -80,7 +82,9 @@ _TABLE: tuple[tuple[str, bytes, bytes], ...] = (
     ("user", b"\0" * 23, rb"\x01[\s\S]{9}\x00{23}([!-~]{1,64})(?=\x00)"),
     ("user", rb"_password", rb"\x00{3}\x11([!-~]{1,64})(?=\x00[\s\S]{1,256}?_password)"),
     ("user", b"user\0", rb"\x00user\x00([!-~]{1,64})(?=\x00)"),
-    ("user", b"d\1\1", rb"\x44\x01\x01.\0\0\0[ -~]{1,64}?[\x01-\x40]\0\0\0([ -~]{1,64}?)(?=.\0\0\0|\xff{4})"),
+    # OPC UA's identity token: the policy, the user, the password, each behind its length.
+    ("user", b"d\1\1", _IDENTITY + rb"([ -~]{1,64}?)(?=[\s\S]\0\0\0|\xff{4})"),
+    ("secret", b"d\1\1", _IDENTITY + rb"[ -~]{1,64}?[\x01-\x40]\0\0\0([ -~]{1,64}?)(?=[\s\S]\0\0\0|\xff{4})"),
     (
         "host",
         rb"<",
@@ -100,7 +104,7 @@ _TABLE: tuple[tuple[str, bytes, bytes], ...] = (
         ("secret", word, _BEFORE_KEY + rb"[a-z0-9_\[-]{0,24}" + _KEYS + rb"[a-z0-9_\]-]{0,16}" + _VALUE)
         for word in (rb"pass", rb"pwd", rb"secret", rb"token", rb"key", rb"sess")
     ),
-    *(("user", word, _BEFORE_KEY + _USERS + _VALUE) for word in (rb"user", rb"uname", rb"log", rb"mail")),
+    *(("user", word, _BEFORE_KEY + _USERS + _VALUE) for word in (rb"user", rb"uname", rb"account", rb"log", rb"mail")),
     ("host", rb"://", _SCHEME + rb"(?:[^/@\s\0]{1,256}@)?([A-Za-z0-9._-]{1,255})"),
     ("user", rb"://", _SCHEME + rb"([^/@:\s\0]{1,128})(?::[^/@\s\0]{0,128})?@"),
     ("secret", rb"://", _SCHEME + rb"[^/@:\s\0]{1,128}:([^/@\s\0]{1,128})@"),
@@ -136,6 +140,8 @@ _HOST_ADDRESS = re.compile(
     rb"\xa0\x03\x02\x01(?:\x02\xa1\x06\x04\x04([\s\S]{4})|\x18\xa1\x12\x04\x10([\s\S]{16}))"
 )
 _KERBEROS = re.compile(rb"[\xa0-\xad\x30][\x03-\x7f]\x1b[\x02-\x7f]")
+_LDAP_BIND = re.compile(rb"\x02\x01[\x02\x03]\x04([\0-\x7f])")  # RFC 4511, 4.2
+_SMB_SETUP = re.compile(rb"\xffSMB\x73")
 _MACHINE = re.compile(rb"\0\0\0\x01\0\0[\s\S]{6}\0\0\0([\x02-\xff])(?=[A-Za-z0-9])")
 _IN_MACHINE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _NDR_STRING = re.compile(rb"([\x03-\xff])\0{7}(?=([\s\S])\0{3})")
@@ -209,6 +215,12 @@ def _binary(data: bytes) -> Iterator[Place]:
         yield Place(*found.span(found.lastindex or 1), "address")
     for found in _KERBEROS.finditer(data):
         yield from _kerberos_strings(data, found.end() - 2)
+    for found in _LDAP_BIND.finditer(data):
+        at = found.end() + found[1][0]
+        if data[at : at + 1] == b"\x80" and at + 1 < len(data) and 0 < data[at + 1] < 128:
+            yield Place(at + 2, min(at + 2 + data[at + 1], len(data)), "secret")
+    for found in _SMB_SETUP.finditer(data):
+        yield from _smb_setup(data, found.start())
     for found in _MACHINE.finditer(data):
         start, end = found.end(), found.end() + found[1][0]
         if _IN_MACHINE.fullmatch(data, start, end):
@@ -225,6 +237,27 @@ def _binary(data: bytes) -> Iterator[Place]:
     at = data.find(b"CHLO") if b"SNI\0" in data else -1
     if at >= 0:
         yield from _google_hello(data, at)
+
+
+def _smb_setup(data: bytes, start: int) -> Iterator[Place]:
+    """The account and the domain in SMB 1's setup of a session (MS-SMB, 2.2.4.6), in UTF-16."""
+    if start + 33 > len(data) or not data[start + 11] & 0x80:
+        return
+    words, at = data[start + 32], start + 33
+    blob = {4: 6, 12: 14}.get(words)
+    skip = int.from_bytes(data[at + blob : at + blob + 2], "little") if blob is not None else 0
+    if words == 13:
+        skip = sum(int.from_bytes(data[at + i : at + i + 2], "little") for i in (14, 16))
+    at += 2 * words + 2 + skip
+    at += (at - start) % 2
+    wanted = {13: (0, 1), 12: (2,), 4: (2,), 3: (2,)}.get(words, ())
+    for number in range(4):
+        end = at
+        while end + 1 < len(data) and data[end : end + 2] != b"\0\0":
+            end += 2
+        if number in wanted and at < end <= at + 512:
+            yield Place(at, end, "utf16")
+        at = end + 2
 
 
 def _kerberos_strings(data: bytes, at: int) -> Iterator[Place]:

@@ -13,11 +13,10 @@ _KEPT_BYTES = 4  # version, kind of message, length
 _UDP_PORTS = frozenset((
     520, 521, 1985, 2029, 646, 698, 3784, 3785, 4784, 3503, 2123, 2152, 8805, 4341, 4342, 5246, 5247, 1701,
     2055, 9995, 9996, 6343, 4739, 319, 320, 4790, 2427, 2727, 654, 6696, 6697, 3222, 5350, 5351, 3956,
-    1700, 3799,
+    1700, 3799, 4713,
 ))  # fmt: skip
-# BGP, LDP, MSDP, TACACS+, PPTP, Diameter, OpenFlow, IPFIX
-_TCP_PORTS = frozenset((179, 646, 639, 49, 1723, 3868, 6633, 6653, 4739))
-_BGP_MARKER, _BGP_HEADER_BYTES = b"\xff" * 16, 19  # RFC 4271, 4.1
+# BGP, LDP, MSDP, TACACS+, PPTP, Diameter, OpenFlow, IPFIX, synchrophasors
+_TCP_PORTS = frozenset((179, 646, 639, 49, 1723, 3868, 6633, 6653, 4739, 4712))
 
 
 def is_control(flow: Flow | None) -> bool:
@@ -31,12 +30,6 @@ def is_control(flow: Flow | None) -> bool:
 
 
 def blanked(flow: Flow, data: bytes) -> bytes:
-    """The payload with nothing left but the headers of its messages."""
-    made = bytearray(len(data))
-    if flow.protocol == UDP:
-        made[:_KEPT_BYTES] = data[:_KEPT_BYTES]
-    at = data.find(_BGP_MARKER) if flow.protocol == TCP else -1
-    while at >= 0:
-        made[at : at + _BGP_HEADER_BYTES] = data[at : at + _BGP_HEADER_BYTES]
-        at = data.find(_BGP_MARKER, at + _BGP_HEADER_BYTES)
-    return bytes(made)
+    """The payload with nothing left but what tells the kind of a datagram."""
+    kept = data[:_KEPT_BYTES] if flow.protocol == UDP else b""
+    return kept.ljust(len(data), b"\0")

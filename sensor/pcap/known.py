@@ -157,6 +157,8 @@ class Known:
         person = re.match(r"\s*\"?([^\"<>@]{4,80}?)\"?\s*<", text)
         if person:
             self.add_name(person[1], "user")
+            for word in re.split(r"[\s,;.]+", person[1]):
+                self.add_name(word, "user")
 
     def add_distinguished_name(self, text: str) -> None:
         """The values of CN=..., O=...; not of C=."""

@@ -116,6 +116,8 @@ class _Walk(InternetWalk):
         return self.opaque(at + 20, end)
 
     def hdlc(self, at: int, end: int) -> None:
+        if self.u16(at + 2) == 0x8035:  # Cisco's own ARP
+            return self.opaque(at + 4, end)
         return self.ether_type(at + 2, end)
 
     def frame_relay(self, at: int, end: int) -> None:

@@ -24,6 +24,7 @@ from sensor.pcap.wires import Message, wire_places
 
 MAX_SHAPES = 64  # different (offset, length) of names that share their first word
 MIN_SPELLED_BYTES = 6  # of names that are also looked for in hexadecimal and with percent signs
+MIN_HEX_BYTES = 16  # of names that are nothing but digits in hexadecimal
 MAX_UNBOUND = 2000  # names that are looked for inside words of UTF-16
 MAX_DEPTH = 3  # base64 in UTF-16 in base64 ...
 
@@ -63,6 +64,8 @@ class Scrubber:
                 self._hex[_cisco(plain)] = _cisco(turned)
         for name in self.known.names:
             image = self.text(name)
+            if len(name) >= MIN_HEX_BYTES and _HEX_RUN.fullmatch(name):
+                self._hex[name] = image
             for spell in (quote, _hexadecimal):
                 spelled = spell(name).lower().encode()
                 if spelled != name and len(name) >= MIN_SPELLED_BYTES:
@@ -97,6 +100,10 @@ class Scrubber:
                 self.known.addresses.add(value)
             elif found.kind == "mac":
                 self.known.macs.add(value)
+            elif found.kind == "name":
+                labels = [data[start:end] for start, end in found.labels]
+                if len(labels) > 1 and labels[1].startswith(b"_"):  # an instance of a service
+                    self.known.add_name(labels[0], "host")
             elif found.kind == "text":
                 self.known.add_host(value.decode("latin-1"))
             elif found.kind == "secret":

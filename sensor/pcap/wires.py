@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sensor.pcap import dhcp_wire, dns_wire, ntp_wire, radius_wire, snmp_wire, stun_wire
+from sensor.pcap import dhcp_wire, dns_wire, ike_wire, ntp_wire, radius_wire, snmp_wire, stun_wire
 from sensor.pcap.dns_wire import WirePlace
 from sensor.pcap.found import Flow
 from sensor.pcap.internet import TCP, UDP
@@ -20,6 +20,7 @@ _PROTOCOLS: dict[str, tuple[frozenset[int], Finder]] = {
     "ntp": (ntp_wire.PORTS, ntp_wire.ntp_places),
     "radius": (radius_wire.PORTS, radius_wire.radius_places),
     "snmp": (snmp_wire.PORTS, snmp_wire.snmp_places),
+    "ike": (ike_wire.PORTS, ike_wire.ike_places),
     "stun": (frozenset(), stun_wire.stun_places),
 }
 

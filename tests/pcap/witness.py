@@ -30,7 +30,7 @@ _NAMING = re.compile(
     r"|peer_id|peer-id|ac_name|netlogon\.handle|imsi|irc\.(?:request|response\.prefix)|imap\.request$"
     r"|(?:ftp|pop)\.request\.\w+:(?:USER|PASS|ACCT|APOP)|smtp\.req\.parameter:(?:EHLO|HELO|MAIL|RCPT)"
     r"|sip\.(?:contact|from|to|r-uri|Via|Record)|sip\.auth\.(?:username|realm)|display\.info|sdp\.owner\.(?:us|ad)"
-    r"|sdp\.connection_info\.address$|x_forwarded|opcua\.(?:EndpointUrl|Server|Discovery|transport\.endpoint)"
+    r"|sdp\.connection_info\.address$|x_forwarded|opcua\.(?:EndpointUrl|transport\.endpoint)"
     r"|mailbox|initiator|ident\b|nickname|syslog\.hostname|lldp\.\w*sys|chassis"
 )
 _NOT_NAMING = re.compile(
@@ -39,7 +39,7 @@ _NOT_NAMING = re.compile(
     r"|type_str|vendor|user_?role|servicename|browser\.server_|\.command$|server_host_key|http\.server"
     r"|address_type|rdp\.client\.|smb\.(?:server|user)_|uds\.diag|service_?name$|server\.(?:type|comment)"
     r"|http\.cookie$|radius\.\w*Server_|dns\.(?:srv\.(?:proto|name)|mx\.pref)|hostkey|security\.spu|accountLockout"
-    r"|^ssh\.|irc\.\w+\.command_parameter|sip\.Via$|dhcp\.cookie|subnet_mask|krb4|nt\.sid|domain_sid|auth\.realm|json\.path_with_value$"
+    r"|^ssh\.|irc\.\w+\.command_parameter|sip\.Via$|dhcp\.cookie|subnet_mask|krb4|opcua\.(?:Server|Mdns|Discovery)|nt\.sid|domain_sid|auth\.realm|json\.path_with_value$"
     r"|smb2\.acct_|SecurityPolicy|userTokenType|session_authentication|is_superuser"
 )
 _SECRETS = re.compile(
@@ -55,7 +55,7 @@ _LABELS = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 
 KEPT = {
     "names of documents (RFC 2606, 6761, 6762), of nobody, and what OpenSSL proposes": r"(?:.*\.)?example"
-    r"(?:\.(?:com|org|net))?|localhost(?:\.localdomain)?|(?:.*\.)?(?:in-addr|ip6)\.arpa|local|null|\(null\)"
+    r"(?:\.(?:com|org|net))?|localhost(?:\.localdomain)?|(?:local\.)?localdomain|(?:.*\.)?(?:in-addr|ip6)\.arpa|local|null|\(null\)"
     r"|.*<.*>.*|anonymous|guest|internet widgits pty ltd|some-state|default (?:company ltd|city)|some organization",
     "accounts, communities and passwords that everybody uses, which rules ask for": r"root|admin|administrator|sa"
     r"|postgres|public|private|krbtgt|nobody|users?|username|test|default|mail|www|ftp|oracle|password|passwd|pass"
@@ -64,6 +64,9 @@ KEPT = {
     "what was made nameless before": r"[x.@ _\"'<>-]+|(.)\1*",
     "registries' labels": r"com|org|net|arpa|edu|gov|info|home|lan|internal|corp",
     "values of cookies that are switches": r"true|false",
+}
+NO_ADDRESSES = {
+    "18a0:18a0:18a0:18a0:1a01::": "CVE-2020-16898: half of it is the next option, which its rule looks for",
 }
 _KEPT = [re.compile(pattern) for pattern in KEPT.values()]
 
@@ -75,6 +78,7 @@ class Names:
     texts: dict[str, str] = field(default_factory=dict)
     addresses: dict[bytes, str] = field(default_factory=dict)
     macs: dict[bytes, str] = field(default_factory=dict)
+    fields: set[bytes] = field(default_factory=set)  # the addresses that are fields of their own
 
     def add(self, text: str, by: str) -> None:
         text = text.strip("\"' \t\r\n\0.").lower()
@@ -98,6 +102,7 @@ def names_of(found: Dissection) -> Names:
             if kind in ("FT_IPv4", "FT_IPv6"):
                 if len(value) in (8, 32) and not re.search("cookie$|mask", by):
                     names.addresses.setdefault(bytes.fromhex(value), by)
+                    names.fields.add(bytes.fromhex(value))
             elif kind in ("FT_ETHER", "FT_EUI64"):
                 if len(value) == 12:
                     names.macs.setdefault(bytes.fromhex(value), by)
@@ -246,11 +251,11 @@ def left_in(
             left.append(f"{by} {text!r}: {', '.join(sorted(set(places))[:3])}")
     images = {image(address) for address in names.addresses}
     for address, by in sorted(names.addresses.items()):
-        if is_everybodys(address):
+        if is_everybodys(address) or str(ipaddress.ip_address(address)) in NO_ADDRESSES:
             continue
         shown = ipaddress.ip_address(address)
         places = [f"{pair.where} {form}" for pair in pairs for form in _at_the_same_place(address, pair)]
-        if address in after.addresses and address not in images:
+        if address in after.fields and address not in images:
             places.append(f"field {after.addresses[address]}")
         if places:
             left.append(f"{by} {shown}: {', '.join(sorted(set(places))[:3])}")
