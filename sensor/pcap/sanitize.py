@@ -33,8 +33,10 @@ from sensor.pcap.wires import Message, messages_in
 
 _KEPT_OPTIONS = {0x0A0D0D0A: (), 1: (8, 9, 14), 2: (2, 4), 6: (2, 4)}
 _OPTIONS_AT = {0x0A0D0D0A: 16, 1: 8}
-_KEPT_BODIES = {3: None, 5: 12}  # simple packets; of statistics the interface and the time
+_KEPT_BODIES = {5: 12}  # of statistics the interface and the time
+_PACKET_HEADS = {2: 20, 3: 4, 6: 20}
 _COMPRESSED = re.compile(rb"(?im)^content-encoding:[ \t]*(?:gzip|x-gzip|deflate|br|zstd|compress)")
+_FRAGMENT_BYTES = 20  # that stay of a datagram in pieces of a protocol that is blanked: its header
 _SUM_FIELDS = {TCP: 16, UDP: 6, ICMPV6: 2, 1: 2}
 
 
@@ -144,13 +146,16 @@ class _Work:
         for stretch in self._streams.fragments(view):
             data = bytes_of(stretch, view)
             write_back(stretch, self._fragment(stretch, data), out)
+        sizes: dict[int, int] = {}
         with CaptureFile(self.path) as capture:
             for packet in capture:
                 self.outcome.packets += 1
                 self._packet(packet, out)
+                if capture.kind == "pcapng":
+                    sizes[packet.offset] = len(packet.data)
             is_pcapng = capture.kind == "pcapng"
         if is_pcapng:
-            self._blocks(out)
+            self._blocks(out, sizes)
 
     def _packet(self, packet: Packet, out: memoryview) -> None:
         found, base, data = layers_of(packet.link, packet.data), packet.offset, packet.data
@@ -187,7 +192,11 @@ class _Work:
 
     def _fragment(self, stretch: Stretch, data: bytes) -> bytes:
         """A datagram in pieces: its checksum lies in the first of them."""
-        image = bytearray(self.scrubber.rewrite(data, _fragment_messages(stretch, data)))
+        flow = _flow_of(stretch, data)
+        if flow.protocol not in _SUM_FIELDS or is_control(flow):
+            image = bytearray(data[:_FRAGMENT_BYTES].ljust(len(data), b"\0"))
+        else:
+            image = bytearray(self.scrubber.rewrite(data, _fragment_messages(stretch, data)))
         at = _SUM_FIELDS.get(stretch.flow.protocol)
         if stretch.position == 0 and at is not None and at + 2 <= len(data):
             ends = stretch.flow.source, stretch.flow.destination
@@ -198,32 +207,44 @@ class _Work:
             image[at : at + 2] = _moved(data[at : at + 2], after - before, stretch.flow.protocol == UDP)
         return bytes(image)
 
-    def _blocks(self, out: memoryview) -> None:
-        """pcapng: comments, names of interfaces and hosts, keys and whatever else is no packet."""
+    def _blocks(self, out: memoryview, sizes: dict[int, int]) -> None:
+        """pcapng: comments, names of interfaces and hosts, keys and whatever else is no packet. sizes: of the
+        packets' data, by where they begin."""
         with CaptureFile(self.path) as capture:
             capture.skip_magic()
             for block in capture.blocks():
+                if block.kind in _PACKET_HEADS:
+                    head = _PACKET_HEADS[block.kind]
+                    size = sizes.get(block.offset + head)
+                    after = head + (size or 0)
+                    start = after + -after % 4 if size is not None and head > 4 else len(block.body)
+                    out[block.offset + after : block.offset + start] = bytes(max(0, start - after))
+                elif block.kind in _KEPT_OPTIONS:
+                    start = _OPTIONS_AT[block.kind]
                 if block.kind in _KEPT_OPTIONS:
-                    start = _OPTIONS_AT.get(block.kind)
-                    if start is None:
-                        (length,) = struct.unpack_from(block.order + "I", block.body, 12)
-                        start = 20 + (length + 3) // 4 * 4
                     for code, at, size in options(block.body, start, block.order):
                         if code not in _KEPT_OPTIONS[block.kind]:
                             out[block.offset + at : block.offset + at + size] = bytes(size)
-                else:
+                elif block.kind not in _PACKET_HEADS:
                     kept = _KEPT_BODIES.get(block.kind, 0)
-                    if kept is not None and len(block.body) > kept:
+                    if len(block.body) > kept:
                         out[block.offset + kept : block.offset + len(block.body)] = bytes(
                             len(block.body) - kept
                         )
 
 
-def _fragment_messages(stretch: Stretch, data: bytes) -> Sequence[Message]:
-    if stretch.position or stretch.flow.protocol != UDP or len(data) < 8:
-        return ()
+def _flow_of(stretch: Stretch, data: bytes) -> Flow:
+    """The flow of a datagram in pieces, with ports if its first piece is here."""
+    if stretch.position or stretch.flow.protocol not in (TCP, UDP) or len(data) < 8:
+        return stretch.flow
     source, destination = struct.unpack_from(">HH", data)
-    flow = stretch.flow._replace(source_port=source, destination_port=destination)
+    return stretch.flow._replace(source_port=source, destination_port=destination)
+
+
+def _fragment_messages(stretch: Stretch, data: bytes) -> Sequence[Message]:
+    flow = _flow_of(stretch, data)
+    if flow.protocol != UDP or not flow.source_port:
+        return ()
     return [(kind, start + 8, end + 8) for kind, start, end in messages_in(flow, data[8:])]
 
 
