@@ -104,7 +104,10 @@ _TABLE: tuple[tuple[str, bytes, bytes], ...] = (
         ("secret", word, _BEFORE_KEY + rb"[a-z0-9_\[-]{0,24}" + _KEYS + rb"[a-z0-9_\]-]{0,16}" + _VALUE)
         for word in (rb"pass", rb"pwd", rb"secret", rb"token", rb"key", rb"sess")
     ),
-    *(("user", word, _BEFORE_KEY + _USERS + _VALUE) for word in (rb"user", rb"uname", rb"account", rb"log", rb"mail")),
+    *(
+        ("user", word, _BEFORE_KEY + _USERS + _VALUE)
+        for word in (rb"user", rb"uname", rb"account", rb"log", rb"mail")
+    ),
     ("host", rb"://", _SCHEME + rb"(?:[^/@\s\0]{1,256}@)?([A-Za-z0-9._-]{1,255})"),
     ("user", rb"://", _SCHEME + rb"([^/@:\s\0]{1,128})(?::[^/@\s\0]{0,128})?@"),
     ("secret", rb"://", _SCHEME + rb"[^/@:\s\0]{1,128}:([^/@\s\0]{1,128})@"),
@@ -139,19 +142,25 @@ _RDN_VALUE = re.compile(rb"=([^,\0\r\n=&]{1,64})")
 _HOST_ADDRESS = re.compile(
     rb"\xa0\x03\x02\x01(?:\x02\xa1\x06\x04\x04([\s\S]{4})|\x18\xa1\x12\x04\x10([\s\S]{16}))"
 )
+_HOST_NAME = re.compile(rb"\xa0\x03\x02\x01\x14\xa1\x12\x04\x10([!-~]{1,15})")
 _KERBEROS = re.compile(rb"[\xa0-\xad\x30][\x03-\x7f]\x1b[\x02-\x7f]")
 _LDAP_BIND = re.compile(rb"\x02\x01[\x02\x03]\x04([\0-\x7f])")  # RFC 4511, 4.2
 _SMB_SETUP = re.compile(rb"\xffSMB\x73")
 _MACHINE = re.compile(rb"\0\0\0\x01\0\0[\s\S]{6}\0\0\0([\x02-\xff])(?=[A-Za-z0-9])")
 _IN_MACHINE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _NDR_STRING = re.compile(rb"([\x03-\xff])\0{7}(?=([\s\S])\0{3})")
+# Host names behind a length of four bytes (XDR, RFC 4506), of domains that are no endings of files.
+_XDR = re.compile(rb"\0\0\0([\x04-\x7f])(?=[A-Za-z0-9])")
+_XDR_HOST = re.compile(
+    rb"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){0,8}\.(?:com|org|net|edu|gov|mil|local|arpa|info|biz)"
+)
 _NAME_OF_SERVER = re.compile(rb"[\x81\x82]([\x04-\x7f])(?=[*A-Za-z0-9])")  # subjectAltName (RFC 5280)
 _IN_NAME_OF_SERVER = re.compile(rb"(?:\*\.)?[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){1,16}")
 # A server's name in a TLS or QUIC ClientHello (RFC 6066), in whatever carries it.
 _SNI = re.compile(rb"\0\0\0[\x05-\xff]\0[\x04-\xfd]\0\0([\x01-\xfa])")
 # Socket addresses with their padding, in both orders of bytes; IPv6 addresses of a link.
 _SOCKET = re.compile(rb"(?:\x02\0|\0\x02)[\s\S]{2}([\s\S]{4})\0{8}")
-_OF_LINK = re.compile(rb"\xfe\x80\0{6}[\s\S]{8}")
+_OF_LINK = re.compile(rb"(?:\xfe\x80\0{6}[\s\S]{8}|(?<=\x17\0\0\0\0\0\0\0)[\s\S]{16})")
 _NETBIOS = re.compile(rb"\x20([A-P]{32})(?=[\0\x20\xc0-\xff\x01-\x3f])")
 _NTLM = re.compile(rb"NTLMSSP\0([\x01-\x03])\0\0\0", re.DOTALL)
 # SOCKS 4 and 5 (RFC 1928): a request's or an answer's IPv4 address and port; of version 4 at a stream's start.
@@ -213,6 +222,12 @@ def _binary(data: bytes) -> Iterator[Place]:
                 yield Place(*value.span(1), "host" if b"." in value[1] and b" " not in value[1] else "name")
     for found in _HOST_ADDRESS.finditer(data):
         yield Place(*found.span(found.lastindex or 1), "address")
+    for found in _XDR.finditer(data):
+        start, end = found.end(), found.end() + found[1][0]
+        if _XDR_HOST.fullmatch(data, start, end):
+            yield Place(start, end, "host")
+    for found in _HOST_NAME.finditer(data):
+        yield Place(*found.span(1), "name")
     for found in _KERBEROS.finditer(data):
         yield from _kerberos_strings(data, found.end() - 2)
     for found in _LDAP_BIND.finditer(data):

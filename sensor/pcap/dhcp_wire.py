@@ -9,7 +9,7 @@ from sensor.pcap.dns_wire import WirePlace
 PORTS = frozenset((67, 68, 4011))
 MAX_OPTIONS = 256
 _ADDRESSES = frozenset(
-    (3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 21, 28, 32, 33, 41, 42, 44, 45, 48, 49, 50, 54, 65, 118, 150)
+    (3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 21, 28, 32, 33, 41, 42, 44, 45, 48, 49, 50, 54, 65, 92, 118, 150)
 )
 _ADDRESSES |= frozenset(range(68, 77))
 _NAMES = frozenset((12, 14, 15, 17, 40, 64, 66, 67, 86, 87))

@@ -329,7 +329,10 @@ class InternetWalk(ABC):
         if kind in ((1, 2, 3, 4) if is_v6 else (3, 4, 5, 11, 12)):
             if kind == 5:
                 self.address(at + 4, 4, end)
-            return self.quote(at + 8, end)
+            size = self.data[at + 4] * 8 if is_v6 else self.data[at + 5] * 4  # of the quote (RFC 4884)
+            size = size or 128  # as routers did before they could say
+            self.opaque(at + 8 + size + 4, end)  # extensions: names and addresses of interfaces
+            return self.quote(at + 8, min(end, at + 8 + size) if at + 8 + size + 4 < end else end)
         if not is_v6 and kind == 9:
             for place in range(at + 8, end - 7, 8):
                 self.address(place, 4, end)

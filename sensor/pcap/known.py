@@ -134,7 +134,7 @@ class Known:
         telling = [label for label, is_kept in zip(labels, kept, strict=True) if not is_kept]
         self.labels.update(x for x in telling if len(x) >= MIN_NAME_BYTES and not is_generic(x))
         if (
-            len(labels[0]) > MIN_NAME_BYTES
+            len(labels[0]) >= MIN_NAME_BYTES
             and _LIKE_A_MACHINE.search(labels[0])
             and _LETTER.search(labels[0])
         ):

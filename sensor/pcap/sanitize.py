@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import mmap
 import os
-import re
 import shutil
 import struct
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from sensor.errors import UserError, from_os_error
 from sensor.pcap.control import blanked, is_control
 from sensor.pcap.files import CaptureFile, Packet, options
-from sensor.pcap.found import Payload, Sum
+from sensor.pcap.found import Flow, Payload, Sum
+from sensor.pcap.http2_wire import PREFACE, blank_huffman, telling_values
+from sensor.pcap.http2_wire import bodies as http2_bodies
+from sensor.pcap.http_bodies import compressed_bodies, plain_of, rewritten
 from sensor.pcap.internet import ICMPV6, TCP, UDP
 from sensor.pcap.known import Known
 from sensor.pcap.layers import is_known_link, layers_of
@@ -35,7 +38,6 @@ _KEPT_OPTIONS = {0x0A0D0D0A: (), 1: (8, 9, 14), 2: (2, 4), 6: (2, 4)}
 _OPTIONS_AT = {0x0A0D0D0A: 16, 1: 8}
 _KEPT_BODIES = {5: 12}  # of statistics the interface and the time
 _PACKET_HEADS = {2: 20, 3: 4, 6: 20}
-_COMPRESSED = re.compile(rb"(?im)^content-encoding:[ \t]*(?:gzip|x-gzip|deflate|br|zstd|compress)")
 _FRAGMENT_BYTES = 20  # that stay of a datagram in pieces of a protocol that is blanked: its header
 _SUM_FIELDS = {TCP: 16, UDP: 6, ICMPV6: 2, 1: 2}
 
@@ -49,8 +51,8 @@ class Outcome:
     blanked: int = 0  # QUIC packets
     control: int = 0  # packets of routing, discovery and the like, blanked
     unknown_links: Counter[int] = field(default_factory=Counter)  # packets of each, blanked
-    compressed: int = 0  # bodies that say they are
-    http2: int = 0  # connections
+    compressed: int = 0  # bodies that were compressed anew, or blanked
+    http2: int = 0  # header values in Huffman code, blanked
     problems: list[str] = field(default_factory=list)
 
 
@@ -96,6 +98,7 @@ class _Work:
         self.path, self.scrubber = path, scrubber
         self.outcome = Outcome()
         self._streams = Streams()
+        self._http2: set[Flow] = set()
 
     def learn(self, view: memoryview) -> int:
         """The first walk; where the last whole record ends."""
@@ -125,8 +128,12 @@ class _Work:
                 continue
             data = bytes_of(stretch, view)
             self.scrubber.learn(data, messages_in(stretch.flow, data))
-            self.outcome.compressed += len(_COMPRESSED.findall(data))
-            self.outcome.http2 += data.startswith(b"PRI * HTTP/2.0")
+            for body in compressed_bodies(data):
+                plain = plain_of(body.bytes_in(data), body.coding)
+                if plain is not None:
+                    self.scrubber.learn(plain)
+            if data.startswith(PREFACE):
+                self._http2 |= {stretch.flow, _back(stretch.flow)}
         for stretch in self._streams.fragments(view):
             data = bytes_of(stretch, view)
             self.scrubber.learn(data, _fragment_messages(stretch, data))
@@ -140,7 +147,9 @@ class _Work:
             if is_control(stretch.flow):
                 image = blanked(stretch.flow, data)
             else:
-                image = self.scrubber.rewrite(data, messages_in(stretch.flow, data))
+                image = self._bodies(
+                    stretch.flow, data, self.scrubber.rewrite(data, messages_in(stretch.flow, data))
+                )
             if image != data:
                 write_back(stretch, image, out)
         for stretch in self._streams.fragments(view):
@@ -178,6 +187,22 @@ class _Work:
             for one in reversed(found.sums):  # inner ones first: outer ones cover them
                 _mend(one, data, changed)
             out[base : base + len(data)] = changed
+
+    def _bodies(self, flow: Flow, data: bytes, image: bytes) -> bytes:
+        """The compressed bodies of a stretch, read, rewritten and compressed anew."""
+        made = bytearray(image)
+        found = compressed_bodies(data)
+        if flow in self._http2:
+            found = chain(found, http2_bodies(data))
+            for start, end in telling_values(data):
+                made[start:end] = blank_huffman(end - start)
+                self.outcome.http2 += 1
+        for body in found:
+            before = body.bytes_in(data)
+            after = rewritten(before, body.coding, self.scrubber.rewrite)
+            self.outcome.compressed += after != before
+            body.put(after, made)
+        return bytes(made)
 
     def _datagram(self, payload: Payload, data: bytes) -> bytes:
         if payload.flow is not None and is_control(payload.flow):
@@ -246,6 +271,11 @@ def _fragment_messages(stretch: Stretch, data: bytes) -> Sequence[Message]:
     if flow.protocol != UDP or not flow.source_port:
         return ()
     return [(kind, start + 8, end + 8) for kind, start, end in messages_in(flow, data[8:])]
+
+
+def _back(flow: Flow) -> Flow:
+    """The other direction."""
+    return Flow(flow.protocol, flow.destination, flow.destination_port, flow.source, flow.source_port)
 
 
 def _residue(data: bytes | bytearray | memoryview) -> int:

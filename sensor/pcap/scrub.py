@@ -400,7 +400,10 @@ class Scrubber:
             first = data[start]
             if longest >= first >= 48 and data[start + 1 : start + 1 + first].lower() in names:
                 self._put(out, start + 1, self.text(data[start + 1 : start + 1 + first]), "name")
-            for offset, length in shapes.get(found[0].lower(), ()):
+            key = found[0].lower()
+            if before == 0x25 and key[2:] in shapes:  # %3D and the like stand before it
+                start, key = start + 2, key[2:]
+            for offset, length in shapes.get(key, ()):
                 begin = start - offset
                 stop = begin + length
                 if begin < 0 or stop > size:
@@ -436,6 +439,8 @@ def _goes_on(data: bytes, begin: int, stop: int) -> bool:
     """Whether a word goes on before or after, so that this is a part of another one."""
     if begin and data[begin - 1] == stop - begin:
         return False  # its length stands before it
+    if begin > 2 and data[begin - 3] == 0x25:  # %3D and the like
+        return data[stop - 1 : stop].isalnum() and data[stop : stop + 1].isalnum()
     is_in_word = data[stop - 1 : stop].isalnum() and data[stop : stop + 1].isalnum()
     return is_in_word or (data[begin : begin + 1].isalnum() and data[max(begin - 1, 0) : begin].isalnum())
 

@@ -59,9 +59,9 @@ KEPT = {
     r"|.*<.*>.*|anonymous|guest|internet widgits pty ltd|some-state|default (?:company ltd|city)|some organization",
     "accounts, communities and passwords that everybody uses, which rules ask for": r"root|admin|administrator|sa"
     r"|postgres|public|private|krbtgt|nobody|users?|username|test|default|mail|www|ftp|oracle|password|passwd|pass"
-    r"|client|system|schema|noreply|support|wellknown|domain|service|cifs|ldap|kadmin|changepw|host|https?|rpcss|termsrv",
+    r"|client|system|schema|test\.local|noreply|support|wellknown|domain|service|cifs|ldap|kadmin|changepw|host|https?|rpcss|termsrv",
     "groups of machines that Windows proposes, and a word of tshark's own": r"workgroup|mshome|workstation",
-    "what was made nameless before": r"[x.@ _\"'<>-]+|(.)\1*",
+    "what was made nameless before": r"[x.@ _\"'<>-]+|(.)\1*\d*",
     "registries' labels": r"com|org|net|arpa|edu|gov|info|home|lan|internal|corp",
     "values of cookies that are switches": r"true|false",
 }
@@ -87,6 +87,7 @@ class Names:
             and text.isprintable()
             and "\ufffd" not in text
             and "\\x" not in text
+            and "\\0" not in text
         ):
             if not is_kept and not _address(text):
                 self.texts.setdefault(text, by)
@@ -183,6 +184,7 @@ def _take_name(names: Names, by: str, value: str) -> None:
     if value.startswith("\\\\"):
         names.add(value.strip("\\").split("\\")[0], by)
         return
+    value = value.strip("\\")
     if "mstshash=" in value:
         value = value.partition("mstshash=")[2]
     if by.startswith("dns.") or "host" in by.lower():
