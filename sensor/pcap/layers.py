@@ -45,10 +45,8 @@ class _Walk(InternetWalk):
         if kind in (0x8100, 0x88A8, 0x9100, 0x9200):
             self.found.names.append("vlan")
             return self.ether_type(at + 2, end)
-        if kind == 0x0800:
-            return self.ipv4(at, end)
-        if kind == 0x86DD:
-            return self.ipv6(at, end)
+        if kind in (0x0800, 0x86DD):  # whichever it says it is, the version tells
+            return self.raw(at, end)
         if kind in (0x0806, 0x8035):
             return self.arp(at, end)
         if kind in (0x8847, 0x8848):

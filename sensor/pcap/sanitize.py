@@ -34,10 +34,16 @@ from sensor.pcap.scrub import Scrubber
 from sensor.pcap.streams import Streams, Stretch, bytes_of, write_back
 from sensor.pcap.wires import Message, messages_in
 
-_KEPT_OPTIONS = {0x0A0D0D0A: (), 1: (8, 9, 14), 2: (2, 4), 6: (2, 4)}
-_OPTIONS_AT = {0x0A0D0D0A: 16, 1: 8}
-_KEPT_BODIES = {5: 12}  # of statistics the interface and the time
-_PACKET_HEADS = {2: 20, 3: 4, 6: 20}
+# Of pcapng's sections, interfaces, packets (old, simple, enhanced) and statistics: the bytes at their beginning that
+# stay, and the options by code with the bytes each has (lengths of frame checks, units and shifts of time, flags, drops).
+_KEPT_HEADS = {0x0A0D0D0A: 16, 1: 8, 2: 20, 3: 4, 5: 12, 6: 20}
+_KEPT_OPTIONS: dict[int, dict[int, int]] = {
+    0x0A0D0D0A: {},
+    1: {8: 8, 9: 1, 14: 8},
+    2: {2: 4, 4: 8},
+    6: {2: 4, 4: 8},
+}
+_PACKETS = frozenset((2, 3, 6))
 _FRAGMENT_BYTES = 20  # that stay of a datagram in pieces of a protocol that is blanked: its header
 _SUM_FIELDS = {TCP: 16, UDP: 6, ICMPV6: 2, 1: 2}
 
@@ -233,29 +239,25 @@ class _Work:
         return bytes(image)
 
     def _blocks(self, out: memoryview, sizes: dict[int, int]) -> None:
-        """pcapng: comments, names of interfaces and hosts, keys and whatever else is no packet. sizes: of the
-        packets' data, by where they begin."""
+        """pcapng: everything that is no packet is blanked, but for what its reader needs: comments, names of
+        interfaces and hosts and keys go. sizes: of the packets' data, by where they begin."""
         with CaptureFile(self.path) as capture:
             capture.skip_magic()
             for block in capture.blocks():
-                if block.kind in _PACKET_HEADS:
-                    head = _PACKET_HEADS[block.kind]
-                    size = sizes.get(block.offset + head)
-                    after = head + (size or 0)
-                    start = after + -after % 4 if size is not None and head > 4 else len(block.body)
-                    out[block.offset + after : block.offset + start] = bytes(max(0, start - after))
+                kept, start = _KEPT_HEADS.get(block.kind, 0), len(block.body)
+                if block.kind in _PACKETS:
+                    size = sizes.get(block.offset + kept)
+                    kept += size or 0
+                    start = kept + -kept % 4 if size is not None else start
                 elif block.kind in _KEPT_OPTIONS:
-                    start = _OPTIONS_AT[block.kind]
+                    start = kept
+                changed = bytearray(kept).ljust(len(block.body), b"\0")
+                changed[:kept] = out[block.offset : block.offset + kept]
                 if block.kind in _KEPT_OPTIONS:
                     for code, at, size in options(block.body, start, block.order):
-                        if code not in _KEPT_OPTIONS[block.kind]:
-                            out[block.offset + at : block.offset + at + size] = bytes(size)
-                elif block.kind not in _PACKET_HEADS:
-                    kept = _KEPT_BODIES.get(block.kind, 0)
-                    if len(block.body) > kept:
-                        out[block.offset + kept : block.offset + len(block.body)] = bytes(
-                            len(block.body) - kept
-                        )
+                        is_kept = _KEPT_OPTIONS[block.kind].get(code) == size
+                        changed[at - 4 : at + size * is_kept] = block.body[at - 4 : at + size * is_kept]
+                out[block.offset : block.offset + len(block.body)] = changed
 
 
 def _flow_of(stretch: Stretch, data: bytes) -> Flow:
