@@ -111,6 +111,7 @@ _TABLE: tuple[tuple[str, bytes, bytes], ...] = (
     ("host", rb"://", _SCHEME + rb"(?:[^/@\s\0]{1,256}@)?([A-Za-z0-9._-]{1,255})"),
     ("user", rb"://", _SCHEME + rb"([^/@:\s\0]{1,128})(?::[^/@\s\0]{0,128})?@"),
     ("secret", rb"://", _SCHEME + rb"[^/@:\s\0]{1,128}:([^/@\s\0]{1,128})@"),
+    ("name", b"@", rb"\b((?:[A-Z][A-Z.'-]{0,40}[ ]){1,4}[A-Z][A-Z.'-]{1,40})[ ]<[^<>@\s\0]{1,128}@"),
     ("mail", rb"from:", rb"^From:[ \t]{0,8}(" + _LINE + rb")"),
     ("mail", rb"to:", rb"^(?:To|Reply-To|Delivered-To):[ \t]{0,8}(" + _LINE + rb")"),
     ("mail", rb"cc:", rb"^B?cc:[ \t]{0,8}(" + _LINE + rb")"),
@@ -163,7 +164,7 @@ _SOCKET = re.compile(rb"(?:\x02\0|\0\x02)[\s\S]{2}([\s\S]{4})\0{8}")
 _OF_LINK = re.compile(rb"(?:\xfe\x80\0{6}[\s\S]{8}|(?<=\x17\0\0\0\0\0\0\0)[\s\S]{16})")
 _NETBIOS = re.compile(rb"\x20([A-P]{32})(?=[\0\x20\xc0-\xff\x01-\x3f])")
 _NTLM = re.compile(rb"NTLMSSP\0([\x01-\x03])\0\0\0", re.DOTALL)
-# SOCKS 4 and 5 (RFC 1928): a request's or an answer's IPv4 address and port; of version 4 at a stream's start.
+# SOCKS 4 and 5 (RFC 1928): the IPv4 address of a request or an answer; of version 4 at a stream's start.
 _SOCKS = re.compile(
     rb"\A\x04[\x01\x02][\s\S]{2}([\s\S]{4})[^\0]{0,255}\0|\A\0[\x5a-\x5d][\s\S]{2}([\s\S]{4})"
     rb"|\x05[\0-\x08]\0\x01([\s\S]{4})(?=[\s\S]{2})"
@@ -341,8 +342,8 @@ def _ntlm(data: bytes, start: int, kind: int) -> Iterator[Place]:
 
 def _ntlm_field(message: bytes, base: int, at: int, kind: str) -> Iterator[Place]:
     length, _, offset = struct.unpack_from("<HHI", message, at)
-    if length and offset + length <= len(message):
-        yield Place(base + offset, base + offset + length, kind)
+    if length and offset < len(message):  # the length may lie
+        yield Place(base + offset, base + min(offset + length, len(message)), kind)
 
 
 def _target_info(data: bytes, at: int, end: int) -> Iterator[Place]:

@@ -1,4 +1,4 @@
-"""DHCP and BOOTP messages (RFC 2131, 2132) and DHCPv6 (RFC 8415): where their addresses and names are. Only finds."""
+"""DHCP and BOOTP messages (RFC 2131, 2132) and DHCPv6 (RFC 8415): their addresses and names. Only finds."""
 
 from __future__ import annotations
 

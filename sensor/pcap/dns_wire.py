@@ -133,8 +133,8 @@ def is_message(data: bytes) -> bool:
 
 
 def _name(data: bytes, base: int, at: int, end: int) -> tuple[WirePlace | None, int]:
-    """The labels of a name, those behind pointers too, and where what follows it begins. base: where the message
-    does."""
+    """The labels of a name, those behind pointers too, and where what follows it begins; base is where the
+    message does."""
     labels: list[tuple[int, int]] = []
     start = before = at
     after = 0

@@ -1,5 +1,5 @@
-"""HTTP/2 in the clear (RFC 9113, 7541): where header values in Huffman code that name hosts, people or secrets are,
-and where the bodies are. Only finds; a connection is read from its preface on.
+"""HTTP/2 in the clear (RFC 9113, 7541): where header values in Huffman code are that name hosts, people or
+secrets, and where the bodies are. Only finds; a connection is read from its preface on.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def frames(data: bytes) -> Iterator[Frame]:
 
 
 def telling_values(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where the values in Huffman code are that must go: of fields that name somebody, and of fields whose name only a
-    decoder would know."""
+    """Where the values in Huffman code are that must go: of fields that name somebody, and of those whose
+    name only a decoder would know."""
     for frame in frames(data):
         if frame.kind in (_HEADERS, _PUSH_PROMISE, _CONTINUATION):
             yield from _fields(data, frame.start, frame.end)

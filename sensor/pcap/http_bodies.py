@@ -1,5 +1,5 @@
-"""Compressed bodies of HTTP/1 messages: read, rewritten and compressed anew to the same number of bytes, with spaces
-behind. What cannot be read is blanked.
+"""Compressed bodies of HTTP/1 messages: read, rewritten and compressed anew to the same number of bytes, with
+spaces behind. What cannot be read is blanked.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _inflated(body: bytes, window_bits: int) -> bytes | None:
 
 
 def rewritten(body: bytes, coding: bytes, rewrite: Callable[[bytes], bytes]) -> bytes:
-    """The body with its plain text rewritten; as it was when nothing changes; zeros when it cannot be read."""
+    """The body with its plain text rewritten; as it was if nothing changes; zeros if it cannot be read."""
     plain = plain_of(body, coding)
     if plain is None:
         return bytes(len(body))

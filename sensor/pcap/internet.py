@@ -17,6 +17,7 @@ MAX_OPTIONS = 64
 TCP, UDP, ICMP, ICMPV6, SCTP = 6, 17, 1, 58, 132
 _IN_IP: dict[int, int] = {2: 2, 89: 12, 103: 2, 112: 6}  # IGMP, OSPF, PIM, VRRP: where the checksum lies
 _IPV6_EXTENSIONS = {0, 43, 60, 135, 139, 140}
+_TCP_OPTIONS = frozenset((1, 2, 3, 4, 5, 8, 19, 28, 29, 30, 34))
 _VXLAN, _GENEVE, _TEREDO, _GTP_U = {4789, 8472}, {6081}, {3544}, {2152}
 
 Pseudo = tuple[tuple[int, int], ...]
@@ -206,7 +207,7 @@ class InternetWalk(ABC):
         return self.opaque(at + 4, end)
 
     def sctp(self, at: int, end: int) -> None:
-        """The addresses in the parameters of a setup (RFC 9260, 3.3.2); what else the chunks hold is payload."""
+        """The addresses in the parameters of a setup (RFC 9260, 3.3.2); all else is payload."""
         chunk, kind = at, self.data[at] if at < end else 0
         self.other(at, end)
         if kind in (1, 2) and chunk + 20 <= end:
@@ -246,16 +247,19 @@ class InternetWalk(ABC):
         return None
 
     def tcp_options(self, at: int, end: int) -> None:
-        """Multipath TCP's further addresses (RFC 8684, 3.4.1)."""
+        """Multipath TCP's further addresses (RFC 8684, 3.4.1); options that are not known are blanked."""
         for _ in range(MAX_OPTIONS):
             if at + 2 > end or self.data[at] == 0:
-                return
+                return None
             size = 1 if self.data[at] == 1 else self.data[at + 1]
             if size < 1 or (size < 2 and self.data[at] != 1):
-                return
+                return self.opaque(at + 2, end)
+            if self.data[at] not in _TCP_OPTIONS:
+                self.opaque(at + 2, min(at + size, end))
             if self.data[at] == 30 and size >= 8 and self.data[at + 2] >> 4 == 3:
                 self.address(at + 4, 16 if size >= 20 else 4, min(at + size, end))
             at += size
+        return None
 
     def udp(self, flow: Flow, pseudo: Pseudo, at: int, end: int) -> None:
         self.found.names.append("udp")

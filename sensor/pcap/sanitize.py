@@ -34,8 +34,9 @@ from sensor.pcap.scrub import Scrubber
 from sensor.pcap.streams import Streams, Stretch, bytes_of, write_back
 from sensor.pcap.wires import Message, messages_in
 
-# Of pcapng's sections, interfaces, packets (old, simple, enhanced) and statistics: the bytes at their beginning that
-# stay, and the options by code with the bytes each has (lengths of frame checks, units and shifts of time, flags, drops).
+# Of pcapng's sections, interfaces, packets (old, simple, enhanced) and statistics: the bytes at their
+# beginning that stay, and the options that stay by code, with their sizes (speed, units and shifts of time,
+# flags, drops).
 _KEPT_HEADS = {0x0A0D0D0A: 16, 1: 8, 2: 20, 3: 4, 5: 12, 6: 20}
 _KEPT_OPTIONS: dict[int, dict[int, int]] = {
     0x0A0D0D0A: {},

@@ -9,9 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from urllib.parse import quote
 
 from sensor.pcap.address_text import MAC, QUAD, AddressText, is_version, packed
 from sensor.pcap.contexts import Place, netbios_letters, netbios_name, places
@@ -21,20 +20,15 @@ from sensor.pcap.known import MIN_NAME_BYTES, Known
 from sensor.pcap.needles import Needles
 from sensor.pcap.pseudonyms import Pseudonyms
 from sensor.pcap.wires import Message, wire_places
+from sensor.pcap.words import Words
 
-MAX_SHAPES = 64  # different (offset, length) of names that share their first word
-MIN_SPELLED_BYTES = 6  # of names that are also looked for in hexadecimal and with percent signs
-MIN_HEX_BYTES = 16  # of names that are nothing but digits in hexadecimal
-MAX_UNBOUND = 2000  # names that are looked for inside words of UTF-16
 MAX_DEPTH = 3  # base64 in UTF-16 in base64 ...
 
-_WORD = re.compile(rb"[A-Za-z0-9]+")
 _DOTTED = re.compile(rb"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){1,16}")
 _WIDE = re.compile(rb"(?:[\x20-\x7e]\x00){3,}")
 _WIDE_BIG = re.compile(rb"(?:\x00[\x20-\x7e]){4,}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]{8,}")
 _IS_REPLY = re.compile(rb"\d{3}-")
-_HEX_RUN = re.compile(rb"[0-9A-Fa-f]{12,}")
 _BETWEEN_MARKS = re.compile(rb"[^:/]+")
 _PAIR = re.compile(rb"([^=;,\s]{1,256})=([^;\r\n\0]*)")
 _COOKIE_ATTRIBUTES = frozenset(b"expires path domain max-age samesite version priority".split())
@@ -46,38 +40,14 @@ class Scrubber:
 
     def __init__(self, known: Known, pseudonyms: Pseudonyms) -> None:
         self.known, self.pseudonyms = known, pseudonyms
+        self.words = Words(known, pseudonyms)
         self._addresses = AddressText(known, pseudonyms)
         self.counts: Counter[str] = Counter()
-        self._shapes: dict[bytes, list[tuple[int, int]]] = {}
         self._needles: list[Needles] = []
-        self._hex: dict[bytes, bytes] = {}
-        self._longest = 0
 
     def prepare(self) -> None:
         """Make the tables, once everything is known."""
-        shapes: dict[bytes, set[tuple[int, int]]] = defaultdict(set)
-        for mac in self.known.macs:
-            image = self.pseudonyms.mac(mac)
-            if image != mac:
-                plain, turned = mac.hex().encode(), image.hex().encode()
-                self._hex[plain] = turned
-                self._hex[_cisco(plain)] = _cisco(turned)
-        for name in self.known.names:
-            image = self.text(name)
-            if len(name) >= MIN_HEX_BYTES and _HEX_RUN.fullmatch(name):
-                self._hex[name] = image
-            for spell in (quote, _hexadecimal):
-                spelled = spell(name).lower().encode()
-                if spelled != name and len(name) >= MIN_SPELLED_BYTES:
-                    self._hex.setdefault(spelled, spell(image).lower().encode())
-        for name in [*self.known.names, *self._hex]:
-            word = _WORD.search(name)
-            if word:
-                shapes[word[0]].add((word.start(), len(name)))
-                self._longest = max(self._longest, len(name))
-        self._shapes = {
-            word: sorted(found, key=lambda shape: -shape[1])[:MAX_SHAPES] for word, found in shapes.items()
-        }
+        self.words.prepare()
         images: dict[int, dict[bytes, bytes]] = {4: {}, 6: {}, 16: {}}
         for address in self.known.addresses:
             image = self.pseudonyms.address(address)
@@ -156,59 +126,41 @@ class Scrubber:
         for place in places(data):
             self._place(data, out, place, depth)
         self._dotted_names(data, out)
-        self._words(data, out)
-        self._hex_runs(data, out)
+        for at, image in self.words.found(data):
+            self._put(out, at, image, "name")
         for at, image, kind in self._addresses.found(data):
             self._put(out, at, image, kind)
         if depth < MAX_DEPTH and b"\0" in data:
             for pattern, first in ((_WIDE, 0), (_WIDE_BIG, 1)):
                 for wide in pattern.finditer(data):
-                    image = self._unbound(wide[0][first::2], self.rewrite(wide[0][first::2], depth=MAX_DEPTH))
+                    image = self.words.unbound(
+                        wide[0][first::2], self.rewrite(wide[0][first::2], depth=MAX_DEPTH)
+                    )
                     for at, (new, old) in enumerate(zip(image, wide[0][first::2], strict=True)):
                         if new != old:  # the rest may have been replaced as what it is
                             out[wide.start() + first + 2 * at] = new
         self._binary(data, out)
         return bytes(out)
 
-    def _unbound(self, data: bytes, image: bytes) -> bytes:
-        """Names that stand against each other with nothing between them, as in NTLM's messages."""
-        if len(self.known.names) > MAX_UNBOUND:
-            return image
-        made, lower = bytearray(image), data.lower()
-        for name in self.known.names:
-            at = lower.find(name) if len(name) > MIN_NAME_BYTES else -1
-            while at >= 0:
-                if made[at : at + len(name)] == data[at : at + len(name)]:
-                    made[at : at + len(name)] = self.text(data[at : at + len(name)])
-                at = lower.find(name, at + len(name))
-        return bytes(made)
-
     def labels(self, labels: list[bytes]) -> list[bytes]:
         """The labels of one host name."""
         kept = generic_labels([label.lower() for label in labels])
         return [
-            label if is_kept or label.lower() in self.known.kept else self.text(label)
+            label if is_kept or label.lower() in self.known.kept else self.words.text(label)
             for label, is_kept in zip(labels, kept, strict=True)
         ]
-
-    def text(self, text: bytes) -> bytes:
-        """The pseudonym of one name."""
-        image = self._hex.get(text.lower())
-        if image is not None:
-            return image if text.islower() or text.isdigit() else image.upper()
-        return self.pseudonyms.text(text, avoid=self.known.names)
 
     def _secret(self, value: bytes) -> bytes:
         """A secret where it stands; a word of everybody's (public) tells nothing."""
         return value if is_generic(value.lower()) or value.lower() in self.known.kept else self._hidden(value)
 
     def _hidden(self, value: bytes) -> bytes:
-        text = self.text(value)
+        text = self.words.text(value)
         return text if text != value or not value.strip(b"\0") else self.pseudonyms.raw(value, "secret")
 
     def _part(self, text: bytes) -> bytes:
         """One part of something that has several: what is generic stays."""
-        return text if is_generic(text.lower()) or text.lower() in self.known.kept else self.text(text)
+        return text if is_generic(text.lower()) or text.lower() in self.known.kept else self.words.text(text)
 
     def _put(self, out: bytearray, start: int, image: bytes, kind: str) -> None:
         if out[start : start + len(image)] != image:
@@ -224,7 +176,7 @@ class Scrubber:
             self._put(out, start, self.pseudonyms.address(value), "address")
         elif kind in ("user", "secret", "name"):
             if not is_generic(value.lower()) and value.lower() not in self.known.kept:
-                self._put(out, start, self.text(value), kind)
+                self._put(out, start, self.words.text(value), kind)
         elif kind == "mail":
             at = max(value.find(b"@"), value.find(b"%40"))
             if (
@@ -233,7 +185,7 @@ class Scrubber:
                 and b" " not in value[:at]
                 and b"<" not in value[:at]
             ):
-                self._put(out, start, self.text(value[:at]), "user")
+                self._put(out, start, self.words.text(value[:at]), "user")
                 self._host(
                     value[at + (3 if value[at : at + 1] == b"%" else 1) :],
                     out,
@@ -241,18 +193,18 @@ class Scrubber:
                 )
         elif kind == "cookie":
             for offset, cookie in _cookie_values(value):
-                self._put(out, start + offset, self.text(cookie), "cookie")
+                self._put(out, start + offset, self.words.text(cookie), "cookie")
         elif kind == "digest":
             self._put(out, start, self.pseudonyms.raw(value, "digest"), "secret")
         elif kind == "utf16":
-            image = self.text(value[::2]) if not any(value[1::2]) else None
+            image = self.words.text(value[::2]) if not any(value[1::2]) else None
             if image is not None and not is_generic(value[::2].lower()):
                 self._put(out, start, _interleaved(image), "name")
         elif kind == "netbios":
             name = netbios_name(value)
             padded = name[:15].rstrip(b" \0")
             if padded and not is_generic(padded.lower().strip(b"\1\2_")):
-                image = self.text(padded) + name[len(padded) :]
+                image = self.words.text(padded) + name[len(padded) :]
                 self._put(out, start, netbios_letters(image), "host")
         elif kind in ("authorization", "base64"):
             self._authorization(value, out, start, kind, depth)
@@ -271,13 +223,13 @@ class Scrubber:
             parts = re.split(rb"([\0:])", plain)
             image = base64.b64encode(b"".join(map(self._part, parts)))
         else:
-            image = self.text(rest)
+            image = self.words.text(rest)
         if len(image) == len(rest.strip()):
             self._put(out, at + len(rest) - len(rest.lstrip()), image, "secret")
         elif len(image) == len(rest):
             self._put(out, at, image, "secret")
         else:
-            self._put(out, at, self.text(rest), "secret")
+            self._put(out, at, self.words.text(rest), "secret")
 
     def _host(self, value: bytes, out: bytearray, start: int) -> None:
         if QUAD.match(value) or value.startswith(b"["):
@@ -319,7 +271,7 @@ class Scrubber:
             self._host(data[found.start : found.end], out, found.start)
 
     def _machine_id(self, value: bytes) -> bytes:
-        text = self.text(value[1:])
+        text = self.words.text(value[1:])
         return value[:1] + (text if text != value[1:] else self.pseudonyms.raw(value[1:], "id"))
 
     def _labels(self, data: bytes, out: bytearray, labels: tuple[tuple[int, int], ...]) -> None:
@@ -368,7 +320,7 @@ class Scrubber:
                     self._host(data[start : stop - size], out, start)
                     rest = data[stop - size : stop]
                     if rest.lower() in self.known.names:  # Kerberos' salts: a realm and a name in one
-                        self._put(out, stop - size, self.text(rest), "name")
+                        self._put(out, stop - size, self.words.text(rest), "name")
                     break
 
     def _is_known(self, labels: list[bytes]) -> bool:
@@ -385,64 +337,10 @@ class Scrubber:
                     return len(last) - size
         return 0
 
-    def _words(self, data: bytes, out: bytearray) -> None:
-        shapes, names, hexes = self._shapes, self.known.names, self._hex
-        labels, longest, size = self.known.labels, self._longest, len(data)
-        if not shapes and not labels:
-            return
-        for found in _WORD.finditer(data):
-            start = found.start()
-            before = data[start - 1] if start else 0
-            if MIN_NAME_BYTES <= before < 128 and start + before <= size:
-                text = data[start : start + before].lower()
-                if text in names or text in labels:
-                    self._put(out, start, self.text(data[start : start + before]), "name")
-            first = data[start]
-            if longest >= first >= 48 and data[start + 1 : start + 1 + first].lower() in names:
-                self._put(out, start + 1, self.text(data[start + 1 : start + 1 + first]), "name")
-            key = found[0].lower()
-            if before == 0x25 and key[2:] in shapes:  # %3D and the like stand before it
-                start, key = start + 2, key[2:]
-            for offset, length in shapes.get(key, ()):
-                begin = start - offset
-                stop = begin + length
-                if begin < 0 or stop > size:
-                    continue
-                text = data[begin:stop].lower()
-                if (text in names or text in hexes) and not _goes_on(data, begin, stop):
-                    self._put(out, begin, self.text(data[begin:stop]), "name")
-                    break
-
-    def _hex_runs(self, data: bytes, out: bytearray) -> None:
-        """Names written in hexadecimal with more digits around them."""
-        if len(self._hex) > MAX_UNBOUND:
-            return
-        for run in _HEX_RUN.finditer(data):
-            text = run[0].lower()
-            for spelled, image in self._hex.items():
-                at = text.find(spelled) if len(spelled) >= 2 * MIN_SPELLED_BYTES else -1
-                while at >= 0:
-                    self._put(out, run.start() + at, image, "name")
-                    at = text.find(spelled, at + 1)
-
     def _binary(self, data: bytes, out: bytearray) -> None:
         for needles in self._needles:
             for at, image in needles.found(data):
                 self._put(out, at, image, "address" if len(image) != 6 else "mac")
-
-
-def _hexadecimal(name: bytes) -> str:
-    return name.hex()
-
-
-def _goes_on(data: bytes, begin: int, stop: int) -> bool:
-    """Whether a word goes on before or after, so that this is a part of another one."""
-    if begin and data[begin - 1] == stop - begin:
-        return False  # its length stands before it
-    if begin > 2 and data[begin - 3] == 0x25:  # %3D and the like
-        return data[stop - 1 : stop].isalnum() and data[stop : stop + 1].isalnum()
-    is_in_word = data[stop - 1 : stop].isalnum() and data[stop : stop + 1].isalnum()
-    return is_in_word or (data[begin : begin + 1].isalnum() and data[max(begin - 1, 0) : begin].isalnum())
 
 
 def _cookie_values(value: bytes) -> Iterator[tuple[int, bytes]]:
@@ -469,10 +367,6 @@ def _interleaved(text: bytes) -> bytes:
     wide = bytearray(2 * len(text))
     wide[::2] = text
     return bytes(wide)
-
-
-def _cisco(plain: bytes) -> bytes:
-    return b".".join(plain[at : at + 4] for at in (0, 4, 8))
 
 
 def _decoded(text: bytes) -> bytes | None:

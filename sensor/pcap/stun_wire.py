@@ -1,5 +1,5 @@
-"""STUN messages (RFC 8489): addresses, plain and hidden by a xor with what stands beside them, and users. Only
-finds.
+"""STUN messages (RFC 8489): addresses, plain and hidden by a xor with what stands beside them, and users.
+Only finds.
 """
 
 from __future__ import annotations

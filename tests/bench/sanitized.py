@@ -2,8 +2,8 @@
 
     python tests/bench/sanitized.py --pcap FILE|FOLDER… --rules FILE --out FOLDER
 
-tshark is the witness: it dissects the original, and what its fields name (tests/bench/witness.py) is sought in
-every spelling in the bytes of the output, in its streams put together and in all that tshark reads out of it.
+tshark is the witness: it dissects the original, and what its fields name (tests/pcap/witness.py) is sought in
+every spelling in the bytes of the output, in its streams put together and in all that tshark reads from it.
 Results go to OUT/sanitized.jsonl, a line each, and a run that was broken off goes on where it was.
 
 Exit code: 0 when nothing is left and the alerts of at least --floor of the captures are the same, 1 when not,
@@ -174,7 +174,7 @@ def _judge(results: list[Result], seconds: float, floor: float) -> int:
     print(
         f"{len(read)} captures in {seconds:.0f} s, {len(results) - len(read)} that cannot be read; "
         f"{sum(bool(result.alerts) for result in read)} with alerts; alerts the same: {same} "
-        f"({same / max(len(read), 1):.4f}); {sum(result.names for result in read)} names and addresses sought; "
+        f"({same / max(len(read), 1):.4f}); {sum(result.names for result in read)} names sought; "
         f"something left: {leaks}"
     )
     return 0 if read and not leaks and same >= floor * len(read) else 1

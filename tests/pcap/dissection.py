@@ -1,6 +1,5 @@
-"""What tshark says is in a capture: every address and every text of every field, and the streams put together.
-
-It is the independent witness of tests/bench/sanitized.py: nothing here knows what the sanitizer looks for.
+"""What tshark says is in a capture: every address and text of every field, and the streams put together.
+Nothing here knows what the sanitizer looks for.
 """
 
 from __future__ import annotations

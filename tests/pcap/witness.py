@@ -39,7 +39,7 @@ _NOT_NAMING = re.compile(
     r"|type_str|vendor|user_?role|servicename|browser\.server_|\.command$|server_host_key|http\.server"
     r"|address_type|rdp\.client\.|smb\.(?:server|user)_|uds\.diag|service_?name$|server\.(?:type|comment)"
     r"|http\.cookie$|radius\.\w*Server_|dns\.(?:srv\.(?:proto|name)|mx\.pref)|hostkey|security\.spu|accountLockout"
-    r"|^ssh\.|irc\.\w+\.command_parameter|sip\.Via$|dhcp\.cookie|subnet_mask|krb4|opcua\.(?:Server|Mdns|Discovery)|nt\.sid|domain_sid|auth\.realm|json\.path_with_value$"
+    r"|^ssh\.|irc\.\w+\.(?:command_parameter|trailer)|sip\.Via$|dhcp\.cookie|subnet_mask|krb4|opcua\.(?:Server|Mdns|Discovery)|nt\.sid|domain_sid|auth\.realm|json\.path_with_value$"
     r"|smb2\.acct_|SecurityPolicy|userTokenType|session_authentication|is_superuser"
 )
 _SECRETS = re.compile(
@@ -54,20 +54,33 @@ _QUAD = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
 _LABELS = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 
 KEPT = {
-    "names of documents (RFC 2606, 6761, 6762), of nobody, and what OpenSSL proposes": r"(?:.*\.)?example"
-    r"(?:\.(?:com|org|net))?|localhost(?:\.localdomain)?|(?:local\.)?localdomain|(?:.*\.)?(?:in-addr|ip6)\.arpa|local|null|\(null\)"
-    r"|.*<.*>.*|anonymous|guest|internet widgits pty ltd|some-state|default (?:company ltd|city)|some organization",
-    "accounts, communities and passwords that everybody uses, which rules ask for": r"root|admin|administrator|sa"
-    r"|postgres|public|private|krbtgt|nobody|users?|username|test|default|mail|www|ftp|oracle|password|passwd|pass"
-    r"|client|system|schema|test\.local|noreply|support|wellknown|domain|service|cifs|ldap|kadmin|changepw|host|https?|rpcss|termsrv",
-    "groups of machines that Windows proposes, and a word of tshark's own": r"workgroup|mshome|workstation",
-    "what was made nameless before": r"[x.@ _\"'<>-]+|(.)\1*\d*",
-    "registries' labels": r"com|org|net|arpa|edu|gov|info|home|lan|internal|corp",
-    "values of cookies that are switches": r"true|false",
+    "names of nobody (RFC 2606, 6761, 6762) and what OpenSSL proposes": (
+        "example.com example.net example.org localhost localdomain localhost.localdomain local.localdomain "
+        "local test test.local null (null) anonymous guest nobody|internet widgits pty ltd|some-state"
+        "|default company ltd|default city|some organization"
+    ),
+    "accounts, communities, services and passwords that everybody uses, which rules ask for": (
+        "root admin administrator sa postgres public private krbtgt user users username default mail www ftp "
+        "oracle password passwd pass client system schema noreply support wellknown domain service cifs ldap "
+        "kadmin changepw host http https rpcss termsrv"
+    ),
+    "groups of machines that Windows proposes, and a word of tshark's own": "workgroup mshome workstation",
+    "registries' labels": "com org net arpa edu gov info home lan internal corp",
+    "values of cookies that are switches": "true false",
 }
+KEPT_WORDS = {
+    word
+    for words in KEPT.values()
+    for number, part in enumerate(words.split("|"))
+    for word in (part.split() if number == 0 else [part])
+}
+# Names in documents and of reverse zones, tshark's <Root>, what was made nameless before (xxx, aaa0001).
+_KEPT_FORMS = re.compile(
+    r"(?:.*\.)?example(?:\.(?:com|org|net))?|.*\.(?:in-addr|ip6)\.arpa|<[a-z ]+>|[x.@ _\"'<>-]+|(.)\1*\d*"
+)
+_BINARY = re.compile(r"\ufffd|\\x|\\0")
 # CVE-2020-16898: what fills an exploit, and tshark's reading of half an address with the next option.
 NO_ADDRESSES = re.compile(r"(?:4141|aaaa|18a0):(?:4141|aaaa|18a0):.*")
-_KEPT = [re.compile(pattern) for pattern in KEPT.values()]
 
 
 @dataclass
@@ -81,16 +94,15 @@ class Names:
 
     def add(self, text: str, by: str) -> None:
         text = text.strip("\"' \t\r\n\0.").lower()
-        is_kept = any(pattern.fullmatch(text) for pattern in _KEPT)
         if (
-            len(text) >= MIN_NAME_CHARACTERS
-            and text.isprintable()
-            and "\ufffd" not in text
-            and "\\x" not in text
-            and "\\0" not in text
+            len(text) < MIN_NAME_CHARACTERS
+            or not text.isprintable()
+            or _BINARY.search(text)
+            or _address(text)
         ):
-            if not is_kept and not _address(text):
-                self.texts.setdefault(text, by)
+            return
+        if text not in KEPT_WORDS and not _KEPT_FORMS.fullmatch(text):
+            self.texts.setdefault(text, by)
 
 
 def names_of(found: Dissection) -> Names:
@@ -152,6 +164,9 @@ def _take(names: Names, by: str, value: str) -> None:
         command = re.match(r"(?i)(NICK|USER|PASS|OPER) (\S+)", value)
         if command:
             names.add(command[2], by)
+        person = re.match(r"(?i)USER \S+ \S+ \S+ :(.+)", value)
+        if person:
+            names.add(person[1], by)
     elif _NAMING.search(by) and not _NOT_NAMING.search(by):
         _take_name(names, by, value)
 
@@ -284,8 +299,8 @@ def is_everybodys(address: bytes) -> bool:
 
 
 def is_distinctive(address: bytes) -> bool:
-    """Whether four bytes mean an address where no field says so. Small numbers and text are everywhere: of an address
-    of theirs only what tshark names a field of an address is evidence, and what stands as text."""
+    """Whether bytes mean an address where no field says so. Small numbers and text are everywhere: of an
+    address of theirs only what tshark names a field of an address is evidence, and what stands as text."""
     return sum(byte >= 0x20 for byte in address) >= 2 and len(set(address)) >= 3 and not address.isascii()
 
 
@@ -332,7 +347,7 @@ def _stands_in(data: bytes, spelled: bytes, form: str) -> bool:
 
 
 def _at_the_same_place(address: bytes, pair: Pair) -> set[str]:
-    """Forms of an address that stand where they stood: elsewhere they are the image of another one, or chance."""
+    """Forms of an address that stand where they stood: elsewhere they are another one's image, or chance."""
     shown = ipaddress.ip_address(address)
     forms = [("bytes", address)] if is_distinctive(address) else []
     if shown.version == 4:
