@@ -99,6 +99,8 @@ _TABLE: tuple[tuple[str, bytes, bytes], ...] = (
     ("user", rb"mstshash=", rb"\bmstshash=([^\s\0]{1,64})"),
     ("user", rb"username=", rb"\busername=\"([^\"\r\n\0]{1,256})\""),
     ("secret", rb"nonce=", rb"\b(?:response|cnonce)=\"([^\"\r\n\0]{1,256})\""),
+    ("name", rb"sip", rb"\"([^\"\r\n\0]{1,128})\"[ ]{0,2}<sips?:"),
+    ("name", rb"sip", rb"^(?:From|To|Contact|[ftm]):[ ]{0,4}([^\"<>\r\n\0]{1,128}?)[ ]{0,4}<sips?:"),
     ("user", rb"sip", rb"\bsips?:([^@>\s;:\0\"]{1,128})@"),
     *(
         ("secret", word, _BEFORE_KEY + rb"[a-z0-9_\[-]{0,24}" + _KEYS + rb"[a-z0-9_\]-]{0,16}" + _VALUE)

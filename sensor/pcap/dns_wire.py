@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 PORTS = frozenset((53, 5353, 5355))
-PORT_NETBIOS = 137
+PORT_NETBIOS, PORT_DATAGRAM = 137, 138
 MAX_LABELS = 128
 MAX_RECORDS = 4096
 # NS CNAME PTR DNAME NSEC RP, MX AFSDB KX SVCB HTTPS, SRV, RRSIG SIG: where a name starts
@@ -17,6 +17,7 @@ _NAME_AT = (
     {2: 0, 5: 0, 12: 0, 39: 0, 47: 0, 17: 0} | {15: 2, 18: 2, 36: 2, 64: 2, 65: 2} | {33: 6, 46: 18, 24: 18}
 )
 _A, _AAAA, _SOA, _OPT, _CLIENT_SUBNET, _NB, _NBSTAT = 1, 28, 6, 41, 8, 32, 33
+_CHAIN = 13  # RFC 7901
 _SERVICE, _WKS, _NSEC3 = (64, 65), 11, 50
 
 
@@ -33,6 +34,12 @@ class WirePlace(NamedTuple):
 def netbios_places(data: bytes, start: int, end: int) -> Iterator[WirePlace]:
     """What is in the message of NetBIOS' name service (RFC 1002) between two offsets."""
     return dns_places(data, start, end, is_netbios=True)
+
+
+def datagram_places(data: bytes, start: int, end: int) -> Iterator[WirePlace]:
+    """The source of NetBIOS' datagrams (RFC 1002, 4.4.1)."""
+    if end - start >= 10 and data[start] in range(0x10, 0x17):
+        yield WirePlace("address", start + 4, start + 8)
 
 
 def dns_places(data: bytes, start: int, end: int, is_netbios: bool = False) -> Iterator[WirePlace]:
@@ -87,6 +94,10 @@ def _record(data: bytes, base: int, kind: int, at: int, end: int) -> Iterator[Wi
             code, size = (int.from_bytes(data[at + i : at + i + 2], "big") for i in (0, 2))
             if code == _CLIENT_SUBNET and size > 4 and at + 4 + size <= end:
                 yield WirePlace("subnet", at + 4, at + 4 + size)
+            elif code == _CHAIN:
+                place, _ = _name(data, base, at + 4, min(at + 4 + size, end))
+                if place is not None:
+                    yield place
             at += 4 + size
 
 

@@ -9,13 +9,17 @@ from sensor.pcap.dns_wire import WirePlace
 PORTS = frozenset((500, 4500))
 MAX_PAYLOADS = 64
 _HEADER_BYTES, _ENCRYPTED = 28, 1
+_ADDRESS_BYTES = 4  # that an identity has at least, whatever its length says
 _IDENTITIES = frozenset((5, 35, 36))
 _NOTIFY, _REDIRECTS = 41, range(16406, 16409)  # RFC 5685
 
 
 def ike_places(data: bytes, start: int, end: int) -> Iterator[WirePlace]:
     """What is in the message between two offsets."""
-    if data[start : start + 4] == bytes(4):  # the mark before IKE on port 4500
+    if data[start : start + 4] == bytes(4) and data[start + 17 : start + 18] not in (
+        b"\x10",
+        b"\x20",
+    ):  # port 4500
         start += 4
     if end - start < _HEADER_BYTES or (data[start + 17] >> 4 == 1 and data[start + 19] & _ENCRYPTED):
         return
@@ -27,5 +31,5 @@ def ike_places(data: bytes, start: int, end: int) -> Iterator[WirePlace]:
         stop = min(at + size, end)
         is_redirect = kind == _NOTIFY and int.from_bytes(data[at + 6 : at + 8], "big") in _REDIRECTS
         if (kind in _IDENTITIES or is_redirect) and stop > at + 8:
-            yield WirePlace("digest", at + 8, stop)
+            yield WirePlace("digest", at + 8, max(stop, min(at + 8 + _ADDRESS_BYTES, end)))
         kind, at = data[at], at + size

@@ -18,6 +18,7 @@ TCP, UDP, ICMP, ICMPV6, SCTP = 6, 17, 1, 58, 132
 _IN_IP: dict[int, int] = {2: 2, 89: 12, 103: 2, 112: 6}  # IGMP, OSPF, PIM, VRRP: where the checksum lies
 _IPV6_EXTENSIONS = {0, 43, 60, 135, 139, 140}
 _TCP_OPTIONS = frozenset((1, 2, 3, 4, 5, 8, 19, 28, 29, 30, 34))
+_GRE_IN_UDP, _AYIYA = {4754, 4755}, {5072}
 _VXLAN, _GENEVE, _TEREDO, _GTP_U = {4789, 8472}, {6081}, {3544}, {2152}
 
 Pseudo = tuple[tuple[int, int], ...]
@@ -250,7 +251,7 @@ class InternetWalk(ABC):
         """Multipath TCP's further addresses (RFC 8684, 3.4.1); options that are not known are blanked."""
         for _ in range(MAX_OPTIONS):
             if at + 2 > end or self.data[at] == 0:
-                return None
+                return self.opaque(at, end)
             size = 1 if self.data[at] == 1 else self.data[at + 1]
             if size < 1 or (size < 2 and self.data[at] != 1):
                 return self.opaque(at + 2, end)
@@ -282,6 +283,10 @@ class InternetWalk(ABC):
             self.ether_type_of(self.u16(body + 2), body + 8 + (self.data[body] & 0x3F) * 4, body_end)
         elif ports & _TEREDO and self.teredo(body, body_end):
             pass
+        elif ports & _GRE_IN_UDP:
+            self.gre(body, body_end)
+        elif ports & _AYIYA and body + 8 <= body_end and self.ayiya(pseudo, body, body_end):
+            pass
         elif ports & _GTP_U and self.data[body + 1 : body + 2] == b"\xff":
             extra = self.data[body] & 7
             self.raw(body + (12 if extra else 8), body_end)
@@ -289,10 +294,21 @@ class InternetWalk(ABC):
             self.found.payloads.append(Payload("udp", body, body_end, flow))
         return self.opaque(body_end, end)
 
+    def ayiya(self, pseudo: Pseudo, at: int, end: int) -> bool:
+        """Anything in anything (draft-massar-v6ops-ayiya): an identity, a signature, a packet."""
+        identity, signature = 1 << (self.data[at] >> 4), (self.data[at + 1] >> 4) * 4
+        kind, body = self.data[at + 3], at + 8 + identity + signature
+        if body > end or kind not in (4, 41):
+            return False
+        self.opaque(at + 8, body)
+        self.protocol(kind, pseudo, body, end)
+        return True
+
     def teredo(self, at: int, end: int) -> bool:
         if self.data[at : at + 2] == b"\x00\x01" and at + 4 <= end:  # authentication
             at += 4 + self.data[at + 2] + self.data[at + 3] + 9
-        if self.data[at : at + 2] == b"\x00\x00":  # origin
+        if self.data[at : at + 2] == b"\x00\x00":  # origin: a port and an address, all bits turned
+            self.opaque(at + 2, min(at + 8, end))
             at += 8
         if at + 40 > end or self.data[at] >> 4 != 6:
             return False
@@ -366,6 +382,7 @@ class InternetWalk(ABC):
             kind, stop = self.data[at], min(at + size, end)
             if kind in (1, 2):
                 self.mac(at + 2, stop)
+                self.opaque(at + 8, stop)
             elif kind == 3:
                 self.address(at + 16, 16, stop)
             elif kind == 4:

@@ -49,6 +49,8 @@ def _addresses(data: bytes, at: int, end: int) -> Iterator[WirePlace]:
         kind, first, after = _tag(data, at, end)
         if kind == _ADDRESS and after - first == 4:
             yield WirePlace("address", first, after)
+        elif kind == _OCTETS and after - first == 6 and not data[first:after].isascii():
+            yield WirePlace("mac", first, after)
         at = first if kind & 0x20 and first > at else max(after, at + 1)
 
 

@@ -15,6 +15,7 @@ Finder = Callable[[bytes, int, int], Iterator[WirePlace]]
 _PROTOCOLS: dict[str, tuple[frozenset[int], Finder]] = {
     "dns": (dns_wire.PORTS, dns_wire.dns_places),
     "netbios": (frozenset((dns_wire.PORT_NETBIOS,)), dns_wire.netbios_places),
+    "datagram": (frozenset((dns_wire.PORT_DATAGRAM,)), dns_wire.datagram_places),
     "dhcp": (dhcp_wire.PORTS, dhcp_wire.dhcp_places),
     "dhcpv6": (dhcp_wire.PORTS_V6, dhcp_wire.dhcpv6_places),
     "ntp": (ntp_wire.PORTS, ntp_wire.ntp_places),

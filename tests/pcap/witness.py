@@ -39,7 +39,7 @@ _NOT_NAMING = re.compile(
     r"|type_str|vendor|user_?role|servicename|browser\.server_|\.command$|server_host_key|http\.server"
     r"|address_type|rdp\.client\.|smb\.(?:server|user)_|uds\.diag|service_?name$|server\.(?:type|comment)"
     r"|http\.cookie$|radius\.\w*Server_|dns\.(?:srv\.(?:proto|name)|mx\.pref)|hostkey|security\.spu|accountLockout"
-    r"|^ssh\.|irc\.\w+\.(?:command_parameter|trailer)|sip\.Via$|dhcp\.cookie|subnet_mask|krb4|opcua\.(?:Server|Mdns|Discovery)|nt\.sid|domain_sid|auth\.realm|json\.path_with_value$"
+    r"|^ssh\.|irc\.\w+\.(?:command_parameter|trailer)|sip\.Via$|dhcp\.cookie|subnet_mask|krb4|opt\.chain|opcua\.(?:Server|Mdns|Discovery)|nt\.sid|domain_sid|auth\.realm|json\.path_with_value$"
     r"|smb2\.acct_|SecurityPolicy|userTokenType|session_authentication|is_superuser"
 )
 _SECRETS = re.compile(
@@ -62,7 +62,7 @@ KEPT = {
     "accounts, communities, services and passwords that everybody uses, which rules ask for": (
         "root admin administrator sa postgres public private krbtgt user users username default mail www ftp "
         "oracle password passwd pass client system schema noreply support wellknown domain service cifs ldap "
-        "kadmin changepw host http https rpcss termsrv"
+        "kadmin changepw host http https rpcss termsrv configuration subschemasubentry"
     ),
     "groups of machines that Windows proposes, and a word of tshark's own": "workgroup mshome workstation",
     "registries' labels": "com org net arpa edu gov info home lan internal corp",
@@ -192,8 +192,9 @@ def _take_name(names: Names, by: str, value: str) -> None:
     if by.startswith("smtp.req") and ":" in value:
         return
     if _RDN.match(value):
+        is_schema = "cn=schema" in value.lower()  # of its attributes' names every directory has the same
         for kind, part in _RDN.findall(value):
-            if kind.upper() not in ("C", "ST"):
+            if kind.upper() not in ("C", "ST") and (kind.upper() == "DC" or not is_schema):
                 names.add(part, by)
         return
     if value.startswith("\\\\"):
