@@ -9,7 +9,7 @@ from sensor.pcap.dns_wire import WirePlace
 PORTS = frozenset((500, 4500))
 MAX_PAYLOADS = 64
 _HEADER_BYTES, _ENCRYPTED = 28, 1
-_ADDRESS_BYTES = 4  # that an identity has at least, whatever its length says
+_IPV4 = 1  # the kind of an identity
 _IDENTITIES = frozenset((5, 35, 36))
 _NOTIFY, _REDIRECTS = 41, range(16406, 16409)  # RFC 5685
 
@@ -30,6 +30,8 @@ def ike_places(data: bytes, start: int, end: int) -> Iterator[WirePlace]:
             return
         stop = min(at + size, end)
         is_redirect = kind == _NOTIFY and int.from_bytes(data[at + 6 : at + 8], "big") in _REDIRECTS
-        if (kind in _IDENTITIES or is_redirect) and stop > at + 8:
-            yield WirePlace("digest", at + 8, max(stop, min(at + 8 + _ADDRESS_BYTES, end)))
+        if kind in _IDENTITIES and data[at + 4] == _IPV4 and at + 12 <= end:
+            yield WirePlace("address", at + 8, at + 12)
+        elif (kind in _IDENTITIES or is_redirect) and stop > at + 8:
+            yield WirePlace("digest", at + 8, stop)
         kind, at = data[at], at + size
