@@ -25,7 +25,7 @@ class Place(NamedTuple):
 _LINE = rb"[^\r\n\0]{1,4096}"
 _SASL = rb"^(?:[!-~]{1,64}[ \t])?AUTH(?:ENTICATE)?[ \t](?:PLAIN|LOGIN|CRAM-MD5|NTLM)"
 _WORD = rb"[^\s\0]{1,512}"
-_KEYS = rb"(?:passw(?:or)?d?|passphrase|pwd|secret|token|api_?key|sess(?:ion)?_?id|sessid)"
+_KEYS = rb"(?:pass(?=[\"']?[=:])|passw(?:or)?d?|passphrase|pwd|secret|token|api_?key|sess(?:ion)?_?id|sessid)"
 _USERS = rb"(?:user_?(?:name|id)?|account(?:_?id)?|uname|login|log|email|e-mail)"
 _BEFORE_KEY = rb"(?:^|[?&;\s\"'{,])[\"']?"
 _VALUE = rb"[\"']?[=:][ ]{0,2}[\"']?([^&\s;#\"'<>\0,}]{1,512})"

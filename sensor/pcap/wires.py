@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sensor.pcap import dhcp_wire, dns_wire, ike_wire, ntp_wire, radius_wire, snmp_wire, stun_wire
+from sensor.pcap import (
+    dhcp_wire,
+    dns_wire,
+    ike_wire,
+    ntp_wire,
+    radius_wire,
+    snmp_wire,
+    stun_wire,
+    telnet_wire,
+)
 from sensor.pcap.dns_wire import WirePlace
 from sensor.pcap.found import Flow
 from sensor.pcap.internet import TCP, UDP
@@ -21,6 +30,7 @@ _PROTOCOLS: dict[str, tuple[frozenset[int], Finder]] = {
     "ntp": (ntp_wire.PORTS, ntp_wire.ntp_places),
     "radius": (radius_wire.PORTS, radius_wire.radius_places),
     "snmp": (snmp_wire.PORTS, snmp_wire.snmp_places),
+    "telnet": (telnet_wire.PORTS, telnet_wire.telnet_places),
     "ike": (ike_wire.PORTS, ike_wire.ike_places),
     "stun": (frozenset(), stun_wire.stun_places),
 }
@@ -40,6 +50,8 @@ def messages_in(flow: Flow | None, data: bytes) -> Sequence[Message]:
     for protocol, (its_ports, _) in _PROTOCOLS.items():
         if its_ports & ports:
             if flow.protocol != TCP:
+                return ((protocol, 0, len(data)),)
+            if protocol == "telnet" and flow.destination_port in its_ports:
                 return ((protocol, 0, len(data)),)
             return list(_dns_over_tcp(data)) if protocol == "dns" else ()
     if flow.protocol == UDP and stun_wire.is_message(data):

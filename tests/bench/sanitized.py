@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pcap"))
 
 from dissection import Dissection, dissect
-from witness import Pair, left_in, names_of
+from witness import left_in, names_of
 
 from sensor.cli.inputs import find_captures
 from sensor.config import load as load_config
@@ -82,9 +82,7 @@ class _Check:
         then, now = self._dissected(path), self._dissected(target)
         names = names_of(then)
         result.names = len(names.texts) + len(names.addresses) + len(names.macs)
-        pairs = [Pair("file", path.read_bytes()[: target.stat().st_size], target.read_bytes())]
-        pairs += _streams(then, now)
-        result.left = left_in(names, pairs, _told(now), names_of(now), self.pseudonyms.address)
+        result.left = left_in(names, path, target, then, now, self.pseudonyms.address)
         return result
 
     def _told(self, alerts: proof.Alerts) -> list[str]:
@@ -104,24 +102,6 @@ class _Check:
         found = dissect(path)
         kept.write_bytes(pickle.dumps(found))
         return found
-
-
-def _streams(then: Dissection, now: Dissection) -> list[Pair]:
-    """The directions of all TCP streams, side by side where nothing was moved."""
-    before, after = then.directions(), now.directions()
-    return [
-        Pair(
-            f"stream {stream} from {port}",
-            bytes(before.get((stream, port), b"")).ljust(len(data)),
-            bytes(data),
-        )
-        for (stream, port), data in after.items()
-    ]
-
-
-def _told(found: Dissection) -> bytes:
-    texts = {text for by, values in found.fields.items() if "FT_STRING" in found.kinds[by] for text in values}
-    return "\n".join(sorted(texts)).lower().encode("utf-8", "surrogateescape")
 
 
 def main() -> int:

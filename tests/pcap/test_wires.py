@@ -188,6 +188,18 @@ STREAMS = {
         ["BANKPC7".encode("utf-16-le")],
         [b"\x09\0\0\0"],
     ),
+    "telnet": (
+        23,
+        b"\xff\xfd\x03\xff\xfb\x18ngocanh\r\nTr0ub4dor\r\ncat /etc/hosts\r\n",
+        [b"ngocanh", b"tr0ub4dor"],
+        [b"\xff\xfd\x03", b"cat /etc/hosts"],
+    ),
+    "form": (
+        80,
+        b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 26\r\n\r\nlog=ngocanh&pass=Tr0ub4dor",
+        [b"ngocanh", b"tr0ub4dor"],
+        [b"&pass="],
+    ),
     "percent": (
         80,
         b"GET /?host=www.bigbank.vn&dn=CN%3dNgoc%20Anh%20Tran HTTP/1.1\r\nHost: www.bigbank.vn\r\n\r\n",

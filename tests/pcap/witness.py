@@ -13,6 +13,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import quote, unquote
 
 from dissection import Dissection
@@ -62,7 +63,8 @@ KEPT = {
     "accounts, communities, services and passwords that everybody uses, which rules ask for": (
         "root admin administrator sa postgres public private krbtgt user users username default mail www ftp "
         "oracle password passwd pass client system schema noreply support wellknown domain service cifs ldap "
-        "kadmin changepw host http https rpcss termsrv configuration subschemasubentry"
+        "kadmin changepw host http https rpcss termsrv version.bind administr server initial "
+        "configuration subschemasubentry"
     ),
     "groups of machines that Windows proposes, and a word of tshark's own": "workgroup mshome workstation",
     "registries' labels": "com org net arpa edu gov info home lan internal corp",
@@ -250,9 +252,20 @@ class Pair:
 
 
 def left_in(
-    names: Names, pairs: list[Pair], told: bytes, after: Names, image: Callable[[bytes], bytes]
+    names: Names,
+    original: Path,
+    other: Path,
+    then: Dissection,
+    now: Dissection,
+    image: Callable[[bytes], bytes],
 ) -> list[str]:
-    """What of the original is left. told: every text tshark reads out of the other capture, in lower case."""
+    """What the original names and the other capture still has. then, now: tshark's account of both; image:
+    what becomes of an address."""
+    pairs = [
+        Pair("file", original.read_bytes()[: other.stat().st_size], other.read_bytes()),
+        *_streams(then, now),
+    ]
+    told, after = _told(now), names_of(now)
     left: list[str] = []
     whole = [(pair.where, pair.after.lower()) for pair in pairs] + [("dissection", told)]
     for text, by in sorted(names.texts.items()):
@@ -283,6 +296,20 @@ def left_in(
         if places:
             left.append(f"{by} {mac.hex(':')}: {', '.join(sorted(set(places))[:3])}")
     return left
+
+
+def _streams(then: Dissection, now: Dissection) -> Iterator[Pair]:
+    """The directions of all TCP streams, side by side."""
+    before = then.directions()
+    for (stream, port), data in now.directions().items():
+        padded = bytes(before.get((stream, port), b"")).ljust(len(data))
+        yield Pair(f"stream {stream} from {port}", padded, bytes(data))
+
+
+def _told(found: Dissection) -> bytes:
+    """Every text that tshark reads out of a capture, in lower case."""
+    texts = {text for by, values in found.fields.items() if "FT_STRING" in found.kinds[by] for text in values}
+    return "\n".join(sorted(texts)).lower().encode("utf-8", "surrogateescape")
 
 
 def is_everybodys(address: bytes) -> bool:
