@@ -159,7 +159,7 @@ def _outcome_lines(outcome: Outcome, addresses: int, is_cut: bool) -> Iterator[s
         )
     if outcome.compressed:
         yield say(
-            f"replaced {outcome.compressed:,} compressed bodies: compressed anew, blanked where they cannot be read",
+            f"replaced {outcome.compressed:,} compressed bodies, or blanked where they cannot be read",
             f"thay     {outcome.compressed:,} nội dung nén: nén lại, xóa trắng nếu không đọc được",
         )
     if outcome.http2:

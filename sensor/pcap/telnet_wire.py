@@ -1,6 +1,4 @@
-"""Telnet (RFC 854): what a client types first, a name and a password, typed in one go or letter by letter. Only
-finds.
-"""
+"""Telnet (RFC 854): what a client types first, a name and a password, in one go or by letters. Only finds."""
 
 from __future__ import annotations
 

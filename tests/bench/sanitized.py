@@ -110,7 +110,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--pcap", nargs="+", required=True, help="captures, or folders of them")
-    parser.add_argument("--rules", required=True, help="the rule file")
+    parser.add_argument("--rules", nargs="+", required=True, help="the rule files")
     parser.add_argument("--floor", type=float, default=0.99, help="share of captures with the same alerts")
     parser.add_argument("--out", type=Path, default=Path("bench-out"), help="folder of the results")
     parser.add_argument("--shard", default="0/1", metavar="I/N", help="every Nth capture from the Ith on")
@@ -127,7 +127,7 @@ def main() -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     file = args.out / f"sanitized{f'-{shard}' if shards > 1 else ''}.jsonl"
     config = load_config(checksums="none")
-    ruleset, _ = load_rules(config, only=[args.rules])
+    ruleset, _ = load_rules(config, only=args.rules)
     check, begin = _Check(config, ruleset, args.cache), time.monotonic()
     results = [Result(**json.loads(line)) for line in file.open()] if file.exists() else []
     done = {result.path for result in results}
