@@ -2,8 +2,8 @@
 every place where an address, a name or a secret stood, and checksums as right or wrong as they were.
 
 The output is a copy changed in place, so that it has the input's form to the byte. The packets are walked
-twice: once to learn what must go, once to replace it. Encrypted payload
-stays; QUIC's first packets, which anyone can decrypt, and what no rule looks into are blanked.
+twice: once to learn what must go, once to replace it. Encrypted payload stays; QUIC's first
+packets, which anyone can decrypt, and what no rule looks into are blanked.
 """
 
 from __future__ import annotations

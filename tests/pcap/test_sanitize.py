@@ -42,7 +42,7 @@ ROOT = Path(__file__).parents[2]
 KEY = bytes(range(32))
 CAPTURES = sorted((ROOT / "pcaps").glob("*.pcap*"))
 # Rules of the shipped set that look for names (c2-lab.test, Beacon Lab ...), for fingerprints of certificates
-# with names, for a tautology in the value of a field called password, a bot's password.
+# with names, for a tautology in the value of a password, a bot's password.
 NEED_WHAT_GOES = {
     9000406, 9000102, 9000119, 9000301, 9000302, 9000303, 9000313, 9000314, 9000501, 9000505, 9000509, 9000513,
     9000904, 9000905,
