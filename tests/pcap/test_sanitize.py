@@ -44,8 +44,8 @@ CAPTURES = sorted((ROOT / "pcaps").glob("*.pcap*"))
 # Rules of the shipped set that look for names (c2-lab.test, Beacon Lab ...), for fingerprints of certificates
 # with names, for a tautology in the value of a password, a bot's password.
 NEED_WHAT_GOES = {
-    9000406, 9000102, 9000119, 9000301, 9000302, 9000303, 9000313, 9000314, 9000501, 9000505, 9000509, 9000513,
-    9000904, 9000905,
+    9000102, 9000119, 9000301, 9000302, 9000303, 9000313, 9000314, 9000406, 9000501, 9000505, 9000509,
+    9000513, 9000904, 9000905,
 }  # fmt: skip
 NEED_ONE_ADDRESS = {9003101}  # FTP bounce: an address in text has room for its own digits only
 CORPORA = os.environ.get("CORPORA_DIR")
