@@ -147,15 +147,25 @@ def _outcome_lines(outcome: Outcome, addresses: int, is_cut: bool) -> Iterator[s
             f"blanked  {outcome.blanked:,} QUIC packets that anyone can decrypt",
             f"xóa      {outcome.blanked:,} gói QUIC mà ai cũng giải mã được",
         )
+    for link, count in sorted(outcome.unknown_links.items()):
+        yield say(
+            f"blanked  {count:,} packets of link type {link}: where their addresses stand is not known",
+            f"xóa      {count:,} gói có kiểu liên kết {link}: không biết địa chỉ nằm ở đâu",
+        )
+    if outcome.control:
+        yield say(
+            f"blanked  {outcome.control:,} packets of routing, discovery or unknown protocols, and trailers",
+            f"xóa      {outcome.control:,} gói định tuyến, dò tìm hay giao thức lạ, và phần đuôi",
+        )
     if outcome.compressed:
         yield say(
-            f"careful  {outcome.compressed:,} compressed bodies are as they were, names in them too",
-            f"chú ý    {outcome.compressed:,} nội dung nén giữ nguyên: không tìm tên trong đó",
+            f"replaced {outcome.compressed:,} compressed bodies, or blanked where they cannot be read",
+            f"thay     {outcome.compressed:,} nội dung nén: nén lại, xóa trắng nếu không đọc được",
         )
     if outcome.http2:
         yield say(
-            f"careful  {outcome.http2:,} HTTP/2 connections: header fields in Huffman code are as they were",
-            f"chú ý    {outcome.http2:,} kết nối HTTP/2: trường mã Huffman giữ nguyên",
+            f"blanked  {outcome.http2:,} HTTP/2 header values in Huffman code",
+            f"xóa      {outcome.http2:,} giá trị trường HTTP/2 mã Huffman",
         )
     if is_cut:
         yield say(

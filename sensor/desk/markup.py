@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 # Control characters, and those that turn the direction of text around or hide in it.
 _UNSEEN = re.compile(
@@ -21,15 +21,17 @@ def text(value: object) -> str:
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]], numbers: Iterable[int] = ()) -> str:
-    """A table of text; the columns of `numbers` are set to the right."""
-    right = set(numbers)
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td{' class=n' if at in right else ''}>{text(cell)}</td>" for at, cell in enumerate(row))
-        + "</tr>"
-        for row in rows
-    )
-    titles = "".join(
-        f"<th{' class=n' if at in right else ''}>{text(title)}</th>" for at, title in enumerate(head)
-    )
-    return f"<div class=wide><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
+    """A table of text; the columns of `numbers` are set to the right. On a narrow page the cells of more than
+    three columns stand below each other, each with its title."""
+    right, titles = set(numbers), [text(title) for title in head]
+    is_many = len(titles) > 3
+    body = "".join(f"<tr>{''.join(_cells(row, titles if is_many else [], right))}</tr>" for row in rows)
+    heads = "".join(f"<th{' class=n' if at in right else ''}>{title}</th>" for at, title in enumerate(titles))
+    many = " class=many" if is_many else ""
+    return f"<div class=wide><table{many}><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _cells(row: Iterable[object], titles: list[str], right: set[int]) -> Iterator[str]:
+    for at, cell in enumerate(row):
+        title = f' data-title="{titles[at]}"' if at < len(titles) else ""
+        yield f"<td{' class=n' if at in right else ''}{title}>{text(cell)}</td>"

@@ -46,6 +46,9 @@ summary{cursor:pointer;color:var(--soft)}svg{width:100%;height:110px;display:blo
 .events{fill:var(--line)}.alerts{fill:var(--high)}
 .columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(340px,100%),1fr));gap:0 24px}
 .columns h3{margin-top:.9em}li{overflow-wrap:anywhere}
+@media(max-width:640px){.many thead{display:none}.many tr{display:block;padding:6px 0;
+border-bottom:1px solid var(--line)}.many td{display:block;text-align:left;white-space:normal;border:0;
+padding:1px 8px}.many td:empty{display:none}.many td::before{content:attr(data-title) ": ";color:var(--soft)}}
 """
 
 

@@ -27,7 +27,8 @@ class Sum(NamedTuple):
 
 
 class Payload(NamedTuple):
-    """Bytes above the last header that is understood. kind: tcp, udp, fragment, other.
+    """Bytes above the last header that is understood. kind: tcp, udp, fragment, other, opaque (what no rule
+    looks into and may be full of addresses).
 
     position: sequence number, or offset of a fragment in its datagram; identity: of a datagram in pieces.
     """

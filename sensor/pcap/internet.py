@@ -17,6 +17,8 @@ MAX_OPTIONS = 64
 TCP, UDP, ICMP, ICMPV6, SCTP = 6, 17, 1, 58, 132
 _IN_IP: dict[int, int] = {2: 2, 89: 12, 103: 2, 112: 6}  # IGMP, OSPF, PIM, VRRP: where the checksum lies
 _IPV6_EXTENSIONS = {0, 43, 60, 135, 139, 140}
+_TCP_OPTIONS = frozenset((1, 2, 3, 4, 5, 8, 19, 28, 29, 30, 34))
+_GRE_IN_UDP, _AYIYA = {4754, 4755}, {5072}
 _VXLAN, _GENEVE, _TEREDO, _GTP_U = {4789, 8472}, {6081}, {3544}, {2152}
 
 Pseudo = tuple[tuple[int, int], ...]
@@ -41,6 +43,10 @@ class InternetWalk(ABC):
         if start < end:
             self.found.payloads.append(Payload("other", start, end))
 
+    def opaque(self, start: int, end: int) -> None:
+        if start < end:
+            self.found.payloads.append(Payload("opaque", start, end))
+
     def mac(self, at: int, end: int) -> None:
         if at + 6 <= end:
             self.found.macs.append(at)
@@ -60,7 +66,7 @@ class InternetWalk(ABC):
         version = self.data[at] >> 4 if at < end else 0
         if version == 4:
             return self.ipv4(at, end)
-        return self.ipv6(at, end) if version == 6 else self.other(at, end)
+        return self.ipv6(at, end) if version == 6 else self.opaque(at, end)
 
     def ipv4(self, at: int, end: int) -> None:
         self.depth += 1
@@ -71,7 +77,7 @@ class InternetWalk(ABC):
                 self.address(at + 12, 4, end)
                 self.address(at + 16, 4, end)
                 at += 20
-            return self.other(at, end)
+            return self.opaque(at, end)
         total = self.u16(at + 2)
         body_end = min(end, at + total) if total >= header else end
         self.address(at + 12, 4, end)
@@ -86,7 +92,7 @@ class InternetWalk(ABC):
         else:
             self.protocol(protocol, pseudo, body, body_end)
         if not self.is_quote:
-            self.other(body_end, end)  # a trailer: padding, or what was left in a buffer
+            self.opaque(body_end, end)  # a trailer: padding, or what was left in a buffer
         return None
 
     def ipv4_options(self, at: int, end: int) -> None:
@@ -110,7 +116,7 @@ class InternetWalk(ABC):
         self.depth += 1
         self.found.names.append("ipv6")
         if end - at < 40 or self.depth > MAX_DEPTH:
-            return self.other(at, end)
+            return self.opaque(at, end)
         length, protocol = self.u16(at + 4), self.data[at + 6]
         body_end = min(end, at + 40 + length) if length else end
         self.address(at + 8, 16, end)
@@ -135,14 +141,28 @@ class InternetWalk(ABC):
                 if place & 0xFFF9 and not self.is_quote:
                     identity = self.u32(body + 4)
                     self.fragment(self.data[body], pseudo, place & 0xFFF8, identity, body + 8, body_end)
-                    return self.other(body_end, end)
+                    return self.opaque(body_end, end)
             else:
                 break
+            if protocol in (135, 139, 140):  # mobility, HIP, shim6: full of addresses
+                self.found.sums.append(Sum(body + 4, body, min(body + size, body_end), pseudo))
+                self.opaque(body + 6, min(body + size, body_end))
+            elif protocol == 60:
+                self.home_address(body + 2, min(body + size, body_end))
             protocol, body = self.data[body], body + size
         self.protocol(protocol, pseudo, min(body, body_end), body_end)
         if not self.is_quote:
-            self.other(body_end, end)
+            self.opaque(body_end, end)
         return None
+
+    def home_address(self, at: int, end: int) -> None:
+        """The option of a mobile node's own address (RFC 6275, 6.3)."""
+        for _ in range(MAX_OPTIONS):
+            if at + 2 > end:
+                return
+            if self.data[at] == 0xC9:
+                self.address(at + 2, 16, end)
+            at += 1 if self.data[at] == 0 else 2 + self.data[at + 1]
 
     def fragment(self, protocol: int, pseudo: Pseudo, place: int, identity: int, at: int, end: int) -> None:
         self.found.names.append("fragment")
@@ -177,13 +197,30 @@ class InternetWalk(ABC):
             return self.gre(at, end)
         if protocol == SCTP and end - at >= 12:
             self.found.sums.append(Sum(at + 8, at, end, is_crc32c=True))
-            return self.other(at + 12, end)
+            return self.sctp(at + 12, end)
         if protocol == 51 and end - at >= 12:
             return self.protocol_inside(at, pseudo, end)
         if protocol in _IN_IP and end - at >= 8:
             is_over_addresses = protocol in (112, 103) and pseudo[0][1] == 16
             self.found.sums.append(Sum(at + _IN_IP[protocol], at, end, pseudo if is_over_addresses else ()))
-        return self.other(at, end)
+        if protocol in (97, 115):  # EtherIP; L2TP, whose cookie's length nobody tells
+            return self.ethernet(at + 2, end) if protocol == 97 else self.opaque(at, end)
+        return self.opaque(at + 4, end)
+
+    def sctp(self, at: int, end: int) -> None:
+        """The addresses in the parameters of a setup (RFC 9260, 3.3.2); all else is payload."""
+        chunk, kind = at, self.data[at] if at < end else 0
+        self.other(at, end)
+        if kind in (1, 2) and chunk + 20 <= end:
+            at = chunk + 20
+            for _ in range(MAX_OPTIONS):
+                if at + 4 > end:
+                    return
+                size = max(self.u16(at + 2), 4)
+                width = {5: 4, 6: 16}.get(self.u16(at), 0)
+                if width and size == 4 + width:
+                    self.address(at + 4, width, end)
+                at += size + -size % 4
 
     def protocol_inside(self, at: int, pseudo: Pseudo, end: int) -> None:
         """Behind an IPv4 authentication header."""
@@ -199,14 +236,30 @@ class InternetWalk(ABC):
         if end - at < 20 or header < 20:
             if end - at >= 18:
                 self.found.sums.append(Sum(at + 16, at, end, pseudo))
-            return self.other(at + 20, end)
+            return self.opaque(at + 20, end)
         self.found.sums.append(Sum(at + 16, at, end, pseudo))
         body = at + header
+        self.tcp_options(at + 20, min(body, end))
         if body < end:
             kind = "other" if self.is_quote else "tcp"
             syn = bool(self.data[at + 13] & 2)
             position = self.u32(at + 4)
             self.found.payloads.append(Payload(kind, body, end, flow, position, 0, syn))
+        return None
+
+    def tcp_options(self, at: int, end: int) -> None:
+        """Multipath TCP's further addresses (RFC 8684, 3.4.1); options that are not known are blanked."""
+        for _ in range(MAX_OPTIONS):
+            if at + 2 > end or self.data[at] == 0:
+                return self.opaque(at, end)
+            size = 1 if self.data[at] == 1 else self.data[at + 1]
+            if size < 1 or (size < 2 and self.data[at] != 1):
+                return self.opaque(at + 2, end)
+            if self.data[at] not in _TCP_OPTIONS:
+                self.opaque(at + 2, min(at + size, end))
+            if self.data[at] == 30 and size >= 8 and self.data[at + 2] >> 4 == 3:
+                self.address(at + 4, 16 if size >= 20 else 4, min(at + size, end))
+            at += size
         return None
 
     def udp(self, flow: Flow, pseudo: Pseudo, at: int, end: int) -> None:
@@ -230,17 +283,32 @@ class InternetWalk(ABC):
             self.ether_type_of(self.u16(body + 2), body + 8 + (self.data[body] & 0x3F) * 4, body_end)
         elif ports & _TEREDO and self.teredo(body, body_end):
             pass
+        elif ports & _GRE_IN_UDP:
+            self.gre(body, body_end)
+        elif ports & _AYIYA and body + 8 <= body_end and self.ayiya(pseudo, body, body_end):
+            pass
         elif ports & _GTP_U and self.data[body + 1 : body + 2] == b"\xff":
             extra = self.data[body] & 7
             self.raw(body + (12 if extra else 8), body_end)
         elif body < body_end:
             self.found.payloads.append(Payload("udp", body, body_end, flow))
-        return self.other(body_end, end)
+        return self.opaque(body_end, end)
+
+    def ayiya(self, pseudo: Pseudo, at: int, end: int) -> bool:
+        """Anything in anything (draft-massar-v6ops-ayiya): an identity, a signature, a packet."""
+        identity, signature = 1 << (self.data[at] >> 4), (self.data[at + 1] >> 4) * 4
+        kind, body = self.data[at + 3], at + 8 + identity + signature
+        if body > end or kind not in (4, 41):
+            return False
+        self.opaque(at + 8, body)
+        self.protocol(kind, pseudo, body, end)
+        return True
 
     def teredo(self, at: int, end: int) -> bool:
         if self.data[at : at + 2] == b"\x00\x01" and at + 4 <= end:  # authentication
             at += 4 + self.data[at + 2] + self.data[at + 3] + 9
-        if self.data[at : at + 2] == b"\x00\x00":  # origin
+        if self.data[at : at + 2] == b"\x00\x00":  # origin: a port and an address, all bits turned
+            self.opaque(at + 2, min(at + 8, end))
             at += 8
         if at + 40 > end or self.data[at] >> 4 != 6:
             return False
@@ -250,12 +318,12 @@ class InternetWalk(ABC):
     def ether_type_of(self, kind: int, at: int, end: int) -> None:
         if kind == 0x6558:
             return self.ethernet(at, end)
-        return self.raw(at, end) if kind in (0x0800, 0x86DD) else self.other(at, end)
+        return self.raw(at, end) if kind in (0x0800, 0x86DD) else self.opaque(at, end)
 
     def gre(self, at: int, end: int) -> None:
         self.found.names.append("gre")
         if end - at < 4:
-            return self.other(at, end)
+            return self.opaque(at, end)
         flags, kind = self.u16(at), self.u16(at + 2)
         size = 4 + sum(4 for bit in (0xC000, 0x2000, 0x1000) if flags & bit)
         if kind == 0x880B:  # PPTP
@@ -265,7 +333,7 @@ class InternetWalk(ABC):
             return self.ethernet(at + size + (0 if not flags & 0x1000 else 8 if kind == 0x88BE else 12), end)
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            return self.other(at + size, end)
+            return self.opaque(at + size, end)
         return self.ether_type_of(kind, at + size, end)
 
     # ICMP
@@ -281,7 +349,10 @@ class InternetWalk(ABC):
         if kind in ((1, 2, 3, 4) if is_v6 else (3, 4, 5, 11, 12)):
             if kind == 5:
                 self.address(at + 4, 4, end)
-            return self.quote(at + 8, end)
+            size = self.data[at + 4] * 8 if is_v6 else self.data[at + 5] * 4  # of the quote (RFC 4884)
+            size = size or 128  # as routers did before they could say
+            self.opaque(at + 8 + size + 4, end)  # extensions: names and addresses of interfaces
+            return self.quote(at + 8, min(end, at + 8 + size) if at + 8 + size + 4 < end else end)
         if not is_v6 and kind == 9:
             for place in range(at + 8, end - 7, 8):
                 self.address(place, 4, end)
@@ -293,6 +364,8 @@ class InternetWalk(ABC):
             return self.neighbour_options(at + (40 if kind == 137 else 24), end)
         if is_v6 and kind in (133, 134):
             return self.neighbour_options(at + (8 if kind == 133 else 16), end)
+        if kind not in ((128, 129) if is_v6 else (0, 8, 13, 14)):
+            return self.opaque(at + 8, end)
         return self.other(at + 8, end)
 
     def quote(self, at: int, end: int) -> None:
@@ -309,6 +382,7 @@ class InternetWalk(ABC):
             kind, stop = self.data[at], min(at + size, end)
             if kind in (1, 2):
                 self.mac(at + 2, stop)
+                self.opaque(at + 8, stop)
             elif kind == 3:
                 self.address(at + 16, 16, stop)
             elif kind == 4:
@@ -317,6 +391,6 @@ class InternetWalk(ABC):
                 for place in range(at + 8, stop - 15, 16):
                     self.address(place, 16, stop)
             else:
-                self.other(at + 2, stop)
+                (self.opaque if kind == 31 else self.other)(at + 2, stop)  # 31: names to search in
             at += size
         self.other(at, end)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sensor.desk.events import leaves
-from sensor.pcap.generic import is_generic
+from sensor.pcap.generic import generic_labels, is_generic
 
 MIN_NAME_BYTES = 4  # shorter ones are only replaced where their place says that they are names
 MAX_NAME_BYTES = 512
@@ -127,12 +127,14 @@ class Known:
         if len(self.suffixes) >= MAX_NAMES:
             self.is_cut = True
             return
+        kept = generic_labels(labels)
         for start in range(len(labels) - 1):
-            if any(not is_generic(label) for label in labels[start:]):
+            if not all(kept[start:]):
                 self.suffixes.add(b".".join(labels[start:]))
-        self.labels.update(x for x in labels if len(x) >= MIN_NAME_BYTES and not is_generic(x))
+        telling = [label for label, is_kept in zip(labels, kept, strict=True) if not is_kept]
+        self.labels.update(x for x in telling if len(x) >= MIN_NAME_BYTES and not is_generic(x))
         if (
-            len(labels[0]) > MIN_NAME_BYTES
+            len(labels[0]) >= MIN_NAME_BYTES
             and _LIKE_A_MACHINE.search(labels[0])
             and _LETTER.search(labels[0])
         ):
@@ -155,6 +157,8 @@ class Known:
         person = re.match(r"\s*\"?([^\"<>@]{4,80}?)\"?\s*<", text)
         if person:
             self.add_name(person[1], "user")
+            for word in re.split(r"[\s,;.]+", person[1]):
+                self.add_name(word, "user")
 
     def add_distinguished_name(self, text: str) -> None:
         """The values of CN=..., O=...; not of C=."""
@@ -174,7 +178,9 @@ class Known:
         name = (text if isinstance(text, bytes) else _bytes(text)).strip().rstrip(b"\0").lower()
         if not MIN_NAME_BYTES <= len(name) <= MAX_NAME_BYTES or is_generic(name) or name.startswith(b"<"):
             return
-        if not _LETTER.search(name) and len(name) < 6:  # a short number is no name
+        if (
+            not _LETTER.search(name) and len(name) < 6 and kind not in ("secret", "user")
+        ):  # a number is no name
             return
         if self.add_address(name.decode("latin-1")):
             return

@@ -22,7 +22,7 @@ def layers_of(link: int, data: bytes) -> Layers:
     walk = _Walk(data)
     start = _LINKS.get(link)
     if start is None:
-        walk.other(0, len(data))
+        walk.opaque(0, len(data))
     else:
         start(walk, 0, len(data))
     return walk.found
@@ -31,7 +31,7 @@ def layers_of(link: int, data: bytes) -> Layers:
 class _Walk(InternetWalk):
     def ethernet(self, at: int, end: int) -> None:
         if end - at < 14:
-            return self.other(at, end)
+            return self.opaque(at, end)
         self.mac(at, end)
         self.mac(at + 6, end)
         return self.ether_type(at + 12, end)
@@ -40,15 +40,13 @@ class _Walk(InternetWalk):
         """The two bytes that say what follows, and what follows."""
         self.depth += 1
         if end - at < 2 or self.depth > MAX_DEPTH:
-            return self.other(at, end)
+            return self.opaque(at, end)
         kind, at = self.u16(at), at + 2
         if kind in (0x8100, 0x88A8, 0x9100, 0x9200):
             self.found.names.append("vlan")
             return self.ether_type(at + 2, end)
-        if kind == 0x0800:
-            return self.ipv4(at, end)
-        if kind == 0x86DD:
-            return self.ipv6(at, end)
+        if kind in (0x0800, 0x86DD):  # whichever it says it is, the version tells
+            return self.raw(at, end)
         if kind in (0x0806, 0x8035):
             return self.arp(at, end)
         if kind in (0x8847, 0x8848):
@@ -67,13 +65,13 @@ class _Walk(InternetWalk):
             return self.ether_type(at + 4, end)
         if kind < 0x0600 and self.data[at : at + 3] == b"\xaa\xaa\x03":  # LLC and SNAP
             return self.ether_type(at + 6, end)
-        return self.other(at, end)
+        return self.opaque(at + 3 if kind < 0x0600 else at, end)
 
     def mpls(self, at: int, end: int) -> None:
         self.found.names.append("mpls")
         for _ in range(MAX_OPTIONS):
             if at + 4 > end:
-                return self.other(at, end)
+                return self.opaque(at, end)
             is_last, at = self.data[at + 2] & 1, at + 4
             if is_last:
                 break
@@ -91,7 +89,7 @@ class _Walk(InternetWalk):
         kind, at = (self.data[at], at + 1) if short else (self.u16(at), at + 2)
         if kind in (0x21, 0x57):
             return self.raw(at, end)
-        return self.mpls(at, end) if kind in (0x281, 0x283) else self.other(at, end)
+        return self.mpls(at, end) if kind in (0x281, 0x283) else self.opaque(at, end)
 
     def null(self, at: int, end: int) -> None:
         return self.raw(at + 4, end)
@@ -113,9 +111,11 @@ class _Walk(InternetWalk):
         if kind in (0x8100, 0x88A8):
             return self.ether_type(at + 22, end)
         del self.found.names[before:]
-        return self.other(at + 20, end)
+        return self.opaque(at + 20, end)
 
     def hdlc(self, at: int, end: int) -> None:
+        if self.u16(at + 2) == 0x8035:  # Cisco's own ARP
+            return self.opaque(at + 4, end)
         return self.ether_type(at + 2, end)
 
     def frame_relay(self, at: int, end: int) -> None:
@@ -131,7 +131,7 @@ class _Walk(InternetWalk):
     def wifi(self, at: int, end: int) -> None:
         """IEEE 802.11: up to four addresses, and what a data frame in the clear carries."""
         if end - at < 10:
-            return self.other(at, end)
+            return self.opaque(at, end)
         kind, subtype, flags = self.data[at] >> 2 & 3, self.data[at] >> 4, self.data[at + 1]
         self.mac(at + 4, end)
         if kind == 1:  # control: one or two addresses
@@ -146,23 +146,23 @@ class _Walk(InternetWalk):
             at += 2
         if kind == 2 and not flags & 0x40 and self.data[at : at + 3] == b"\xaa\xaa\x03":
             return self.ether_type(at + 6, end)
-        return self.other(at, end)
+        return self.opaque(at, end)
 
     def arp(self, at: int, end: int) -> None:
         self.found.names.append("arp")
         if end - at < 8:
-            return self.other(at, end)
+            return self.opaque(at, end)
         hardware, protocol = self.data[at + 4], self.data[at + 5]
         at += 8
         if (hardware, protocol) != (6, 4):  # lengths that may lie: nothing is skipped
-            self.other(at, end)
+            self.opaque(at, end)
         for _ in range(2):
             if hardware == 6:
                 self.mac(at, end)
             if protocol in (4, 16):
                 self.address(at + hardware, protocol, end)
             at += hardware + protocol
-        return self.other(at, end)
+        return self.opaque(at, end)
 
 
 _LINKS: dict[int, Callable[[_Walk, int, int], None]] = {

@@ -13,7 +13,7 @@ from sensor.config import Config
 from sensor.desk.alerts import Alert, Alerts, flow_of
 from sensor.desk.events import Event
 from sensor.desk.replaying import events
-from sensor.pcap.generic import is_generic
+from sensor.pcap.generic import generic_labels
 from sensor.pcap.known import Known
 from sensor.pcap.pseudonyms import Network, Pseudonyms
 
@@ -86,7 +86,10 @@ def left_over(before: Known, after: Known, pseudonyms: Pseudonyms) -> list[str]:
     left = [
         name.decode("utf-8", "replace")
         for name in both
-        if not all(is_generic(label) or label in before.kept for label in name.split(b"."))
+        if not all(
+            is_kept or label in before.kept
+            for label, is_kept in zip(name.split(b"."), generic_labels(name.split(b".")), strict=True)
+        )
     ]
     images = {pseudonyms.address(address) for address in before.addresses}  # one may be another's original
     left += [str(ipaddress.ip_address(address)) for address in before.addresses & after.addresses - images]

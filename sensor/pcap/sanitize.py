@@ -2,39 +2,50 @@
 every place where an address, a name or a secret stood, and checksums as right or wrong as they were.
 
 The output is a copy changed in place, so that it has the input's form to the byte. The packets are walked
-twice: once to learn what must go, once to replace it. What no one can change without breaking it (encrypted
-or compressed payload) is counted, and QUIC's first packets, which anyone can decrypt, are blanked.
+twice: once to learn what must go, once to replace it. Encrypted payload stays; QUIC's first
+packets, which anyone can decrypt, and what no rule looks into are blanked.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
-import re
 import shutil
 import struct
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from sensor.errors import UserError, from_os_error
-from sensor.pcap.dhcp_wire import PORTS as DHCP_PORTS
-from sensor.pcap.dns_wire import PORTS as DNS_PORTS
+from sensor.pcap.control import blanked, is_control
 from sensor.pcap.files import CaptureFile, Packet, options
 from sensor.pcap.found import Flow, Payload, Sum
+from sensor.pcap.http2_wire import PREFACE, blank_huffman, telling_values
+from sensor.pcap.http2_wire import bodies as http2_bodies
+from sensor.pcap.http_bodies import compressed_bodies, plain_of, rewritten
 from sensor.pcap.internet import ICMPV6, TCP, UDP
 from sensor.pcap.known import Known
 from sensor.pcap.layers import is_known_link, layers_of
 from sensor.pcap.pseudonyms import Pseudonyms
 from sensor.pcap.quic_wire import initial_body
-from sensor.pcap.scrub import Message, Scrubber
+from sensor.pcap.scrub import Scrubber
 from sensor.pcap.streams import Streams, Stretch, bytes_of, write_back
+from sensor.pcap.wires import Message, messages_in
 
-_KEPT_OPTIONS = {0x0A0D0D0A: (), 1: (8, 9, 14), 2: (2, 4), 6: (2, 4)}
-_OPTIONS_AT = {0x0A0D0D0A: 16, 1: 8}
-_KEPT_BODIES = {3: None, 5: 12}  # simple packets; of statistics the interface and the time
-_COMPRESSED = re.compile(rb"(?im)^content-encoding:[ \t]*(?:gzip|x-gzip|deflate|br|zstd|compress)")
+# Of pcapng's sections, interfaces, packets (old, simple, enhanced) and statistics: the bytes at their
+# beginning that stay, and the options that stay by code, with their sizes (speed, units and shifts of time,
+# flags, drops).
+_KEPT_HEADS = {0x0A0D0D0A: 16, 1: 8, 2: 20, 3: 4, 5: 12, 6: 20}
+_KEPT_OPTIONS: dict[int, dict[int, int]] = {
+    0x0A0D0D0A: {},
+    1: {8: 8, 9: 1, 14: 8},
+    2: {2: 4, 4: 8},
+    6: {2: 4, 4: 8},
+}
+_PACKETS = frozenset((2, 3, 6))
+_FRAGMENT_BYTES = 20  # that stay of a datagram in pieces of a protocol that is blanked: its header
 _SUM_FIELDS = {TCP: 16, UDP: 6, ICMPV6: 2, 1: 2}
 
 
@@ -45,8 +56,10 @@ class Outcome:
     packets: int = 0
     replaced: Counter[str] = field(default_factory=Counter)
     blanked: int = 0  # QUIC packets
-    compressed: int = 0  # bodies that say they are
-    http2: int = 0  # connections
+    control: int = 0  # packets of routing, discovery and the like, blanked
+    unknown_links: Counter[int] = field(default_factory=Counter)  # packets of each, blanked
+    compressed: int = 0  # bodies that were compressed anew, or blanked
+    http2: int = 0  # header values in Huffman code, blanked
     problems: list[str] = field(default_factory=list)
 
 
@@ -92,6 +105,7 @@ class _Work:
         self.path, self.scrubber = path, scrubber
         self.outcome = Outcome()
         self._streams = Streams()
+        self._http2: set[Flow] = set()
 
     def learn(self, view: memoryview) -> int:
         """The first walk; where the last whole record ends."""
@@ -99,29 +113,34 @@ class _Work:
         with CaptureFile(self.path) as capture:
             for packet in capture:
                 if not is_known_link(packet.link):
-                    raise UserError(
-                        f"has packets of link type {packet.link}: where their addresses stand is not known",
-                        where=Path(self.path),
-                        fix="leave them out, or give a capture of Ethernet, IP or Wi-Fi",
-                    )
+                    self.outcome.unknown_links[packet.link] += 1
                 found = layers_of(packet.link, packet.data)
                 for at, length in found.addresses:
                     known.addresses.add(packet.data[at : at + length])
                 for at in found.macs:
                     known.macs.add(packet.data[at : at + 6])
                 for payload in found.payloads:
-                    if payload.kind in ("tcp", "fragment"):
+                    if payload.kind == "opaque" or is_control(payload.flow):
+                        if payload.kind == "tcp":
+                            self._streams.add(payload, packet.offset)
+                    elif payload.kind in ("tcp", "fragment"):
                         self._streams.add(payload, packet.offset)
                     else:
                         data = packet.data[payload.start : payload.end]
-                        self.scrubber.learn(data, _messages(payload.flow, data))
+                        self.scrubber.learn(data, messages_in(payload.flow, data))
             self.outcome.problems = capture.problems
             end = capture.end
         for stretch in self._streams.tcp(view):
+            if is_control(stretch.flow):
+                continue
             data = bytes_of(stretch, view)
-            self.scrubber.learn(data, _messages(stretch.flow, data))
-            self.outcome.compressed += len(_COMPRESSED.findall(data))
-            self.outcome.http2 += data.startswith(b"PRI * HTTP/2.0")
+            self.scrubber.learn(data, messages_in(stretch.flow, data))
+            for body in compressed_bodies(data):
+                plain = plain_of(body.bytes_in(data), body.coding)
+                if plain is not None:
+                    self.scrubber.learn(plain)
+            if data.startswith(PREFACE):
+                self._http2 |= {stretch.flow, _back(stretch.flow)}
         for stretch in self._streams.fragments(view):
             data = bytes_of(stretch, view)
             self.scrubber.learn(data, _fragment_messages(stretch, data))
@@ -132,24 +151,38 @@ class _Work:
         """The second walk."""
         for stretch in self._streams.tcp(view):
             data = bytes_of(stretch, out)
-            image = self.scrubber.rewrite(data, _messages(stretch.flow, data))
+            if is_control(stretch.flow):
+                image = blanked(stretch.flow, data)
+            else:
+                image = self._bodies(
+                    stretch.flow, data, self.scrubber.rewrite(data, messages_in(stretch.flow, data))
+                )
             if image != data:
                 write_back(stretch, image, out)
         for stretch in self._streams.fragments(view):
             data = bytes_of(stretch, view)
             write_back(stretch, self._fragment(stretch, data), out)
+        sizes: dict[int, int] = {}
         with CaptureFile(self.path) as capture:
             for packet in capture:
                 self.outcome.packets += 1
                 self._packet(packet, out)
+                if capture.kind == "pcapng":
+                    sizes[packet.offset] = len(packet.data)
             is_pcapng = capture.kind == "pcapng"
         if is_pcapng:
-            self._blocks(out)
+            self._blocks(out, sizes)
 
     def _packet(self, packet: Packet, out: memoryview) -> None:
         found, base, data = layers_of(packet.link, packet.data), packet.offset, packet.data
+        self.outcome.control += any(
+            (payload.kind == "opaque" and any(data[payload.start : payload.end])) or is_control(payload.flow)
+            for payload in found.payloads
+        )
         for payload in found.payloads:
-            if payload.kind in ("udp", "other"):
+            if payload.kind == "opaque":
+                out[base + payload.start : base + payload.end] = bytes(payload.end - payload.start)
+            elif payload.kind in ("udp", "other"):
                 image = self._datagram(payload, data[payload.start : payload.end])
                 out[base + payload.start : base + payload.end] = image
         for at, length in found.addresses:
@@ -162,18 +195,40 @@ class _Work:
                 _mend(one, data, changed)
             out[base : base + len(data)] = changed
 
+    def _bodies(self, flow: Flow, data: bytes, image: bytes) -> bytes:
+        """The compressed bodies of a stretch, read, rewritten and compressed anew."""
+        made = bytearray(image)
+        found = compressed_bodies(data)
+        if flow in self._http2:
+            found = chain(found, http2_bodies(data))
+            for start, end in telling_values(data):
+                made[start:end] = blank_huffman(end - start)
+                self.outcome.http2 += 1
+        for body in found:
+            before = body.bytes_in(data)
+            after = rewritten(before, body.coding, self.scrubber.rewrite)
+            self.outcome.compressed += after != before
+            body.put(after, made)
+        return bytes(made)
+
     def _datagram(self, payload: Payload, data: bytes) -> bytes:
+        if payload.flow is not None and is_control(payload.flow):
+            return blanked(payload.flow, data)
         if payload.kind == "udp":
             body = initial_body(data)
             if body is not None:
                 self.outcome.blanked += 1
                 blank = self.scrubber.pseudonyms.raw(data[body:], "blank")
                 return self.scrubber.rewrite(data[:body]) + blank
-        return self.scrubber.rewrite(data, _messages(payload.flow, data))
+        return self.scrubber.rewrite(data, messages_in(payload.flow, data))
 
     def _fragment(self, stretch: Stretch, data: bytes) -> bytes:
         """A datagram in pieces: its checksum lies in the first of them."""
-        image = bytearray(self.scrubber.rewrite(data, _fragment_messages(stretch, data)))
+        flow = _flow_of(stretch, data)
+        if flow.protocol not in _SUM_FIELDS or is_control(flow):
+            image = bytearray(data[:_FRAGMENT_BYTES].ljust(len(data), b"\0"))
+        else:
+            image = bytearray(self.scrubber.rewrite(data, _fragment_messages(stretch, data)))
         at = _SUM_FIELDS.get(stretch.flow.protocol)
         if stretch.position == 0 and at is not None and at + 2 <= len(data):
             ends = stretch.flow.source, stretch.flow.destination
@@ -184,51 +239,46 @@ class _Work:
             image[at : at + 2] = _moved(data[at : at + 2], after - before, stretch.flow.protocol == UDP)
         return bytes(image)
 
-    def _blocks(self, out: memoryview) -> None:
-        """pcapng: comments, names of interfaces and hosts, keys and whatever else is no packet."""
+    def _blocks(self, out: memoryview, sizes: dict[int, int]) -> None:
+        """pcapng: everything that is no packet is blanked, but for what its reader needs: comments, names of
+        interfaces and hosts and keys go. sizes: of the packets' data, by where they begin."""
         with CaptureFile(self.path) as capture:
             capture.skip_magic()
             for block in capture.blocks():
+                kept, start = _KEPT_HEADS.get(block.kind, 0), len(block.body)
+                if block.kind in _PACKETS:
+                    size = sizes.get(block.offset + kept)
+                    kept += size or 0
+                    start = kept + -kept % 4 if size is not None else start
+                elif block.kind in _KEPT_OPTIONS:
+                    start = kept
+                changed = bytearray(kept).ljust(len(block.body), b"\0")
+                changed[:kept] = out[block.offset : block.offset + kept]
                 if block.kind in _KEPT_OPTIONS:
-                    start = _OPTIONS_AT.get(block.kind)
-                    if start is None:
-                        (length,) = struct.unpack_from(block.order + "I", block.body, 12)
-                        start = 20 + (length + 3) // 4 * 4
                     for code, at, size in options(block.body, start, block.order):
-                        if code not in _KEPT_OPTIONS[block.kind]:
-                            out[block.offset + at : block.offset + at + size] = bytes(size)
-                else:
-                    kept = _KEPT_BODIES.get(block.kind, 0)
-                    if kept is not None and len(block.body) > kept:
-                        out[block.offset + kept : block.offset + len(block.body)] = bytes(
-                            len(block.body) - kept
-                        )
+                        is_kept = _KEPT_OPTIONS[block.kind].get(code) == size
+                        changed[at - 4 : at + size * is_kept] = block.body[at - 4 : at + size * is_kept]
+                out[block.offset : block.offset + len(block.body)] = changed
 
 
-def _messages(flow: Flow | None, data: bytes) -> Sequence[Message]:
-    """Where the DNS and DHCP messages of a payload are."""
-    if flow is None:
-        return ()
-    ports = {flow.source_port, flow.destination_port}
-    if DNS_PORTS & ports:
-        return list(_dns_over_tcp(data)) if flow.protocol == TCP else (("dns", 0, len(data)),)
-    return (("dhcp", 0, len(data)),) if DHCP_PORTS & ports else ()
-
-
-def _dns_over_tcp(data: bytes) -> Iterator[Message]:
-    at = 0
-    while at + 2 < len(data):
-        size = int.from_bytes(data[at : at + 2], "big")
-        yield "dns", at + 2, min(at + 2 + size, len(data))
-        at += 2 + size
+def _flow_of(stretch: Stretch, data: bytes) -> Flow:
+    """The flow of a datagram in pieces, with ports if its first piece is here."""
+    if stretch.position or stretch.flow.protocol not in (TCP, UDP) or len(data) < 8:
+        return stretch.flow
+    source, destination = struct.unpack_from(">HH", data)
+    return stretch.flow._replace(source_port=source, destination_port=destination)
 
 
 def _fragment_messages(stretch: Stretch, data: bytes) -> Sequence[Message]:
-    if stretch.position or stretch.flow.protocol != UDP or len(data) < 8:
+    flow = _flow_of(stretch, data)
+    if flow.protocol != UDP or not flow.source_port:
         return ()
-    source, destination = struct.unpack_from(">HH", data)
-    flow = stretch.flow._replace(source_port=source, destination_port=destination)
-    return [(kind, start + 8, end + 8) for kind, start, end in _messages(flow, data[8:])]
+    return [(kind, start + 8, end + 8) for kind, start, end in messages_in(flow, data[8:])]
+
+
+def _back(flow: Flow) -> Flow:
+    """The other direction."""
+    return Flow(flow.protocol, flow.destination, flow.destination_port, flow.source, flow.source_port)
 
 
 def _residue(data: bytes | bytearray | memoryview) -> int:

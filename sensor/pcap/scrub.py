@@ -9,28 +9,27 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from sensor.pcap.address_text import MAC, QUAD, AddressText, is_version, packed
 from sensor.pcap.contexts import Place, netbios_letters, netbios_name, places
-from sensor.pcap.dhcp_wire import dhcp_places
-from sensor.pcap.dns_wire import WirePlace, dns_places
-from sensor.pcap.generic import is_generic
+from sensor.pcap.dns_wire import WirePlace
+from sensor.pcap.generic import generic_labels, is_generic
 from sensor.pcap.known import MIN_NAME_BYTES, Known
 from sensor.pcap.needles import Needles
 from sensor.pcap.pseudonyms import Pseudonyms
+from sensor.pcap.wires import Message, wire_places
+from sensor.pcap.words import Words
 
-MAX_SHAPES = 64  # different (offset, length) of names that share their first word
 MAX_DEPTH = 3  # base64 in UTF-16 in base64 ...
 
-Message = tuple[str, int, int]  # of which protocol, from where to where
-
-_WORD = re.compile(rb"[A-Za-z0-9]+")
 _DOTTED = re.compile(rb"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){1,16}")
 _WIDE = re.compile(rb"(?:[\x20-\x7e]\x00){3,}")
 _WIDE_BIG = re.compile(rb"(?:\x00[\x20-\x7e]){4,}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]{8,}")
+_IS_REPLY = re.compile(rb"\d{3}-")
+_BETWEEN_MARKS = re.compile(rb"[^:/]+")
 _PAIR = re.compile(rb"([^=;,\s]{1,256})=([^;\r\n\0]*)")
 _COOKIE_ATTRIBUTES = frozenset(b"expires path domain max-age samesite version priority".split())
 _REVERSE_V4, _REVERSE_V6 = (b"in-addr", b"arpa"), (b"ip6", b"arpa")
@@ -41,30 +40,14 @@ class Scrubber:
 
     def __init__(self, known: Known, pseudonyms: Pseudonyms) -> None:
         self.known, self.pseudonyms = known, pseudonyms
+        self.words = Words(known, pseudonyms)
         self._addresses = AddressText(known, pseudonyms)
         self.counts: Counter[str] = Counter()
-        self._shapes: dict[bytes, list[tuple[int, int]]] = {}
         self._needles: list[Needles] = []
-        self._hex: dict[bytes, bytes] = {}
-        self._longest = 0
 
     def prepare(self) -> None:
         """Make the tables, once everything is known."""
-        shapes: dict[bytes, set[tuple[int, int]]] = defaultdict(set)
-        for mac in self.known.macs:
-            image = self.pseudonyms.mac(mac)
-            if image != mac:
-                plain, turned = mac.hex().encode(), image.hex().encode()
-                self._hex[plain] = turned
-                self._hex[_cisco(plain)] = _cisco(turned)
-        for name in [*self.known.names, *self._hex]:
-            word = _WORD.search(name)
-            if word:
-                shapes[word[0]].add((word.start(), len(name)))
-                self._longest = max(self._longest, len(name))
-        self._shapes = {
-            word: sorted(found, key=lambda shape: -shape[1])[:MAX_SHAPES] for word, found in shapes.items()
-        }
+        self.words.prepare()
         images: dict[int, dict[bytes, bytes]] = {4: {}, 6: {}, 16: {}}
         for address in self.known.addresses:
             image = self.pseudonyms.address(address)
@@ -81,14 +64,20 @@ class Scrubber:
         """Take what a stretch names. messages: where DNS messages lie in it."""
         for place in places(data):
             self._learn_place(data[place.start : place.end], place.kind, depth)
-        for found in _wire_places(data, messages):
+        for found in wire_places(data, messages):
             value = data[found.start : found.end]
             if found.kind == "address":
                 self.known.addresses.add(value)
             elif found.kind == "mac":
                 self.known.macs.add(value)
+            elif found.kind == "name":
+                labels = [data[start:end] for start, end in found.labels]
+                if len(labels) > 1 and labels[1].startswith(b"_"):  # an instance of a service
+                    self.known.add_name(labels[0], "host")
             elif found.kind == "text":
                 self.known.add_host(value.decode("latin-1"))
+            elif found.kind == "secret":
+                self.known.add_name(value, "secret")
         for quad in QUAD.finditer(data):
             address = packed(quad.groups())
             if address and not is_version(data, quad.start()):
@@ -103,6 +92,8 @@ class Scrubber:
         known = self.known
         if kind == "host":
             known.add_host(value.decode("latin-1"))
+        elif kind == "address":
+            known.addresses.add(value)
         elif kind in ("user", "secret", "name"):
             known.add_name(value.strip(b"\"' \t"), kind)
         elif kind == "mail":
@@ -130,39 +121,46 @@ class Scrubber:
     def rewrite(self, data: bytes, messages: Sequence[Message] = (), depth: int = 0) -> bytes:
         """The stretch with everything replaced; the same length."""
         out = bytearray(data)
-        for found in _wire_places(data, messages):
+        for found in wire_places(data, messages):
             self._wire_place(data, out, found)
         for place in places(data):
             self._place(data, out, place, depth)
         self._dotted_names(data, out)
-        self._words(data, out)
+        for at, image in self.words.found(data):
+            self._put(out, at, image, "name")
         for at, image, kind in self._addresses.found(data):
             self._put(out, at, image, kind)
         if depth < MAX_DEPTH and b"\0" in data:
             for pattern, first in ((_WIDE, 0), (_WIDE_BIG, 1)):
                 for wide in pattern.finditer(data):
-                    image = self.rewrite(wide[0][first::2], depth=MAX_DEPTH)
+                    image = self.words.unbound(
+                        wide[0][first::2], self.rewrite(wide[0][first::2], depth=MAX_DEPTH)
+                    )
                     for at, (new, old) in enumerate(zip(image, wide[0][first::2], strict=True)):
                         if new != old:  # the rest may have been replaced as what it is
                             out[wide.start() + first + 2 * at] = new
         self._binary(data, out)
         return bytes(out)
 
-    def label(self, label: bytes) -> bytes:
-        """One label of a host name."""
-        name = label.lower()
-        return label if is_generic(name) or name in self.known.kept else self.text(label)
+    def labels(self, labels: list[bytes]) -> list[bytes]:
+        """The labels of one host name."""
+        kept = generic_labels([label.lower() for label in labels])
+        return [
+            label if is_kept or label.lower() in self.known.kept else self.words.text(label)
+            for label, is_kept in zip(labels, kept, strict=True)
+        ]
 
-    def text(self, text: bytes) -> bytes:
-        """The pseudonym of one name."""
-        image = self._hex.get(text.lower())
-        if image is not None:
-            return image if text.islower() or text.isdigit() else image.upper()
-        return self.pseudonyms.text(text, avoid=self.known.names)
+    def _secret(self, value: bytes) -> bytes:
+        """A secret where it stands; a word of everybody's (public) tells nothing."""
+        return value if is_generic(value.lower()) or value.lower() in self.known.kept else self._hidden(value)
+
+    def _hidden(self, value: bytes) -> bytes:
+        text = self.words.text(value)
+        return text if text != value or not value.strip(b"\0") else self.pseudonyms.raw(value, "secret")
 
     def _part(self, text: bytes) -> bytes:
         """One part of something that has several: what is generic stays."""
-        return text if is_generic(text.lower()) or text.lower() in self.known.kept else self.text(text)
+        return text if is_generic(text.lower()) or text.lower() in self.known.kept else self.words.text(text)
 
     def _put(self, out: bytearray, start: int, image: bytes, kind: str) -> None:
         if out[start : start + len(image)] != image:
@@ -174,9 +172,11 @@ class Scrubber:
         value = data[start:end]
         if kind == "host":
             self._host(value, out, start)
+        elif kind == "address":
+            self._put(out, start, self.pseudonyms.address(value), "address")
         elif kind in ("user", "secret", "name"):
             if not is_generic(value.lower()) and value.lower() not in self.known.kept:
-                self._put(out, start, self.text(value), kind)
+                self._put(out, start, self.words.text(value), kind)
         elif kind == "mail":
             at = max(value.find(b"@"), value.find(b"%40"))
             if (
@@ -185,7 +185,7 @@ class Scrubber:
                 and b" " not in value[:at]
                 and b"<" not in value[:at]
             ):
-                self._put(out, start, self.text(value[:at]), "user")
+                self._put(out, start, self.words.text(value[:at]), "user")
                 self._host(
                     value[at + (3 if value[at : at + 1] == b"%" else 1) :],
                     out,
@@ -193,18 +193,18 @@ class Scrubber:
                 )
         elif kind == "cookie":
             for offset, cookie in _cookie_values(value):
-                self._put(out, start + offset, self._part(cookie), "cookie")
+                self._put(out, start + offset, self.words.text(cookie), "cookie")
         elif kind == "digest":
             self._put(out, start, self.pseudonyms.raw(value, "digest"), "secret")
         elif kind == "utf16":
-            image = self.text(value[::2]) if not any(value[1::2]) else None
+            image = self.words.text(value[::2]) if not any(value[1::2]) else None
             if image is not None and not is_generic(value[::2].lower()):
                 self._put(out, start, _interleaved(image), "name")
         elif kind == "netbios":
             name = netbios_name(value)
             padded = name[:15].rstrip(b" \0")
             if padded and not is_generic(padded.lower().strip(b"\1\2_")):
-                image = self.text(padded) + name[len(padded) :]
+                image = self.words.text(padded) + name[len(padded) :]
                 self._put(out, start, netbios_letters(image), "host")
         elif kind in ("authorization", "base64"):
             self._authorization(value, out, start, kind, depth)
@@ -223,22 +223,27 @@ class Scrubber:
             parts = re.split(rb"([\0:])", plain)
             image = base64.b64encode(b"".join(map(self._part, parts)))
         else:
-            image = self.text(rest)
+            image = self.words.text(rest)
         if len(image) == len(rest.strip()):
             self._put(out, at + len(rest) - len(rest.lstrip()), image, "secret")
         elif len(image) == len(rest):
             self._put(out, at, image, "secret")
         else:
-            self._put(out, at, self.text(rest), "secret")
+            self._put(out, at, self.words.text(rest), "secret")
 
     def _host(self, value: bytes, out: bytearray, start: int) -> None:
         if QUAD.match(value) or value.startswith(b"["):
             return  # an address: done with all others
-        at = start
-        for label in re.split(rb"([.:/])", value):
-            if label not in (b".", b":", b"/", b"") and not (label.isdigit() and at > start):
-                self._put(out, at, self.label(label), "host")
-            at += len(label)
+        for part in _BETWEEN_MARKS.finditer(value):  # a host and its port, a service and its host
+            at = start + part.start()
+            if part[0].isdigit() and part.start():
+                continue
+            labels = [label for label in part[0].split(b".") if label]
+            for image in self.labels(labels):
+                at = value.index(labels[0], at - start) + start
+                del labels[0]
+                self._put(out, at, image, "host")
+                at += len(image)
 
     def _wire_place(self, data: bytes, out: bytearray, found: WirePlace) -> None:
         if found.kind == "address":
@@ -254,23 +259,32 @@ class Scrubber:
             self._labels(data, out, found.labels)
         elif found.kind == "mac":
             self._put(out, found.start, self.pseudonyms.mac(data[found.start : found.end]), "mac")
+        elif found.kind == "digest":
+            value = data[found.start : found.end]
+            self._put(out, found.start, self.pseudonyms.raw(value, "digest"), "secret")
+        elif found.kind == "secret":
+            value = data[found.start : found.end]
+            self._put(out, found.start, self._secret(value), "secret")
         elif found.kind == "id":
             self._put(out, found.start, self._machine_id(data[found.start : found.end]), "host")
         else:
             self._host(data[found.start : found.end], out, found.start)
 
     def _machine_id(self, value: bytes) -> bytes:
-        text = self.text(value[1:])
+        text = self.words.text(value[1:])
         return value[:1] + (text if text != value[1:] else self.pseudonyms.raw(value[1:], "id"))
 
     def _labels(self, data: bytes, out: bytearray, labels: tuple[tuple[int, int], ...]) -> None:
         texts = [data[start:end] for start, end in labels]
         images = self._reverse([text.lower() for text in texts])
+        if not texts:
+            return
+        names = self.labels(texts)
         for number, (start, end) in enumerate(labels):
             if images is not None and number < len(images):
                 self._put(out, start, images[number], "address")
             elif not (end - start == 32 and _is_netbios(texts[number])):
-                self._put(out, start, self.label(data[start:end]), "host")
+                self._put(out, start, names[number], "host")
 
     def _reverse(self, labels: list[bytes]) -> list[bytes] | None:
         """The labels of a reverse name (4.3.2.1.in-addr.arpa) that stand for the address."""
@@ -295,6 +309,8 @@ class Scrubber:
             start, end = found.span()
             if start and data[start - 1] == 0x25:  # %2F and the like
                 start += 2
+            elif _IS_REPLY.match(data, start) and (not start or data[start - 1] == 0x0A):  # 250-host
+                start += 4
             before = data[start - 1] if start else 0
             ends = [start + before] if MIN_NAME_BYTES <= before < end - start else []
             for stop in (*ends, end):
@@ -304,7 +320,7 @@ class Scrubber:
                     self._host(data[start : stop - size], out, start)
                     rest = data[stop - size : stop]
                     if rest.lower() in self.known.names:  # Kerberos' salts: a realm and a name in one
-                        self._put(out, stop - size, self.text(rest), "name")
+                        self._put(out, stop - size, self.words.text(rest), "name")
                     break
 
     def _is_known(self, labels: list[bytes]) -> bool:
@@ -321,48 +337,10 @@ class Scrubber:
                     return len(last) - size
         return 0
 
-    def _words(self, data: bytes, out: bytearray) -> None:
-        shapes, names, hexes = self._shapes, self.known.names, self._hex
-        labels, longest, size = self.known.labels, self._longest, len(data)
-        if not shapes and not labels:
-            return
-        for found in _WORD.finditer(data):
-            start = found.start()
-            before = data[start - 1] if start else 0
-            if MIN_NAME_BYTES <= before < 128 and start + before <= size:
-                text = data[start : start + before].lower()
-                if text in names or text in labels:
-                    self._put(out, start, self.text(data[start : start + before]), "name")
-            first = data[start]
-            if longest >= first >= 48 and data[start + 1 : start + 1 + first].lower() in names:
-                self._put(out, start + 1, self.text(data[start + 1 : start + 1 + first]), "name")
-            for offset, length in shapes.get(found[0].lower(), ()):
-                begin = start - offset
-                stop = begin + length
-                if begin < 0 or stop > size:
-                    continue
-                text = data[begin:stop].lower()
-                if (text in names or text in hexes) and not _goes_on(data, begin, stop):
-                    self._put(out, begin, self.text(data[begin:stop]), "name")
-                    break
-
     def _binary(self, data: bytes, out: bytearray) -> None:
         for needles in self._needles:
             for at, image in needles.found(data):
                 self._put(out, at, image, "address" if len(image) != 6 else "mac")
-
-
-def _wire_places(data: bytes, messages: Sequence[Message]) -> Iterator[WirePlace]:
-    for protocol, start, end in messages:
-        yield from (dns_places if protocol == "dns" else dhcp_places)(data, start, end)
-
-
-def _goes_on(data: bytes, begin: int, stop: int) -> bool:
-    """Whether a word goes on before or after, so that this is a part of another one."""
-    if begin and data[begin - 1] == stop - begin:
-        return False  # its length stands before it
-    is_in_word = data[stop - 1 : stop].isalnum() and data[stop : stop + 1].isalnum()
-    return is_in_word or (data[begin : begin + 1].isalnum() and data[max(begin - 1, 0) : begin].isalnum())
 
 
 def _cookie_values(value: bytes) -> Iterator[tuple[int, bytes]]:
@@ -389,10 +367,6 @@ def _interleaved(text: bytes) -> bytes:
     wide = bytearray(2 * len(text))
     wide[::2] = text
     return bytes(wide)
-
-
-def _cisco(plain: bytes) -> bytes:
-    return b".".join(plain[at : at + 4] for at in (0, 4, 8))
 
 
 def _decoded(text: bytes) -> bytes | None:

@@ -14,13 +14,32 @@ from sensor.errors import UserError
 from sensor.pcap.pseudonyms import Pseudonyms
 
 KEY = bytes(range(32))
-# The key and some pairs of the sample trace that Crypto-PAn was published with, of addresses that no kept
-# range is near.
-PUBLISHED_KEY = bytes.fromhex("1522178d33a4cf80130a5b1649907d10d8988f837979652762574c2d2a842202")
+# sample_trace_raw.dat and sample_trace_sanitized.dat of the Crypto-PAn distribution and its sample's key, as
+# the ports that test against them list them (Yawning/cryptopan, cryptopan_test.go).
+PUBLISHED_KEY = bytes([
+    21, 34, 23, 141, 51, 164, 207, 128, 19, 10, 91, 22, 73, 144, 125, 16,
+    216, 152, 143, 131, 121, 121, 101, 39, 98, 87, 76, 45, 42, 132, 34, 2,
+])  # fmt: skip
 PUBLISHED = {
     "128.11.68.132": "135.242.180.132",
     "129.118.74.4": "134.136.186.123",
     "130.132.252.244": "133.68.164.234",
+    "141.223.7.43": "141.167.8.160",
+    "152.163.225.39": "151.140.114.167",
+    "156.29.3.236": "147.225.12.42",
+    "165.247.96.84": "162.9.99.234",
+    "166.107.77.190": "160.132.178.185",
+}
+# Pairs whose first octet would leave or enter a range that keeps its members: the other three are published.
+PUBLISHED_TAILS = {
+    "4.3.88.225": "124.60.155.63",
+    "24.0.250.221": "100.15.198.226",
+    "24.94.26.44": "100.88.228.35",
+    "38.15.67.68": "64.3.66.187",
+    "63.14.55.111": "95.9.215.7",
+    "64.14.118.196": "0.255.183.58",
+    "208.147.89.59": "227.237.98.191",
+    "10.185.25.118": "117.161.29.118",
 }
 RANGES = [
     "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "127.0.0.0/8",
@@ -35,6 +54,12 @@ turned = Pseudonyms(KEY, HOME)
 def test_published_pairs(address: str) -> None:
     image = Pseudonyms(PUBLISHED_KEY).address(ipaddress.ip_address(address).packed)
     assert str(ipaddress.ip_address(image)) == PUBLISHED[address]
+
+
+@pytest.mark.parametrize("address", PUBLISHED_TAILS)
+def test_published_pairs_near_kept_ranges(address: str) -> None:
+    image = Pseudonyms(PUBLISHED_KEY).address(ipaddress.ip_address(address).packed)
+    assert image[1:] == ipaddress.ip_address(PUBLISHED_TAILS[address]).packed[1:]
 
 
 def shared_bits(one: bytes, other: bytes) -> int:
