@@ -1,5 +1,5 @@
-"""The texts of batches that ingest has opened, kept until the filler takes them: to open a batch a second time
-costs as much as a quarter of all its checks.
+"""The texts of batches that ingest has opened, kept until the filler takes them: to open a batch a second
+time costs as much as a quarter of all its checks.
 
 Nothing depends on it. What is not here any more is opened from the journal again.
 """
