@@ -223,9 +223,7 @@ def play(seed: int, *, minutes: float = 0.0, store: bool = False) -> str:
                 acts -= 1
             for each in (*world.centres, *world.names):
                 world.start(each)
-            for tap in world.names:
-                code = world.processes[tap].wait(FINISH_SECONDS + 60 * minutes)
-                assert code == 0, f"{tap} ended with {code}"
+            world.finish(FINISH_SECONDS + 60 * minutes)
             for centre in world.centres:
                 world.kill(centre)
             events = check(world, sent)

@@ -15,12 +15,15 @@ from pathlib import Path
 import msgspec
 from wire import Wire
 
+from sensor.errors import EXIT_OK, EXIT_USAGE
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 HAIDANG = [sys.executable, "-m", "sensor.cli"]
 CENTRE, SPARE = "centre", "spare"
 CENTRE_ADDRESS, SENSOR_ADDRESS = "10.213.77.1", "10.213.77.2"
 PORT = 5514  # of the centre; the spare one has the next
 DISK_BYTES = 64 * 1024 * 1024
+_RESTART_SECONDS = 0.5
 
 
 class World:
@@ -134,6 +137,25 @@ class World:
                 self.inside(name, *HAIDANG, *command),
                 stdout=log, stderr=log, env=self.environment(name), cwd=REPOSITORY,
             )  # fmt: skip
+
+    def finish(self, seconds: float) -> None:
+        """Wait until every sensor has ended well. What ends because its disk is full just when it begins is
+        started again, as the service manager does (`Restart=` in deploy/systemd).
+        """
+        deadline = time.monotonic() + seconds
+        waiting = list(self.names)
+        while waiting:
+            assert time.monotonic() < deadline, f"{waiting} have not ended after {seconds:.0f} s"
+            for centre in self.centres:
+                self.start(centre)
+            for name in list(waiting):
+                code = self.processes[name].poll()
+                assert code in (None, EXIT_OK, EXIT_USAGE), f"{name} ended with {code}"
+                if code == EXIT_OK:
+                    waiting.remove(name)
+                elif code is not None:
+                    self.start(name)
+            time.sleep(_RESTART_SECONDS)
 
     def kill(self, name: str) -> None:
         process = self.processes.get(name)
