@@ -32,7 +32,7 @@ log = logging.getLogger("haidang.fill")
 
 GROUP_EVENTS = 20_000  # inserts of 10,000 and more cost the store least per row (docs/spec/bus.md, "Store")
 GROUP_BYTES = 8 * 1024 * 1024  # sealed, so some 40 MB of text
-_PAUSE_SECONDS = 0.25  # at most, after a small group: lets the next one grow
+_PAUSE_SECONDS = 0.1  # at most, after a small group: lets the next one grow
 _LEAST_PAUSE_SECONDS = 0.05  # in between as long as the insert took: a quick store is asked more often
 _SMALL_BATCHES = 20
 _IDLE_SECONDS = 0.5  # without a new batch; what an import beside the centre brings waits for it
@@ -82,7 +82,7 @@ class Filler(threading.Thread):
 
         while not self._stop_asked.is_set():
             if self._address is None and not self._endpoint.exists():
-                self._stop_asked.wait(_PAUSE_SECONDS / 5)  # the store daemon is starting
+                self._stop_asked.wait(_LEAST_PAUSE_SECONDS)  # the store daemon is starting
                 continue
             try:
                 client = connect(self._address or embedded_address(self._endpoint))
