@@ -19,6 +19,7 @@ import msgspec
 
 from collectors.enrolment import Enroller
 from collectors.entries import Beat, Entry, Gap, Heard, NewRecord, Quarantined, Relayed, Stream, Told
+from collectors.handover import Handover
 from collectors.journal import MAX_QUARANTINED_BYTES, Journal
 from collectors.keyring import KeyDesk
 from collectors.quality.tally import Tally, now_us
@@ -68,8 +69,11 @@ class Receiver:
         enroller: Enroller,
         origins: Origins,
         keys: KeyDesk | None = None,
+        handover: Handover | None = None,
     ) -> None:
+        """handover: where the texts of batches go, for the filler."""
         self._keys = keys
+        self._handover = handover
         self._registry = registry
         self._origins = origins
         self._journal = journal
@@ -272,6 +276,8 @@ class Receiver:
             talk.stray = True
             refused = messages.Refused(talk.session, message.lane, message.seq, error.reason)
             return [(routing, messages.encode(refused))]
+        if self._handover is not None:
+            self._handover.put(record, opened.ndjson)
         if peer.relay is not None:
             talk.streams[message.lane] = Stream(message.seq + 1, b"")
             number = (talk.epoch, message.lane, message.seq)

@@ -80,6 +80,7 @@ class Journal:
         self.path = path
         self._lock = threading.RLock()
         self._added = Kept(0, 0)
+        self._grown = threading.Event()
         self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
         pulses.create_tables(self._database)
         seen.create_tables(self._database)
@@ -128,9 +129,17 @@ class Journal:
                         pulses.tell(self._database, entry)
                     case Measured():
                         measures.add(self._database, *entry)
-            return Kept(self._added.batches - before.batches, self._added.events - before.events)
+            kept = Kept(self._added.batches - before.batches, self._added.events - before.events)
+        if kept.batches:
+            self._grown.set()
+        return kept
 
     # What the filler does.
+
+    def wait(self, seconds: float) -> None:
+        """Until this process has kept a batch since the last call, or so long. For one thread."""
+        self._grown.wait(seconds)
+        self._grown.clear()
 
     def intent(self) -> tuple[int, int | None]:
         """(the last record in the store, the last record of the group being inserted or None)."""

@@ -30,6 +30,7 @@ _QUEUE_PER_PEER = 8  # messages of at most MAX_RECORD_BYTES that libzmq holds fo
 _MAX_SOCKETS = 8192  # connections; libzmq's default of 1,023 is too few for a nation
 _LOG_SECONDS = 1.0
 _BURST = 256  # messages between two commits
+_BURST_SECONDS = 0.05  # and the time for them: what has been checked must not wait long for what has not
 
 
 class Listener:
@@ -89,6 +90,7 @@ class Listener:
             each()
 
     def _receive(self) -> None:
+        end = time.monotonic() + _BURST_SECONDS
         for _ in range(_BURST):
             try:
                 routing, *frames = self._router.recv_multipart(flags=zmq.DONTWAIT, copy=False)
@@ -99,7 +101,7 @@ class Listener:
                 self._receiver.counts["malformed"] += 1
                 continue
             self._send(self._receiver.receive(routing.bytes, user, [frame.bytes for frame in frames]))
-            if self._receiver.gathered_bytes >= MAX_GATHERED_BYTES:
+            if self._receiver.gathered_bytes >= MAX_GATHERED_BYTES or time.monotonic() >= end:
                 return
 
     def _send(self, replies: list[Reply]) -> None:

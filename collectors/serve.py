@@ -23,6 +23,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from collectors.child import Child
 from collectors.enrolment import Enroller
+from collectors.handover import Handover
 from collectors.heartbeats import ALARMS_FILE, Watch
 from collectors.home import Home
 from collectors.ingest import Receiver
@@ -76,7 +77,9 @@ def serve(home: Home) -> None:
         origins = Origins(home.registry_file)
         cleanup.callback(origins.close)
         enroller = Enroller(registry, keyring.present)
-        receiver = Receiver(registry, journal, opener, enroller, origins, KeyDesk(registry, keyring))
+        handover = Handover()
+        desk = KeyDesk(registry, keyring)
+        receiver = Receiver(registry, journal, opener, enroller, origins, desk, handover)
         listener = Listener(settings.listen, keys, registry, receiver)
         cleanup.callback(listener.close)
         filler = Filler(
@@ -87,6 +90,7 @@ def serve(home: Home) -> None:
             endpoint=home.store_endpoint,
             keep_bytes=settings.journal_bytes,
             outlet_bytes=settings.outlet_bytes,
+            handover=handover,
         )
         if address is None:
             daemon = store_daemon(home.store_directory, home.store_endpoint, settings.store_port)

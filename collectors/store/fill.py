@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from collectors.entries import Measured
+from collectors.handover import Handover
 from collectors.journal import Journal
 from collectors.quality.facts import Facts, begin_of
 from collectors.store import migrate, schema
@@ -31,9 +32,10 @@ log = logging.getLogger("haidang.fill")
 
 GROUP_EVENTS = 20_000  # inserts of 10,000 and more cost the store least per row (docs/spec/bus.md, "Store")
 GROUP_BYTES = 8 * 1024 * 1024  # sealed, so some 40 MB of text
-_PAUSE_SECONDS = 0.25  # at most, after a small group: lets the next one grow
+_PAUSE_SECONDS = 0.1  # at most, after a small group: lets the next one grow
 _LEAST_PAUSE_SECONDS = 0.05  # in between as long as the insert took: a quick store is asked more often
 _SMALL_BATCHES = 20
+_IDLE_SECONDS = 0.5  # without a new batch; what an import beside the centre brings waits for it
 _RETRY_SECONDS = 1.0
 _PRUNE_SECONDS = 30.0  # it reads the sizes of all records
 _TABS_TO_SPACES = bytes.maketrans(b"\t\r", b"  ")
@@ -55,6 +57,7 @@ class Filler(threading.Thread):
         endpoint: Path,
         keep_bytes: int,
         outlet_bytes: int = 0,
+        handover: Handover | None = None,
     ) -> None:
         super().__init__(name="store-filler", daemon=True)
         self._journal = journal
@@ -64,6 +67,7 @@ class Filler(threading.Thread):
         self._endpoint = endpoint
         self._keep_bytes = keep_bytes
         self._outlet_bytes = outlet_bytes
+        self._handover = handover or Handover()
         self._stop_asked = threading.Event()
         self._prune_due = 0.0
         self.filled_events = 0
@@ -78,7 +82,7 @@ class Filler(threading.Thread):
 
         while not self._stop_asked.is_set():
             if self._address is None and not self._endpoint.exists():
-                self._stop_asked.wait(_PAUSE_SECONDS / 5)  # the store daemon is starting
+                self._stop_asked.wait(_LEAST_PAUSE_SECONDS)  # the store daemon is starting
                 continue
             try:
                 client = connect(self._address or embedded_address(self._endpoint))
@@ -102,7 +106,7 @@ class Filler(threading.Thread):
             group = self._journal.next_group(upto, max_events=GROUP_EVENTS, max_bytes=GROUP_BYTES)
             if not group:
                 self._prune()
-                self._stop_asked.wait(_PAUSE_SECONDS / 5)
+                self._journal.wait(_IDLE_SECONDS)
                 continue
             self._journal.set_intent(group[-1])
             began = time.monotonic()
@@ -146,11 +150,13 @@ class Filler(threading.Thread):
         self.filled_events += len(rows)
 
     def _rows(self, record: Record, held: set[Identity]) -> list[bytes]:
-        try:
-            _, ndjson = self._opener.read(record.sealed)
-        except SealError as error:
-            self._note_damage(f"record {record.id} of {record.sensor}: {error}")
-            return []
+        ndjson = self._handover.take(record.sealed)
+        if ndjson is None:
+            try:
+                _, ndjson = self._opener.read(record.sealed)
+            except SealError as error:
+                self._note_damage(f"record {record.id} of {record.sensor}: {error}")
+                return []
         # Between JSON tokens these are white space, inside strings they cannot stand: nothing changes by the
         # exchange.
         lines = ndjson.translate(_TABS_TO_SPACES).split(b"\n")[:-1]

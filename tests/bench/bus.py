@@ -20,11 +20,9 @@ import argparse
 import json
 import random
 import sqlite3
-import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -36,10 +34,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "e2e")]
 
 import load  # noqa: E402
 import swarm  # noqa: E402
+from delays import Costs, Given, Watch  # noqa: E402
 from house import House  # noqa: E402
 from runs import write_json  # noqa: E402
 
-from collectors.store.client import connect_embedded  # noqa: E402
 from sensor.bus.enrol import load_enrolment  # noqa: E402
 from sensor.bus.identity import Identity  # noqa: E402
 from sensor.bus.keys import CentreKeys, load_keys  # noqa: E402
@@ -48,47 +46,10 @@ from sensor.bus.seal import Sealer  # noqa: E402
 from sensor.bus.spool import Spool  # noqa: E402
 
 WANTED_ONE, WANTED_MANY, WANTED_P99_SECONDS = 30_000, 20_000, 1.0
-LOOK_SECONDS = 0.05
+PATIENCE_SECONDS = 60.0
 ENGINE_FLUSH_SECONDS = 0.25  # how often the engine gives out what it has
 MANY_FLUSH_SECONDS = 0.5
 EXIT_BELOW, EXIT_CANNOT_RUN = 1, 2
-
-
-class Watch(threading.Thread):
-    """Notes when alerts become searchable: the highest flow_id of every sensor's alerts, as a query finds
-    them.
-    """
-
-    def __init__(self, house: House) -> None:
-        super().__init__(daemon=True)
-        self.seen: list[tuple[float, dict[str, int]]] = []
-        self.stop = threading.Event()
-        self._client = connect_embedded(house.centre_directory / "run" / "store.json", patience_seconds=30)
-
-    def run(self) -> None:
-        query = "SELECT sensor, max(flow_id) FROM haidang.events WHERE event_type = 'alert' GROUP BY sensor"
-        while not self.stop.wait(LOOK_SECONDS):
-            rows = self._client.query(query).result_rows
-            self.seen.append((time.monotonic(), {str(name): int(highest) for name, highest in rows}))
-
-    def delays(self, name: str, made: list[float]) -> list[float]:
-        """Seconds from each alert (number n has flow_id n + 1) to the query that found it."""
-        found = []
-        at = 0
-        for number, moment in enumerate(made):
-            while at < len(self.seen) and self.seen[at][1].get(name, 0) <= number:
-                at += 1
-            assert at < len(self.seen), f"alert {number} of {name} was never found"
-            found.append(self.seen[at][0] - moment)
-        return found
-
-    def wait_for(self, everything: Callable[[dict[str, int]], bool], seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while not (self.seen and everything(self.seen[-1][1])):
-            assert time.monotonic() < deadline, "not everything became searchable"
-            time.sleep(LOOK_SECONDS)
-        self.stop.set()
-        self.join(20)
 
 
 def journaled(house: House) -> int:
@@ -177,20 +138,19 @@ def delay_of_many(directory: Path, count: int, seconds: float) -> dict[str, Any]
         )
         watch = Watch(house)
         watch.start()
+        costs = Costs(house)
         points = list(swarm.run(sensors, bound(house), keys.curve_public))
         start = points[0][0]
+        alerts = {sensor.name: sum(len(given.made) for given in sensor.given) for sensor in sensors}
         watch.wait_for(
-            lambda seen: all(seen.get(sensor.name, 0) >= len(sensor.alerts) for sensor in sensors), 60
+            lambda seen: all(seen.get(name, 0) >= made for name, made in alerts.items()), PATIENCE_SECONDS
         )
-        delays = [
-            delay
-            for sensor in sensors
-            for delay in watch.delays(sensor.name, [start + moment for moment in sensor.alerts])
-        ]
+        cpu = costs.told()
+        found = watch.stages({sensor.name: sensor.given for sensor in sensors})
     finally:
         house.close()
     told = {"sensors": count, "events": total, "events_per_second": round(total / (points[-1][0] - start))}
-    return told | summary(delays)
+    return told | found | {"cpu_seconds": cpu}
 
 
 def delay_of_one(directory: Path, seconds: float) -> dict[str, Any]:
@@ -210,44 +170,33 @@ def delay_of_one(directory: Path, seconds: float) -> dict[str, Any]:
         logs = b"".join(load.line_of(chance, False, chance.randrange(1 << 50)) for _ in range(each - alerts))
         watch = Watch(house)
         watch.start()
+        costs = Costs(house)
         link.start()
-        made: list[float] = []
+        given: list[Given] = []
+        count = 0
         start = time.monotonic()
-        late = 0.0
         for step in range(round(seconds / ENGINE_FLUSH_SECONDS)):
             opened = start + step * ENGINE_FLUSH_SECONDS
-            lines = []
-            for index in range(alerts):
-                made.append(opened + ENGINE_FLUSH_SECONDS * index / alerts)
-                lines.append(load.line_of(chance, True, len(made)))
-            time.sleep(max(0.0, opened + ENGINE_FLUSH_SECONDS - time.monotonic()))
-            late = max(late, time.monotonic() - opened - ENGINE_FLUSH_SECONDS)
+            made = [opened + ENGINE_FLUSH_SECONDS * index / alerts for index in range(alerts)]
+            lines = [load.line_of(chance, True, count + number + 1) for number in range(alerts)]
+            count += alerts
+            due = opened + ENGINE_FLUSH_SECONDS
+            time.sleep(max(0.0, due - time.monotonic()))
             spool.append([Pending(0, alerts, b"".join(lines)), Pending(3, each - alerts, logs)], sealer)
-        watch.wait_for(lambda seen: seen.get("tap1", 0) >= len(made), 60)
-        delays = watch.delays("tap1", made)
+            given.append(Given(made, due, time.monotonic()))
+        watch.wait_for(lambda seen: seen.get("tap1", 0) >= count, PATIENCE_SECONDS)
+        cpu = costs.told()
+        found = watch.stages({"tap1": given})
         link.stop()
         link.join(10)
         spool.close()
     finally:
         house.close()
-    return {
-        "events_per_second": round(each / ENGINE_FLUSH_SECONDS),
-        "producer_late_ms": round(late * 1e3),
-    } | (summary(delays))
+    return {"events_per_second": round(each / ENGINE_FLUSH_SECONDS)} | found | {"cpu_seconds": cpu}
 
 
 def bound(house: House) -> str:
     return str(json.loads((house.centre_directory / "run" / "bound.json").read_bytes())["address"])
-
-
-def summary(delays: list[float]) -> dict[str, Any]:
-    ordered = sorted(delays)
-    return {
-        "alerts": len(ordered),
-        "p50_ms": round(statistics.median(ordered) * 1e3),
-        "p99_ms": round(ordered[int(len(ordered) * 0.99)] * 1e3),
-        "max_ms": round(ordered[-1] * 1e3),
-    }
 
 
 def main() -> int:

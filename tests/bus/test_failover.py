@@ -4,10 +4,13 @@ here are sockets with a centre's ingest behind them.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -20,7 +23,7 @@ from collectors.relay.origins import Origins
 from sensor.bus.enrol import Token, enrol, load_alternates, load_enrolment
 from sensor.bus.keys import CentreKeys, SensorKeys
 from sensor.bus.layout import Hole, Pending
-from sensor.bus.link import Endpoint, Link
+from sensor.bus.link import RETURN_SECONDS, Endpoint, Link
 from sensor.bus.seal import Opener, Sealer
 from sensor.bus.spool import Spool
 
@@ -68,6 +71,59 @@ class House:
         self.journal.close()
 
 
+class Ship(NamedTuple):
+    """A sensor's link under way, with what it ships."""
+
+    spool: Spool
+    sealer: Sealer
+    link: Link
+
+    def append(self, count: int) -> None:
+        for _ in range(count):
+            self.spool.append([Pending(0, 1, b"{}\n")], self.sealer)
+
+    def until_empty(self) -> None:
+        until(lambda: self.spool.pending_batches() == 0)
+
+
+@contextlib.contextmanager
+def shipping(
+    first: House,
+    second: House,
+    directory: Path,
+    *,
+    failover_seconds: float,
+    return_seconds: float = RETURN_SECONDS,
+    spooled_before_both: int = 0,
+) -> Iterator[Ship]:
+    """A sensor enrolled at both, with so many batches that are sealed to the first alone."""
+    enrol(directory, first.token(), "tap1")
+    keys, enrolment = load_enrolment(directory)
+    spool = Spool(directory / "spool.sqlite", "tap1", has_alternates=True)
+    for _ in range(spooled_before_both):
+        spool.append([Pending(0, 1, b"{}\n")], Sealer(keys, enrolment.centre))
+    enrol(directory, second.token(), "tap1", alternate=True)
+    (other,) = load_alternates(directory)
+    assert (enrolment.address, other.address) == (first.address, second.address)
+    link = Link(
+        spool,
+        keys,
+        enrolment.centre,
+        enrolment.address,
+        software="test",
+        alternates=[Endpoint(other.address, other.centre.curve)],
+        failover_seconds=failover_seconds,
+        return_seconds=return_seconds,
+    )
+    try:
+        yield Ship(spool, Sealer(keys, enrolment.centre, other.centre), link)
+    finally:
+        link.stop()
+        if link.is_alive():
+            link.join(10)
+        spool.close()
+
+
 @pytest.fixture
 def houses(tmp_path: Path) -> Iterator[tuple[House, House]]:
     made = (House(tmp_path / "first"), House(tmp_path / "second"))
@@ -77,8 +133,6 @@ def houses(tmp_path: Path) -> Iterator[tuple[House, House]]:
 
 
 def until(condition: object, seconds: float = 20.0) -> None:
-    import time
-
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -89,46 +143,23 @@ def test_it_turns_to_the_next_and_back_to_the_first_and_each_batch_is_kept_once(
     houses: tuple[House, House], tmp_path: Path
 ) -> None:
     first, second = houses
-    directory = tmp_path / "sensor"
-    enrol(directory, first.token(), "tap1")
-    enrol(directory, second.token(), "tap1", alternate=True)
-    keys, enrolment = load_enrolment(directory)
-    (other,) = load_alternates(directory)
-    assert (enrolment.address, other.address) == (first.address, second.address)
-    sealer = Sealer(keys, enrolment.centre, other.centre)
-    spool = Spool(directory / "spool.sqlite", "tap1", has_alternates=True)
-    link = Link(
-        spool,
-        keys,
-        enrolment.centre,
-        enrolment.address,
-        software="test",
-        alternates=[Endpoint(other.address, other.centre.curve)],
-        failover_seconds=1.0,
-        return_seconds=0.5,
-    )
-    link.start()
-    try:
-        for _ in range(3):
-            spool.append([Pending(0, 1, b"{}\n")], sealer)
-        until(lambda: spool.pending_batches() == 0)
+    with shipping(*houses, tmp_path / "sensor", failover_seconds=1.0, return_seconds=0.5) as ship:
+        link = ship.link
+        link.start()
+        ship.append(3)
+        ship.until_empty()
         assert (first.kept(), second.kept(), link.at) == ([0, 1, 2], [], 0)
         first.shut()
-        for _ in range(3):
-            spool.append([Pending(0, 1, b"{}\n")], sealer)
-        until(lambda: spool.pending_batches() == 0)
+        ship.append(3)
+        ship.until_empty()
         assert (second.kept(), link.at, link.failovers) == ([3, 4, 5], 1, 1)
         assert second.journal.gaps() == [("tap1", 0, "elsewhere", 1, 0)]
         first.open()
         until(lambda: link.at == 0 and link.session.established)
-        spool.append([Pending(0, 1, b"{}\n")], sealer)
-        until(lambda: spool.pending_batches() == 0)
+        ship.append(1)
+        ship.until_empty()
         assert (first.kept(), second.kept()) == ([0, 1, 2, 6], [3, 4, 5])
-        assert spool.books()[0].delivered == 7 and link.failure is None
-    finally:
-        link.stop()
-        link.join(10)
-        spool.close()
+        assert ship.spool.books()[0].delivered == 7 and link.failure is None
 
 
 def test_one_whose_journal_takes_nothing_is_left(
@@ -136,67 +167,30 @@ def test_one_whose_journal_takes_nothing_is_left(
 ) -> None:
     """It answers, welcomes and never acknowledges: a full disk."""
     first, second = houses
-    directory = tmp_path / "sensor"
-    enrol(directory, first.token(), "tap1")
-    enrol(directory, second.token(), "tap1", alternate=True)
-    keys, enrolment = load_enrolment(directory)
 
     def full(_: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(first.journal, "commit", full)
-    spool = Spool(directory / "spool.sqlite", "tap1", has_alternates=True)
-    spool.append([Pending(0, 1, b"{}\n")], Sealer(keys, enrolment.centre, second.keys.public()))
-    link = Link(
-        spool,
-        keys,
-        enrolment.centre,
-        enrolment.address,
-        software="test",
-        alternates=[Endpoint(second.address, second.keys.public().curve)],
-        failover_seconds=1.5,
-    )
-    link.start()
-    try:
-        until(lambda: spool.pending_batches() == 0)
-        assert (first.kept(), second.kept(), link.at) == ([], [0], 1)
+    with shipping(*houses, tmp_path / "sensor", failover_seconds=1.5) as ship:
+        ship.append(1)
+        ship.link.start()
+        ship.until_empty()
+        assert (first.kept(), second.kept(), ship.link.at) == ([], [0], 1)
         assert first.receiver.counts["journal_errors"] > 0
-    finally:
-        link.stop()
-        link.join(10)
-        spool.close()
 
 
 def test_one_that_does_not_hold_our_key_is_passed_over(houses: tuple[House, House], tmp_path: Path) -> None:
     """A batch that was sealed before the alternate was known waits for the first, and nothing is given up."""
     first, second = houses
-    directory = tmp_path / "sensor"
-    enrol(directory, first.token(), "tap1")
-    keys, enrolment = load_enrolment(directory)
-    spool = Spool(directory / "spool.sqlite", "tap1", has_alternates=True)
-    spool.append([Pending(0, 1, b"{}\n")], Sealer(keys, enrolment.centre))
-    enrol(directory, second.token(), "tap1", alternate=True)
-    first.shut()
-    link = Link(
-        spool,
-        keys,
-        enrolment.centre,
-        enrolment.address,
-        software="test",
-        alternates=[Endpoint(second.address, second.keys.public().curve)],
-        failover_seconds=0.5,
-        return_seconds=0.3,
-    )
-    link.start()
-    try:
+    where = tmp_path / "sensor"
+    with shipping(*houses, where, failover_seconds=0.5, return_seconds=0.3, spooled_before_both=1) as ship:
+        first.shut()
+        ship.link.start()
         until(lambda: second.receiver.counts["refused"] > 0)
         first.open()
-        until(lambda: spool.pending_batches() == 0)
-        assert (first.kept(), second.kept()) == ([0], []) and spool.books()[0].lost == {}
-    finally:
-        link.stop()
-        link.join(10)
-        spool.close()
+        ship.until_empty()
+        assert (first.kept(), second.kept()) == ([0], []) and ship.spool.books()[0].lost == {}
 
 
 def test_numbers_that_one_collector_has_are_elsewhere_to_another(tmp_path: Path, sealer: Sealer) -> None:

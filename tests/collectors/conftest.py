@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from desk import Desk
+from desk import Desk, Tap
 from tiers import NATION_KEYS, Province
 
 
@@ -15,6 +15,15 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def tap(desk: Desk) -> Tap:
+    """An enrolled sensor that has said hello."""
+    desk.enrol()
+    made = Tap(desk)
+    made.hello()
+    return made
 
 
 @pytest.fixture

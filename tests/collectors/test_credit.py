@@ -19,14 +19,6 @@ from sensor.bus.keys import SensorKeys
 from sensor.bus.messages import decode, encode
 
 
-@pytest.fixture
-def tap(desk: Desk) -> Tap:
-    desk.enrol()
-    made = Tap(desk)
-    made.hello()
-    return made
-
-
 def test_more_than_the_window_without_an_answer_is_refused_until_the_next_hello(desk: Desk, tap: Tap) -> None:
     records = [tap.seal(0, seq) for seq in range(WINDOW_BATCHES + 3)]
     for seq in range(WINDOW_BATCHES):

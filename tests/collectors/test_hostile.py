@@ -121,14 +121,6 @@ def test_a_thousand_connections_do_not_exhaust_the_centres_open_files() -> None:
     assert done.stdout.split() == ["5000", "5000"]
 
 
-@pytest.fixture
-def tap(desk: Desk) -> Tap:
-    desk.enrol()
-    made = Tap(desk)
-    made.hello()
-    return made
-
-
 def test_every_flipped_bit_of_a_record_is_refused_and_counted(desk: Desk, tap: Tap) -> None:
     record = tap.seal(0, 0)
     positions = list(range(len(record)))

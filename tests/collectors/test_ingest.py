@@ -19,14 +19,6 @@ from sensor.bus.messages import encode
 from sensor.bus.seal import Sealer
 
 
-@pytest.fixture
-def tap(desk: Desk) -> Tap:
-    desk.enrol()
-    made = Tap(desk)
-    made.hello()
-    return made
-
-
 def next_of(answers: list[messages.AnyMessage], lane: int) -> int:
     (ack,) = answers
     assert isinstance(ack, messages.Ack)

@@ -127,14 +127,6 @@ def counted(desk: Desk) -> Facts:
     return made
 
 
-@pytest.fixture
-def tap(desk: Desk) -> Tap:
-    desk.enrol()
-    made = Tap(desk)
-    made.hello()
-    return made
-
-
 def test_ingest_counts_everything_it_decides(desk: Desk, tap: Tap) -> None:
     now_us = time.time_ns() // 1000
     record = tap.seal(0, 0, b'{"a":1}', b'{"a":2}', last_us=now_us - 5_000_000)

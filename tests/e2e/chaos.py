@@ -1,5 +1,4 @@
-"""Sensors and a centre as real processes in two network namespaces, on small file systems, with a clock each;
-and schedules of what befalls them.
+"""Schedules of what befalls sensors and their centres (`world.py`).
 
     python tests/e2e/chaos.py --seed 7 --schedules 200     `make bench BENCH=chaos`
     python tests/e2e/chaos.py --seed 123 --minutes 30      one long schedule
@@ -14,9 +13,6 @@ import json
 import os
 import random
 import shutil
-import signal
-import struct
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,151 +21,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "e2e")]
 
-from wire import Wire  # noqa: E402
+from world import CENTRE, DISK_BYTES, SPARE, World  # noqa: E402
 
-HAIDANG = [sys.executable, "-m", "sensor.cli"]
-CENTRE_ADDRESS, SENSOR_ADDRESS = "10.213.77.1", "10.213.77.2"
-PORT = 5514
-DISK_BYTES = 64 * 1024 * 1024
 FINISH_SECONDS = 150
 YEAR_SECONDS = 365 * 86_400
-
-
-class World:
-    """Two namespaces joined by a wire; a centre in one, sensors in the other. Ends only what it started."""
-
-    def __init__(
-        self, directory: Path, sensors: int, *, seed: int, store: bool, disk_bytes: int = DISK_BYTES
-    ) -> None:
-        self.directory = directory
-        self.disk_bytes = disk_bytes
-        self.near, self.far = f"hdc-{os.getpid()}", f"hds-{os.getpid()}"
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.commands: dict[str, list[str]] = {}
-        self.names = [f"tap{number}" for number in range(sensors)]
-        self.swaps = 0
-        self._mounts: list[Path] = []
-        try:
-            ends = ((self.near, f"{CENTRE_ADDRESS}/24"), (self.far, f"{SENSOR_ADDRESS}/24"))
-            self.wire = Wire(ends, seed=seed)
-            for name in ("centre", *self.names):
-                self._make_disk(self.place(name))
-                (directory / f"{name}.clock").write_bytes(struct.pack("<q", 0))
-            self._furnish(store)
-        except BaseException:
-            self.close()
-            raise
-
-    def _make_disk(self, place: Path) -> None:
-        place.mkdir(parents=True)
-        options = f"size={self.disk_bytes}"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True, timeout=10)
-        self._mounts.append(place)
-
-    def _furnish(self, store: bool) -> None:
-        """A centre and enrolled sensors, as `centre init`, `centre token` and `sensor enrol` make them."""
-        from collectors.home import Home, Settings
-        from collectors.registry import Registry
-        from sensor.bus.durable import write_whole
-        from sensor.bus.enrol import CENTRE_FILE, KEYS_FILE, Enrolment, Token
-        from sensor.bus.keys import SensorKeys, save_keys
-
-        address = f"tcp://{CENTRE_ADDRESS}:{PORT}"
-        url = "" if store else "http://127.0.0.1:9"
-        home = Home(self.home("centre"))
-        public = home.create(Settings(address, address, "", url)).public()
-        registry = Registry(home.registry_file)
-        for name in self.names:
-            keys, token = SensorKeys.generate(), Token.issue(address, public, 600)
-            registry.add_token(token, name)
-            row = registry.token(token.client_public)
-            assert row is not None and registry.enrol(row, name, keys.public()) == ""
-            self.home(name).mkdir(mode=0o700)
-            save_keys(self.home(name) / KEYS_FILE, keys)
-            made = Enrolment(name, address, public, int(time.time()))
-            write_whole(self.home(name) / CENTRE_FILE, msgspec.json.encode(made))
-        registry.close()
-        self.start("centre")
-
-    def place(self, name: str) -> Path:
-        return self.directory / name
-
-    def home(self, name: str) -> Path:
-        return self.place(name) / (f"home{self.swaps}" if name == "centre" else "home")
-
-    def inside(self, name: str, *command: object) -> list[str]:
-        namespace = self.near if name == "centre" else self.far
-        return ["ip", "netns", "exec", namespace, *map(str, command)]
-
-    def environment(self, name: str) -> dict[str, str]:
-        paths = f"{REPOSITORY / 'tests' / 'e2e' / 'clock'}:{REPOSITORY}"
-        clock = str(self.directory / f"{name}.clock")
-        return {**os.environ, "HAIDANG_LANG": "en", "PYTHONPATH": paths, "HAIDANG_TEST_CLOCK": clock}
-
-    def run(self, name: str, *arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            self.inside(name, *HAIDANG, *arguments),
-            capture_output=True, text=True, timeout=90, check=False, cwd=REPOSITORY,
-            env=self.environment(name),
-        )  # fmt: skip
-        assert not check or done.returncode == 0, f"{arguments}: {done.stderr}"
-        return done
-
-    def start(self, name: str) -> None:
-        """Start what is not running."""
-        if name in self.processes and self.processes[name].poll() is None:
-            return
-        command = ["centre", "serve", "-d", self.home("centre")] if name == "centre" else self.commands[name]
-        with (self.directory / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                self.inside(name, *HAIDANG, *command),
-                stdout=log, stderr=log, env=self.environment(name), cwd=REPOSITORY,
-            )  # fmt: skip
-
-    def kill(self, name: str) -> None:
-        process = self.processes.get(name)
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            process.wait(20)
-
-    def fill(self, name: str) -> None:
-        """Use up the rest of a disk."""
-        with (self.place(name) / "filler").open("wb", buffering=0) as file:
-            try:
-                while file.write(bytes(65536)):
-                    pass
-            except OSError:
-                pass
-
-    def free(self, name: str) -> None:
-        (self.place(name) / "filler").unlink(missing_ok=True)
-
-    def move_clock(self, name: str, seconds: int) -> None:
-        path = self.directory / f"{name}.clock"
-        with path.open("r+b") as file:
-            before = struct.unpack("<q", file.read(8))[0]
-            file.seek(0)
-            file.write(struct.pack("<q", before + seconds))
-
-    def swap(self) -> None:
-        """The centre's directory goes to another machine, which takes over the address."""
-        self.kill("centre")
-        before = self.home("centre")
-        self.swaps += 1
-        before.rename(self.home("centre"))
-
-    def close(self) -> None:
-        for name in self.processes:
-            self.kill(name)
-        for place in self._mounts:
-            subprocess.run(["umount", "-l", place], capture_output=True, timeout=10)
-        if hasattr(self, "wire"):
-            self.wire.close()
+FAILOVER_SECONDS = 2.0
+SPARE_SHARE = 0.4  # of the schedules, in which sensors have a second centre to turn to
 
 
 class Chaos:
@@ -187,16 +47,20 @@ class Chaos:
             "64 kbit/s": self.thin, "shake": self.shake, "full disk": self.full_disk,
             "clock jump": self.clock, "swap": self.swap, "rotate": self.rotate,
         }  # fmt: skip
+        self.weights = [6, 5, 3, 2, 3, 3, 3, 2, 1]
+        if SPARE in world.centres:
+            self.acts["fail over"] = self.fail_over
+            self.weights.append(6)
 
     def happen(self) -> None:
-        act = self.chance.choices(list(self.acts), (6, 5, 3, 2, 3, 3, 3, 2, 1))[0]
+        act = self.chance.choices(list(self.acts), self.weights)[0]
         self.happened[act] += 1
         self.under_way += any(self.world.processes[name].poll() is None for name in self.world.names)
         self.acts[act]()
         time.sleep(self.chance.uniform(0.0, self.pause_seconds))
 
     def anyone(self) -> str:
-        return self.chance.choice(["centre", *self.world.names])
+        return self.chance.choice([*self.world.centres, *self.world.names])
 
     def wait(self, least: float, most: float) -> None:
         time.sleep(self.chance.uniform(least, most))
@@ -208,9 +72,10 @@ class Chaos:
         self.world.start(name)
 
     def kill_centre(self) -> None:
-        self.world.kill("centre")
+        name = self.chance.choice(self.world.centres)
+        self.world.kill(name)
         self.wait(0.0, 0.6)
-        self.world.start("centre")
+        self.world.start(name)
 
     def cut(self) -> None:
         self.world.wire.is_cut = True
@@ -241,7 +106,14 @@ class Chaos:
 
     def swap(self) -> None:
         self.world.swap()
-        self.world.start("centre")
+        self.world.start(CENTRE)
+
+    def fail_over(self) -> None:
+        """One centre is away for longer than its sensors wait for it."""
+        name = self.chance.choice(self.world.centres)
+        self.world.kill(name)
+        self.wait(FAILOVER_SECONDS, 3 * FAILOVER_SECONDS)
+        self.world.start(name)
 
     def rotate(self) -> None:
         """May be refused when nobody answers; then the old keys stay in use."""
@@ -249,7 +121,8 @@ class Chaos:
             name = self.chance.choice(self.world.names)
             self.world.run(name, "bus", "rotate", "-d", self.world.home(name), check=False)
         else:
-            self.world.run("centre", "centre", "rotate", "-d", self.world.home("centre"))
+            name = self.chance.choice(self.world.centres)
+            self.world.run(name, "centre", "rotate", "-d", self.world.home(name))
 
 
 def write_events(directory: Path, name: str, count: int, files: int, chance: random.Random) -> list[Path]:
@@ -276,21 +149,26 @@ def write_events(directory: Path, name: str, count: int, files: int, chance: ran
     return paths
 
 
-def check(world: World, sent: dict[str, list[Path]]) -> int:
-    """The centre's set is the union of the sensors', each once, alerts in order; the number of events."""
+def check(world: World, sent: dict[str, list[Path]]) -> str:
+    """The centre's set is the union of the sensors', each once, alerts in order; how many events."""
     from collectors.journal import Journal
     from collectors.keyring import Keyring
     from sensor.bus import lanes
+    from sensor.bus.layout import ELSEWHERE
     from sensor.bus.seal import Opener
     from sensor.bus.spool import Spool
 
-    home = world.home("centre")
+    home = world.home(CENTRE)
+    joined = f" (by the spare one: {world.join()})" if SPARE in world.centres else ""
     journal = Journal(home / "journal.sqlite")
     opener = Opener(Keyring(home / "keys.json"))
     found: Counter[tuple[str, str]] = Counter()
     order: dict[tuple[str, int], int] = {}
     following: Counter[tuple[str, int, int]] = Counter()
-    for record in journal.read(0, journal.last_id()):
+    records = list(journal.read(0, journal.last_id()))
+    if SPARE in world.centres:  # what came on the stick comes after what came by itself
+        records.sort(key=lambda record: (record.sensor, record.epoch, record.lane, record.seq))
+    for record in records:
         place = (record.sensor, record.epoch, record.lane)
         assert record.seq == following[place], f"{place}: {record.seq} follows {following[place] - 1}"
         following[place] += 1
@@ -301,7 +179,9 @@ def check(world: World, sent: dict[str, list[Path]]) -> int:
                 flow, count = (record.sensor, event["flow_id"]), event["alert"]["count"]
                 assert count == order.get(flow, 0) + 1, f"alerts of flow {flow} are out of order"
                 order[flow] = count
-    gaps, refused = journal.gaps(), journal.quarantined()
+    # What the other centre had when a sensor came back is no loss: the numbers above are all there.
+    gaps = [gap for gap in journal.gaps() if not (SPARE in world.centres and gap[2] == ELSEWHERE)]
+    refused = journal.quarantined()
     journal.close()
     expected = Counter((name, line) for name, paths in sent.items() for path in paths
                        for line in path.read_text().splitlines())  # fmt: skip
@@ -313,7 +193,7 @@ def check(world: World, sent: dict[str, list[Path]]) -> int:
         for book in spool.books():
             assert book.made == book.delivered and not book.pending and not book.lost, f"{name}: {book}"
         spool.close()
-    return expected.total()
+    return f"{expected.total()} events{joined}"
 
 
 def play(seed: int, *, minutes: float = 0.0, store: bool = False) -> str:
@@ -322,10 +202,12 @@ def play(seed: int, *, minutes: float = 0.0, store: bool = False) -> str:
     sensors, acts = chance.randrange(1, 4), chance.randrange(5, 12)
     count, files = (chance.randrange(300, 900), 60) if not minutes else (int(3_000 * minutes), 600)
     bandwidth = ("--bandwidth", "16K" if minutes else chance.choice(("80K", "150K", "300K")))
+    has_spare = random.Random(seed ^ 0xFA11).random() < SPARE_SHARE
+    failover = ("--failover", FAILOVER_SECONDS) if has_spare else ()
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="haidang-chaos-") as name:
         disk_bytes = DISK_BYTES * 6 if minutes else DISK_BYTES
-        world = World(Path(name), sensors, seed=seed, store=store, disk_bytes=disk_bytes)
+        world = World(Path(name), sensors, seed=seed, store=store, has_spare=has_spare, disk_bytes=disk_bytes)
         chaos = Chaos(world, seed, pause_seconds=10.0 if minutes else 0.4)
         try:
             sent = {
@@ -333,19 +215,17 @@ def play(seed: int, *, minutes: float = 0.0, store: bool = False) -> str:
                 for tap in world.names
             }
             for tap in world.names:
-                run = ["sensor", "run", "-d", world.home(tap), "--metrics", "", "--drain", "300", *bandwidth]
-                world.commands[tap] = [*map(str, run), "--events", *map(str, sent[tap])]
+                run = ["sensor", "run", "-d", world.home(tap), "--metrics", "", "--drain", "300"]
+                world.commands[tap] = [*map(str, (*run, *bandwidth, *failover, "--events", *sent[tap]))]
                 world.start(tap)
             while acts > 0 or time.monotonic() < begin + 60 * minutes:
                 chaos.happen()
                 acts -= 1
-            world.start("centre")
-            for tap in world.names:
-                world.start(tap)
-            for tap in world.names:
-                code = world.processes[tap].wait(FINISH_SECONDS + 60 * minutes)
-                assert code == 0, f"{tap} ended with {code}"
-            world.kill("centre")
+            for each in (*world.centres, *world.names):
+                world.start(each)
+            world.finish(FINISH_SECONDS + 60 * minutes)
+            for centre in world.centres:
+                world.kill(centre)
             events = check(world, sent)
         except BaseException as error:
             told = "\n".join(
@@ -363,7 +243,8 @@ def play(seed: int, *, minutes: float = 0.0, store: bool = False) -> str:
     seconds = time.monotonic() - begin
     what = ", ".join(f"{act} {times}" for act, times in sorted(chaos.happened.items()))
     done = f"{sum(chaos.happened.values())} things, {chaos.under_way} of them with events under way"
-    return f"seed {seed}: {sensors} sensors, {events} events, {seconds:.0f} s; {done}: {what}"
+    centres = f", {len(world.centres)} centres" if has_spare else ""
+    return f"seed {seed}: {sensors} sensors{centres}, {events}, {seconds:.0f} s; {done}: {what}"
 
 
 def main() -> int:
