@@ -25,8 +25,8 @@ class _Iovec(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
-class _Message(ctypes.Structure):
-    _fields_ = (
+class _Header(ctypes.Structure):
+    _fields_ = (  # struct msghdr
         ("name", ctypes.c_void_p),
         ("name_length", ctypes.c_uint32),
         ("vector", ctypes.POINTER(_Iovec)),
@@ -34,8 +34,12 @@ class _Message(ctypes.Structure):
         ("control", ctypes.c_void_p),
         ("control_length", ctypes.c_size_t),
         ("flags", ctypes.c_int),
-        ("sent", ctypes.c_uint32),  # struct mmsghdr
     )
+
+
+class _Message(ctypes.Structure):
+    # Nested, since the kernel's structure has room behind the flags: without it a call sends one frame.
+    _fields_ = (("header", _Header), ("sent", ctypes.c_uint32))  # struct mmsghdr
 
 
 def main() -> None:
@@ -53,7 +57,7 @@ def main() -> None:
     )
     messages = (_Message * len(frames))()
     for message, vector in zip(messages, vectors, strict=True):
-        message.vector, message.vector_length = ctypes.pointer(vector), 1
+        message.header.vector, message.header.vector_length = ctypes.pointer(vector), 1
     libc = ctypes.CDLL(None, use_errno=True)
     rate = float(rate_text)
     chunk = max(1, min(CHUNK, int(rate / 1000))) if rate else CHUNK
