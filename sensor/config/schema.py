@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sensor.config.eve_schema import EVE_TYPES
+from sensor.config.interval import INTERVAL
 from sensor.config.values import BOOL, COUNT, GUESS, SECONDS, SIZE, TEXT, TEXTS, Kind, choice, whole
 
 
@@ -36,6 +37,7 @@ def _none(path: str, why: str) -> Key:
     return Key(path, GUESS, "none", why)
 
 
+ROTATE_INTERVAL = "Live: when a new file is begun: `minute`, `hour`, `day`, or a time such as `15m`."
 YES_NO_AUTO = choice("yes", "no", "auto")
 PROTOCOL_SWITCH = choice("yes", "no", "detection-only")
 POLICY = choice("auto", "ignore", "bypass", "pass-packet", "pass-flow", "drop-packet", "drop-flow", "reject")
@@ -81,7 +83,7 @@ def _eve() -> Iterator[Key]:
         yield _engine(f"{entry}.{name}", kind, doc)
     yield _none(f"{entry}.suricata-version", "this is another program")
     yield _none(f"{entry}.threaded", "one writer suffices")
-    yield _none(f"{entry}.rotate-interval", "haidang.logs.rotate-size, or logrotate and SIGHUP, rotate files")
+    yield _sensor(f"{entry}.rotate-interval", INTERVAL, ROTATE_INTERVAL)
     yield _none(f"{entry}.filemode", "the umask decides")
     yield _none(f"{entry}.prefix", "one JSON object a line, without a prefix")
     for name in ("identity", "facility", "level", "redis", "json", "buffer-size", "flush-interval"):
@@ -331,6 +333,7 @@ KEYS: tuple[Key, ...] = (
     _sensor("outputs.[].fast.enabled", BOOL, "Write one line per alert, in the form of fast.log."),
     _sensor("outputs.[].fast.filename", TEXT, "Name of the file, below default-log-dir unless absolute."),
     _sensor("outputs.[].fast.append", BOOL, "Add to an existing file instead of starting it anew."),
+    _sensor("outputs.[].fast.rotate-interval", INTERVAL, ROTATE_INTERVAL),
     _none("outputs.[].fast.filetype", "fast.log is a file"),
     _sensor("outputs.[].stdout.enabled", BOOL, "Write every event to standard output."),
     *_eve(),

@@ -7,6 +7,7 @@ import stat
 import time
 from pathlib import Path
 
+from sensor.config.interval import Interval
 from sensor.errors import UserError, from_os_error
 
 MOVED = r"\.\d{8}-\d{6}-\d{6}"
@@ -17,7 +18,8 @@ NEW_FILE_MODE = 0o640  # events name people and machines: not for everyone
 class LogFile:
     """One output file. Every call raises UserError when the system refuses."""
 
-    def __init__(self, path: Path, *, append: bool) -> None:
+    def __init__(self, path: Path, *, append: bool, every: Interval | None = None) -> None:
+        """every: how often a live capture begins a new file."""
         self.path = path
         self.rotated = 0
         self.lost_lines = 0
@@ -25,6 +27,8 @@ class LogFile:
         self._fd = -1
         self._size = 0
         self._rotate_bytes = 0
+        self._every = every
+        self._rotate_at = float("inf")
         self._goes_on = self._is_held = self._must_rotate = self._is_regular = False
 
     def open(self) -> None:
@@ -40,9 +44,10 @@ class LogFile:
 
     def keep_on(self, rotate_bytes: int) -> None:
         """From now on lines that the disk refuses are lost and counted instead of an error, and a file of so
-        many bytes (0: of any size) is moved aside.
+        many bytes (0: of any size) is moved aside, and so is one whose time is over.
         """
         self._goes_on, self._rotate_bytes = True, rotate_bytes
+        self._set_time()
 
     def hold(self, is_held: bool) -> None:
         """While held, lines are lost and counted, and what the file has is moved aside, so that it can go:
@@ -56,6 +61,10 @@ class LogFile:
             raise UserError("written to after it was closed", where=self.path)
         if self._must_rotate or (self._is_held and self._size and self._is_regular):
             self._rotate()
+        elif time.time() >= self._rotate_at:
+            self._set_time()
+            if self._size and self._is_regular:
+                self._rotate()
         if self._is_held or self._fd < 0:
             self.lost_lines += lines.count(b"\n")
             return
@@ -77,6 +86,10 @@ class LogFile:
         self._size += written
         if self._rotate_bytes and self._size >= self._rotate_bytes and self._is_regular:
             self._rotate()
+
+    def _set_time(self) -> None:
+        if self._every is not None:
+            self._rotate_at = self._every.after(time.time())
 
     def _rotate(self) -> None:
         """Move the file aside, to its name and the time, and go on in a new one, once there can be one."""
