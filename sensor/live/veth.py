@@ -17,8 +17,8 @@ _SECONDS = 10.0
 _WHEN_OVER = """trap "" TERM INT HUP
 read -r nothing
 case "$("$1" -o link show dev "$2" 2>/dev/null)" in "$3:"*) exec "$1" link del dev "$2" ;; esac"""
-"""Waits until nobody can write to its input any more, then takes the interface away, unless another sensor has
-made one of that name anew.
+"""Waits until nobody can write to its input any more, then takes the interface away, unless another run has
+made it anew.
 """
 
 

@@ -148,7 +148,7 @@ static void with_xdp(int index, uint32_t mode, int passes) {
     while (!is_over) {
         uint32_t waiting = __atomic_load_n(made, __ATOMIC_ACQUIRE) - at;
         if (!waiting) {
-            usleep(1000);  // poll would wake it for a handful of frames at a time; the ring has room for much longer than this
+            usleep(10000);  // as long as a block waits; poll would wake it for a handful of frames at a time
             continue;
         }
         if (waiting > AT_ONCE) waiting = AT_ONCE;
