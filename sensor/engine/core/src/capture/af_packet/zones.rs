@@ -1,0 +1,394 @@
+//! Exclusion zones in classic BPF: networks and VLANs, on the wire and one tunnel below.
+//!
+//! The program walks once through the frame. Below tags, PPPoE and MPLS it takes the addresses of the first IP header (or ARP); below
+//! that, of the packet in IPv4, IPv6, GRE, ERSPAN, VXLAN, Geneve or Teredo, unless the header in between is a fragment's or an IPv6
+//! extension. What lies deeper the worker sees (`decode::zones`).
+
+use super::program::{
+    if_any, Network, AND, ARP, IPV4, IPV6, JA, JEQ, JGE, LDX_IMM, LD_HALF, LD_LEN, LD_MEM, LD_WORD,
+    LD_WORD_X, RET, ST, SUB_X, TAGS, VLAN_ID, VLAN_TAG, VLAN_TAG_PRESENT,
+};
+use crate::capture::bpf::Instruction;
+use crate::decode::{Config, Ports};
+
+const LD_IMM: u16 = 0x00;
+const LD_HALF_X: u16 = 0x48;
+const LD_BYTE_X: u16 = 0x50;
+const ADD: u16 = 0x04;
+const ADD_X: u16 = 0x0c;
+const LSH: u16 = 0x64;
+const JGT: u16 = 0x25;
+const JGE_X: u16 = 0x3d;
+const TAX: u16 = 0x07;
+const TXA: u16 = 0x87;
+
+/// Words of the program's memory: the kind of what X points to, the protocol behind an IP header, one for now, whether there are
+/// IPv4 addresses, the two of the outer header and the two of the inner (the same where there is but one), and the kind of what is
+/// in a tunnel.
+const KIND: u32 = 0;
+const PROTOCOL: u32 = 1;
+const NOW: u32 = 2;
+const HAS_V4: u32 = 3;
+const OUTER: [u32; 2] = [4, 5];
+const INNER: [u32; 2] = [6, 7];
+const IN_TUNNEL: u32 = 8;
+
+const PPPOE: u32 = 0x8864;
+const MPLS: [u32; 2] = [0x8847, 0x8848];
+const LABELS_MAX: usize = 4;
+const BRIDGED: u32 = 0x6558;
+const ERSPAN: u32 = 0x88be;
+const ERSPAN_3: u32 = 0x22eb;
+/// Ranges of ports beyond which a tunnel is looked for on every port.
+const RANGES_MAX: usize = 16;
+
+/// Ends with the verdict when the frame (from its Ethernet header on) lies in a zone; else goes on behind its end.
+pub(super) fn zones(networks: &[Network], vlans: &[u16], tunnels: &Config, verdict: u32) -> Vec<Instruction> {
+    let vlan_tests = vlan_tests(vlans, verdict);
+    let mut code = vec![(LD_IMM, 0, 0, 0)];
+    code.extend((KIND..=IN_TUNNEL).map(|word| (ST, 0, 0, word)));
+    if !vlans.is_empty() {
+        // The kernel takes the outermost tag off the frame.
+        let mut tests = vec![(LD_WORD, 0, 0, VLAN_TAG), (AND, 0, 0, VLAN_ID)];
+        tests.extend(&vlan_tests);
+        code.extend([(LD_WORD, 0, 0, VLAN_TAG_PRESENT), (JEQ, 0, 1, 0), (JA, 0, 0, tests.len() as u32)]);
+        code.extend(tests);
+    }
+    code.extend([(LDX_IMM, 0, 0, 14), (LD_HALF, 0, 0, 12), (ST, 0, 0, KIND)]);
+    code.extend(tags(KIND, &vlan_tests));
+    code.extend(point_to_point());
+    code.extend((0..LABELS_MAX).flat_map(|_| label()));
+    let v6_tests = v6_tests(networks, verdict);
+    let v4 = [addresses([12, 16], false), behind_v4(transport(tunnels))].concat();
+    let v6 = [v6_tests.clone(), behind_v6(transport(tunnels))].concat();
+    code.extend(when(KIND, &[IPV4], room(20, v4)));
+    code.extend(when(KIND, &[IPV6], room(40, v6)));
+    code.extend(when(KIND, &[ARP], room(28, addresses([14, 24], false))));
+    code.extend(tags(IN_TUNNEL, &vlan_tests));
+    code.extend(when(IN_TUNNEL, &[IPV4], room(20, addresses([12, 16], true))));
+    code.extend(when(IN_TUNNEL, &[IPV6], room(40, v6_tests)));
+    code.extend(when(IN_TUNNEL, &[ARP], room(28, addresses([14, 24], true))));
+    code.extend(when(HAS_V4, &[1], v4_tests(networks, verdict)));
+    code
+}
+
+fn vlan_tests(vlans: &[u16], verdict: u32) -> Vec<Instruction> {
+    vlans.iter().flat_map(|vlan| [(JEQ, 0, 1, u32::from(*vlan)), (RET, 0, 0, verdict)]).collect()
+}
+
+fn v4_tests(networks: &[Network], verdict: u32) -> Vec<Instruction> {
+    let mut code = Vec::new();
+    for (value, mask) in networks.iter().filter(|one| !one.is_v6()).flat_map(|one| one.words()) {
+        for place in [OUTER, INNER].concat() {
+            code.push((LD_MEM, 0, 0, place));
+            if *mask != u32::MAX {
+                code.push((AND, 0, 0, *mask));
+            }
+            code.extend([(JEQ, 0, 1, *value), (RET, 0, 0, verdict)]);
+        }
+    }
+    code
+}
+
+fn v6_tests(networks: &[Network], verdict: u32) -> Vec<Instruction> {
+    let of_v6 = networks.iter().filter(|network| network.is_v6());
+    of_v6.flat_map(|network| [8, 24].map(|at| network.test(at, verdict))).flatten().collect()
+}
+
+/// `inside` when the word of memory is one of the values.
+fn when(word: u32, values: &[u32], inside: Vec<Instruction>) -> Vec<Instruction> {
+    [vec![(LD_MEM, 0, 0, word)], if_any(values, inside)].concat()
+}
+
+/// `inside` when so many bytes are left at X: a load beyond the end would end the program.
+fn room(bytes: u32, inside: Vec<Instruction>) -> Vec<Instruction> {
+    let len = inside.len() as u32;
+    let mut code = vec![(LD_LEN, 0, 0, 0), (JGE_X, 1, 0, 0), (JA, 0, 0, len + 3)];
+    code.extend([(SUB_X, 0, 0, 0), (JGE, 1, 0, bytes), (JA, 0, 0, len)]);
+    code.extend(inside);
+    code
+}
+
+/// X goes on by so many bytes.
+fn skip(bytes: u32) -> Vec<Instruction> {
+    vec![(TXA, 0, 0, 0), (ADD, 0, 0, bytes), (TAX, 0, 0, 0)]
+}
+
+fn set(word: u32, value: u32) -> Vec<Instruction> {
+    vec![(LD_IMM, 0, 0, value), (ST, 0, 0, word)]
+}
+
+/// Goes past up to two tags; `kind` is the word that says what X points to.
+fn tags(kind: u32, vlan_tests: &[Instruction]) -> Vec<Instruction> {
+    let mut inside = Vec::new();
+    if !vlan_tests.is_empty() {
+        inside.extend([(LD_HALF_X, 0, 0, 0), (AND, 0, 0, VLAN_ID)]);
+        inside.extend(vlan_tests);
+    }
+    inside.extend([(LD_HALF_X, 0, 0, 2), (ST, 0, 0, kind)]);
+    inside.extend(skip(4));
+    let one = when(kind, &TAGS, room(4, inside));
+    [one.clone(), one].concat()
+}
+
+/// PPPoE (RFC 2516) with IP in it.
+fn point_to_point() -> Vec<Instruction> {
+    let mut inside = vec![(LD_HALF_X, 0, 0, 6), (ST, 0, 0, NOW)];
+    inside.extend(skip(8));
+    inside.extend(when(NOW, &[0x21], set(KIND, IPV4)));
+    inside.extend(when(NOW, &[0x57], set(KIND, IPV6)));
+    when(KIND, &[PPPOE], room(8, inside))
+}
+
+/// One MPLS label (RFC 3032); behind the last one is IP, or what is not looked at.
+fn label() -> Vec<Instruction> {
+    let mut last = vec![(LD_BYTE_X, 0, 0, 0), (AND, 0, 0, 0xf0), (ST, 0, 0, NOW)];
+    last.extend(set(KIND, 0));
+    last.extend(when(NOW, &[0x40], set(KIND, IPV4)));
+    last.extend(when(NOW, &[0x60], set(KIND, IPV6)));
+    let mut inside = vec![(LD_BYTE_X, 0, 0, 2), (AND, 0, 0, 1), (ST, 0, 0, NOW)];
+    inside.extend(skip(4));
+    inside.extend(when(NOW, &[1], room(1, last)));
+    when(KIND, &MPLS, room(4, inside))
+}
+
+/// Keeps the IPv4 addresses at these places behind X.
+fn addresses(places: [u32; 2], is_inner: bool) -> Vec<Instruction> {
+    let mut code = Vec::new();
+    for (at, (outer, inner)) in places.into_iter().zip(OUTER.into_iter().zip(INNER)) {
+        code.extend([(LD_WORD_X, 0, 0, at), (ST, 0, 0, inner)]);
+        match is_inner {
+            true => code.extend(when(HAS_V4, &[0], vec![(LD_MEM, 0, 0, inner), (ST, 0, 0, outer)])),
+            false => code.push((ST, 0, 0, outer)),
+        }
+    }
+    code.extend(set(HAS_V4, 1));
+    code
+}
+
+/// `inside` with X behind an IPv4 header that no fragment but a first one has.
+fn behind_v4(inside: Vec<Instruction>) -> Vec<Instruction> {
+    let mut code = vec![(LD_BYTE_X, 0, 0, 9), (ST, 0, 0, PROTOCOL), (LD_BYTE_X, 0, 0, 0), (AND, 0, 0, 0x0f)];
+    code.extend([(LSH, 0, 0, 2), (ADD_X, 0, 0, 0), (TAX, 0, 0, 0)]);
+    code.extend(inside);
+    [vec![(LD_HALF_X, 0, 0, 6), (AND, 0, 0, 0x1fff)], if_any(&[0], code)].concat()
+}
+
+fn behind_v6(inside: Vec<Instruction>) -> Vec<Instruction> {
+    let code = vec![(LD_BYTE_X, 0, 0, 6), (ST, 0, 0, PROTOCOL)];
+    [code, skip(40), inside].concat()
+}
+
+/// Finds what is in a tunnel behind an IP header: its kind, and X at its beginning.
+fn transport(tunnels: &Config) -> Vec<Instruction> {
+    let mut code = when(PROTOCOL, &[4], set(IN_TUNNEL, IPV4));
+    code.extend(when(PROTOCOL, &[41], set(IN_TUNNEL, IPV6)));
+    code.extend(when(PROTOCOL, &[47], room(4, gre())));
+    let mut udp = on_ports(&tunnels.vxlan, vxlan());
+    udp.extend(when(IN_TUNNEL, &[0], on_ports(&tunnels.geneve, geneve())));
+    udp.extend(when(IN_TUNNEL, &[0], on_ports(&tunnels.teredo, teredo())));
+    code.extend(when(PROTOCOL, &[17], room(16, udp)));
+    code
+}
+
+/// RFC 2784 and 2890, without the routing of RFC 1701.
+fn gre() -> Vec<Instruction> {
+    let mut code = vec![(LD_HALF_X, 0, 0, 2), (ST, 0, 0, IN_TUNNEL)];
+    code.extend(skip(4));
+    for bit in [0x8000, 0x2000, 0x1000] {
+        code.extend([(LD_MEM, 0, 0, NOW), (AND, 0, 0, bit)]);
+        code.extend(if_any(&[bit], skip(4)));
+    }
+    // Type I has neither sequence number nor header of its own; III may have eight bytes more.
+    let mut second = vec![(LD_MEM, 0, 0, NOW), (AND, 0, 0, 0x1000)];
+    second.extend(if_any(&[0x1000], skip(8)));
+    second.extend(set(IN_TUNNEL, BRIDGED));
+    let mut third = vec![(LD_BYTE_X, 0, 0, 11), (AND, 0, 0, 1)];
+    third.extend(if_any(&[1], skip(8)));
+    third.extend(skip(12));
+    third.extend(set(IN_TUNNEL, BRIDGED));
+    code.extend(when(IN_TUNNEL, &[ERSPAN], second));
+    code.extend(when(IN_TUNNEL, &[ERSPAN_3], room(12, third)));
+    code.extend(when(IN_TUNNEL, &[BRIDGED], ethernet()));
+    let flags = vec![(LD_HALF_X, 0, 0, 0), (ST, 0, 0, NOW), (AND, 0, 0, 0x4007)];
+    [flags, if_any(&[0], code)].concat()
+}
+
+/// RFC 7348: the flag that says it is one.
+fn vxlan() -> Vec<Instruction> {
+    const VALID_ID: u32 = 0x0800_0000;
+    let flags = vec![(LD_WORD_X, 0, 0, 8), (AND, 0, 0, VALID_ID)];
+    [flags, if_any(&[VALID_ID], [skip(16), ethernet()].concat())].concat()
+}
+
+/// RFC 8926.
+fn geneve() -> Vec<Instruction> {
+    let mut code =
+        vec![(LD_HALF_X, 0, 0, 10), (ST, 0, 0, IN_TUNNEL), (LD_BYTE_X, 0, 0, 8), (AND, 0, 0, 0x3f)];
+    code.extend([(LSH, 0, 0, 2), (ADD, 0, 0, 16), (ADD_X, 0, 0, 0), (TAX, 0, 0, 0)]);
+    code.extend(when(IN_TUNNEL, &[BRIDGED], ethernet()));
+    [vec![(LD_BYTE_X, 0, 0, 8), (AND, 0, 0, 0xc0)], if_any(&[0], code)].concat()
+}
+
+/// RFC 4380, after an origin indication if there is one.
+fn teredo() -> Vec<Instruction> {
+    let mut code = skip(8);
+    code.push((LD_HALF_X, 0, 0, 0));
+    code.extend(if_any(&[0], skip(8)));
+    let version = vec![(LD_BYTE_X, 0, 0, 0), (AND, 0, 0, 0xf0)];
+    code.extend(room(40, [version, if_any(&[0x60], set(IN_TUNNEL, IPV6))].concat()));
+    code
+}
+
+fn ethernet() -> Vec<Instruction> {
+    let code = vec![(LD_HALF_X, 0, 0, 12), (ST, 0, 0, IN_TUNNEL)];
+    room(14, [code, skip(14)].concat())
+}
+
+/// `inside` when a port of the UDP header at X is one of these.
+fn on_ports(ports: &Ports, inside: Vec<Instruction>) -> Vec<Instruction> {
+    let ranges = match ports {
+        Ports::None => return Vec::new(),
+        Ports::These(ranges) if ranges.len() <= RANGES_MAX => ranges,
+        Ports::Any | Ports::These(_) => return inside,
+    };
+    let mut code = vec![(JA, 0, 0, inside.len() as u32)];
+    for at in [0, 2] {
+        for &(low, high) in ranges.iter().rev() {
+            let behind = code.len() as u8;
+            code.splice(0..0, [(JGE, 0, 1, low.into()), (JGT, 0, behind, high.into())]);
+        }
+        code.insert(0, (LD_HALF_X, 0, 0, at));
+    }
+    code.extend(inside);
+    code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::program::Programs;
+    use crate::capture::bpf;
+    use crate::decode::Config;
+    use proptest::prelude::*;
+
+    fn programs(zones: &[&str], vlans: &[u16]) -> Programs {
+        let zones: Vec<String> = zones.iter().map(|zone| (*zone).to_owned()).collect();
+        Programs::new(&zones, vlans, &Config::default(), &[]).unwrap()
+    }
+
+    fn ethernet(kind: u16, payload: &[u8]) -> Vec<u8> {
+        [&[2; 12][..], &kind.to_be_bytes(), payload].concat()
+    }
+
+    fn v4(protocol: u8, last: u8, payload: &[u8]) -> Vec<u8> {
+        let len = (20 + payload.len()) as u16;
+        let mut header = vec![0x45, 0];
+        header.extend(len.to_be_bytes());
+        header.extend([0, 0, 0, 0, 64, protocol, 0, 0, 192, 0, 2, last, 198, 51, 100, 1]);
+        [header, payload.to_vec()].concat()
+    }
+
+    fn v6(next: u8, last: u8, payload: &[u8]) -> Vec<u8> {
+        let mut header = vec![0x60, 0, 0, 0];
+        header.extend((payload.len() as u16).to_be_bytes());
+        header.extend([next, 64]);
+        let mut address = [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+        header.extend(address);
+        address[15] = last;
+        header.extend(address);
+        [header, payload.to_vec()].concat()
+    }
+
+    fn udp(port: u16, payload: &[u8]) -> Vec<u8> {
+        let mut header = vec![0x12, 0x34];
+        header.extend(port.to_be_bytes());
+        header.extend([0, 0, 0, 0]);
+        [header, payload.to_vec()].concat()
+    }
+
+    /// Tunnels with what lies in them, by name: an IPv4 packet, or an IPv6 packet.
+    fn tunnels(inner4: &[u8], inner6: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+        let join = |parts: &[&[u8]]| parts.concat();
+        let bridged = ethernet(0x0800, inner4);
+        let in_v4 = |protocol, payload: &[u8]| ethernet(0x0800, &v4(protocol, 1, payload));
+        let gre = |head: &[u8], payload: &[u8]| in_v4(47, &join(&[head, payload]));
+        let vxlan = |frame: &[u8]| in_v4(17, &udp(4789, &join(&[&[8, 0, 0, 0, 0, 0, 7, 0], frame])));
+        let geneve = |kind: [u8; 2], payload: &[u8]| {
+            in_v4(17, &udp(6081, &join(&[&[1, 0, kind[0], kind[1], 0, 0, 7, 0, 9, 9, 9, 9], payload])))
+        };
+        vec![
+            ("IPv4 in IPv4", in_v4(4, inner4)),
+            ("IPv6 in IPv4", in_v4(41, inner6)),
+            ("IPv4 in IPv6", ethernet(0x86dd, &v6(4, 1, inner4))),
+            ("IPv6 in IPv6", ethernet(0x86dd, &v6(41, 1, inner6))),
+            ("GRE", gre(&[0, 0, 8, 0], inner4)),
+            ("GRE, all options", gre(&[0xb0, 0, 0x86, 0xdd, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3], inner6)),
+            ("GRE, bridged", gre(&[0x20, 0, 0x65, 0x58, 1, 1, 1, 1], &bridged)),
+            ("GRE in IPv6", ethernet(0x86dd, &v6(47, 1, &join(&[&[0, 0, 8, 0], inner4])))),
+            ("ERSPAN I", gre(&[0, 0, 0x88, 0xbe], &bridged)),
+            ("ERSPAN II", gre(&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 1, 0, 0, 0, 0, 0, 0], &bridged)),
+            ("ERSPAN III", {
+                let head = [0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+                gre(&head, &bridged)
+            }),
+            ("VXLAN", vxlan(&bridged)),
+            ("VXLAN, tagged", vxlan(&join(&[&[2; 12], &[0x81, 0, 0, 5, 8, 0], inner4]))),
+            ("VXLAN, IPv6", vxlan(&ethernet(0x86dd, inner6))),
+            ("Geneve", geneve([0x65, 0x58], &bridged)),
+            ("Geneve, IP", geneve([0x08, 0], inner4)),
+            ("Teredo", in_v4(17, &udp(3544, inner6))),
+            ("Teredo, origin", in_v4(17, &udp(3544, &join(&[&[0; 8], inner6])))),
+            ("PPPoE", ethernet(0x8864, &join(&[&[0x11, 0, 0, 1, 0, 30, 0, 0x21], inner4]))),
+            ("MPLS", ethernet(0x8847, &join(&[&[0, 1, 0, 64, 0, 1, 1, 64], inner4]))),
+            ("MPLS, IPv6", ethernet(0x8847, &join(&[&[0, 1, 1, 64], inner6]))),
+            ("two tags", join(&[&[2; 12], &[0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 8, 0], inner4])),
+        ]
+    }
+
+    #[test]
+    fn zones_hold_in_tunnels() {
+        let programs = programs(&["192.0.2.7", "2001:db8::7/128"], &[]);
+        let (excluded, capture) = (programs.excluded.unwrap(), programs.capture);
+        for (last, is_inside) in [(7, true), (8, false)] {
+            for (name, frame) in tunnels(&v4(6, last, &[0; 20]), &v6(6, last, &[0; 20])) {
+                for (program, admits) in [(&excluded, is_inside), (&capture, !is_inside)] {
+                    bpf::check(program).unwrap();
+                    assert_eq!(bpf::run(program, &frame, frame.len() as u32) != 0, admits, "{name}, .{last}");
+                }
+            }
+        }
+        // The outer header of a tunnel counts as before.
+        let outer = ethernet(0x0800, &v4(4, 7, &v4(6, 8, &[0; 20])));
+        assert_eq!(bpf::run(&capture, &outer, outer.len() as u32), 0);
+    }
+
+    #[test]
+    fn vlans_hold_in_tunnels_and_fragments_are_not_taken_for_tunnels() {
+        let excluded = programs(&["192.0.2.7"], &[5]).excluded.unwrap();
+        let tagged = tunnels(&v4(6, 1, &[0; 20]), &v6(6, 1, &[0; 20]));
+        let of = |wanted: &str| tagged.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
+        for (name, is_inside) in [("VXLAN, tagged", true), ("two tags", true), ("VXLAN", false)] {
+            let frame = of(name);
+            assert_eq!(bpf::run(&excluded, &frame, frame.len() as u32) != 0, is_inside, "{name}");
+        }
+        let mut fragment = ethernet(0x0800, &v4(4, 1, &v4(6, 7, &[0; 20])));
+        assert_eq!(bpf::run(&excluded, &fragment, fragment.len() as u32), 1);
+        fragment[21] = 9;
+        assert_eq!(bpf::run(&excluded, &fragment, fragment.len() as u32), 0);
+    }
+
+    proptest! {
+        /// What is cut short anywhere, or damaged, is captured or excluded, and never neither: then it would be counted nowhere.
+        #[test]
+        fn every_frame_is_on_one_side(pick in 0usize..22, cut in 0usize..200, at in 14usize..120, byte: u8) {
+            let programs = programs(&["192.0.2.7", "2001:db8::7/128", "198.51.0.0/16"], &[5, 9]);
+            let mut frame = tunnels(&v4(6, 7, &[0; 20]), &v6(6, 7, &[0; 20])).swap_remove(pick).1;
+            if let Some(place) = frame.get_mut(at) {
+                *place = byte;
+            }
+            frame.truncate(cut.max(14));
+            let run = |program: &[bpf::Instruction]| bpf::run(program, &frame, frame.len() as u32) != 0;
+            prop_assert_ne!(run(&programs.capture), run(&programs.excluded.unwrap()));
+        }
+    }
+}
