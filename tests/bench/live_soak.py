@@ -3,7 +3,7 @@
     python tests/bench/live_soak.py --pcap mix-open.pcap --rules etopen.rules [--seconds 600] [--rate 200000]
 
 Needs root. Without --rate that at which nothing is lost is looked for first: as many as the sender can offer
-for five seconds, then a tenth less each time. One interface, one worker, all logs, kept within a quota of 1 GiB.
+for five seconds, then a tenth less each time. One interface, one worker, all logs within a quota of 1 GiB.
 Memory is looked at every second and judged as by soak.py. All figures go to live-soak.json in --out.
 Exit code: 0 when all holds, 1 when not, 2 when something could not be run.
 """

@@ -3,7 +3,7 @@
 
 use super::zones::zones;
 use crate::capture::bpf::{Instruction, INSTRUCTIONS_MAX};
-use crate::decode::Config;
+use crate::decode::{Addr, Config};
 use std::net::IpAddr;
 
 pub(super) const LD_LEN: u16 = 0x80;
@@ -83,12 +83,12 @@ impl Programs {
 }
 
 /// A network: its words and their masks.
-pub(super) struct Network {
+pub(crate) struct Network {
     words: Vec<(u32, u32)>,
 }
 
 impl Network {
-    pub(super) fn parse(text: &str) -> Result<Network, String> {
+    pub(crate) fn parse(text: &str) -> Result<Network, String> {
         let wrong = || format!("`{text}` is no network: write 10.0.0.0/8 or 2001:db8::/32");
         let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
         let bytes = match address.trim().parse().map_err(|_| wrong())? {
@@ -113,6 +113,12 @@ impl Network {
 
     pub(super) fn words(&self) -> &[(u32, u32)] {
         &self.words
+    }
+
+    pub(crate) fn holds(&self, addr: Addr) -> bool {
+        let join = |all: u128, word: u32| all << 32 | u128::from(word);
+        let (value, mask) = self.words.iter().fold((0, 0), |(a, b), (c, d)| (join(a, *c), join(b, *d)));
+        self.is_v6() != addr.is_v4() && addr.0 & mask == value
     }
 
     pub(super) fn is_v6(&self) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! The program walks once through the frame. Below tags, PPPoE and MPLS it takes the addresses of the first IP header (or ARP); below
 //! that, of the packet in IPv4, IPv6, GRE, ERSPAN, VXLAN, Geneve or Teredo, unless the header in between is a fragment's or an IPv6
-//! extension. What lies deeper the worker sees (`decode::zones`).
+//! extension. What lies deeper the worker sees (`worker::zones`).
 
 use super::program::{
     if_any, Network, AND, ARP, IPV4, IPV6, JA, JEQ, JGE, LDX_IMM, LD_HALF, LD_LEN, LD_MEM, LD_WORD,
