@@ -466,10 +466,11 @@ KEYS: tuple[Key, ...] = (
             "sensor-id", "heartbeat", "systemd", "firewall", "detect-engine", "sigusr2-live-rule-reload",
         )
     ),
+    _none("af-xdp.**", "af-packet costs less than AF_XDP in copy mode (docs/adr/0010)"),
     *(
         _none(f"{section}.**", "a way to capture that this build does not have")
         for section in (
-            "af-xdp", "dpdk", "pcap", "nfq", "nflog", "netmap", "pfring", "ipfw", "napatech", "capture",
+            "dpdk", "pcap", "nfq", "nflog", "netmap", "pfring", "ipfw", "napatech", "capture",
             "livedev", "erf-dag", "endace-dag", "windivert", "mpipe", "cuda", "default-interface",
             "pcap-file",
         )
