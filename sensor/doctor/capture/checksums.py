@@ -48,7 +48,7 @@ class _Checksums(CaptureCheck):
 class ChecksumOffload(_Checksums):
     name = "checksum-offload"
     doc = (
-        "packets have no checksum yet: the capture was made on their host, before the card, or it joined them",
+        "packets have no checksum yet: captured on their own host, before the card, or joined by it",
         "gói chưa có tổng kiểm: bắt ngay trên máy gửi, trước card mạng, hoặc máy đó đã ghép chúng",
     )
     evidence = (
