@@ -272,8 +272,10 @@ mod tests {
         }
         let many: Vec<String> = (0..900).map(|n| format!("10.{}.{}.0/24", n / 256, n % 256)).collect();
         assert!(Programs::new(&many, &[], &Config::default(), &[]).is_err());
-        bpf::check(&Programs::new(&many[..100], &[7; 200], &Config::default(), &[]).unwrap().capture)
+        bpf::check(&Programs::new(&many[..150], &[7; 250], &Config::default(), &[]).unwrap().capture)
             .unwrap();
+        let networks_only = Programs::new(&many[..280], &[], &Config::default(), &[]).unwrap();
+        bpf::check(&networks_only.capture).unwrap();
         bpf::check(&spread()).unwrap();
     }
 }
