@@ -8,6 +8,7 @@ mod config;
 pub mod program;
 mod ring;
 mod socket;
+mod tunnels;
 mod zones;
 
 pub use config::{Cluster, Interface};

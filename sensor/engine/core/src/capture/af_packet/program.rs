@@ -24,6 +24,16 @@ pub(super) const JEQ: u16 = 0x15;
 pub(super) const JGE: u16 = 0x35;
 pub(super) const RET: u16 = 0x06;
 const RET_A: u16 = 0x16;
+pub(super) const LD_IMM: u16 = 0x00;
+pub(super) const LD_HALF_X: u16 = 0x48;
+pub(super) const LD_BYTE_X: u16 = 0x50;
+pub(super) const ADD: u16 = 0x04;
+pub(super) const ADD_X: u16 = 0x0c;
+pub(super) const LSH: u16 = 0x64;
+pub(super) const JGT: u16 = 0x25;
+pub(super) const JGE_X: u16 = 0x3d;
+pub(super) const TAX: u16 = 0x07;
+pub(super) const TXA: u16 = 0x87;
 
 /// Where the kernel keeps what it knows beside the frame (SKF_AD_OFF), and where the network header is (SKF_NET_OFF).
 const BESIDE: u32 = 0xffff_f000;
@@ -154,6 +164,29 @@ pub(super) fn if_any(values: &[u32], inside: Vec<Instruction>) -> Vec<Instructio
     code.push((JA, 0, 0, inside.len() as u32));
     code.extend(inside);
     code
+}
+
+/// `inside` when the word of memory is one of the values.
+pub(super) fn when(word: u32, values: &[u32], inside: Vec<Instruction>) -> Vec<Instruction> {
+    [vec![(LD_MEM, 0, 0, word)], if_any(values, inside)].concat()
+}
+
+/// `inside` when so many bytes are left at X: a load beyond the end would end the program.
+pub(super) fn room(bytes: u32, inside: Vec<Instruction>) -> Vec<Instruction> {
+    let len = inside.len() as u32;
+    let mut code = vec![(LD_LEN, 0, 0, 0), (JGE_X, 1, 0, 0), (JA, 0, 0, len + 3)];
+    code.extend([(SUB_X, 0, 0, 0), (JGE, 1, 0, bytes), (JA, 0, 0, len)]);
+    code.extend(inside);
+    code
+}
+
+/// X goes on by so many bytes.
+pub(super) fn skip(bytes: u32) -> Vec<Instruction> {
+    vec![(TXA, 0, 0, 0), (ADD, 0, 0, bytes), (TAX, 0, 0, 0)]
+}
+
+pub(super) fn set(word: u32, value: u32) -> Vec<Instruction> {
+    vec![(LD_IMM, 0, 0, value), (ST, 0, 0, word)]
 }
 
 /// Lets through one byte of what the program leaves out, and nothing else.

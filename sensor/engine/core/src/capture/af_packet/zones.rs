@@ -5,42 +5,28 @@
 //! extension. What lies deeper the worker sees (`worker::zones`).
 
 use super::program::{
-    if_any, Network, AND, ARP, IPV4, IPV6, JA, JEQ, JGE, LDX_IMM, LD_HALF, LD_LEN, LD_MEM, LD_WORD,
-    LD_WORD_X, RET, ST, SUB_X, TAGS, VLAN_ID, VLAN_TAG, VLAN_TAG_PRESENT,
+    if_any, room, set, skip, when, Network, ADD_X, AND, ARP, IPV4, IPV6, JA, JEQ, LDX_IMM, LD_BYTE_X,
+    LD_HALF, LD_HALF_X, LD_IMM, LD_MEM, LD_WORD, LD_WORD_X, LSH, RET, ST, TAGS, TAX, VLAN_ID, VLAN_TAG,
+    VLAN_TAG_PRESENT,
 };
+use super::tunnels::transport;
 use crate::capture::bpf::Instruction;
-use crate::decode::{Config, Ports};
-
-const LD_IMM: u16 = 0x00;
-const LD_HALF_X: u16 = 0x48;
-const LD_BYTE_X: u16 = 0x50;
-const ADD: u16 = 0x04;
-const ADD_X: u16 = 0x0c;
-const LSH: u16 = 0x64;
-const JGT: u16 = 0x25;
-const JGE_X: u16 = 0x3d;
-const TAX: u16 = 0x07;
-const TXA: u16 = 0x87;
+use crate::decode::Config;
 
 /// Words of the program's memory: the kind of what X points to, the protocol behind an IP header, one for now, whether there are
 /// IPv4 addresses, the two of the outer header and the two of the inner (the same where there is but one), and the kind of what is
 /// in a tunnel.
 const KIND: u32 = 0;
-const PROTOCOL: u32 = 1;
-const NOW: u32 = 2;
+pub(super) const PROTOCOL: u32 = 1;
+pub(super) const NOW: u32 = 2;
 const HAS_V4: u32 = 3;
 const OUTER: [u32; 2] = [4, 5];
 const INNER: [u32; 2] = [6, 7];
-const IN_TUNNEL: u32 = 8;
+pub(super) const IN_TUNNEL: u32 = 8;
 
 const PPPOE: u32 = 0x8864;
 const MPLS: [u32; 2] = [0x8847, 0x8848];
 const LABELS_MAX: usize = 4;
-const BRIDGED: u32 = 0x6558;
-const ERSPAN: u32 = 0x88be;
-const ERSPAN_3: u32 = 0x22eb;
-/// Ranges of ports beyond which a tunnel is looked for on every port.
-const RANGES_MAX: usize = 16;
 
 /// Ends with the verdict when the frame (from its Ethernet header on) lies in a zone; else goes on behind its end.
 pub(super) fn zones(networks: &[Network], vlans: &[u16], tunnels: &Config, verdict: u32) -> Vec<Instruction> {
@@ -111,29 +97,6 @@ fn v6_tests(networks: &[Network], verdict: u32) -> Vec<Instruction> {
     of_v6.flat_map(|network| [8, 24].map(|at| network.test(at, verdict))).flatten().collect()
 }
 
-/// `inside` when the word of memory is one of the values.
-fn when(word: u32, values: &[u32], inside: Vec<Instruction>) -> Vec<Instruction> {
-    [vec![(LD_MEM, 0, 0, word)], if_any(values, inside)].concat()
-}
-
-/// `inside` when so many bytes are left at X: a load beyond the end would end the program.
-fn room(bytes: u32, inside: Vec<Instruction>) -> Vec<Instruction> {
-    let len = inside.len() as u32;
-    let mut code = vec![(LD_LEN, 0, 0, 0), (JGE_X, 1, 0, 0), (JA, 0, 0, len + 3)];
-    code.extend([(SUB_X, 0, 0, 0), (JGE, 1, 0, bytes), (JA, 0, 0, len)]);
-    code.extend(inside);
-    code
-}
-
-/// X goes on by so many bytes.
-fn skip(bytes: u32) -> Vec<Instruction> {
-    vec![(TXA, 0, 0, 0), (ADD, 0, 0, bytes), (TAX, 0, 0, 0)]
-}
-
-fn set(word: u32, value: u32) -> Vec<Instruction> {
-    vec![(LD_IMM, 0, 0, value), (ST, 0, 0, word)]
-}
-
 /// Goes past up to two tags; `kind` is the word that says what X points to.
 fn tags(kind: u32, vlan_tests: &[Instruction]) -> Vec<Instruction> {
     let mut inside = Vec::new();
@@ -195,95 +158,9 @@ fn behind_v6(inside: Vec<Instruction>) -> Vec<Instruction> {
     [code, skip(40), inside].concat()
 }
 
-/// Finds what is in a tunnel behind an IP header: its kind, and X at its beginning.
-fn transport(tunnels: &Config) -> Vec<Instruction> {
-    let mut code = when(PROTOCOL, &[4], set(IN_TUNNEL, IPV4));
-    code.extend(when(PROTOCOL, &[41], set(IN_TUNNEL, IPV6)));
-    code.extend(when(PROTOCOL, &[47], room(4, gre())));
-    let mut udp = on_ports(&tunnels.vxlan, vxlan());
-    udp.extend(when(IN_TUNNEL, &[0], on_ports(&tunnels.geneve, geneve())));
-    udp.extend(when(IN_TUNNEL, &[0], on_ports(&tunnels.teredo, teredo())));
-    code.extend(when(PROTOCOL, &[17], room(16, udp)));
-    code
-}
-
-/// RFC 2784 and 2890, without the routing of RFC 1701.
-fn gre() -> Vec<Instruction> {
-    let mut code = vec![(LD_HALF_X, 0, 0, 2), (ST, 0, 0, IN_TUNNEL)];
-    code.extend(skip(4));
-    for bit in [0x8000, 0x2000, 0x1000] {
-        code.extend([(LD_MEM, 0, 0, NOW), (AND, 0, 0, bit)]);
-        code.extend(if_any(&[bit], skip(4)));
-    }
-    // Type I has neither sequence number nor header of its own; III may have eight bytes more.
-    let mut second = vec![(LD_MEM, 0, 0, NOW), (AND, 0, 0, 0x1000)];
-    second.extend(if_any(&[0x1000], skip(8)));
-    second.extend(set(IN_TUNNEL, BRIDGED));
-    let mut third = vec![(LD_BYTE_X, 0, 0, 11), (AND, 0, 0, 1)];
-    third.extend(if_any(&[1], skip(8)));
-    third.extend(skip(12));
-    third.extend(set(IN_TUNNEL, BRIDGED));
-    code.extend(when(IN_TUNNEL, &[ERSPAN], second));
-    code.extend(when(IN_TUNNEL, &[ERSPAN_3], room(12, third)));
-    code.extend(when(IN_TUNNEL, &[BRIDGED], ethernet()));
-    let flags = vec![(LD_HALF_X, 0, 0, 0), (ST, 0, 0, NOW), (AND, 0, 0, 0x4007)];
-    [flags, if_any(&[0], code)].concat()
-}
-
-/// RFC 7348: the flag that says it is one.
-fn vxlan() -> Vec<Instruction> {
-    const VALID_ID: u32 = 0x0800_0000;
-    let flags = vec![(LD_WORD_X, 0, 0, 8), (AND, 0, 0, VALID_ID)];
-    [flags, if_any(&[VALID_ID], [skip(16), ethernet()].concat())].concat()
-}
-
-/// RFC 8926.
-fn geneve() -> Vec<Instruction> {
-    let mut code =
-        vec![(LD_HALF_X, 0, 0, 10), (ST, 0, 0, IN_TUNNEL), (LD_BYTE_X, 0, 0, 8), (AND, 0, 0, 0x3f)];
-    code.extend([(LSH, 0, 0, 2), (ADD, 0, 0, 16), (ADD_X, 0, 0, 0), (TAX, 0, 0, 0)]);
-    code.extend(when(IN_TUNNEL, &[BRIDGED], ethernet()));
-    [vec![(LD_BYTE_X, 0, 0, 8), (AND, 0, 0, 0xc0)], if_any(&[0], code)].concat()
-}
-
-/// RFC 4380, after an origin indication if there is one.
-fn teredo() -> Vec<Instruction> {
-    let mut code = skip(8);
-    code.push((LD_HALF_X, 0, 0, 0));
-    code.extend(if_any(&[0], skip(8)));
-    let version = vec![(LD_BYTE_X, 0, 0, 0), (AND, 0, 0, 0xf0)];
-    code.extend(room(40, [version, if_any(&[0x60], set(IN_TUNNEL, IPV6))].concat()));
-    code
-}
-
-fn ethernet() -> Vec<Instruction> {
-    let code = vec![(LD_HALF_X, 0, 0, 12), (ST, 0, 0, IN_TUNNEL)];
-    room(14, [code, skip(14)].concat())
-}
-
-/// `inside` when a port of the UDP header at X is one of these.
-fn on_ports(ports: &Ports, inside: Vec<Instruction>) -> Vec<Instruction> {
-    let ranges = match ports {
-        Ports::None => return Vec::new(),
-        Ports::These(ranges) if ranges.len() <= RANGES_MAX => ranges,
-        Ports::Any | Ports::These(_) => return inside,
-    };
-    let mut code = vec![(JA, 0, 0, inside.len() as u32)];
-    for at in [0, 2] {
-        for &(low, high) in ranges.iter().rev() {
-            let behind = code.len() as u8;
-            code.splice(0..0, [(JGE, 0, 1, low.into()), (JGT, 0, behind, high.into())]);
-        }
-        code.insert(0, (LD_HALF_X, 0, 0, at));
-    }
-    code.extend(inside);
-    code
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::program::{Programs, VLAN_TAG_PRESENT};
-    use super::LD_IMM;
+    use super::super::program::{Programs, LD_IMM, VLAN_TAG_PRESENT};
     use crate::capture::bpf::{self, Instruction};
     use crate::decode::Config;
     use proptest::prelude::*;
