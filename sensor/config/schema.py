@@ -37,6 +37,7 @@ def _none(path: str, why: str) -> Key:
     return Key(path, GUESS, "none", why)
 
 
+LOG_NAME = "Name of the file, below default-log-dir unless absolute; `%Y`, `%m` … are the time."
 ROTATE_INTERVAL = "Live: when a new file is begun: `minute`, `hour`, `day`, or a time such as `15m`."
 YES_NO_AUTO = choice("yes", "no", "auto")
 PROTOCOL_SWITCH = choice("yes", "no", "detection-only")
@@ -67,7 +68,11 @@ def _eve() -> Iterator[Key]:
     for name, kind, doc in (
         ("enabled", BOOL, "Write events as EVE JSON."),
         ("filetype", choice("regular"), "Where the events go; `regular` is a file."),
-        ("filename", TEXT, "Name of the file, below default-log-dir unless absolute."),
+        (
+            "filename",
+            TEXT,
+            LOG_NAME,
+        ),
         ("version", whole(7, 8, 8), "The form of events; 7 leaves out what Suricata 8 added to them."),
         ("append", BOOL, "Add to an existing file instead of starting it anew."),
         ("community-id", BOOL, "Add the Community ID flow hash to every event."),
@@ -331,7 +336,7 @@ KEYS: tuple[Key, ...] = (
     _engine("stats.decoder-events-prefix", TEXT, "The name those counters begin with."),
     _engine("stats.stream-events", BOOL, "Count stream events in them."),
     _sensor("outputs.[].fast.enabled", BOOL, "Write one line per alert, in the form of fast.log."),
-    _sensor("outputs.[].fast.filename", TEXT, "Name of the file, below default-log-dir unless absolute."),
+    _sensor("outputs.[].fast.filename", TEXT, LOG_NAME),
     _sensor("outputs.[].fast.append", BOOL, "Add to an existing file instead of starting it anew."),
     _sensor("outputs.[].fast.rotate-interval", INTERVAL, ROTATE_INTERVAL),
     _none("outputs.[].fast.filetype", "fast.log is a file"),

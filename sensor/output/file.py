@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from pathlib import Path
@@ -12,6 +13,8 @@ from sensor.errors import UserError, from_os_error
 
 MOVED = r"\.\d{8}-\d{6}-\d{6}"
 """What is behind the name of a file that was moved aside."""
+_DATED = re.compile(r"%([A-Za-z%])")
+_SHAPES = {"%": "%", **dict.fromkeys("YmdHMSsjyeIU", r"\d+"), "F": r"\d+-\d\d-\d\d", "T": r"\d\d:\d\d:\d\d"}
 NEW_FILE_MODE = 0o640  # events name people and machines: not for everyone
 
 
@@ -19,8 +22,10 @@ class LogFile:
     """One output file. Every call raises UserError when the system refuses."""
 
     def __init__(self, path: Path, *, append: bool, every: Interval | None = None) -> None:
-        """every: how often a live capture begins a new file."""
-        self.path = path
+        """path: its name may hold the time at which it is opened, as in `eve-%Y-%m-%d.json` (strftime(3)).
+        every: how often a live capture begins a new file.
+        """
+        self.path = self._named = path
         self.rotated = 0
         self.lost_lines = 0
         self._append = append
@@ -33,6 +38,8 @@ class LogFile:
 
     def open(self) -> None:
         """Open, or make, the file; without append what it held is gone."""
+        if self._is_dated:
+            self.path = self._named.with_name(time.strftime(self._named.name))
         start = os.O_APPEND if self._append else os.O_TRUNC | os.O_APPEND
         try:
             self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | start, NEW_FILE_MODE)
@@ -41,6 +48,19 @@ class LogFile:
         status = os.fstat(self._fd)
         self._is_regular = stat.S_ISREG(status.st_mode)
         self._size = status.st_size if self._is_regular else 0
+
+    @property
+    def _is_dated(self) -> bool:
+        return _DATED.search(self._named.name) is not None
+
+    def is_over(self, name: str) -> bool:
+        """Whether a file of this name in the same folder was one of ours, and is written no more."""
+        dated = "".join(
+            re.escape(part) if n % 2 == 0 else _SHAPES.get(part, r"[A-Za-z0-9:+-]+")
+            for n, part in enumerate(_DATED.split(self._named.name))
+        )
+        moved = f"({MOVED})?" if self._is_dated else MOVED
+        return name != self.path.name and re.fullmatch(dated + moved, name) is not None
 
     def keep_on(self, rotate_bytes: int) -> None:
         """From now on lines that the disk refuses are lost and counted instead of an error, and a file of so
@@ -93,19 +113,24 @@ class LogFile:
 
     def _rotate(self) -> None:
         """Move the file aside, to its name and the time, and go on in a new one, once there can be one."""
-        if not self._must_rotate:
+        if not self._must_rotate and not self._is_next():
             name = f"{self.path.name}.{time.strftime('%Y%m%d-%H%M%S')}-{self.rotated:06d}"
             try:
                 self.path.rename(self.path.with_name(name))
             except OSError:
                 self._rotate_bytes = 0  # it grows on; the quota says what that comes to
                 return
+        if not self._must_rotate:
             self.rotated += 1
         try:
             self.reopen()
             self._must_rotate = False
         except UserError:
             self._must_rotate = True
+
+    def _is_next(self) -> bool:
+        """Whether the file that is opened next has a name of its own."""
+        return self._is_dated and time.strftime(self._named.name) != self.path.name
 
     def reopen(self) -> None:
         """Close and open again by name, never emptying the file: logrotate may have moved it, or not."""

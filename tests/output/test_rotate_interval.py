@@ -70,3 +70,30 @@ def test_a_replay_writes_one_file(tmp_path: Path) -> None:
     log.write(b"2\n")
     log.close()
     assert [path.name for path in tmp_path.iterdir()] == ["eve.json"]
+
+
+def test_a_name_with_the_time_is_one_of_its_own_and_within_the_quota(tmp_path: Path) -> None:
+    (tmp_path / "eve-other.json").write_text("not ours")
+    log = LogFile(tmp_path / "eve-%s.json", append=True, every=Interval(1))
+    log.open()
+    quota = Quota(Bounds(total_bytes=20_000, free_percent=0), [log], [])
+    until = time.time() + 2.5
+    while time.time() < until:
+        log.write(b"x" * 99 + b"\n")
+        time.sleep(0.01)
+    names = {path.name for path in tmp_path.iterdir()} - {"eve-other.json"}
+    assert len(names) >= 3 and all(name[4:-5].isdigit() for name in names)
+    log.write(b"y" * 30_000)
+    quota.keep()
+    log.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"eve-other.json", log.path.name}
+
+
+def test_only_files_of_ours_are_over(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "eve-%Y-%m-%d.json", append=True)
+    log.open()
+    log.close()
+    assert log.path.name == time.strftime("eve-%Y-%m-%d.json")
+    assert log.is_over("eve-2001-02-03.json") and log.is_over("eve-2001-02-03.json.20010203-101500-000001")
+    assert not log.is_over(log.path.name)
+    assert not log.is_over("eve-2001-02-03.json.gz") and not log.is_over("eve-last.json")
