@@ -307,7 +307,7 @@ mod tests {
         assert!(Programs::new(&many, &[], &Config::default(), &[]).is_err());
         bpf::check(&Programs::new(&many[..150], &[7; 250], &Config::default(), &[]).unwrap().capture)
             .unwrap();
-        let networks_only = Programs::new(&many[..280], &[], &Config::default(), &[]).unwrap();
+        let networks_only = Programs::new(&many[..270], &[], &Config::default(), &[]).unwrap();
         bpf::check(&networks_only.capture).unwrap();
         bpf::check(&spread()).unwrap();
     }

@@ -77,7 +77,7 @@ fn v4_tests(networks: &[Network], verdict: u32) -> Vec<Instruction> {
 /// Ends with the verdict when one of the tests, each up to three instructions with a comparison at the end, holds.
 fn ends_if_any(tests: &[Vec<Instruction>], verdict: u32) -> Vec<Instruction> {
     const AT_ONCE: usize = 80; // a comparison jumps over 255 instructions at most
-    let mut code = Vec::new();
+    let mut code: Vec<Instruction> = Vec::new();
     for some in tests.chunks(AT_ONCE) {
         let mut left = some.iter().map(Vec::len).sum::<usize>() as u8;
         for test in some {
