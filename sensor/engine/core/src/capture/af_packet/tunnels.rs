@@ -20,8 +20,8 @@ pub(super) fn transport(tunnels: &Config) -> Vec<Instruction> {
     code.extend(when(PROTOCOL, &[41], set(IN_TUNNEL, IPV6)));
     code.extend(when(PROTOCOL, &[47], room(4, gre())));
     let mut udp = on_ports(&tunnels.vxlan, vxlan());
-    udp.extend(when(IN_TUNNEL, &[0], on_ports(&tunnels.geneve, geneve())));
-    udp.extend(when(IN_TUNNEL, &[0], on_ports(&tunnels.teredo, teredo())));
+    udp.extend(when(IN_TUNNEL, &[0], room(16, on_ports(&tunnels.geneve, geneve()))));
+    udp.extend(when(IN_TUNNEL, &[0], room(16, on_ports(&tunnels.teredo, teredo()))));
     code.extend(when(PROTOCOL, &[17], room(16, udp)));
     code
 }
@@ -53,7 +53,7 @@ fn gre() -> Vec<Instruction> {
 fn vxlan() -> Vec<Instruction> {
     const VALID_ID: u32 = 0x0800_0000;
     let flags = vec![(LD_WORD_X, 0, 0, 8), (AND, 0, 0, VALID_ID)];
-    [flags, if_any(&[VALID_ID], [skip(16), ethernet()].concat())].concat()
+    [flags, if_any(&[VALID_ID], [set(IN_TUNNEL, BRIDGED), skip(16), ethernet()].concat())].concat()
 }
 
 /// RFC 8926.
