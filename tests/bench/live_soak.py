@@ -22,6 +22,7 @@ from typing import Any, cast
 
 import yaml
 from live import SEND, SENDER_CPU, SETTLE_SECONDS, configuration, counts, cpu_seconds, inside, sensor, wire
+from piped import Memory, memory_of
 from runs import environment, write_json
 from soak import MIB, judge
 from soak import SETTLE_SECONDS as MEMORY_SETTLES
@@ -31,7 +32,6 @@ SHARE = 0.8
 TRY_SECONDS = 5.0
 TRY_LESS = 0.9
 TRIES = 12
-PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def main() -> int:
@@ -56,12 +56,12 @@ def main() -> int:
         with sensor("haidang", conf, args.rules, out) as (process, client):
             rate = args.rate or SHARE * lossless(client, args.pcap)
             before, cpu = counters(client), cpu_seconds(process.pid)
-            samples, sent, took = soak(process.pid, args.pcap, rate, args.seconds)
+            samples, sent, took = soak(process.pid, client, args.pcap, rate, args.seconds)
             time.sleep(SETTLE_SECONDS)
             after, cpu = counters(client), cpu_seconds(process.pid) - cpu
         console = (out / "console.txt").read_text(errors="replace")
     came = {name: after.get(name, 0) - before.get(name, 0) for name in after}
-    verdict = judge([(seconds, float(size)) for seconds, size in samples], args.settle)
+    verdict = judge([(at, float(memory.resident)) for at, memory in samples], args.settle)
     faults = [f"memory {fault}" for fault in verdict.faults]
     for name in ("capture.kernel_drops", "haidang.event_queue.lost_logs", "haidang.logs.lost_lines"):
         if lost := came.get(name, 0):
@@ -89,7 +89,7 @@ def main() -> int:
             "verdict": verdict,
             "faults": faults,
             "counters": {name: value for name, value in came.items() if value},
-            "samples": samples,
+            "samples": [(at, *memory) for at, memory in samples],
         },
     )
     print("\n".join(f"WRONG: {fault}" for fault in faults) or "flat, nothing lost, books closed")
@@ -114,17 +114,20 @@ def lossless(client: Client, pcap: Path) -> float:
 
 
 def soak(
-    process_id: int, pcap: Path, rate: float, seconds: float
-) -> tuple[list[tuple[float, int]], int, float]:
-    """Samples of (seconds, resident bytes); packets sent, and the seconds that took."""
+    process_id: int, client: Client, pcap: Path, rate: float, seconds: float
+) -> tuple[list[tuple[float, Memory]], int, float]:
+    """Samples of memory, with the seconds; packets sent, and the seconds that took."""
     send = subprocess.Popen(sender(pcap, rate, seconds), stdout=subprocess.PIPE, text=True)
     begun = time.monotonic()
-    samples = []
+    samples: list[tuple[float, Memory]] = []
     while send.poll() is None:
-        resident = int(Path(f"/proc/{process_id}/statm").read_text().split()[1]) * PAGE
-        samples.append((time.monotonic() - begun, resident))
+        samples.append((time.monotonic() - begun, memory_of(process_id)))
         if len(samples) % 60 == 0:
-            print(f"{samples[-1][0]:.0f} s: {resident / MIB:.0f} MiB", flush=True)
+            seconds_on, memory = samples[-1]
+            # A client that says nothing for ten minutes is no longer served.
+            lost = counts(client)[1]
+            of_it = f"{memory.anonymous / MIB:.0f} MiB of it no file"
+            print(f"{seconds_on:.0f} s: {memory.resident / MIB:.0f} MiB, {of_it}; {lost:,} lost", flush=True)
         time.sleep(1)
     sent, took, _ = send.communicate()[0].split()
     return samples, int(sent), float(took)
