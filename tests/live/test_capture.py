@@ -236,6 +236,24 @@ def test_what_is_excluded_never_reaches_the_process(wire: Wire, tmp_path: Path) 
         assert canary not in file.read_bytes()
 
 
+def test_what_the_kernel_does_not_see_in_a_zone_goes_no_further_and_is_counted(
+    wire: Wire, tmp_path: Path
+) -> None:
+    hidden = [vxlan(tunnel(udp("10.66.1.2", "10.0.0.1", b"canary", dport=99))) for tunnel in TUNNELS]
+    shown = vxlan(ip_in_ip(udp("10.6.1.2", "10.0.0.1", b"canary", dport=99)))
+    frames = write_frames(tmp_path / "deep.pcap", [*hidden, shown])
+    (tmp_path / "test.rules").write_text("alert udp any any -> any 99 (sid:7;)")
+    live = wire.start("capture", "-i", "in0", "-l", "live", "--exclude", "10.66.0.0/16", *ALL_RULES)
+    sent = wire.send(frames, laps=3)
+    wire.end(live, settle_seconds=0.5)
+    stats = last_stats(tmp_path / "live")
+    assert stats["haidang"]["capture"]["excluded"] == 0
+    assert stats["haidang"]["capture"]["excluded_inside"] == 3 * len(hidden)
+    assert stats["detect"]["alert"] == 1  # once a flow
+    assert "10.66." not in (tmp_path / "live" / "eve.json").read_text()
+    books_close(stats, sent)
+
+
 def memory_has(process_id: int, text: bytes) -> bool:
     """Whether it is in any memory of the process that can be read, the rings among it."""
     with (
