@@ -29,7 +29,7 @@ SETTLE_SECONDS = 0.3
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--pcap", type=Path, required=True)
+    parser.add_argument("--pcap", type=Path, nargs="+", required=True)
     parser.add_argument("--rates", default="50000,200000,0")
     parser.add_argument("--passes", default="0,8")
     parser.add_argument("--runs", type=int, default=5)
@@ -64,7 +64,7 @@ def spread(values: list[float]) -> str:
 
 
 def measure(
-    program: Path, way: str, passes: int, rate: float, seconds: float, pcap: Path
+    program: Path, way: str, passes: int, rate: float, seconds: float, pcap: list[Path]
 ) -> tuple[float, float, float, float]:
     """Microseconds a frame of the receiver, of the sender, of both; frames lost in a hundred."""
     receiver = subprocess.Popen(
@@ -74,7 +74,7 @@ def measure(
     assert receiver.stdout
     if receiver.stdout.readline() != "ready\n":
         raise RuntimeError(f"{way} cannot be had here (exit code {receiver.wait()})")
-    send = inside(sys.executable, SEND, "out0", rate, f"{seconds}s", pcap)
+    send = inside(sys.executable, SEND, "out0", rate, f"{seconds}s", *pcap)
     done = subprocess.run(
         ["taskset", "-c", SENDER_CPU, *send], capture_output=True, text=True, check=True, timeout=seconds + 60
     )

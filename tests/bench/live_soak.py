@@ -36,8 +36,8 @@ TRIES = 12
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--pcap", type=Path, required=True)
-    parser.add_argument("--rules", type=Path, required=True)
+    parser.add_argument("--pcap", type=Path, nargs="+", required=True)
+    parser.add_argument("--rules", type=Path, nargs="+", required=True)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--rate", type=float, help="packets a second (80 %% of what loses nothing)")
     parser.add_argument("--settle", type=float, default=MEMORY_SETTLES, help="seconds that do not count (60)")
@@ -53,7 +53,9 @@ def main() -> int:
         tree = yaml.safe_load(conf.read_text())
         tree["haidang"] = {"logs": {"total": "1gb", "rotate-size": "64mb"}}
         conf.write_text("%YAML 1.1\n---\n" + yaml.safe_dump(tree))
-        with sensor("haidang", conf, args.rules, out) as (process, client):
+        rules = out / "all.rules"
+        rules.write_text("\n".join(one.read_text() for one in args.rules))
+        with sensor("haidang", conf, rules, out) as (process, client):
             rate = args.rate or SHARE * lossless(client, args.pcap)
             before, cpu = counters(client), cpu_seconds(process.pid)
             samples, sent, took = soak(process.pid, client, args.pcap, rate, args.seconds)
@@ -96,7 +98,7 @@ def main() -> int:
     return 1 if faults else 0
 
 
-def lossless(client: Client, pcap: Path) -> float:
+def lossless(client: Client, pcap: list[Path]) -> float:
     """The rate that was offered and of which nothing was lost, packets a second."""
     rate = 0.0
     for _ in range(TRIES):
@@ -114,7 +116,7 @@ def lossless(client: Client, pcap: Path) -> float:
 
 
 def soak(
-    process_id: int, client: Client, pcap: Path, rate: float, seconds: float
+    process_id: int, client: Client, pcap: list[Path], rate: float, seconds: float
 ) -> tuple[list[tuple[float, Memory]], int, float]:
     """Samples of memory, with the seconds; packets sent, and the seconds that took."""
     send = subprocess.Popen(sender(pcap, rate, seconds), stdout=subprocess.PIPE, text=True)
@@ -133,8 +135,8 @@ def soak(
     return samples, int(sent), float(took)
 
 
-def sender(pcap: Path, rate: float, seconds: float) -> list[str]:
-    return ["taskset", "-c", SENDER_CPU, *inside(sys.executable, SEND, "out0", rate, f"{seconds}s", pcap)]
+def sender(pcap: list[Path], rate: float, seconds: float) -> list[str]:
+    return ["taskset", "-c", SENDER_CPU, *inside(sys.executable, SEND, "out0", rate, f"{seconds}s", *pcap)]
 
 
 def counters(client: Client) -> dict[str, int]:
