@@ -27,6 +27,9 @@ BENCH_soak = tests/bench/soak.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --s
 BENCH_flow-memory = tests/bench/flow_memory.py --out $(BENCH_OUT)
 BENCH_reload = tests/bench/reload.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --out $(BENCH_OUT)
 BENCH_live = tests/bench/live.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES)
+BENCH_af-xdp = tests/bench/af_xdp.py --pcap $(BENCH_PCAP)
+BENCH_live-soak = tests/bench/live_soak.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --seconds $(SOAK_SECONDS) \
+    $(if $(RATE),--rate $(RATE)) --out $(BENCH_OUT)
 BENCH_rule-tools = tests/bench/rule_tools.py $(if $(CORPORA_DIR),--rules $(BENCH_RULES) --pcap $(BENCH_PCAP))
 BENCH_sanitize = tests/bench/sanitized.py --pcap $(SINGLES) --rules $(BENCH_RULES) --out $(BENCH_OUT)
 BENCH_chaos = tests/e2e/chaos.py --schedules $(SCHEDULES) $(if $(SEED),--seed $(SEED))
@@ -82,8 +85,8 @@ mutants: setup ## MUTANTS damaged captures (and the captures themselves) through
 linear: setup ## instructions by size of input for every known way to make an engine slow
 	$(PY) tests/bench/linear.py
 
-bench: setup ## speed against Suricata; BENCH=singles, workers, live, soak, flow-memory, reload, rule-tools, sanitize, bus, store, chaos, hostile, gate or bless: something else (docs/speed.md)
-	$(PY) $(or $(BENCH_$(BENCH)),$(error BENCH=$(BENCH) is none of: pairs singles workers live soak flow-memory reload rule-tools sanitize bus store chaos hostile gate bless))
+bench: setup ## speed against Suricata; BENCH=singles, workers, live, live-soak, af-xdp, soak, flow-memory, reload, rule-tools, sanitize, bus, store, chaos, hostile, gate or bless: something else (docs/speed.md)
+	$(PY) $(or $(BENCH_$(BENCH)),$(error BENCH=$(BENCH) is none of: pairs singles workers live live-soak af-xdp soak flow-memory reload rule-tools sanitize bus store chaos hostile gate bless))
 
 parity: setup ## the same alerts? Suricata and Hải Đăng on PARITY_PCAP (files, folders) and PARITY_RULES
 	$(PY) tests/bench/parity.py --pcap $(PARITY_PCAP) --rules $(PARITY_RULES)

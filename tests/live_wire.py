@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +50,11 @@ class Wire:
         assert done.returncode == 0, done.stderr
         return int(done.stdout.split()[0])
 
-    def start(self, *arguments: object) -> subprocess.Popen[str]:
-        """`haidang capture ARGUMENTS`, once it captures."""
+    def start(self, *arguments: object, before: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """`haidang ARGUMENTS`, once it captures. before: the program that starts it, and its arguments."""
         with (self.folder / "capture.log").open("w") as log:
             process = subprocess.Popen(
-                self.inside(sys.executable, "-m", "sensor.cli", *arguments),
+                self.inside(*before, sys.executable, "-m", "sensor.cli", *arguments),
                 stdout=subprocess.PIPE, stderr=log, text=True, env=self.environ, cwd=self.folder,
             )  # fmt: skip
         self._processes.append(process)

@@ -56,16 +56,18 @@ class LiveRun:
 
         # The other user may not be able to read what is not loaded yet.
         for name in (
-            "output",
-            "live.status",
-            "live.commands",
-            "live.control",
-            "live.gate",
-            "live.sandbox",
-            "output.quota",
-            "rules.reload",
+            "rich.console",
+            "rich.table",
+            "sensor.output",
+            "sensor.live.status",
+            "sensor.live.commands",
+            "sensor.live.control",
+            "sensor.live.gate",
+            "sensor.live.sandbox",
+            "sensor.output.quota",
+            "sensor.rules.reload",
         ):
-            importlib.import_module(f"sensor.{name}")
+            importlib.import_module(name)
         self._own = self._make_own_pair(config, directory)
         words = [*args.filter, *args.rest]
         self.source, self.report = open_capture(args, config, words, own=self._own)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sensor.config.eve_schema import EVE_TYPES
+from sensor.config.interval import INTERVAL
 from sensor.config.values import BOOL, COUNT, GUESS, SECONDS, SIZE, TEXT, TEXTS, Kind, choice, whole
 
 
@@ -36,6 +37,8 @@ def _none(path: str, why: str) -> Key:
     return Key(path, GUESS, "none", why)
 
 
+LOG_NAME = "Name of the file, below default-log-dir unless absolute; `%Y`, `%m` … are the time."
+ROTATE_INTERVAL = "Live: when a new file is begun: `minute`, `hour`, `day`, or a time such as `15m`."
 YES_NO_AUTO = choice("yes", "no", "auto")
 PROTOCOL_SWITCH = choice("yes", "no", "detection-only")
 POLICY = choice("auto", "ignore", "bypass", "pass-packet", "pass-flow", "drop-packet", "drop-flow", "reject")
@@ -65,7 +68,11 @@ def _eve() -> Iterator[Key]:
     for name, kind, doc in (
         ("enabled", BOOL, "Write events as EVE JSON."),
         ("filetype", choice("regular"), "Where the events go; `regular` is a file."),
-        ("filename", TEXT, "Name of the file, below default-log-dir unless absolute."),
+        (
+            "filename",
+            TEXT,
+            LOG_NAME,
+        ),
         ("version", whole(7, 8, 8), "The form of events; 7 leaves out what Suricata 8 added to them."),
         ("append", BOOL, "Add to an existing file instead of starting it anew."),
         ("community-id", BOOL, "Add the Community ID flow hash to every event."),
@@ -81,7 +88,7 @@ def _eve() -> Iterator[Key]:
         yield _engine(f"{entry}.{name}", kind, doc)
     yield _none(f"{entry}.suricata-version", "this is another program")
     yield _none(f"{entry}.threaded", "one writer suffices")
-    yield _none(f"{entry}.rotate-interval", "haidang.logs.rotate-size, or logrotate and SIGHUP, rotate files")
+    yield _sensor(f"{entry}.rotate-interval", INTERVAL, ROTATE_INTERVAL)
     yield _none(f"{entry}.filemode", "the umask decides")
     yield _none(f"{entry}.prefix", "one JSON object a line, without a prefix")
     for name in ("identity", "facility", "level", "redis", "json", "buffer-size", "flush-interval"):
@@ -329,8 +336,9 @@ KEYS: tuple[Key, ...] = (
     _engine("stats.decoder-events-prefix", TEXT, "The name those counters begin with."),
     _engine("stats.stream-events", BOOL, "Count stream events in them."),
     _sensor("outputs.[].fast.enabled", BOOL, "Write one line per alert, in the form of fast.log."),
-    _sensor("outputs.[].fast.filename", TEXT, "Name of the file, below default-log-dir unless absolute."),
+    _sensor("outputs.[].fast.filename", TEXT, LOG_NAME),
     _sensor("outputs.[].fast.append", BOOL, "Add to an existing file instead of starting it anew."),
+    _sensor("outputs.[].fast.rotate-interval", INTERVAL, ROTATE_INTERVAL),
     _none("outputs.[].fast.filetype", "fast.log is a file"),
     _sensor("outputs.[].stdout.enabled", BOOL, "Write every event to standard output."),
     *_eve(),
@@ -463,10 +471,11 @@ KEYS: tuple[Key, ...] = (
             "sensor-id", "heartbeat", "systemd", "firewall", "detect-engine", "sigusr2-live-rule-reload",
         )
     ),
+    _none("af-xdp.**", "af-packet costs less than AF_XDP in copy mode (docs/adr/0010)"),
     *(
         _none(f"{section}.**", "a way to capture that this build does not have")
         for section in (
-            "af-xdp", "dpdk", "pcap", "nfq", "nflog", "netmap", "pfring", "ipfw", "napatech", "capture",
+            "dpdk", "pcap", "nfq", "nflog", "netmap", "pfring", "ipfw", "napatech", "capture",
             "livedev", "erf-dag", "endace-dag", "windivert", "mpipe", "cuda", "default-interface",
             "pcap-file",
         )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensor.config import Config
@@ -13,7 +16,7 @@ from sensor.live.capture import LiveCapture
 from sensor.live.control import Command
 
 if TYPE_CHECKING:
-    from sensor.rules.findings import RuleReport
+    from sensor.rules.findings import Finding, RuleReport
     from sensor.rules.reload import Reloader
 
 
@@ -90,6 +93,22 @@ def live_commands(
             }
         ]
 
+    def failed_rules(_: Mapping[str, Any]) -> list[dict[str, Any]]:
+        by_place: dict[tuple[str, int], list[Finding]] = {}
+        for finding in report().findings:
+            if finding.severity == "error":
+                by_place.setdefault((finding.file, finding.line), []).append(finding)
+        return [
+            {
+                "tenant_id": 0,
+                "rule": rule_text(file, line, sid=found[0].sid),
+                "filename": file,
+                "line": line,
+                "error": "; ".join(f"{one.keyword}: {one.reason}".removeprefix(": ") for one in found),
+            }
+            for (file, line), found in by_place.items()
+        ]
+
     known: dict[str, Command] = {} if service is None else {"service-state": lambda _: service()}
     return {
         **known,
@@ -101,6 +120,7 @@ def live_commands(
         "iface-list": lambda _: {"count": len(interfaces()), "ifaces": interfaces()},
         "iface-stat": iface_stat,
         "ruleset-stats": ruleset_stats,
+        "ruleset-failed-rules": failed_rules,
         "conf-get": conf_get,
         "reload-rules": reload_rules,
         "ruleset-reload-rules": reload_rules,
@@ -109,6 +129,18 @@ def live_commands(
         "reopen-log-files": reopen_logs,
         "shutdown": shutdown,
     }
+
+
+def rule_text(file: str, line: int, *, sid: int) -> str:
+    """The rule as it stands in its file now; empty when the file has changed so that another is there."""
+    try:
+        with Path(file).open(encoding="utf-8", errors="replace") as rules:
+            text = next(islice(rules, line - 1, line), "").strip()
+            while text.endswith("\\"):
+                text = text[:-1] + next(rules, "").strip()
+    except OSError:
+        return ""
+    return text if not sid or re.search(rf"\bsid\s*:\s*{sid}\b", text) else ""
 
 
 def nested(counters: Mapping[str, int]) -> dict[str, Any]:

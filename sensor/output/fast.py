@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor.config.interval import read_interval
 from sensor.config.values import Json
 from sensor.errors import one_line
 from sensor.output.file import LogFile
@@ -22,8 +23,11 @@ class FastSink:
     """Writes `filename` of a fast section."""
 
     def __init__(self, section: Mapping[str, Json], folder: Path) -> None:
+        interval = section.get("rotate-interval")
         self._file = LogFile(
-            folder / str(section.get("filename", "fast.log")), append=bool(section.get("append", True))
+            folder / str(section.get("filename", "fast.log")),
+            append=bool(section.get("append", True)),
+            every=None if interval is None else read_interval(str(interval)),
         )
 
     @property

@@ -6,7 +6,6 @@ What goes is counted. Logs that other programs moved are left alone.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import threading
 import time
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sensor.config import Config
-from sensor.output.file import MOVED, LogFile
+from sensor.output.file import LogFile
 
 ROTATE_BYTES = 1 << 30
 FREE_PERCENT = 5
@@ -127,9 +126,8 @@ class Quota(threading.Thread):
     def _deletable(self) -> Iterator[tuple[float, int, Path]]:
         """(time, bytes, path) of each moved log and stored file."""
         for file in self._files:
-            pattern = re.compile(re.escape(file.path.name) + MOVED)
             for entry in _entries(file.path.parent):
-                if pattern.fullmatch(entry.name):
+                if file.is_over(entry.name):
                     yield from _facts(entry)
         for store in self._stores:
             for folder in _entries(store):

@@ -94,7 +94,7 @@ def measure(
             )  # fmt: skip
             time.sleep(SETTLE_SECONDS)
             after, cpu = counts(client), cpu_seconds(process.pid) - cpu_before
-            sent, seconds = done.stdout.split()
+            sent, seconds, _ = done.stdout.split()
             seen, dropped = after[0] - before[0], after[1] - before[1]
             handled = max(1, seen - dropped)
             yield Row(int(sent) / float(seconds), int(sent), seen, dropped, cpu / handled * 1e6)

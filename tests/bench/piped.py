@@ -40,6 +40,13 @@ class Memory(NamedTuple):
     peak: int
 
 
+def memory_of(process_id: int) -> Memory:
+    """What the process has now."""
+    lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
+    facts = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
+    return Memory(*(int(facts[name][0]) * 1024 for name in ("VmRSS", "RssAnon", "VmHWM")))
+
+
 class Piped:
     """The replay as its measurer sees it; a context that ends the process in any case."""
 
@@ -128,9 +135,7 @@ class Piped:
             time.sleep(POLL_SECONDS)
 
     def memory(self) -> Memory:
-        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
-        facts = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
-        return Memory(*(int(facts[name][0]) * 1024 for name in ("VmRSS", "RssAnon", "VmHWM")))
+        return memory_of(self._process.pid)
 
     def _cpu_seconds(self) -> float:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()

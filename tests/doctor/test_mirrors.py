@@ -76,6 +76,11 @@ BROKEN: dict[str, tuple[str, Callable[[], list[Packet]]]] = {
         "checksum-offload",
         lambda: [b.unfilled(p) if b.number_of_client_side(p) == 3 and b.answers(p) else p for p in N(6)],
     ),
+    "both ends' checksums": ("checksum-offload", lambda: [b.unfilled(p) for p in N(6)]),
+    "now and then left to the card": (
+        "checksum-offload",
+        lambda: [b.unfilled(p) if i % 5 == 0 else p for i, p in enumerate(N())],
+    ),
     "corrupt, one in nine": (
         "checksum-corrupt",
         lambda: [b.spoilt(p) if i % 9 == 0 and len(p.data) > 60 else p for i, p in enumerate(N())],

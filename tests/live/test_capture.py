@@ -184,6 +184,28 @@ def test_overload_is_counted_to_the_packet(wire: Wire, tmp_path: Path) -> None:
     assert "ring was full" in told
 
 
+def ip_in_ip(frame: bytes) -> bytes:
+    outer = dpkt.ip.IP(src=bytes([10, 9, 9, 1]), dst=bytes([10, 9, 9, 2]), p=4, data=frame[14:])
+    return frame[:14] + bytes(outer)
+
+
+def gre(frame: bytes) -> bytes:
+    header = b"\x20\x00\x65\x58\x00\x00\x00\x07"  # with a key, bridged
+    outer = dpkt.ip.IP(src=bytes([10, 9, 9, 1]), dst=bytes([10, 9, 9, 2]), p=47, data=header + frame)
+    return frame[:14] + bytes(outer)
+
+
+def vxlan(frame: bytes) -> bytes:
+    return udp("10.9.9.1", "10.9.9.2", b"\x08\x00\x00\x00\x00\x00\x07\x00" + frame, dport=4789)
+
+
+def geneve(frame: bytes) -> bytes:
+    return udp("10.9.9.1", "10.9.9.2", b"\x00\x00\x65\x58\x00\x00\x07\x00" + frame, dport=6081)
+
+
+TUNNELS = (ip_in_ip, gre, vxlan, geneve)
+
+
 def test_what_is_excluded_never_reaches_the_process(wire: Wire, tmp_path: Path) -> None:
     canary = b"canary-7f3a91-" + b"never" * 20
     frames = [
@@ -192,6 +214,7 @@ def test_what_is_excluded_never_reaches_the_process(wire: Wire, tmp_path: Path) 
         udp("10.0.0.1", "10.66.1.2", canary, tags=(9,)),
         udp("10.0.0.1", "10.0.0.2", canary, tags=(66,)),
         udp("10.0.0.1", "10.0.0.2", canary, tags=(5, 66)),
+        *(tunnel(udp("10.66.1.2", "10.0.0.1", canary)) for tunnel in TUNNELS),
     ]
     hidden = write_frames(tmp_path / "hidden.pcap", frames)
     shown = write_frames(tmp_path / "shown.pcap", [udp("10.0.0.1", "10.0.0.2", b"seen-4412", tags=(7,))])
@@ -207,10 +230,28 @@ def test_what_is_excluded_never_reaches_the_process(wire: Wire, tmp_path: Path) 
     assert not memory_has(live.pid, canary)
     wire.end(live)
     stats = last_stats(tmp_path / "live")
-    assert stats["haidang"]["capture"]["excluded"] == 250
+    assert stats["haidang"]["capture"]["excluded"] == 50 * (5 + len(TUNNELS))
     books_close(stats, sent)
     for file in (tmp_path / "live").iterdir():
         assert canary not in file.read_bytes()
+
+
+def test_what_the_kernel_does_not_see_in_a_zone_goes_no_further_and_is_counted(
+    wire: Wire, tmp_path: Path
+) -> None:
+    hidden = [vxlan(tunnel(udp("10.66.1.2", "10.0.0.1", b"canary", dport=99))) for tunnel in TUNNELS]
+    shown = vxlan(ip_in_ip(udp("10.6.1.2", "10.0.0.1", b"canary", dport=99)))
+    frames = write_frames(tmp_path / "deep.pcap", [*hidden, shown])
+    (tmp_path / "test.rules").write_text("alert udp any any -> any 99 (sid:7;)")
+    live = wire.start("capture", "-i", "in0", "-l", "live", "--exclude", "10.66.0.0/16", *ALL_RULES)
+    sent = wire.send(frames, laps=3)
+    wire.end(live, settle_seconds=0.5)
+    stats = last_stats(tmp_path / "live")
+    assert stats["haidang"]["capture"]["excluded"] == 0
+    assert stats["haidang"]["capture"]["excluded_inside"] == 3 * len(hidden)
+    assert stats["detect"]["alert"] == 1  # once a flow
+    assert "10.66." not in (tmp_path / "live" / "eve.json").read_text()
+    books_close(stats, sent)
 
 
 def memory_has(process_id: int, text: bytes) -> bool:

@@ -123,6 +123,11 @@ def test_the_command_socket_tells_and_ends_the_capture(wire: Wire, tmp_path: Pat
     assert (told["running-mode"], told["capture-mode"]) == ("workers", "AF_PACKET_DEV")
     assert told["iface-list"] == {"count": 1, "ifaces": ["in0"]}
     assert told["ruleset-stats"] == [{"id": 0, "rules_loaded": 6, "rules_failed": 1, "rules_skipped": 0}]
+    (failed,) = command(path, "ruleset-failed-rules")["message"]  # type: ignore[misc]
+    assert (
+        (tmp_path / failed["filename"]).read_text().splitlines()[failed["line"] - 1] == failed["rule"] != ""
+    )
+    assert (failed["tenant_id"], failed["error"] != "") == (0, True)
     assert command(path, "iface-stat", iface="in0")["message"] == {
         "pkts": 5, "drop": 0, "bypassed": 0, "invalid-checksums": 0,
     }  # fmt: skip

@@ -27,30 +27,33 @@ class _Checksums(CaptureCheck):
         counts[("right", "wrong", "partial").index(verdict)] += 1
 
     def _split(self) -> tuple[int, int, int]:
-        """Bad ones of hosts that send hardly any right one; how many such hosts; all other bad ones."""
-        own = hosts = other = 0
+        """Those left to the card and bad ones of hosts that send hardly any right one; of how many hosts; all
+        other bad ones.
+        """
+        own = spoilt = other = hosts = spoilt_hosts = 0
         for right, wrong, partial in self._hosts.values():
-            if not wrong and not partial:
-                continue
+            # What a system leaves to its card, or has joined from several packets, is never an accident.
+            own += partial
             # A card that fills them in leaves none right in front of it; corruption hits one in many.
-            is_own = partial >= wrong or wrong > 4 * right
-            own += (partial + wrong) * is_own
-            hosts += is_own
-            other += (partial + wrong) * (not is_own)
-        if hosts > 1 and 2 * hosts > len(self._hosts):  # both ends of everything: no host's own side
-            return 0, 0, own + other
-        return own, hosts, other
+            is_own = wrong > 0 and (partial >= wrong or wrong > 4 * right)
+            hosts += is_own or partial > 0
+            spoilt_hosts += is_own
+            spoilt += wrong * is_own
+            other += wrong * (not is_own)
+        if spoilt_hosts > 1 and 2 * spoilt_hosts > len(self._hosts):
+            return own, hosts, spoilt + other  # both ends of everything: no host's own side
+        return own + spoilt, hosts, other
 
 
 class ChecksumOffload(_Checksums):
     name = "checksum-offload"
     doc = (
-        "one host's own packets have no checksum yet: the capture was made on it, before the card",
-        "gói của chính một máy chưa có tổng kiểm: bắt ngay trên máy đó, trước card mạng",
+        "packets have no checksum yet: captured on their own host, before the card, or joined by it",
+        "gói chưa có tổng kiểm: bắt ngay trên máy gửi, trước card mạng, hoặc máy đó đã ghép chúng",
     )
     evidence = (
-        "{bad} of {checked} checksums are wrong, all from {hosts} host(s) that send hardly any right one",
-        "{bad} trên {checked} tổng kiểm sai, đều từ {hosts} máy hầu như không gửi tổng kiểm đúng",
+        "{bad} of {checked} checksums are left to the card, of {hosts} host(s)",
+        "{bad} trên {checked} tổng kiểm để lại cho card mạng, của {hosts} máy",
     )
     remedy = (
         "read it with `haidang replay -k none -r FILE`, and on that host `ethtool -K IFACE tx off rx off`",

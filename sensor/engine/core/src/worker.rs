@@ -3,6 +3,7 @@
 mod heartbeat;
 mod shed;
 mod stages;
+mod zones;
 
 pub use heartbeat::Heartbeats;
 pub use shed::Shed;
@@ -94,6 +95,7 @@ impl Worker {
                 events,
                 rules,
                 shed: Shed::default(),
+                zones: zones::Zones::new(document),
             },
             first: None,
             now: Timestamp::default(),
@@ -299,6 +301,7 @@ impl Worker {
         self.decoder.counters().for_each(&mut put);
         self.flows.counters.for_each(&mut put);
         self.stages.streams.counters.for_each(&mut put);
+        self.stages.zones.for_each(&mut put);
         let app = &self.stages.driver.counters;
         for (kind, what, counts) in [
             ("flow", "", &app.flows),
@@ -374,8 +377,7 @@ fn take(
 ) {
     lap(Stage::Decode);
     *in_hand = None;
-    if stages.shed.level >= shed::NEW_FLOWS && !flows.knows(packet) {
-        stages.shed.dropped_packets = stages.shed.dropped_packets.saturating_add(1);
+    if stages.leaves_out(packet, flows) {
         return;
     }
     match flows.find_or_create(packet) {

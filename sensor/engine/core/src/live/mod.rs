@@ -8,6 +8,7 @@ mod outbox;
 mod runner;
 
 use crate::capture::af_packet::{Interface, OpenInterface, RingCounts};
+use crate::decode;
 use crate::detect::ruleset::Ruleset;
 use crate::event::Batch;
 use crate::quarantine;
@@ -132,13 +133,15 @@ pub struct Live {
 impl Live {
     /// Opens every interface of the document; nothing comes in yet. Privileges are needed here and nowhere after.
     pub fn open(document: &Value, rules: &Arc<Ruleset>) -> Result<Live, String> {
+        let tunnels = decode::Config::new(document)?;
+        let open = |config| OpenInterface::open(config, &tunnels);
         let mut interfaces =
-            Interface::all(document)?.into_iter().map(OpenInterface::open).collect::<Result<Vec<_>, _>>()?;
+            Interface::all(document)?.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let workers = interfaces.iter().map(|open| open.rings.len()).max().unwrap_or(0);
         if workers == 0 {
             return Err("no interface to capture on".to_owned());
         }
-        let mut heartbeat = Interface::heartbeat(document)?.map(OpenInterface::open).transpose()?;
+        let mut heartbeat = Interface::heartbeat(document)?.map(open).transpose()?;
         let mut own_rings: Vec<_> =
             heartbeat.iter_mut().flat_map(|open| open.rings.drain(..)).map(Some).collect();
         own_rings.resize_with(workers, || None);

@@ -1,6 +1,7 @@
 //! The stages behind the flow table, for one packet of a flow, one without a flow, and the end of a flow.
 
 use super::shed::{self, Shed};
+use super::zones::Zones;
 use crate::app::driver::Driver;
 use crate::app::frames;
 use crate::decode::{Origin, Packet};
@@ -9,7 +10,7 @@ use crate::detect::run::{skip_raw, Detector};
 use crate::direction::Dir;
 use crate::event::Events;
 use crate::files::FileStage;
-use crate::flow::{Flow, FlowState};
+use crate::flow::{Flow, FlowState, FlowTable};
 use crate::stage_clock::{lap, Stage};
 use crate::stream::{self, Streams};
 use std::sync::Arc;
@@ -26,9 +27,21 @@ pub(super) struct Stages {
     pub(super) files: FileStage,
     pub(super) events: Events,
     pub(super) shed: Shed,
+    pub(super) zones: Zones,
 }
 
 impl Stages {
+    /// Whether the packet goes no further: it is in an exclusion zone, or would make a flow while memory is short.
+    #[inline]
+    pub(super) fn leaves_out(&mut self, packet: &Packet<'_>, flows: &FlowTable) -> bool {
+        if self.zones.hold(packet) {
+            return true;
+        }
+        let is_shed = self.shed.level >= shed::NEW_FLOWS && !flows.knows(packet);
+        self.shed.dropped_packets = self.shed.dropped_packets.saturating_add(is_shed.into());
+        is_shed
+    }
+
     /// Stream, app, detect, event: one packet of a flow.
     pub(super) fn packet(&mut self, flow: &mut Flow, packet: &mut Packet<'_>, dir: Dir) {
         if self.shed.level >= shed::LARGE_FLOWS && !flow.bypassed {

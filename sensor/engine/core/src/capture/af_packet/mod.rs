@@ -8,11 +8,14 @@ mod config;
 pub mod program;
 mod ring;
 mod socket;
+mod tunnels;
+mod zones;
 
 pub use config::{Cluster, Interface};
 pub use ring::{Ring, RingCounts};
 pub use socket::{wait, KernelCounts};
 
+use crate::decode;
 use program::Programs;
 use socket::{Counter, Device};
 
@@ -27,9 +30,9 @@ pub struct OpenInterface {
 
 impl OpenInterface {
     /// Errors name the interface, say what is wrong and what to do.
-    pub fn open(config: Interface) -> Result<OpenInterface, String> {
+    pub fn open(config: Interface, tunnels: &decode::Config) -> Result<OpenInterface, String> {
         let name = config.interface.clone();
-        OpenInterface::try_open(config).map_err(|what| {
+        OpenInterface::try_open(config, tunnels).map_err(|what| {
             if what.starts_with(&name) {
                 what
             } else {
@@ -38,9 +41,10 @@ impl OpenInterface {
         })
     }
 
-    fn try_open(config: Interface) -> Result<OpenInterface, String> {
+    fn try_open(config: Interface, tunnels: &decode::Config) -> Result<OpenInterface, String> {
         let device = Device::find(&config.interface)?;
-        let programs = Programs::new(&config.excluded_networks, &config.excluded_vlans, &config.filter)?;
+        let programs =
+            Programs::new(&config.excluded_networks, &config.excluded_vlans, tunnels, &config.filter)?;
         let mut rings = Vec::new();
         let mut group = config.cluster_id;
         for _ in 0..config.threads.max(1) {

@@ -1,40 +1,52 @@
 //! Filter programs for the kernel in classic BPF (Linux, Documentation/networking/filter.rst): exclusion zones, the capture filter
 //! behind them, their opposites for counting, and the spread of packets over rings.
 
+use super::zones::zones;
 use crate::capture::bpf::{Instruction, INSTRUCTIONS_MAX};
+use crate::decode::{Addr, Config};
 use std::net::IpAddr;
 
-const LD_LEN: u16 = 0x80;
-const LD_WORD: u16 = 0x20;
-const LD_HALF: u16 = 0x28;
-const LD_WORD_X: u16 = 0x40;
-const LD_MEM: u16 = 0x60;
-const LDX_IMM: u16 = 0x01;
+pub(super) const LD_LEN: u16 = 0x80;
+pub(super) const LD_WORD: u16 = 0x20;
+pub(super) const LD_HALF: u16 = 0x28;
+pub(super) const LD_WORD_X: u16 = 0x40;
+pub(super) const LD_MEM: u16 = 0x60;
+pub(super) const LDX_IMM: u16 = 0x01;
 const LDX_MEM: u16 = 0x61;
-const ST: u16 = 0x02;
+pub(super) const ST: u16 = 0x02;
 const MUL: u16 = 0x24;
-const AND: u16 = 0x54;
+pub(super) const AND: u16 = 0x54;
 const RSH: u16 = 0x74;
-const SUB_X: u16 = 0x1c;
+pub(super) const SUB_X: u16 = 0x1c;
 const XOR_X: u16 = 0xac;
-const JA: u16 = 0x05;
-const JEQ: u16 = 0x15;
-const JGE: u16 = 0x35;
-const RET: u16 = 0x06;
+pub(super) const JA: u16 = 0x05;
+pub(super) const JEQ: u16 = 0x15;
+pub(super) const JGE: u16 = 0x35;
+pub(super) const RET: u16 = 0x06;
 const RET_A: u16 = 0x16;
+pub(super) const LD_IMM: u16 = 0x00;
+pub(super) const LD_HALF_X: u16 = 0x48;
+pub(super) const LD_BYTE_X: u16 = 0x50;
+pub(super) const ADD: u16 = 0x04;
+pub(super) const ADD_X: u16 = 0x0c;
+pub(super) const LSH: u16 = 0x64;
+pub(super) const JGT: u16 = 0x25;
+pub(super) const JGE_X: u16 = 0x3d;
+pub(super) const TAX: u16 = 0x07;
+pub(super) const TXA: u16 = 0x87;
 
 /// Where the kernel keeps what it knows beside the frame (SKF_AD_OFF), and where the network header is (SKF_NET_OFF).
 const BESIDE: u32 = 0xffff_f000;
 const PROTOCOL: u32 = BESIDE;
-const VLAN_TAG: u32 = BESIDE + 44;
-const VLAN_TAG_PRESENT: u32 = BESIDE + 48;
+pub(super) const VLAN_TAG: u32 = BESIDE + 44;
+pub(super) const VLAN_TAG_PRESENT: u32 = BESIDE + 48;
 const NETWORK: u32 = 0xfff0_0000;
 
-const TAGS: [u32; 3] = [0x8100, 0x88a8, 0x9100];
-const IPV4: u32 = 0x0800;
-const IPV6: u32 = 0x86dd;
-const ARP: u32 = 0x0806;
-const VLAN_ID: u32 = 0x0fff;
+pub(super) const TAGS: [u32; 3] = [0x8100, 0x88a8, 0x9100];
+pub(super) const IPV4: u32 = 0x0800;
+pub(super) const IPV6: u32 = 0x86dd;
+pub(super) const ARP: u32 = 0x0806;
+pub(super) const VLAN_ID: u32 = 0x0fff;
 
 /// Keeps a frame whole (the largest snap length in use).
 const WHOLE: u32 = 0x4_0000;
@@ -54,10 +66,15 @@ pub struct Programs {
 
 impl Programs {
     /// Errors name what is no network, or say that there are too many.
-    pub fn new(networks: &[String], vlans: &[u16], filter: &[Instruction]) -> Result<Programs, String> {
+    pub fn new(
+        networks: &[String],
+        vlans: &[u16],
+        tunnels: &Config,
+        filter: &[Instruction],
+    ) -> Result<Programs, String> {
         let networks = networks.iter().map(|text| Network::parse(text)).collect::<Result<Vec<_>, _>>()?;
         let has_zones = !(networks.is_empty() && vlans.is_empty());
-        let zones = |verdict| if has_zones { zones(&networks, vlans, verdict) } else { Vec::new() };
+        let zones = |verdict| if has_zones { zones(&networks, vlans, tunnels, verdict) } else { Vec::new() };
         let everything = [(RET, 0, 0, WHOLE)];
         let filter_or_all = if filter.is_empty() { &everything[..] } else { filter };
         let capture = [zones(0), filter_or_all.to_vec()].concat();
@@ -76,12 +93,12 @@ impl Programs {
 }
 
 /// A network: its words and their masks.
-struct Network {
+pub(crate) struct Network {
     words: Vec<(u32, u32)>,
 }
 
 impl Network {
-    fn parse(text: &str) -> Result<Network, String> {
+    pub(crate) fn parse(text: &str) -> Result<Network, String> {
         let wrong = || format!("`{text}` is no network: write 10.0.0.0/8 or 2001:db8::/32");
         let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
         let bytes = match address.trim().parse().map_err(|_| wrong())? {
@@ -104,12 +121,22 @@ impl Network {
         Ok(Network { words })
     }
 
-    fn is_v6(&self) -> bool {
+    pub(super) fn words(&self) -> &[(u32, u32)] {
+        &self.words
+    }
+
+    pub(crate) fn holds(&self, addr: Addr) -> bool {
+        let join = |all: u128, word: u32| all << 32 | u128::from(word);
+        let (value, mask) = self.words.iter().fold((0, 0), |(a, b), (c, d)| (join(a, *c), join(b, *d)));
+        self.is_v6() != addr.is_v4() && addr.0 & mask == value
+    }
+
+    pub(super) fn is_v6(&self) -> bool {
         self.words.len() > 1
     }
 
     /// Ends with the verdict when the address at X + `at` is in the network.
-    fn test(&self, at: u32, verdict: u32) -> Vec<Instruction> {
+    pub(super) fn test(&self, at: u32, verdict: u32) -> Vec<Instruction> {
         let mut code = vec![(RET, 0, 0, verdict)];
         // From the last word to the first, so that every jump knows how much is behind it.
         for (n, (value, mask)) in
@@ -127,50 +154,8 @@ impl Network {
     }
 }
 
-/// Ends with the verdict when the frame (from its Ethernet header on) lies in a zone; else goes on behind its end.
-fn zones(networks: &[Network], vlans: &[u16], verdict: u32) -> Vec<Instruction> {
-    let vlan_tests = || vlans.iter().flat_map(|vlan| [(JEQ, 0, 1, u32::from(*vlan)), (RET, 0, 0, verdict)]);
-    let mut code = Vec::new();
-    if !vlans.is_empty() {
-        // The kernel takes the outermost tag off the frame.
-        let mut tests = vec![(LD_WORD, 0, 0, VLAN_TAG), (AND, 0, 0, VLAN_ID)];
-        tests.extend(vlan_tests());
-        code.extend([(LD_WORD, 0, 0, VLAN_TAG_PRESENT), (JEQ, 0, 1, 0), (JA, 0, 0, tests.len() as u32)]);
-        code.extend(tests);
-    }
-    code.extend([(LDX_IMM, 0, 0, 14), (LD_HALF, 0, 0, 12)]);
-    for at in [14, 18] {
-        let mut inside = Vec::new();
-        if !vlans.is_empty() {
-            inside.extend([(LD_HALF, 0, 0, at), (AND, 0, 0, VLAN_ID)]);
-            inside.extend(vlan_tests());
-        }
-        inside.extend([(LDX_IMM, 0, 0, at + 4), (LD_HALF, 0, 0, at + 2)]);
-        code.extend(if_any(&TAGS, inside));
-    }
-    code.push((ST, 0, 0, 0));
-    // (kind, IPv6, bytes of the header, where its addresses are)
-    for (kind, is_v6, bytes, places) in
-        [(IPV4, false, 20, [12, 16]), (IPV6, true, 40, [8, 24]), (ARP, false, 28, [14, 24])]
-    {
-        let of_kind = networks.iter().filter(|network| network.is_v6() == is_v6);
-        let tests: Vec<Instruction> =
-            of_kind.flat_map(|network| places.map(|at| network.test(at, verdict))).flatten().collect();
-        if tests.is_empty() {
-            continue;
-        }
-        // A load beyond the end would end the program: a short header is left to the decoder.
-        let mut inside = vec![(LD_LEN, 0, 0, 0), (SUB_X, 0, 0, 0), (JGE, 1, 0, bytes)];
-        inside.push((JA, 0, 0, tests.len() as u32));
-        inside.extend(tests);
-        code.push((LD_MEM, 0, 0, 0));
-        code.extend(if_any(&[kind], inside));
-    }
-    code
-}
-
 /// `inside` when A is one of the values.
-fn if_any(values: &[u32], inside: Vec<Instruction>) -> Vec<Instruction> {
+pub(super) fn if_any(values: &[u32], inside: Vec<Instruction>) -> Vec<Instruction> {
     let mut code: Vec<Instruction> = (1..=values.len() as u8)
         .rev()
         .zip(values)
@@ -179,6 +164,29 @@ fn if_any(values: &[u32], inside: Vec<Instruction>) -> Vec<Instruction> {
     code.push((JA, 0, 0, inside.len() as u32));
     code.extend(inside);
     code
+}
+
+/// `inside` when the word of memory is one of the values.
+pub(super) fn when(word: u32, values: &[u32], inside: Vec<Instruction>) -> Vec<Instruction> {
+    [vec![(LD_MEM, 0, 0, word)], if_any(values, inside)].concat()
+}
+
+/// `inside` when so many bytes are left at X: a load beyond the end would end the program.
+pub(super) fn room(bytes: u32, inside: Vec<Instruction>) -> Vec<Instruction> {
+    let len = inside.len() as u32;
+    let mut code = vec![(LD_LEN, 0, 0, 0), (JGE_X, 1, 0, 0), (JA, 0, 0, len + 3)];
+    code.extend([(SUB_X, 0, 0, 0), (JGE, 1, 0, bytes), (JA, 0, 0, len)]);
+    code.extend(inside);
+    code
+}
+
+/// X goes on by so many bytes.
+pub(super) fn skip(bytes: u32) -> Vec<Instruction> {
+    vec![(TXA, 0, 0, 0), (ADD, 0, 0, bytes), (TAX, 0, 0, 0)]
+}
+
+pub(super) fn set(word: u32, value: u32) -> Vec<Instruction> {
+    vec![(LD_IMM, 0, 0, value), (ST, 0, 0, word)]
 }
 
 /// Lets through one byte of what the program leaves out, and nothing else.
@@ -243,7 +251,7 @@ mod tests {
     #[test]
     fn zones_keep_their_networks_out_in_either_direction_and_below_a_tag() {
         let zones = ["10.1.0.0/16".to_owned(), "192.0.2.7".to_owned(), "2001:db8:10::/44".to_owned()];
-        let programs = Programs::new(&zones, &[], &[]).unwrap();
+        let programs = Programs::new(&zones, &[], &Config::default(), &[]).unwrap();
         let excluded = programs.excluded.unwrap();
         let v6 = |third: u8| {
             let mut frame = vec![2; 12];
@@ -277,7 +285,7 @@ mod tests {
             (6, 0, 0, 9),
             (6, 0, 0, 0),
         ];
-        let programs = Programs::new(&["10.1.0.0/16".to_owned()], &[], &filter).unwrap();
+        let programs = Programs::new(&["10.1.0.0/16".to_owned()], &[], &Config::default(), &filter).unwrap();
         let filtered = programs.filtered.unwrap();
         let (tcp, mut udp) = (ipv4([1, 1, 1, 1], [2, 2, 2, 2], None), ipv4([1, 1, 1, 1], [2, 2, 2, 2], None));
         udp[23] = 17;
@@ -290,11 +298,17 @@ mod tests {
     #[test]
     fn what_is_no_network_is_named_and_too_many_are_refused() {
         for wrong in ["10.0.0.0/33", "x", "10.0.0/8", "::/129", ""] {
-            assert!(Programs::new(&[wrong.to_owned()], &[], &[]).err().unwrap().contains(wrong));
+            assert!(Programs::new(&[wrong.to_owned()], &[], &Config::default(), &[])
+                .err()
+                .unwrap()
+                .contains(wrong));
         }
         let many: Vec<String> = (0..900).map(|n| format!("10.{}.{}.0/24", n / 256, n % 256)).collect();
-        assert!(Programs::new(&many, &[], &[]).is_err());
-        bpf::check(&Programs::new(&many[..100], &[7; 200], &[]).unwrap().capture).unwrap();
+        assert!(Programs::new(&many, &[], &Config::default(), &[]).is_err());
+        bpf::check(&Programs::new(&many[..150], &[7; 250], &Config::default(), &[]).unwrap().capture)
+            .unwrap();
+        let networks_only = Programs::new(&many[..270], &[], &Config::default(), &[]).unwrap();
+        bpf::check(&networks_only.capture).unwrap();
         bpf::check(&spread()).unwrap();
     }
 }
