@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from collectors.enrolment import Enroller
-from collectors.entries import Beat, Entry, Gap, Heard, NewRecord, Quarantined, Relayed, Stream, Told
-from collectors.journal import MAX_QUARANTINED_BYTES, Journal
+from collectors.entries import Beat, Entry, Gap, Heard, NewRecord, Quarantined, Relayed, Sighted, Stream, Told
+from collectors.journal import Journal
+from collectors.keeping import MAX_QUARANTINED_BYTES
 from collectors.keyring import KeyDesk
 from collectors.quality.tally import Tally, now_us
 from collectors.registry import Peer, Registry
@@ -114,7 +115,7 @@ class Receiver:
             return [(routing, messages.encode(messages.Again("hello first")))]
         if isinstance(message, messages.Heartbeat):
             self._owed[routing] = talk
-            self._note_heard(talk, message)
+            self._note_heard(talk, peer, message)
             return []
         if talk.stray:
             return []
@@ -268,6 +269,8 @@ class Receiver:
             self._log_refusal(talk.sensor, message, error)
             self.counts["refused"] += 1
             self._tally.refused(talk.sensor, error.reason)
+            if peer.relay is not None and (origin := _origin(record)) and self._origins.knows(peer, origin):
+                self._tally.refused(origin, error.reason)
             self._entries.append(Quarantined(talk.sensor, error.reason, record[:MAX_QUARANTINED_BYTES]))
             talk.stray = True
             refused = messages.Refused(talk.session, message.lane, message.seq, error.reason)
@@ -277,6 +280,7 @@ class Receiver:
             number = (talk.epoch, message.lane, message.seq)
             self._entries.append(relayed(talk.sensor, opened, record, number))
             self._gathered_bytes += len(record)
+            self._tally.batch(talk.sensor, header.events, header.last_us)
             return []
         if stream.digest and header.previous != stream.digest:
             self.counts["chain_breaks"] += 1
@@ -349,16 +353,39 @@ class Receiver:
         self.counts["out_of_order"] += 1
         return [(routing, messages.encode(messages.Again("out of order")))]
 
-    def _note_heard(self, talk: _Talk, message: messages.Heartbeat) -> None:
-        skew_us = self._tally.beat(talk.sensor, message)
+    def _note_heard(self, talk: _Talk, peer: Peer, message: messages.Heartbeat) -> None:
+        skew_us, bound_us = self._tally.beat(talk.sensor, message)
+        if peer.relay is not None:
+            self._note_sightings(peer, message, skew_us, bound_us)
         now = time.monotonic()
         if now - talk.heard_noted < _HEARD_SECONDS:
             return
         talk.heard_noted = now
         books = msgspec.json.encode(message.books).decode()
         self._entries.append(Heard(talk.sensor, now_us(), skew_us, books, talk.software))
+        self._entries.append(Sighted(talk.sensor, "", now_us(), skew_us, bound_us))
         if message.proof is not None:
             self._entries.append(Told(talk.sensor, message.proof.interval, message.proof.stage, now_us()))
+
+    def _note_sightings(
+        self, relay: Peer, message: messages.Heartbeat, skew_us: int, bound_us: int | None
+    ) -> None:
+        """What a relay says of sensors that it hears; their clocks are off by its own error more."""
+        for one in message.sightings:
+            if not self._origins.knows(relay, one.sensor):
+                continue
+            bound = None if bound_us is None or one.bound_us is None else bound_us + one.bound_us
+            skew, heard_us = skew_us + one.skew_us, now_us() - one.silence_ms * 1000
+            self._tally.sighted(one.sensor, one.silence_ms / 1000, skew, bound)
+            self._entries.append(Sighted(one.sensor, relay.sensor, heard_us, skew, bound))
+
+
+def _origin(record: bytes) -> str:
+    """The sensor that a relay's batch claims to be of; '' when it claims none."""
+    try:
+        return read_envelope(record).header.sensor
+    except SealError:
+        return ""
 
 
 def _cursors(talk: _Talk) -> list[messages.Cursor]:

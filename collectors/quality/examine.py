@@ -17,7 +17,7 @@ import msgspec
 
 from collectors.entries import Measured
 from collectors.journal import Journal
-from collectors.quality.facts import INTERVAL_SECONDS, KEEP_SECONDS, Facts, merge
+from collectors.quality.facts import BROUGHT_SECONDS, INTERVAL_SECONDS, KEEP_SECONDS, Facts, merge
 from collectors.quality.ledger import Ledger
 from collectors.quality.words import NAMES, clock_error_us, judge, packet_lag_us
 from collectors.registry import Registry
@@ -108,6 +108,8 @@ class Examiner(threading.Thread):
             for row in self._registry.sensors():
                 if row.revoked is None and row.added <= begin:
                     found.setdefault(row.sensor, Facts())
+            for sensor in self._ledger.brought(begin - BROUGHT_SECONDS):
+                found.setdefault(sensor, Facts())
         held = {entry.sensor: entry.facts for entry in self._ledger.read(begin, end)}
         if found or held:
             # Stated first and closed then: killed in between it is stated again, and the store keeps one.

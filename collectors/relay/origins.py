@@ -83,6 +83,10 @@ class Origins:
             self._cache.clear()
         return ""
 
+    def knows(self, relay: Peer, sensor: str) -> bool:
+        """Whether this relay may bring the sensor, and the sensor's keys are here."""
+        return self.may_bring(relay, sensor) and bool(self.verifiers(sensor))
+
     def verifiers(self, sensor: str) -> Verifiers:
         """The keys that a batch of this sensor may be signed with; empty when it is not known."""
         with self._lock:
@@ -141,4 +145,4 @@ def relayed(via: str, opened: Opened, record: bytes, number: tuple[int, int, int
     place = (header.sensor, header.epoch, header.lane, header.seq)
     what = NewRecord(*place, header.events, opened.digest, record, header.previous)
     withheld = max(0, reduction.events - header.events) if reduction is not None else 0
-    return Relayed(via, what, number, reduction is not None, withheld)
+    return Relayed(via, what, number, reduction is not None, withheld, header.last_us)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from collectors import seen
 from collectors.entries import Entry, Gap, NewRecord, Quarantined, Relayed
-from collectors.journal import MAX_QUARANTINED_BYTES, Journal
+from collectors.journal import Journal
+from collectors.keeping import MAX_QUARANTINED_BYTES
 from collectors.registry import Peer, Registry
 from collectors.relay.origins import Origins, open_relayed, relayed
 from sensor.bus import messages
@@ -115,7 +116,7 @@ class Importer:
             raise SealError("header", "is another sensor's")
         header, _, digest = self._opener.open(envelope, peer.verifiers)
         what = NewRecord(header.sensor, header.epoch, header.lane, header.seq, header.events, digest, record)
-        return Relayed(OWN, what)
+        return Relayed(OWN, what, last_us=header.last_us)
 
     def _message(self, peer: Peer, content: bytes) -> Entry | None:
         try:

@@ -20,6 +20,8 @@ MAX_MESSAGE_BYTES = (
     64 * 1024
 )  # a message without its record; the longest is an enrolment with its keys, about 4 KiB
 
+MAX_SIGHTINGS = 512  # in one heartbeat, of at most 90 bytes each
+
 Reason = Annotated[str, msgspec.Meta(max_length=64)]
 Text = Annotated[str, msgspec.Meta(max_length=512)]
 Signatures = Annotated[bytes, msgspec.Meta(min_length=3373, max_length=3373)]
@@ -158,11 +160,23 @@ class Proof(msgspec.Struct, frozen=True):
     stage: Reason = ""
 
 
+class Sighting(msgspec.Struct, frozen=True, array_like=True):
+    """What a relay says of a sensor: milliseconds since it last spoke, its clock minus the relay's, and the
+    most that can be off by (None: unknown).
+    """
+
+    sensor: SensorName
+    silence_ms: Number
+    skew_us: Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+    bound_us: Microseconds | None = None
+
+
 class Heartbeat(Message, frozen=True):
     """Sensor to centre: alive, and these are the books. The centre answers with Ack.
 
     echo_us: the centre's clock in its last welcome or ack, and echo_at_us: the sensor's when that came; with
-    clock_us they bound how far the sensor's clock is off.
+    clock_us they bound how far the sensor's clock is off. sightings: from a relay only, some of its sensors
+    in turn.
     """
 
     session: Number
@@ -171,6 +185,7 @@ class Heartbeat(Message, frozen=True):
     proof: Proof | None = None
     echo_us: Microseconds = 0
     echo_at_us: Microseconds = 0
+    sightings: Annotated[list[Sighting], msgspec.Meta(max_length=MAX_SIGHTINGS)] = []
 
 
 class EnrolRequest(Message, frozen=True):

@@ -75,6 +75,9 @@ class Origins(Protocol):
     def put_off(self, lane: int, seq: int) -> None:
         """This batch gets another number later; its own becomes a hole."""
 
+    def sightings(self) -> list[messages.Sighting]:
+        """Some of the sensors that are heard, in turn."""
+
 
 class Outgoing(NamedTuple):
     """A message to send; pass it to `Session.sent` once the socket has taken it. lane: of a batch or a loss;
@@ -170,7 +173,8 @@ class Session:
         if now >= self._heartbeat_due:
             proof = self.proof() if self.proof is not None else None
             books = self._spool.books()
-            beat = messages.Heartbeat(self._session, books, _clock_us(), proof, *self._echo)
+            sightings = self._origins.sightings() if self._origins is not None else []
+            beat = messages.Heartbeat(self._session, books, _clock_us(), proof, *self._echo, sightings)
             return Outgoing([messages.encode(beat)])
         if self._renew is not None:
             return Outgoing([messages.encode(self._renew)], RENEW)
