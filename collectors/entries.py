@@ -44,11 +44,11 @@ class Relayed(NamedTuple):
     """A batch or gap of another sensor, brought by a relay under a number of its own (None: by a stick).
 
     withheld: events that the relay left out of the batch, and signed for. last_us: the batch's last packet,
-    by the sensor's clock; 0 is unknown.
+    by the sensor's clock; 0 is unknown. what: None when a batch came back to where it had been.
     """
 
     via: str
-    what: NewRecord | Gap
+    what: NewRecord | Gap | None
     number: tuple[int, int, int] | None = None
     reduced: bool = False
     withheld: int = 0

@@ -24,7 +24,7 @@ from collectors.keeping import MAX_QUARANTINED_BYTES
 from collectors.keyring import KeyDesk
 from collectors.quality.tally import Tally, now_us
 from collectors.registry import Peer, Registry
-from collectors.relay.origins import Origins, open_relayed, relayed
+from collectors.relay.origins import Origins, came_back, open_relayed, relayed
 from sensor.bus import lanes, messages
 from sensor.bus.heartbeats import numbers
 from sensor.bus.seal import Opener, SealError, read_envelope
@@ -278,9 +278,10 @@ class Receiver:
         if peer.relay is not None:
             talk.streams[message.lane] = Stream(message.seq + 1, b"")
             number = (talk.epoch, message.lane, message.seq)
-            self._entries.append(relayed(talk.sensor, opened, record, number))
+            self._entries.append(relayed(talk.sensor, opened, record, number, self._origins))
             self._gathered_bytes += len(record)
             self._tally.batch(talk.sensor, header.events, header.last_us)
+            self.counts["came_back"] += came_back(header, self._origins)
             return []
         if stream.digest and header.previous != stream.digest:
             self.counts["chain_breaks"] += 1
@@ -301,7 +302,7 @@ class Receiver:
     def _introduced(self, relay: Peer, message: messages.Origin) -> list[Reply]:
         """A sensor's keys by its relay. A refusal is not answered: the sensor's batches will be."""
         try:
-            refusal = self._origins.introduce(relay, message.sensor, message.keys)
+            refusal = self._origins.introduce(relay, message.sensor, message.keys, message.path)
         except sqlite3.Error as error:
             refusal = f"the registry takes nothing: {error}"
         if refusal:

@@ -83,7 +83,7 @@ class Keeper:
         what = entry.what
         if isinstance(what, Gap):
             self._keep_relayed_gap(entry.via, what)
-        else:
+        elif what is not None:
             self._keep_relayed_batch(entry, what)
         if entry.number is not None:
             epoch, lane, seq = entry.number

@@ -32,6 +32,7 @@ _COUNTS = {
     "malformed": "Messages that are none",
     "unknown_key": "Messages over a connection whose key is revoked or unknown",
     "origins_refused": "Sensors whose keys a relay may not bring",
+    "came_back": "Batches that this centre relayed and that came back to it: relays in a loop",
     "key_changes": "Sensors that rotated their keys or learned the centre's",
     "key_refusals": "Key changes that were not proven",
     "impostor": "Hellos under another sensor's name",

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
 
 from sensor.bus.enrol import Token
-from sensor.bus.keys import SensorPublic
+from sensor.bus.keys import KEY_ID_BYTES, SensorPublic
 from sensor.bus.records import open_database, transaction
 from sensor.errors import UserError
 
@@ -50,6 +50,9 @@ CREATE TABLE IF NOT EXISTS relay_token (   -- tokens that enrol a relay
 CREATE TABLE IF NOT EXISTS origin_key (    -- keys of sensors that relays brought
   sensor TEXT, signer BLOB, curve TEXT NOT NULL, ed25519 BLOB NOT NULL, mldsa65 BLOB NOT NULL,
   relay TEXT NOT NULL, added INTEGER NOT NULL, PRIMARY KEY (sensor, signer)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS origin_path (   -- relays that a sensor passes, by ids of their keys
+  sensor TEXT, relay TEXT, path BLOB NOT NULL, PRIMARY KEY (sensor, relay)
 ) WITHOUT ROWID
 """
 _USE_SCHEMA = """
@@ -338,14 +341,26 @@ class Registry:
         return ""
 
     def public_keys(self, sensor: str) -> list[SensorPublic]:
-        """All keys of a sensor, newest first; the revoked ones last: batches of before bear them."""
+        """All keys of a sensor, enrolled here or brought by relays, newest first; the revoked ones last:
+        batches of before bear them.
+        """
         with self._lock:
             rows = self._database.execute(
-                "SELECT curve, ed25519, mldsa65 FROM sensor_key WHERE sensor = ? "
-                "ORDER BY revoked IS NOT NULL, added DESC",
+                "SELECT curve, ed25519, mldsa65 FROM (SELECT curve, ed25519, mldsa65, added, revoked FROM "
+                "sensor_key WHERE sensor = ?1 UNION ALL SELECT curve, ed25519, mldsa65, added, NULL FROM "
+                "origin_key WHERE sensor = ?1) ORDER BY revoked IS NOT NULL, added DESC",
                 (sensor,),
             ).fetchall()
-        return [SensorPublic(*row) for row in rows]
+        return list(dict.fromkeys(SensorPublic(*row) for row in rows))
+
+    def path(self, sensor: str) -> list[bytes]:
+        """The relays that a sensor's batches pass on the shortest way here, by the ids of their keys."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT path FROM origin_path WHERE sensor = ? ORDER BY length(path) LIMIT 1", (sensor,)
+            ).fetchone()
+        packed = b"" if row is None else row[0]
+        return [packed[at : at + KEY_ID_BYTES] for at in range(0, len(packed), KEY_ID_BYTES)]
 
     def signed_by(self, signer: bytes) -> Peer | None:
         """The sensor or relay that signs with the key of this id, while it is not revoked."""

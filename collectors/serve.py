@@ -36,7 +36,7 @@ from collectors.outlets.settings import Outlet
 from collectors.quality.examine import Examiner
 from collectors.registry import Registry
 from collectors.relay.origins import Origins
-from collectors.relay.process import start_relay
+from collectors.relay.process import OwnSigner, start_relay
 from collectors.store.client import connect, embedded_address, server_address
 from collectors.store.fill import Filler
 from collectors.store.retain import Retainer
@@ -73,7 +73,7 @@ def serve(home: Home) -> None:
         cleanup.callback(journal.close)
         keyring = Keyring(home.keys_file)
         opener = Opener(keyring)
-        origins = Origins(home.registry_file)
+        origins = Origins(home.registry_file, OwnSigner(home).read)
         cleanup.callback(origins.close)
         enroller = Enroller(registry, keyring.present)
         receiver = Receiver(registry, journal, opener, enroller, origins, KeyDesk(registry, keyring))

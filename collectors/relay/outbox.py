@@ -48,11 +48,14 @@ class Outbox:
         backlog: Backlog,
         forwarder: Forwarder,
         keys_of: Callable[[str], list[SensorPublic]],
+        path_of: Callable[[str], list[bytes]] = lambda _sensor: [],
     ) -> None:
+        """path_of: the relays that brought a sensor here, by the ids of their signing keys."""
         self.sensor = relay
         self._backlog = backlog
         self._forwarder = forwarder
         self._keys_of = keys_of
+        self._path_of = path_of
         self._lock = threading.RLock()
         self._barred: set[str] = set()
         self._held = -1
@@ -219,6 +222,9 @@ class Outbox:
 
     def introduction(self, sensor: str) -> list[SensorPublic]:
         return self._keys_of(sensor)
+
+    def path(self, sensor: str) -> list[bytes]:
+        return [*self._path_of(sensor), self._forwarder.signer]
 
     def sightings(self) -> list[Sighting]:
         """The next of the sensors that this centre hears, or is told of."""

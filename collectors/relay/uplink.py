@@ -112,6 +112,7 @@ class Uplink(threading.Thread):
             self._backlog,
             self._forwarder,
             registry.public_keys,
+            registry.path,
         )
         self.outbox.hold(self._quota_bytes)
         self.link = self._new_link()

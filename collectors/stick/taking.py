@@ -109,9 +109,8 @@ class Importer:
     def _batch(self, peer: Peer, record: bytes) -> Entry:
         envelope = read_envelope(record)
         if peer.relay is not None:
-            return relayed(
-                peer.sensor, open_relayed(envelope, peer, self._opener, self._origins), record, None
-            )
+            opened = open_relayed(envelope, peer, self._opener, self._origins)
+            return relayed(peer.sensor, opened, record, None, self._origins)
         if envelope.header.sensor != peer.sensor:
             raise SealError("header", "is another sensor's")
         header, _, digest = self._opener.open(envelope, peer.verifiers)
@@ -124,7 +123,7 @@ class Importer:
         except messages.MessageError as error:
             raise SealError("malformed", str(error)) from error
         if isinstance(message, messages.Origin) and peer.relay is not None:
-            refusal = self._origins.introduce(peer, message.sensor, message.keys)
+            refusal = self._origins.introduce(peer, message.sensor, message.keys, message.path)
             if refusal:
                 log.warning("%s introduces %s: %s", peer.sensor, message.sensor, refusal)
             return None

@@ -119,11 +119,14 @@ class Lost(Message, frozen=True):
 
 
 class Origin(Message, frozen=True):
-    """Relay to centre, before a sensor's first batch in a session: the keys it signs with."""
+    """Relay to centre, before a sensor's first batch in a session: the keys it signs with. path: ids of
+    the signing keys of the relays that its batches pass, the sensor's own centre first and the sender last.
+    """
 
     session: Number
     sensor: SensorName
     keys: Annotated[list[SensorPublic], msgspec.Meta(min_length=1, max_length=16)]
+    path: Annotated[list[KeyId], msgspec.Meta(max_length=16)] = []
 
 
 class Ack(Message, frozen=True):

@@ -72,6 +72,9 @@ class Origins(Protocol):
     def introduction(self, sensor: str) -> list[SensorPublic]:
         """The keys of a sensor, to be shown before its first batch."""
 
+    def path(self, sensor: str) -> list[bytes]:
+        """The signing keys of the relays that its batches pass, this one last."""
+
     def put_off(self, lane: int, seq: int) -> None:
         """This batch gets another number later; its own becomes a hole."""
 
@@ -204,7 +207,7 @@ class Session:
         if not keys:  # nobody has them any more: the centre may, from before
             self._introduced.add(sensor)
             return None
-        origin = messages.Origin(self._session, sensor, keys)
+        origin = messages.Origin(self._session, sensor, keys, self._origins.path(sensor))
         return Outgoing([messages.encode(origin)], introduces=sensor)
 
     def sent(self, message: Outgoing, now: float) -> None:
