@@ -90,9 +90,9 @@ class Receiver:
     def gathered_bytes(self) -> int:
         return self._gathered_bytes
 
-    def receive(self, routing: bytes, user: str, frames: list[bytes]) -> list[Reply]:
-        """Take one message of the connection `routing` that was made with the CURVE key `user`; what to
-        answer at once.
+    def receive(self, routing: bytes, user: str, frames: list[bytes], served: str = "") -> list[Reply]:
+        """Take one message of the connection `routing` that was made with the CURVE key `user` to our CURVE
+        key `served` ('' is the only one); what to answer at once.
         """
         try:
             message = messages.decode(frames[0])
@@ -105,10 +105,10 @@ class Receiver:
         if peer is None:
             return self._stranger(routing, user, message)
         if isinstance(message, messages.Hello):
-            return self._hello(routing, user, peer, message)
+            return self._hello(routing, user, peer, message, served)
         self._tally.heard(peer.sensor)
         if isinstance(message, messages.Rotate | messages.Renew):
-            return self._about_keys(routing, user, peer, message)
+            return self._about_keys(routing, user, peer, message, served)
         talk = self._talks.get(routing)
         session = getattr(message, "session", None)
         if talk is None or session != talk.session or talk.sensor != peer.sensor:
@@ -167,8 +167,9 @@ class Receiver:
         if talk.wants_welcome:
             talk.wants_welcome = False
             recipient = None if self._keys is None else self._keys.recipient
+            curve = None if self._keys is None or self._keys.moved_to is None else self._keys.moved_to[0]
             return messages.Welcome(
-                messages.VERSION, talk.session, _cursors(talk), self.window, now_us(), recipient
+                messages.VERSION, talk.session, _cursors(talk), self.window, now_us(), recipient, curve
             )
         return messages.Ack(talk.session, _cursors(talk), self.window, now_us())
 
@@ -190,7 +191,12 @@ class Receiver:
         return []
 
     def _about_keys(
-        self, routing: bytes, user: str, peer: Peer, message: messages.Rotate | messages.Renew
+        self,
+        routing: bytes,
+        user: str,
+        peer: Peer,
+        message: messages.Rotate | messages.Renew,
+        served: str,
     ) -> list[Reply]:
         answer: messages.Rotated | messages.Renewed | None
         if self._keys is None:
@@ -198,12 +204,14 @@ class Receiver:
         if isinstance(message, messages.Rotate):
             answer = self._keys.rotate(peer.sensor, user, message)
         else:
-            answer = self._keys.renew(peer.sensor, message)
+            answer = self._keys.renew(peer.sensor, message, served)
         is_refused = answer is None or (isinstance(answer, messages.Rotated) and answer.reason)
         self.counts["key_refusals" if is_refused else "key_changes"] += 1
         return [] if answer is None else [(routing, messages.encode(answer))]
 
-    def _hello(self, routing: bytes, user: str, peer: Peer, message: messages.Hello) -> list[Reply]:
+    def _hello(
+        self, routing: bytes, user: str, peer: Peer, message: messages.Hello, served: str
+    ) -> list[Reply]:
         """Begin a session. The welcome follows the next commit: it must not name what is not durable yet."""
         if message.sensor != peer.sensor:
             self.counts["impostor"] += 1
@@ -227,7 +235,7 @@ class Receiver:
         talk = _Talk(peer.sensor, message.epoch, secrets.randbits(48), streams, message.software)
         talk.wants_welcome = True
         try:
-            self._registry.note_use(user)
+            self._registry.note_use(user, served)
         except sqlite3.Error as error:
             log.error("the registry takes nothing: %s", error)
         self._current[peer.sensor] = routing

@@ -66,6 +66,18 @@ class CentreCollector(Collector):
             "Connections refused for their key",
             value=self._listener.refused_connections,
         )
+        held = self._listener.connections
+        yield GaugeMetricFamily("haidang_centre_connections", "Connections that are open", value=len(held))
+        yield CounterMetricFamily(
+            "haidang_centre_surplus_connections",
+            "Connections refused because their key had as many as it may",
+            value=held.refused,
+        )
+        yield CounterMetricFamily(
+            "haidang_centre_silent_connections",
+            "Connections ended because they said nothing after they were let in",
+            value=held.ended,
+        )
         events = CounterMetricFamily(
             "haidang_centre_events", "Events journaled since the start", labels=["lane"]
         )

@@ -61,7 +61,8 @@ CREATE TABLE IF NOT EXISTS key_use (  -- beside sensor_key since rotation; a reg
   replaced_by TEXT,             -- the CURVE key that follows this one
   first_used  INTEGER,          -- seconds since 1970
   last_used   INTEGER
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS key_reach (curve TEXT PRIMARY KEY, served TEXT NOT NULL) WITHOUT ROWID
 """
 OVERLAP_SECONDS = 7 * 24 * 3600  # a replaced key is honoured so long after its successor was first used
 MAX_KEYS = 16  # of one sensor that are not revoked: a sensor gone bad must not fill the registry
@@ -126,13 +127,14 @@ class Registry:
     def __init__(self, path: Path, *, overlap_seconds: int = OVERLAP_SECONDS) -> None:
         self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
         self._database.executescript(_RELAYS)
-        self._database.execute(_USE_SCHEMA)
+        self._database.executescript(_USE_SCHEMA)
         self._overlap_seconds = overlap_seconds
         self._lock = threading.Lock()
         self._peers: dict[str, Peer | None] = {}
         self._seen_version = -1
         self._read_again = 0.0
-        self._used: dict[str, float] = {}
+        self._used: dict[tuple[str, str], float] = {}
+        self._reached: dict[str, str] = {}
 
     def close(self) -> None:
         self._database.close()
@@ -181,18 +183,34 @@ class Registry:
         ).fetchone()
         return row is not None and row[0] is not None and row[0] + self._overlap_seconds <= time.time()
 
-    def note_use(self, curve: str) -> None:
-        """This key began a session. sqlite3.Error when it cannot be written down."""
+    def note_use(self, curve: str, served: str = "") -> None:
+        """This key began a session, and reached us by our CURVE key `served`. sqlite3.Error when it cannot be
+        written down.
+        """
         now = time.monotonic()
         with self._lock:
-            if now < self._used.get(curve, float("-inf")) + _USE_SECONDS:
+            if now < self._used.get((curve, served), float("-inf")) + _USE_SECONDS:
                 return
             self._database.execute(
                 "INSERT INTO key_use (curve, first_used, last_used) VALUES (?1, ?2, ?2) "
                 "ON CONFLICT DO UPDATE SET first_used = coalesce(first_used, ?2), last_used = ?2",
                 (curve, int(time.time())),
             )
-            self._used[curve] = now
+            if served:
+                self._database.execute("INSERT OR REPLACE INTO key_reach VALUES (?, ?)", (curve, served))
+                self._used.pop((curve, self._reached.get(curve, served)), None)
+                self._reached[curve] = served
+            self._used[curve, served] = now
+
+    def behind(self, served: str) -> list[str]:
+        """Sensors that may speak and did not reach us by this CURVE key of ours when they last spoke."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT k.sensor, max(r.served IS ?) FROM sensor_key k LEFT JOIN key_reach r ON "
+                "r.curve = k.curve WHERE k.revoked IS NULL GROUP BY k.sensor ORDER BY k.sensor",
+                (served,),
+            ).fetchall()
+        return [sensor for sensor, has_followed in rows if not has_followed]
 
     def public(self, curve: str) -> SensorPublic | None:
         """The whole public key that this CURVE key belongs to."""

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import msgspec
 
-from sensor.bus.keys import Bytes32, CentrePublic, SensorPublic
+from sensor.bus.keys import Bytes32, CentrePublic, CurveText, SensorPublic
 from sensor.bus.seal import Epoch, KeyId, Lane, Microseconds, Number, SensorName
 
 VERSION = 1
@@ -94,6 +94,7 @@ class Welcome(Message, frozen=True):
     window: Annotated[int, msgspec.Meta(ge=1, le=1024)]
     clock_us: Microseconds = 0
     recipient: KeyId | None = None  # the id of the key the centre wants batches sealed to
+    curve: CurveText | None = None  # the CURVE key that it wants to be known by
 
 
 class Batch(Message, frozen=True):
@@ -253,11 +254,22 @@ class Renew(Message, frozen=True):
     challenge: Challenge
 
 
+class Moved(msgspec.Struct, frozen=True):
+    """Where a centre serves another CURVE key, and a proof of both under the challenge's secret."""
+
+    curve: CurveText
+    address: Annotated[str, msgspec.Meta(max_length=256)]
+    proof: Bytes32
+
+
 class Renewed(Message, frozen=True):
-    """Centre to sensor: its present keys, and a proof under the challenge's secret."""
+    """Centre to sensor: its present keys, with the CURVE key of this connection, and a proof under the
+    challenge's secret. moved: the CURVE key that it wants to be known by is another one.
+    """
 
     keys: CentrePublic
     proof: Bytes32
+    moved: Moved | None = None
 
 
 AnyMessage = (

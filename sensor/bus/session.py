@@ -276,7 +276,9 @@ class Session:
         self._flight_bytes = 0
         self.was_welcome = True
         self._window = message.window
-        self._renew = self._renewal.welcomed(message.recipient) if self._renewal is not None else None
+        self._renew = (
+            self._renewal.welcomed(message.recipient, message.curve) if self._renewal is not None else None
+        )
         self._heartbeat_due = now
         self._progress_at = now
         return self._acknowledged(message.cursors, now, rewind=True)

@@ -43,7 +43,10 @@ EXAMPLES = [
     messages.Origin(7, "tap1", [KEYS]),
 ]
 
+MOVED = messages.Moved("m" * 40, "tcp://centre:5515", bytes(range(32)))
 LATER = {
+    "Welcome by another key": messages.Welcome(1, 7, [], 32, 5, bytes(8), "m" * 40),
+    "Renewed elsewhere": messages.Renewed(CENTRE, bytes(32), MOVED),
     "Heartbeat of a relay": messages.Heartbeat(7, sightings=[messages.Sighting("tap1", 1500, -20, 300)]),
     "Origin over two relays": messages.Origin(7, "tap1", [KEYS], [bytes(8), bytes(range(8))]),
 }
