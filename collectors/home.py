@@ -27,6 +27,7 @@ import msgspec
 import yaml
 
 from collectors.outlets.settings import Outlet, check
+from collectors.store.schema import Cluster
 from collectors.transport import as_served
 from sensor.bus.durable import make_private_directory, write_whole
 from sensor.bus.keys import CentreKeys, load_keys, save_keys
@@ -44,6 +45,8 @@ _HEAD = """\
 # address         how sensors reach it from outside, written into tokens (empty: as bound)
 # metrics         Prometheus, loopback unless you say otherwise
 # store-url       empty: the embedded store; else http[s]://user:password@host:port of a ClickHouse server
+# store-cluster   its name in the server's remote_servers, when it is one of a cluster: tables are replicated
+#                 and distributed then
 # store-database, store-port
 # journal-bytes   what is filled is kept for rebuilding and relaying; oldest dropped beyond this
 # connections-per-key  how many connections one sensor's or token's key may hold at once
@@ -77,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_field
     metrics: str = "127.0.0.1:9478"
     store_url: str = ""
     store_database: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}\Z")] = "haidang"
+    store_cluster: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z_][A-Za-z0-9_]{0,62})?\Z")] = ""
     store_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     journal_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 50 * 1024**3
     connections_per_key: Annotated[int, msgspec.Meta(ge=2, le=1024)] = 8
@@ -85,6 +89,10 @@ class Settings(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_field
     store_bytes: Natural = 0
     outlet_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 100 * 1024**3
     outlets: tuple[Outlet, ...] = ()
+
+    def cluster(self) -> Cluster | None:
+        """The ClickHouse cluster that the store is, if it is one."""
+        return Cluster(self.store_cluster) if self.store_url and self.store_cluster else None
 
     def retention(self) -> dict[str, int]:
         """Days by class; 0 or none: for ever."""

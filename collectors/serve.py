@@ -95,6 +95,7 @@ def serve(home: Home) -> None:
             endpoint=home.store_endpoint,
             keep_bytes=settings.journal_bytes,
             outlet_bytes=settings.outlet_bytes,
+            cluster=settings.cluster(),
         )
         if address is None:
             daemon = store_daemon(home.store_directory, home.store_endpoint, settings.store_port)
@@ -109,8 +110,10 @@ def serve(home: Home) -> None:
         def store() -> Client:
             return connect(address or embedded_address(home.store_endpoint))
 
-        examiner = Examiner(journal, registry, settings.store_database, store)
-        retainer = Retainer(store, settings.store_database, settings.retention(), settings.store_bytes)
+        examiner = Examiner(journal, registry, settings.store_database, store, cluster=settings.cluster())
+        retainer = Retainer(
+            store, settings.store_database, settings.retention(), settings.store_bytes, settings.cluster()
+        )
         filler.start()
         examiner.start()
         retainer.start()

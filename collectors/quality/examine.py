@@ -22,6 +22,7 @@ from collectors.quality.ledger import Ledger
 from collectors.quality.words import NAMES, clock_error_us, judge, packet_lag_us
 from collectors.registry import Registry
 from collectors.store import migrate
+from collectors.store.schema import Cluster
 from sensor.errors import UserError
 
 if TYPE_CHECKING:
@@ -57,12 +58,14 @@ class Examiner(threading.Thread):
         open_client: Callable[[], Client],
         *,
         now: Callable[[], float] = time.time,
+        cluster: Cluster | None = None,
     ) -> None:
         super().__init__(name="quality", daemon=True)
         self._journal = journal
         self._ledger = Ledger(journal)
         self._registry = registry
         self._database = database
+        self._cluster = cluster
         self._open_client = open_client
         self._now = now
         # Sensors are not to blame for the time in which there was no centre.
@@ -101,7 +104,7 @@ class Examiner(threading.Thread):
         begin = self._due()
         if begin is None:
             return False
-        migrate.bring_up(client, self._database)
+        migrate.bring_up(client, self._database, self._cluster)
         end = begin + INTERVAL_SECONDS
         found = self._ask(client, begin, end)
         if begin >= self._began:
