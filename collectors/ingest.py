@@ -22,8 +22,9 @@ from collectors.entries import Beat, Entry, Gap, Heard, NewRecord, Quarantined, 
 from collectors.journal import Journal
 from collectors.keeping import MAX_QUARANTINED_BYTES
 from collectors.keyring import KeyDesk
+from collectors.peers import Peer
 from collectors.quality.tally import Tally, now_us
-from collectors.registry import Peer, Registry
+from collectors.registry import Registry
 from collectors.relay.origins import Origins, came_back, open_relayed, relayed
 from sensor.bus import lanes, messages
 from sensor.bus.heartbeats import numbers
@@ -184,9 +185,8 @@ class Receiver:
             except sqlite3.Error as error:
                 log.error("the registry takes nothing: %s", error)
                 return [(routing, messages.encode(messages.EnrolRefused("the centre's disk refuses")))]
-        self.counts["unknown_key"] += (
-            1  # revoked while connected: the socket is still open, nothing it says counts
-        )
+        # Revoked while connected: the socket is still open, nothing it says counts.
+        self.counts["unknown_key"] += 1
         self._talks.pop(routing, None)
         return []
 

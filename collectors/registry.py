@@ -10,11 +10,8 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
-
+from collectors.peers import KeyRow, Peer, SensorRow, TokenRow, Verifiers
 from sensor.bus.enrol import Token
 from sensor.bus.keys import KEY_ID_BYTES, SensorPublic
 from sensor.bus.records import open_database, transaction
@@ -68,57 +65,6 @@ OVERLAP_SECONDS = 7 * 24 * 3600  # a replaced key is honoured so long after its 
 MAX_KEYS = 16  # of one sensor that are not revoked: a sensor gone bad must not fill the registry
 _CACHE_SECONDS = 30.0  # the allow-list is read anew this often, so that a replaced key ends on time
 _USE_SECONDS = 3600  # the time of a key's last use is written down this often
-Verifiers = dict[bytes, tuple[Ed25519PublicKey, MLDSA65PublicKey]]
-
-
-class Peer(NamedTuple):
-    """A sensor that may deliver: its name and the keys its batches may be signed with, by id.
-
-    relay: None for a sensor; else it brings other sensors' batches, whose names match one of these patterns
-    (none: any name).
-    """
-
-    sensor: str
-    verifiers: Verifiers
-    relay: tuple[str, ...] | None = None
-
-
-class TokenRow(NamedTuple):
-    curve: str
-    proof_key: bytes
-    sensor: str
-    expires: int
-    used_by: str | None
-
-
-class SensorRow(NamedTuple):
-    sensor: str
-    fingerprint: str
-    added: int
-    revoked: int | None
-
-
-class KeyRow(NamedTuple):
-    """A key of a sensor. Times in seconds since 1970. ends: when a replaced key stops being honoured, if
-    its successor was used yet.
-    """
-
-    sensor: str
-    fingerprint: str
-    added: int
-    revoked: int | None
-    first_used: int | None
-    last_used: int | None
-    is_replaced: bool
-    ends: int | None
-
-    def state(self, now: int) -> str:
-        """active, replaced (still honoured), ended or revoked."""
-        if self.revoked is not None:
-            return "revoked"
-        if not self.is_replaced:
-            return "active"
-        return "ended" if self.ends is not None and self.ends <= now else "replaced"
 
 
 class Registry:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from collectors.entries import NewRecord, Relayed
-from collectors.registry import Peer, Verifiers
+from collectors.peers import Peer, Verifiers
 from sensor.bus.keys import SensorPublic
 from sensor.bus.records import open_beside, transaction
 from sensor.bus.seal import MAX_RELAYS, Envelope, Header, Opened, Opener, ReducedHeader, SealError

@@ -14,7 +14,8 @@ from collectors import seen
 from collectors.entries import Entry, Gap, NewRecord, Quarantined, Relayed
 from collectors.journal import Journal
 from collectors.keeping import MAX_QUARANTINED_BYTES
-from collectors.registry import Peer, Registry
+from collectors.peers import Peer
+from collectors.registry import Registry
 from collectors.relay.origins import Origins, open_relayed, relayed
 from sensor.bus import messages
 from sensor.bus.layout import ELSEWHERE

@@ -212,7 +212,7 @@ def test_the_file_is_private_and_two_keys_are_the_most(tmp_path: Path) -> None:
     for listen in ("", "tcp://0.0.0.0:5514"):
         with pytest.raises(UserError, match="needs an address of its own"):
             begin_transport(path, "tcp://0.0.0.0:5514", "", listen, "")
-    old, new = begin_transport(path, "tcp://0.0.0.0:5514", "a:5514", "tcp://0.0.0.0:5515", "a:5515")
+    old, _ = begin_transport(path, "tcp://0.0.0.0:5514", "a:5514", "tcp://0.0.0.0:5515", "a:5515")
     assert old.curve_secret == keys.curve_secret and old.address == "a:5514"
     file = tmp_path / "transport.json"
     assert file.stat().st_mode & 0o777 == 0o600
