@@ -92,7 +92,9 @@ class Listener:
         found = {one.curve: one for one in self._served}
         for curve in found.keys() - wanted:
             self.connections.unwatch(found[curve].router)
-            found.pop(curve).router.close()
+            gone = found.pop(curve)
+            gone.router.close()
+            log.info("the transport key %s is served no longer at %s", curve, gone.bound)
         for transport in transports:
             if transport.curve_public not in found:
                 try:
@@ -101,6 +103,7 @@ class Listener:
                     log.error("a transport key is not served: %s", error)
                     continue
                 found[made.curve] = made
+                log.info("the transport key %s is served at %s", made.curve, made.bound)
         order = [one.curve_public for one in transports if one.curve_public in found]
         self._served = [found[curve] for curve in order]
 
