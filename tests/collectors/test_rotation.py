@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from desk import CENTRE_KEYS, SENSOR_KEYS, Desk, Tap, wait_until
-from house import House
+from keyhouse import House
 
 from collectors.keyring import KeyDesk, Keyring, drop, read_keys, renew
 from collectors.registry import MAX_KEYS, OVERLAP_SECONDS

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from desk import wait_until
-from house import LISTEN, House
+from keyhouse import LISTEN, House
 
 from collectors.transport import begin_transport, end_transport, read_transports
 from sensor.bus import link as links
