@@ -1,7 +1,8 @@
 """A centre in a directory that can be carried away, and made again from it.
 
 Settings, keys and every other small file are copied as they are, SQLite databases by SQLite's own online
-copy, the embedded store day by day as compressed Native files, which any later version reads. A running
+copy, the embedded store day by day as compressed Native files, which any later version reads, a ClickHouse
+server's as compressed lines. A running
 centre goes on meanwhile: the store is taken up to a moment, and the journal's copy says that what came after
 it has to be filled in, which the restored centre does.
 """
@@ -19,10 +20,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from collectors.home import Home
+from collectors.home import Home, Settings
 from collectors.serve import store_daemon
 from collectors.store import migrate, schema
-from collectors.store.client import connect_embedded
+from collectors.store.client import connect, connect_embedded, server_address
+from collectors.transfer import SUFFIX, export_lines, import_lines
 from sensor import __version__
 from sensor.bus.durable import make_private_directory, sync_directory, write_whole
 from sensor.errors import UserError, from_os_error
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 INDEX = "backup.json"
 _STORE = "store"
+_NATIVE = ".native.zst"  # written and read by the embedded engine
 _FOLDERS = ("keys.old", "relay")  # of older keys, and of a centre that relays
 _KEYS_TO_BE = ".keys.restoring"
 _TABLES = ("events", "quality", "retired")
@@ -61,26 +64,21 @@ class Index(msgspec.Struct, frozen=True):
 def back_up(home: Home, target: Path) -> Index:
     """Write a backup into a new directory. UserError when that cannot be."""
     settings, _ = home.load()
-    if settings.store_url:
-        raise UserError(
-            "the store is a ClickHouse server",
-            where=home.settings_file,
-            fix="stop the centre, back its directory up and the database with ClickHouse's BACKUP",
-        )
     if target.exists() and any(target.iterdir()):
         raise UserError("is not empty", where=target, fix="give a new directory")
     try:
         make_private_directory(target / _STORE)
         files: dict[str, File] = {}
-        with _open_store(home) as (client, is_running):
-            migrate.bring_up(client, settings.store_database)
+        with _open_store(home, settings) as (client, is_running):
+            migrate.bring_up(client, settings.store_database, settings.cluster())
             upto, moment_us = _boundary(home.journal_file) if is_running else (0, None)
             columns = {}
             for table in _TABLES:
                 columns[table] = _columns(client, settings.store_database, table)
                 for name, where in _pieces(client, settings.store_database, table, moment_us):
-                    path = target / _STORE / f"{name}.native.zst"
-                    rows = _export(client, settings.store_database, table, columns[table], where, path)
+                    path = target / _STORE / f"{name}{SUFFIX if settings.store_url else _NATIVE}"
+                    export = export_lines if settings.store_url else _export
+                    rows = export(client, settings.store_database, table, columns[table], where, path)
                     if path.exists():
                         files[f"{_STORE}/{path.name}"] = _described(path, rows)
         for source in _small_files(home.directory):
@@ -137,11 +135,11 @@ def restore(source: Path, home: Home) -> Index:
                 _copy(source / name, home.directory / name, mode)
         _copy(source / home.keys_file.name, home.directory / _KEYS_TO_BE, 0o600)
         settings = home.read_settings()
-        with _started(home) as client:
-            migrate.bring_up(client, settings.store_database)
+        with _emptied(home, settings, index) as client:
             for name in index.files:
                 if table := _table(name):
-                    _import(client, settings.store_database, table, index.columns[table], source / name)
+                    bring_back = import_lines if name.endswith(SUFFIX) else _import
+                    bring_back(client, settings.store_database, table, index.columns[table], source / name)
             _must_have(client, settings.store_database, index)
         # Last: with its keys the centre exists.
         (home.directory / _KEYS_TO_BE).rename(home.keys_file)
@@ -159,8 +157,42 @@ def _small_files(directory: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _open_store(home: Home) -> Iterator[tuple[Client, bool]]:
+def _emptied(home: Home, settings: Settings, index: Index) -> Iterator[Client]:
+    """The store that a backup is to come back into, with its tables and nothing in them."""
+    is_embedded = any(name.endswith(_NATIVE) for name in index.files)
+    if settings.store_url and is_embedded:
+        raise UserError(
+            "the backup is of an embedded store, and its settings name a ClickHouse server",
+            where=home.directory,
+        )
+    with _server(settings) if settings.store_url else _started(home) as client:
+        migrate.bring_up(client, settings.store_database, settings.cluster())
+        if client.query(f"SELECT count() FROM {settings.store_database}.events").result_rows[0][0]:
+            raise UserError(
+                f"the database {settings.store_database} has events already",
+                where=settings.store_url.rpartition("@")[2],
+                fix="drop it there first, if nothing of it is needed",
+            )
+        yield client
+
+
+@contextlib.contextmanager
+def _server(settings: Settings) -> Iterator[Client]:
+    client = connect(server_address(settings.store_url), answer_seconds=_STATEMENT_SECONDS)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextlib.contextmanager
+def _open_store(home: Home, settings: Settings) -> Iterator[tuple[Client, bool]]:
     """(a client, whether the centre runs). One that does not run is held meanwhile."""
+    if settings.store_url:
+        is_running = home.is_running()
+        with contextlib.nullcontext() if is_running else home.hold(seconds=0), _server(settings) as client:
+            yield client, is_running
+        return
     if home.is_running():
         client = connect_embedded(
             home.store_endpoint, patience_seconds=_START_SECONDS, answer_seconds=_STATEMENT_SECONDS

@@ -43,14 +43,16 @@ class Gap(NamedTuple):
 class Relayed(NamedTuple):
     """A batch or gap of another sensor, brought by a relay under a number of its own (None: by a stick).
 
-    withheld: events that the relay left out of the batch, and signed for.
+    withheld: events that the relay left out of the batch, and signed for. last_us: the batch's last packet,
+    by the sensor's clock; 0 is unknown. what: None when a batch came back to where it had been.
     """
 
     via: str
-    what: NewRecord | Gap
+    what: NewRecord | Gap | None
     number: tuple[int, int, int] | None = None
     reduced: bool = False
     withheld: int = 0
+    last_us: int = 0
 
 
 class Quarantined(NamedTuple):
@@ -69,6 +71,18 @@ class Heard(NamedTuple):
     skew_us: int
     books: str
     software: str
+
+
+class Sighted(NamedTuple):
+    """When a sensor last spoke, by our clock, to us or ('' is us) to the relay `via`; its clock minus ours,
+    and the most that can be off by (None: unknown).
+    """
+
+    sensor: str
+    via: str
+    heard_us: int
+    skew_us: int
+    bound_us: int | None
 
 
 class Beat(NamedTuple):
@@ -106,7 +120,7 @@ class Measured(NamedTuple):
     facts: Facts
 
 
-Entry = NewRecord | Gap | Relayed | Quarantined | Heard | Beat | Told | Measured
+Entry = NewRecord | Gap | Relayed | Quarantined | Heard | Sighted | Beat | Told | Measured
 
 
 class Kept(NamedTuple):

@@ -3,6 +3,7 @@ behaviour.
 
 centre.yaml      what the operator sets
 keys.json        the centre's secrets, mode 0600
+transport.json   its CURVE keys and where each is served, once they were rotated
 keys.old/        its older hybrid keys, which still open what was sealed to them
 registry.sqlite  sensors, their keys, tokens
 journal.sqlite   every batch received, sealed and numbered
@@ -26,6 +27,8 @@ import msgspec
 import yaml
 
 from collectors.outlets.settings import Outlet, check
+from collectors.store.schema import Cluster
+from collectors.transport import as_served
 from sensor.bus.durable import make_private_directory, write_whole
 from sensor.bus.keys import CentreKeys, load_keys, save_keys
 from sensor.errors import UserError, from_os_error
@@ -42,8 +45,11 @@ _HEAD = """\
 # address         how sensors reach it from outside, written into tokens (empty: as bound)
 # metrics         Prometheus, loopback unless you say otherwise
 # store-url       empty: the embedded store; else http[s]://user:password@host:port of a ClickHouse server
+# store-cluster   its name in the server's remote_servers, when it is one of a cluster: tables are replicated
+#                 and distributed then
 # store-database, store-port
 # journal-bytes   what is filled is kept for rebuilding and relaying; oldest dropped beyond this
+# connections-per-key  how many connections one sensor's or token's key may hold at once
 # retention-days  days of receipt that the store keeps, by class: {alert: 400, evidence: 180, health: 30,
 #                 logs: 90}; what is left out or 0 stays for ever
 # store-bytes     beyond this the store forgets the oldest logs, then evidence, health and alerts; 0: no bound
@@ -74,13 +80,19 @@ class Settings(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_field
     metrics: str = "127.0.0.1:9478"
     store_url: str = ""
     store_database: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}\Z")] = "haidang"
+    store_cluster: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z_][A-Za-z0-9_]{0,62})?\Z")] = ""
     store_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     journal_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 50 * 1024**3
+    connections_per_key: Annotated[int, msgspec.Meta(ge=2, le=1024)] = 8
     relay: RelaySettings = RelaySettings()
     retention_days: dict[Class, Natural] = {}
     store_bytes: Natural = 0
     outlet_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 100 * 1024**3
     outlets: tuple[Outlet, ...] = ()
+
+    def cluster(self) -> Cluster | None:
+        """The ClickHouse cluster that the store is, if it is one."""
+        return Cluster(self.store_cluster) if self.store_url and self.store_cluster else None
 
     def retention(self) -> dict[str, int]:
         """Days by class; 0 or none: for ever."""
@@ -187,7 +199,7 @@ class Home:
             raise UserError(
                 "there is no centre here", where=self.directory, fix=f"haidang centre init {self.directory}"
             )
-        return self.read_settings(), load_keys(self.keys_file, CentreKeys)
+        return self.read_settings(), as_served(load_keys(self.keys_file, CentreKeys), self.keys_file)
 
     def read_settings(self) -> Settings:
         """centre.yaml. UserError, with the path of what is wrong."""

@@ -18,13 +18,15 @@ from dataclasses import dataclass, field
 import msgspec
 
 from collectors.enrolment import Enroller
-from collectors.entries import Beat, Entry, Gap, Heard, NewRecord, Quarantined, Relayed, Stream, Told
+from collectors.entries import Beat, Entry, Gap, Heard, NewRecord, Quarantined, Relayed, Sighted, Stream, Told
 from collectors.handover import Handover
-from collectors.journal import MAX_QUARANTINED_BYTES, Journal
+from collectors.journal import Journal
+from collectors.keeping import MAX_QUARANTINED_BYTES
 from collectors.keyring import KeyDesk
+from collectors.peers import Peer
 from collectors.quality.tally import Tally, now_us
-from collectors.registry import Peer, Registry
-from collectors.relay.origins import Origins, open_relayed, relayed
+from collectors.registry import Registry
+from collectors.relay.origins import Origins, came_back, open_relayed, relayed
 from sensor.bus import lanes, messages
 from sensor.bus.heartbeats import numbers
 from sensor.bus.seal import Opener, SealError, read_envelope
@@ -93,9 +95,9 @@ class Receiver:
     def gathered_bytes(self) -> int:
         return self._gathered_bytes
 
-    def receive(self, routing: bytes, user: str, frames: list[bytes]) -> list[Reply]:
-        """Take one message of the connection `routing` that was made with the CURVE key `user`; what to
-        answer at once.
+    def receive(self, routing: bytes, user: str, frames: list[bytes], served: str = "") -> list[Reply]:
+        """Take one message of the connection `routing` that was made with the CURVE key `user` to our CURVE
+        key `served` ('' is the only one); what to answer at once.
         """
         try:
             message = messages.decode(frames[0])
@@ -108,17 +110,17 @@ class Receiver:
         if peer is None:
             return self._stranger(routing, user, message)
         if isinstance(message, messages.Hello):
-            return self._hello(routing, user, peer, message)
+            return self._hello(routing, user, peer, message, served)
         self._tally.heard(peer.sensor)
         if isinstance(message, messages.Rotate | messages.Renew):
-            return self._about_keys(routing, user, peer, message)
+            return self._about_keys(routing, user, peer, message, served)
         talk = self._talks.get(routing)
         session = getattr(message, "session", None)
         if talk is None or session != talk.session or talk.sensor != peer.sensor:
             return [(routing, messages.encode(messages.Again("hello first")))]
         if isinstance(message, messages.Heartbeat):
             self._owed[routing] = talk
-            self._note_heard(talk, message)
+            self._note_heard(talk, peer, message)
             return []
         if talk.stray:
             return []
@@ -170,8 +172,9 @@ class Receiver:
         if talk.wants_welcome:
             talk.wants_welcome = False
             recipient = None if self._keys is None else self._keys.recipient
+            curve = None if self._keys is None or self._keys.moved_to is None else self._keys.moved_to[0]
             return messages.Welcome(
-                messages.VERSION, talk.session, _cursors(talk), self.window, now_us(), recipient
+                messages.VERSION, talk.session, _cursors(talk), self.window, now_us(), recipient, curve
             )
         return messages.Ack(talk.session, _cursors(talk), self.window, now_us())
 
@@ -186,14 +189,18 @@ class Receiver:
             except sqlite3.Error as error:
                 log.error("the registry takes nothing: %s", error)
                 return [(routing, messages.encode(messages.EnrolRefused("the centre's disk refuses")))]
-        self.counts["unknown_key"] += (
-            1  # revoked while connected: the socket is still open, nothing it says counts
-        )
+        # Revoked while connected: the socket is still open, nothing it says counts.
+        self.counts["unknown_key"] += 1
         self._talks.pop(routing, None)
         return []
 
     def _about_keys(
-        self, routing: bytes, user: str, peer: Peer, message: messages.Rotate | messages.Renew
+        self,
+        routing: bytes,
+        user: str,
+        peer: Peer,
+        message: messages.Rotate | messages.Renew,
+        served: str,
     ) -> list[Reply]:
         answer: messages.Rotated | messages.Renewed | None
         if self._keys is None:
@@ -201,12 +208,14 @@ class Receiver:
         if isinstance(message, messages.Rotate):
             answer = self._keys.rotate(peer.sensor, user, message)
         else:
-            answer = self._keys.renew(peer.sensor, message)
+            answer = self._keys.renew(peer.sensor, message, served)
         is_refused = answer is None or (isinstance(answer, messages.Rotated) and answer.reason)
         self.counts["key_refusals" if is_refused else "key_changes"] += 1
         return [] if answer is None else [(routing, messages.encode(answer))]
 
-    def _hello(self, routing: bytes, user: str, peer: Peer, message: messages.Hello) -> list[Reply]:
+    def _hello(
+        self, routing: bytes, user: str, peer: Peer, message: messages.Hello, served: str
+    ) -> list[Reply]:
         """Begin a session. The welcome follows the next commit: it must not name what is not durable yet."""
         if message.sensor != peer.sensor:
             self.counts["impostor"] += 1
@@ -230,7 +239,7 @@ class Receiver:
         talk = _Talk(peer.sensor, message.epoch, secrets.randbits(48), streams, message.software)
         talk.wants_welcome = True
         try:
-            self._registry.note_use(user)
+            self._registry.note_use(user, served)
         except sqlite3.Error as error:
             log.error("the registry takes nothing: %s", error)
         self._current[peer.sensor] = routing
@@ -272,6 +281,8 @@ class Receiver:
             self._log_refusal(talk.sensor, message, error)
             self.counts["refused"] += 1
             self._tally.refused(talk.sensor, error.reason)
+            if peer.relay is not None and (origin := _origin(record)) and self._origins.knows(peer, origin):
+                self._tally.refused(origin, error.reason)
             self._entries.append(Quarantined(talk.sensor, error.reason, record[:MAX_QUARANTINED_BYTES]))
             talk.stray = True
             refused = messages.Refused(talk.session, message.lane, message.seq, error.reason)
@@ -281,8 +292,10 @@ class Receiver:
         if peer.relay is not None:
             talk.streams[message.lane] = Stream(message.seq + 1, b"")
             number = (talk.epoch, message.lane, message.seq)
-            self._entries.append(relayed(talk.sensor, opened, record, number))
+            self._entries.append(relayed(talk.sensor, opened, record, number, self._origins))
             self._gathered_bytes += len(record)
+            self._tally.batch(talk.sensor, header.events, header.last_us)
+            self.counts["came_back"] += came_back(header, self._origins)
             return []
         if stream.digest and header.previous != stream.digest:
             self.counts["chain_breaks"] += 1
@@ -303,7 +316,7 @@ class Receiver:
     def _introduced(self, relay: Peer, message: messages.Origin) -> list[Reply]:
         """A sensor's keys by its relay. A refusal is not answered: the sensor's batches will be."""
         try:
-            refusal = self._origins.introduce(relay, message.sensor, message.keys)
+            refusal = self._origins.introduce(relay, message.sensor, message.keys, message.path)
         except sqlite3.Error as error:
             refusal = f"the registry takes nothing: {error}"
         if refusal:
@@ -355,16 +368,39 @@ class Receiver:
         self.counts["out_of_order"] += 1
         return [(routing, messages.encode(messages.Again("out of order")))]
 
-    def _note_heard(self, talk: _Talk, message: messages.Heartbeat) -> None:
-        skew_us = self._tally.beat(talk.sensor, message)
+    def _note_heard(self, talk: _Talk, peer: Peer, message: messages.Heartbeat) -> None:
+        skew_us, bound_us = self._tally.beat(talk.sensor, message)
+        if peer.relay is not None:
+            self._note_sightings(peer, message, skew_us, bound_us)
         now = time.monotonic()
         if now - talk.heard_noted < _HEARD_SECONDS:
             return
         talk.heard_noted = now
         books = msgspec.json.encode(message.books).decode()
         self._entries.append(Heard(talk.sensor, now_us(), skew_us, books, talk.software))
+        self._entries.append(Sighted(talk.sensor, "", now_us(), skew_us, bound_us))
         if message.proof is not None:
             self._entries.append(Told(talk.sensor, message.proof.interval, message.proof.stage, now_us()))
+
+    def _note_sightings(
+        self, relay: Peer, message: messages.Heartbeat, skew_us: int, bound_us: int | None
+    ) -> None:
+        """What a relay says of sensors that it hears; their clocks are off by its own error more."""
+        for one in message.sightings:
+            if not self._origins.knows(relay, one.sensor):
+                continue
+            bound = None if bound_us is None or one.bound_us is None else bound_us + one.bound_us
+            skew, heard_us = skew_us + one.skew_us, now_us() - one.silence_ms * 1000
+            self._tally.sighted(one.sensor, one.silence_ms / 1000, skew, bound)
+            self._entries.append(Sighted(one.sensor, relay.sensor, heard_us, skew, bound))
+
+
+def _origin(record: bytes) -> str:
+    """The sensor that a relay's batch claims to be of; '' when it claims none."""
+    try:
+        return read_envelope(record).header.sensor
+    except SealError:
+        return ""
 
 
 def _cursors(talk: _Talk) -> list[messages.Cursor]:

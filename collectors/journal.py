@@ -17,25 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from collectors import pulses, seen
-from collectors.entries import (
-    Beat,
-    Entry,
-    Gap,
-    Heard,
-    Kept,
-    Measured,
-    NewRecord,
-    Proven,
-    Quarantined,
-    Relayed,
-    Stream,
-    Told,
-)
+from collectors import pulses, seen, sightings
+from collectors.entries import Entry, Heard, Kept, Measured, Proven, Stream
+from collectors.keeping import Keeper
 from collectors.outlets import cursors
 from collectors.quality import facts as measures
-from sensor.bus.layout import POLICY
-from sensor.bus.records import COLUMNS, RECORDS, Record, add_record, as_record, open_database, transaction
+from sensor.bus.records import COLUMNS, RECORDS, Record, as_record, open_database, transaction
 
 _APPLICATION = 0x48444A4E  # "HDJN"
 _VERSION = 1
@@ -68,8 +55,6 @@ CREATE TABLE filled (
 );
 INSERT INTO filled VALUES (1, 0, NULL)
 """
-MAX_QUARANTINED_BYTES = 64 * 1024  # of each; with the number below 64 MB in all
-_QUARANTINE_ENTRIES = 1000  # the newest: evidence for people, bounded against who sends nothing else
 _PRUNE_RECORDS = 2000  # dropped in one transaction, so that an acknowledgement never waits long for it
 
 
@@ -79,10 +64,10 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
-        self._added = Kept(0, 0)
         self._grown = threading.Event()
         self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
         pulses.create_tables(self._database)
+        sightings.create_tables(self._database)
         seen.create_tables(self._database)
         measures.create_tables(self._database)
         cursors.create_tables(self._database)
@@ -108,28 +93,11 @@ class Journal:
 
     def commit(self, entries: Sequence[Entry]) -> Kept:
         """Keep all of these, durably, in this order; what was new. sqlite3.Error: nothing of it was kept."""
-        now_us = time.time_ns() // 1000
         with self._transaction():
-            before = self._added
+            keeper = Keeper(self._database, time.time_ns() // 1000)
             for entry in entries:
-                match entry:
-                    case NewRecord():
-                        self._keep(entry, now_us)
-                    case Gap():
-                        self._note_gap(entry, now_us)
-                    case Relayed():
-                        self._keep_relayed(entry, now_us)
-                    case Quarantined():
-                        self._quarantine(entry, now_us)
-                    case Heard():
-                        self._database.execute("INSERT OR REPLACE INTO heard VALUES (?, ?, ?, ?, ?)", entry)
-                    case Beat():
-                        pulses.note(self._database, entry)
-                    case Told():
-                        pulses.tell(self._database, entry)
-                    case Measured():
-                        measures.add(self._database, *entry)
-            kept = Kept(self._added.batches - before.batches, self._added.events - before.events)
+                keeper.take(entry)
+            kept = keeper.finish()
         if kept.batches:
             self._grown.set()
         return kept
@@ -314,104 +282,6 @@ class Journal:
         return batches, events
 
     # The inside.
-
-    def _keep(self, entry: NewRecord, now_us: int) -> None:
-        kept = self._add(entry, now_us)
-        events = entry.events if kept else 0
-        self._advance(entry.sensor, entry.epoch, entry.lane, entry.seq + 1, entry.digest, events, 0, now_us)
-
-    def _keep_relayed(self, entry: Relayed, now_us: int) -> None:
-        what = entry.what
-        if isinstance(what, Gap):
-            if self._insert_gap(what, now_us):
-                reason = "withheld" if what.reason == POLICY else "lost"
-                seen.count(self._database, what.sensor, entry.via, now_us, **{reason: what.events})
-        elif self._add(what, now_us):
-            self._compare(what, now_us)
-            counts = {"batches": 1, "events": what.events, "withheld": entry.withheld}
-            seen.count(self._database, what.sensor, entry.via, now_us, **counts, reduced=int(entry.reduced))
-        else:
-            seen.count(self._database, what.sensor, entry.via, now_us, duplicates=1)
-        if entry.number is not None:
-            epoch, lane, seq = entry.number
-            self._advance(entry.via, epoch, lane, seq + 1, b"", 0, 0, now_us)
-
-    def _compare(self, entry: NewRecord, now_us: int) -> None:
-        """Note a batch that does not name the one before it, where that one is here."""
-        held = self._database.execute(
-            "SELECT digest FROM record WHERE sensor = ? AND epoch = ? AND lane = ? AND seq = ?",
-            (entry.sensor, entry.epoch, entry.lane, entry.seq - 1),
-        ).fetchone()
-        if held is not None and entry.previous and held[0] != entry.previous:
-            place = (entry.sensor, entry.epoch, entry.lane, entry.seq, entry.seq - 1)
-            self._insert_gap(Gap(*place, 0, "chain"), now_us)
-
-    def _add(self, entry: NewRecord, now_us: int) -> bool:
-        """Add the record, whoever brought it; False when it is here, or was."""
-        place = (entry.sensor, entry.epoch, entry.lane, entry.seq)
-        if not seen.note(self._database, *place):
-            held = self._database.execute(
-                "SELECT digest FROM record WHERE sensor = ? AND epoch = ? AND lane = ? AND seq = ?", place
-            ).fetchone()
-            if held is not None and held[0] != entry.digest:
-                self._quarantine(Quarantined(entry.sensor, "conflict", entry.sealed), now_us)
-            return False
-        self._added = Kept(self._added.batches + 1, self._added.events + entry.events)
-        add_record(
-            self._database,
-            sensor=entry.sensor,
-            epoch=entry.epoch,
-            lane=entry.lane,
-            seq=entry.seq,
-            events=entry.events,
-            digest=entry.digest,
-            added_us=now_us,
-            sealed=entry.sealed,
-        )
-        return True
-
-    def _note_gap(self, entry: Gap, now_us: int) -> None:
-        self._insert_gap(entry, now_us)
-        if entry.last >= entry.first:
-            self._advance(entry.sensor, entry.epoch, entry.lane, entry.last + 1, b"", 0, entry.events, now_us)
-
-    def _insert_gap(self, entry: Gap, now_us: int) -> bool:
-        # An oddity is noted once, however often it is met.
-        added = self._database.execute(
-            "INSERT INTO gap (sensor, epoch, lane, first, last, events, reason, noted_us) "
-            "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (SELECT 1 FROM gap WHERE sensor = ?1 AND "
-            "epoch = ?2 AND lane = ?3 AND first = ?4 AND reason = ?7)",
-            (*entry, now_us),
-        )
-        return bool(added.rowcount)
-
-    def _quarantine(self, entry: Quarantined, now_us: int) -> None:
-        self._database.execute(
-            "INSERT INTO quarantine (sensor, reason, noted_us, bytes) VALUES (?, ?, ?, ?)",
-            (entry.sensor, entry.reason, now_us, entry.sealed[:MAX_QUARANTINED_BYTES]),
-        )
-        self._database.execute(
-            "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (_QUARANTINE_ENTRIES,)
-        )
-
-    def _advance(
-        self,
-        sensor: str,
-        epoch: int,
-        lane: int,
-        following: int,
-        digest: bytes,
-        events: int,
-        lost: int,
-        now_us: int,
-    ) -> None:
-        self._database.execute(
-            "INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET next = "
-            "excluded.next, "
-            "digest = excluded.digest, events = events + excluded.events, lost = lost + excluded.lost, "
-            "changed_us = excluded.changed_us",
-            (sensor, epoch, lane, following, digest, events, lost, now_us),
-        )
 
     def _one(self, query: str, *parameters: object) -> tuple[Any, ...]:
         row: tuple[Any, ...] = self._database.execute(query, parameters).fetchone()

@@ -17,6 +17,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 
 from collectors.registry import Registry
+from collectors.transport import TRANSPORT_FILE, as_served, known_by
 from sensor.bus import messages
 from sensor.bus.durable import make_private_directory, sync_directory
 from sensor.bus.keys import CentreKeys, CentrePublic, load_keys, save_keys
@@ -38,6 +39,7 @@ class Keyring(Mapping[bytes, MLKEM768X25519PrivateKey]):
         self._file = keys_file
         self._look_due = 0.0
         self._seen = self._look()
+        self.changes = 0
         self._load()
 
     def _load(self) -> None:
@@ -61,6 +63,7 @@ class Keyring(Mapping[bytes, MLKEM768X25519PrivateKey]):
         before = self.present
         try:
             self._load()
+            self.changes += 1
         except (UserError, OSError) as error:
             log.error("the keys were not read anew: %s", error)
             return False
@@ -78,19 +81,19 @@ class Keyring(Mapping[bytes, MLKEM768X25519PrivateKey]):
     def __len__(self) -> int:
         return len(self._opening)
 
-    def _look(self) -> tuple[int, int]:
+    def _look(self) -> tuple[int, ...]:
         seen = []
-        for path in (self._file, self._file.with_name(OLD_KEYS)):
+        for path in (self._file, self._file.with_name(OLD_KEYS), self._file.with_name(TRANSPORT_FILE)):
             try:
                 seen.append(path.stat().st_mtime_ns)
             except OSError:
                 seen.append(0)
-        return seen[0], seen[1]
+        return tuple(seen)
 
 
 def read_keys(keys_file: Path) -> list[CentreKeys]:
     """The present keys, then the older ones, youngest first. UserError as `load_keys`."""
-    present = load_keys(keys_file, CentreKeys)
+    present = as_served(load_keys(keys_file, CentreKeys), keys_file)
     directory = keys_file.with_name(OLD_KEYS)
     old = [load_keys(path, CentreKeys) for path in directory.glob("*.json")] if directory.exists() else []
     known = present.public().recipient
@@ -104,7 +107,8 @@ def renew(keys_file: Path) -> tuple[CentrePublic, CentrePublic]:
     """A new hybrid key for this centre, and the old one kept beside it; (old, new). The CURVE key stays: it
     is how sensors find this socket.
 
-    A crash in between leaves the old key in use, at most with a second copy of it.
+    A crash in between leaves the old key in use, at most with a second copy of it. Both are returned as those
+    know them who connect now.
     """
     old = load_keys(keys_file, CentreKeys)
     made = CentreKeys.generate()
@@ -117,7 +121,7 @@ def renew(keys_file: Path) -> tuple[CentrePublic, CentrePublic]:
         save_keys(keys_file, new)
     except OSError as error:
         raise from_os_error(error, where=directory) from error
-    return old.public(), new.public()
+    return as_served(old, keys_file).public(), as_served(new, keys_file).public()
 
 
 def drop(keys_file: Path, recipient: str) -> None:
@@ -142,6 +146,8 @@ class KeyDesk:
     def __init__(self, registry: Registry, keyring: Keyring) -> None:
         self._registry = registry
         self._keyring = keyring
+        self.moved_to: tuple[str, str] | None = None
+        """The CURVE key that sensors should know, and the address where it is served."""
 
     @property
     def recipient(self) -> bytes:
@@ -174,9 +180,13 @@ class KeyDesk:
             return "the new keys did not sign it"
         return ""
 
-    def renew(self, sensor: str, message: messages.Renew) -> messages.Renewed | None:
-        """The centre's present keys with their proof, for a sensor that knows an older one."""
+    def renew(self, sensor: str, message: messages.Renew, served: str = "") -> messages.Renewed | None:
+        """The centre's present keys with their proof, for a sensor that knows an older one. served: the CURVE
+        key by which it reached us ('' is the present one).
+        """
         old, key = self._keyring.public(message.recipient), self._keyring.get(message.recipient)
         if old is None or key is None:
             return None
-        return prove(message, sensor, key, old, self._keyring.present)
+        old, new = known_by(old, served), known_by(self._keyring.present, served)
+        moved_to = self.moved_to if self.moved_to is not None and self.moved_to[0] != new.curve else None
+        return prove(message, sensor, key, old, new, moved_to)

@@ -32,6 +32,7 @@ _COUNTS = {
     "malformed": "Messages that are none",
     "unknown_key": "Messages over a connection whose key is revoked or unknown",
     "origins_refused": "Sensors whose keys a relay may not bring",
+    "came_back": "Batches that this centre relayed and that came back to it: relays in a loop",
     "key_changes": "Sensors that rotated their keys or learned the centre's",
     "key_refusals": "Key changes that were not proven",
     "impostor": "Hellos under another sensor's name",
@@ -64,6 +65,18 @@ class CentreCollector(Collector):
             "haidang_centre_refused_connections",
             "Connections refused for their key",
             value=self._listener.refused_connections,
+        )
+        held = self._listener.connections
+        yield GaugeMetricFamily("haidang_centre_connections", "Connections that are open", value=len(held))
+        yield CounterMetricFamily(
+            "haidang_centre_surplus_connections",
+            "Connections refused because their key had as many as it may",
+            value=held.refused,
+        )
+        yield CounterMetricFamily(
+            "haidang_centre_silent_connections",
+            "Connections ended because they said nothing after they were let in",
+            value=held.ended,
         )
         events = CounterMetricFamily(
             "haidang_centre_events", "Events journaled since the start", labels=["lane"]

@@ -10,13 +10,10 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
-
+from collectors.peers import KeyRow, Peer, SensorRow, TokenRow, Verifiers
 from sensor.bus.enrol import Token
-from sensor.bus.keys import SensorPublic
+from sensor.bus.keys import KEY_ID_BYTES, SensorPublic
 from sensor.bus.records import open_database, transaction
 from sensor.errors import UserError
 
@@ -50,6 +47,9 @@ CREATE TABLE IF NOT EXISTS relay_token (   -- tokens that enrol a relay
 CREATE TABLE IF NOT EXISTS origin_key (    -- keys of sensors that relays brought
   sensor TEXT, signer BLOB, curve TEXT NOT NULL, ed25519 BLOB NOT NULL, mldsa65 BLOB NOT NULL,
   relay TEXT NOT NULL, added INTEGER NOT NULL, PRIMARY KEY (sensor, signer)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS origin_path (   -- relays that a sensor passes, by ids of their keys
+  sensor TEXT, relay TEXT, path BLOB NOT NULL, PRIMARY KEY (sensor, relay)
 ) WITHOUT ROWID
 """
 _USE_SCHEMA = """
@@ -58,63 +58,13 @@ CREATE TABLE IF NOT EXISTS key_use (  -- beside sensor_key since rotation; a reg
   replaced_by TEXT,             -- the CURVE key that follows this one
   first_used  INTEGER,          -- seconds since 1970
   last_used   INTEGER
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS key_reach (curve TEXT PRIMARY KEY, served TEXT NOT NULL) WITHOUT ROWID
 """
 OVERLAP_SECONDS = 7 * 24 * 3600  # a replaced key is honoured so long after its successor was first used
 MAX_KEYS = 16  # of one sensor that are not revoked: a sensor gone bad must not fill the registry
 _CACHE_SECONDS = 30.0  # the allow-list is read anew this often, so that a replaced key ends on time
 _USE_SECONDS = 3600  # the time of a key's last use is written down this often
-Verifiers = dict[bytes, tuple[Ed25519PublicKey, MLDSA65PublicKey]]
-
-
-class Peer(NamedTuple):
-    """A sensor that may deliver: its name and the keys its batches may be signed with, by id.
-
-    relay: None for a sensor; else it brings other sensors' batches, whose names match one of these patterns
-    (none: any name).
-    """
-
-    sensor: str
-    verifiers: Verifiers
-    relay: tuple[str, ...] | None = None
-
-
-class TokenRow(NamedTuple):
-    curve: str
-    proof_key: bytes
-    sensor: str
-    expires: int
-    used_by: str | None
-
-
-class SensorRow(NamedTuple):
-    sensor: str
-    fingerprint: str
-    added: int
-    revoked: int | None
-
-
-class KeyRow(NamedTuple):
-    """A key of a sensor. Times in seconds since 1970. ends: when a replaced key stops being honoured, if
-    its successor was used yet.
-    """
-
-    sensor: str
-    fingerprint: str
-    added: int
-    revoked: int | None
-    first_used: int | None
-    last_used: int | None
-    is_replaced: bool
-    ends: int | None
-
-    def state(self, now: int) -> str:
-        """active, replaced (still honoured), ended or revoked."""
-        if self.revoked is not None:
-            return "revoked"
-        if not self.is_replaced:
-            return "active"
-        return "ended" if self.ends is not None and self.ends <= now else "replaced"
 
 
 class Registry:
@@ -123,13 +73,14 @@ class Registry:
     def __init__(self, path: Path, *, overlap_seconds: int = OVERLAP_SECONDS) -> None:
         self._database = open_database(path, _SCHEMA, application=_APPLICATION, version=_VERSION)
         self._database.executescript(_RELAYS)
-        self._database.execute(_USE_SCHEMA)
+        self._database.executescript(_USE_SCHEMA)
         self._overlap_seconds = overlap_seconds
         self._lock = threading.Lock()
         self._peers: dict[str, Peer | None] = {}
         self._seen_version = -1
         self._read_again = 0.0
-        self._used: dict[str, float] = {}
+        self._used: dict[tuple[str, str], float] = {}
+        self._reached: dict[str, str] = {}
 
     def close(self) -> None:
         self._database.close()
@@ -178,18 +129,34 @@ class Registry:
         ).fetchone()
         return row is not None and row[0] is not None and row[0] + self._overlap_seconds <= time.time()
 
-    def note_use(self, curve: str) -> None:
-        """This key began a session. sqlite3.Error when it cannot be written down."""
+    def note_use(self, curve: str, served: str = "") -> None:
+        """This key began a session, and reached us by our CURVE key `served`. sqlite3.Error when it cannot be
+        written down.
+        """
         now = time.monotonic()
         with self._lock:
-            if now < self._used.get(curve, float("-inf")) + _USE_SECONDS:
+            if now < self._used.get((curve, served), float("-inf")) + _USE_SECONDS:
                 return
             self._database.execute(
                 "INSERT INTO key_use (curve, first_used, last_used) VALUES (?1, ?2, ?2) "
                 "ON CONFLICT DO UPDATE SET first_used = coalesce(first_used, ?2), last_used = ?2",
                 (curve, int(time.time())),
             )
-            self._used[curve] = now
+            if served:
+                self._database.execute("INSERT OR REPLACE INTO key_reach VALUES (?, ?)", (curve, served))
+                self._used.pop((curve, self._reached.get(curve, served)), None)
+                self._reached[curve] = served
+            self._used[curve, served] = now
+
+    def behind(self, served: str) -> list[str]:
+        """Sensors that may speak and did not reach us by this CURVE key of ours when they last spoke."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT k.sensor, max(r.served IS ?) FROM sensor_key k LEFT JOIN key_reach r ON "
+                "r.curve = k.curve WHERE k.revoked IS NULL GROUP BY k.sensor ORDER BY k.sensor",
+                (served,),
+            ).fetchall()
+        return [sensor for sensor, has_followed in rows if not has_followed]
 
     def public(self, curve: str) -> SensorPublic | None:
         """The whole public key that this CURVE key belongs to."""
@@ -338,14 +305,26 @@ class Registry:
         return ""
 
     def public_keys(self, sensor: str) -> list[SensorPublic]:
-        """All keys of a sensor, newest first; the revoked ones last: batches of before bear them."""
+        """All keys of a sensor, enrolled here or brought by relays, newest first; the revoked ones last:
+        batches of before bear them.
+        """
         with self._lock:
             rows = self._database.execute(
-                "SELECT curve, ed25519, mldsa65 FROM sensor_key WHERE sensor = ? "
-                "ORDER BY revoked IS NOT NULL, added DESC",
+                "SELECT curve, ed25519, mldsa65 FROM (SELECT curve, ed25519, mldsa65, added, revoked FROM "
+                "sensor_key WHERE sensor = ?1 UNION ALL SELECT curve, ed25519, mldsa65, added, NULL FROM "
+                "origin_key WHERE sensor = ?1) ORDER BY revoked IS NOT NULL, added DESC",
                 (sensor,),
             ).fetchall()
-        return [SensorPublic(*row) for row in rows]
+        return list(dict.fromkeys(SensorPublic(*row) for row in rows))
+
+    def path(self, sensor: str) -> list[bytes]:
+        """The relays that a sensor's batches pass on the shortest way here, by the ids of their keys."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT path FROM origin_path WHERE sensor = ? ORDER BY length(path) LIMIT 1", (sensor,)
+            ).fetchone()
+        packed = b"" if row is None else row[0]
+        return [packed[at : at + KEY_ID_BYTES] for at in range(0, len(packed), KEY_ID_BYTES)]
 
     def signed_by(self, signer: bytes) -> Peer | None:
         """The sensor or relay that signs with the key of this id, while it is not revoked."""

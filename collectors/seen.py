@@ -15,6 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from collectors.entries import Gap
 from sensor.bus.records import open_beside
 
 TABLES = """
@@ -89,6 +90,39 @@ def note(database: sqlite3.Connection, sensor: str, epoch: int, lane: int, seq: 
     else:
         database.execute("INSERT INTO seen VALUES (?, ?, ?, ?, ?)", (*stream, seq, last))
     return True
+
+
+def highest(database: sqlite3.Connection, sensor: str, epoch: int, lane: int) -> int:
+    """The last number of one stream that was kept or stated; -1 when there is none."""
+    stream = (sensor, epoch, lane)
+    kept = database.execute(
+        "SELECT last FROM seen WHERE sensor = ? AND epoch = ? AND lane = ? ORDER BY first DESC LIMIT 1",
+        stream,
+    ).fetchone()
+    stated = database.execute(
+        "SELECT last FROM gap WHERE sensor = ? AND epoch = ? AND lane = ? AND last >= first "
+        "ORDER BY first DESC LIMIT 1",
+        stream,
+    ).fetchone()
+    return max(kept[0] if kept else -1, stated[0] if stated else -1)
+
+
+def is_new_epoch(database: sqlite3.Connection, sensor: str, epoch: int) -> bool:
+    """Whether batches of this sensor were kept, and none of this epoch."""
+    query = "SELECT max(epoch = ?), count(*) FROM seen WHERE sensor = ?"
+    is_known, others = database.execute(query, (epoch, sensor)).fetchone()
+    return bool(others and not is_known)
+
+
+def unknown(database: sqlite3.Connection, gap: Gap) -> int:
+    """How many numbers of a stretch were not kept."""
+    first, last = gap.first, gap.last
+    (kept,) = database.execute(
+        "SELECT coalesce(sum(min(last, ?5) - max(first, ?4) + 1), 0) FROM seen WHERE sensor = ?1 AND "
+        "epoch = ?2 AND lane = ?3 AND first <= ?5 AND last >= ?4",
+        (gap.sensor, gap.epoch, gap.lane, first, last),
+    ).fetchone()
+    return max(0, last + 1 - first - int(kept))
 
 
 def ranges(database: sqlite3.Connection, sensor: str, epoch: int, lane: int) -> list[tuple[int, int]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
-import json
 import logging
 import resource
 import shutil
@@ -37,11 +36,12 @@ from collectors.outlets.settings import Outlet
 from collectors.quality.examine import Examiner
 from collectors.registry import Registry
 from collectors.relay.origins import Origins
-from collectors.relay.process import start_relay
+from collectors.relay.process import OwnSigner, start_relay
+from collectors.serving import Serving, follow_keys
 from collectors.store.client import connect, embedded_address, server_address
 from collectors.store.fill import Filler
 from collectors.store.retain import Retainer
-from sensor.bus.durable import write_whole
+from collectors.transport import read_transports
 from sensor.bus.seal import Opener
 from sensor.errors import UserError
 
@@ -74,13 +74,20 @@ def serve(home: Home) -> None:
         cleanup.callback(journal.close)
         keyring = Keyring(home.keys_file)
         opener = Opener(keyring)
-        origins = Origins(home.registry_file)
+        origins = Origins(home.registry_file, OwnSigner(home).read)
         cleanup.callback(origins.close)
         enroller = Enroller(registry, keyring.present)
         handover = Handover()
-        desk = KeyDesk(registry, keyring)
-        receiver = Receiver(registry, journal, opener, enroller, origins, desk, handover)
-        listener = Listener(settings.listen, keys, registry, receiver)
+        keydesk = KeyDesk(registry, keyring)
+        receiver = Receiver(registry, journal, opener, enroller, origins, keydesk, handover)
+        transports = read_transports(home.keys_file, settings.listen, settings.address)
+        listener = Listener(
+            transports[0].listen,
+            keys,
+            registry,
+            receiver,
+            connections_per_key=settings.connections_per_key,
+        )
         cleanup.callback(listener.close)
         filler = Filler(
             journal,
@@ -91,6 +98,7 @@ def serve(home: Home) -> None:
             keep_bytes=settings.journal_bytes,
             outlet_bytes=settings.outlet_bytes,
             handover=handover,
+            cluster=settings.cluster(),
         )
         if address is None:
             daemon = store_daemon(home.store_directory, home.store_endpoint, settings.store_port)
@@ -105,8 +113,10 @@ def serve(home: Home) -> None:
         def store() -> Client:
             return connect(address or embedded_address(home.store_endpoint))
 
-        examiner = Examiner(journal, registry, settings.store_database, store)
-        retainer = Retainer(store, settings.store_database, settings.retention(), settings.store_bytes)
+        examiner = Examiner(journal, registry, settings.store_database, store, cluster=settings.cluster())
+        retainer = Retainer(
+            store, settings.store_database, settings.retention(), settings.store_bytes, settings.cluster()
+        )
         filler.start()
         examiner.start()
         retainer.start()
@@ -115,9 +125,10 @@ def serve(home: Home) -> None:
         _end_with(cleanup, examiner)
         _end_with(cleanup, filler)
         cleanup.callback(home.bound_file.unlink, missing_ok=True)
-        write_whole(home.bound_file, json.dumps({"address": listener.bound, "metrics": metrics}).encode())
+        served = Serving(home, settings, listener, keydesk, metrics)
+        served.follow(transports)
         log.info("listening on %s, metrics on %s", listener.bound, metrics or "(none)")
-        listener.run(stop, each=functools.partial(_follow_keys, keyring, enroller))
+        listener.run(stop, each=functools.partial(follow_keys, keyring, enroller, served))
         log.info("ending: what is journaled and not in the store is filled in at the next start")
 
 
@@ -125,12 +136,6 @@ def _end_with(cleanup: contextlib.ExitStack, part: Filler | Examiner | Retainer 
     """Have a thread asked to end, and waited for, when the centre ends."""
     cleanup.callback(part.join, _CHILD_SECONDS)
     cleanup.callback(part.stop)
-
-
-def _follow_keys(keyring: Keyring, enroller: Enroller) -> None:
-    if keyring.refresh():
-        enroller.renew(keyring.present)
-        log.info("batches are to be sealed to the new key %s", keyring.present.recipient.hex())
 
 
 def allow_connections() -> None:

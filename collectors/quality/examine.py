@@ -17,11 +17,12 @@ import msgspec
 
 from collectors.entries import Measured
 from collectors.journal import Journal
-from collectors.quality.facts import INTERVAL_SECONDS, KEEP_SECONDS, Facts, merge
+from collectors.quality.facts import BROUGHT_SECONDS, INTERVAL_SECONDS, KEEP_SECONDS, Facts, merge
 from collectors.quality.ledger import Ledger
 from collectors.quality.words import NAMES, clock_error_us, judge, packet_lag_us
 from collectors.registry import Registry
 from collectors.store import migrate
+from collectors.store.schema import Cluster
 from sensor.errors import UserError
 
 if TYPE_CHECKING:
@@ -57,12 +58,14 @@ class Examiner(threading.Thread):
         open_client: Callable[[], Client],
         *,
         now: Callable[[], float] = time.time,
+        cluster: Cluster | None = None,
     ) -> None:
         super().__init__(name="quality", daemon=True)
         self._journal = journal
         self._ledger = Ledger(journal)
         self._registry = registry
         self._database = database
+        self._cluster = cluster
         self._open_client = open_client
         self._now = now
         # Sensors are not to blame for the time in which there was no centre.
@@ -101,13 +104,15 @@ class Examiner(threading.Thread):
         begin = self._due()
         if begin is None:
             return False
-        migrate.bring_up(client, self._database)
+        migrate.bring_up(client, self._database, self._cluster)
         end = begin + INTERVAL_SECONDS
         found = self._ask(client, begin, end)
         if begin >= self._began:
             for row in self._registry.sensors():
                 if row.revoked is None and row.added <= begin:
                     found.setdefault(row.sensor, Facts())
+            for sensor in self._ledger.brought(begin - BROUGHT_SECONDS):
+                found.setdefault(sensor, Facts())
         held = {entry.sensor: entry.facts for entry in self._ledger.read(begin, end)}
         if found or held:
             # Stated first and closed then: killed in between it is stated again, and the store keeps one.

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 INTERVAL_SECONDS = 60
+BROUGHT_SECONDS = 86_400  # a sensor of which a relay spoke is expected to go on for so long
 KEEP_SECONDS = 3 * 86_400  # in the journal; the store keeps them longer
 
 _TABLES = """
@@ -42,6 +43,13 @@ class Facts(msgspec.Struct, omit_defaults=True):
     chain_breaks: int = 0
     new_spools: int = 0
     words: int = 0  # heartbeats
+    sightings: int = 0  # what a relay said of a sensor that it hears
+    reduced: int = 0  # of the batches, those that a relay left something out of and signed
+    withheld: int = 0  # events that it left out
+    skipped: int = (
+        0  # numbers before a batch that a relay or a stick brought which nobody has brought or stated
+    )
+    late: int = 0  # numbers that were skipped and came, or were stated, after all
     live_us: int = 0  # of the interval, covered by messages close to each other
     silence_us: int = 0  # longest
     packet_lag_us: int | None = None  # longest from a batch's last packet, by its clock, to receipt, by ours
@@ -72,8 +80,8 @@ class Facts(msgspec.Struct, omit_defaults=True):
 
 _SUMS = (
     "batches", "events", "forged", "unreadable", "duplicates", "missing", "missing_uncounted", "lost",
-    "chain_breaks", "new_spools", "words", "live_us", "stored", "invalid", "kernel_packets", "kernel_drops",
-    "queue_lost",
+    "chain_breaks", "new_spools", "words", "sightings", "reduced", "withheld", "skipped", "late", "live_us",
+    "stored", "invalid", "kernel_packets", "kernel_drops", "queue_lost",
 )  # fmt: skip
 _HIGHEST = ("silence_us", "packet_lag_us", "skew_high_us", "store_lag_us", "imbalances")
 _LATEST = ("heard_us", "made", "delivered", "pending", "given_up", "books_open")

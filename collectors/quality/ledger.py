@@ -32,6 +32,14 @@ class Ledger:
         found: int | None = row[0]
         return found
 
+    def brought(self, since: int) -> set[str]:
+        """Sensors of which a relay said that they spoke since then."""
+        with self._journal.reading() as database:
+            rows = database.execute(
+                "SELECT DISTINCT sensor FROM sighting WHERE via != '' AND heard_us >= ?", (since * 1_000_000,)
+            )
+            return {row[0] for row in rows}
+
     def close(self, begin: int, measured: Sequence[Measured]) -> None:
         """Add these last counts to the interval that begins then, and close it."""
         with self._journal.transaction() as database:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from collectors.journal import Journal
-from collectors.quality.facts import INTERVAL_SECONDS, Facts, merge
+from collectors.quality.facts import BROUGHT_SECONDS, INTERVAL_SECONDS, Facts, merge
 from collectors.quality.ledger import Ledger
 from collectors.registry import Registry
 
@@ -39,14 +39,18 @@ def report(
     upto = min(max(ledger.upto(), since), until)
     for name, begin, facts in ledger.read(since, until, sensor):
         note(name, begin, INTERVAL_SECONDS if begin < upto else 0, facts)
+    added = dict.fromkeys(ledger.brought(until - BROUGHT_SECONDS), 0)
     for row in registry.sensors():
         # What is not closed yet has no line of its own for a sensor that is silent.
-        if row.revoked is not None or sensor not in ("", row.sensor):
+        if row.revoked is None:
+            added[row.sensor] = min(added.get(row.sensor, row.added), row.added)
+    for name, since_added in added.items():
+        if sensor not in ("", name):
             continue
-        open_from = max(upto, row.added)
+        open_from = max(upto, since_added)
         for begin in range(open_from - open_from % INTERVAL_SECONDS, until, INTERVAL_SECONDS):
             length = min(begin + INTERVAL_SECONDS, until) - max(begin, open_from)
-            note(row.sensor, begin, length, Facts())
+            note(name, begin, length, Facts())
     return [
         Stretch(name, begin, seconds[name, begin], facts)
         for (name, begin), facts in sorted(held.items(), key=lambda entry: (entry[0][1], entry[0][0]))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 from collectors.entries import Measured
-from collectors.quality.facts import Facts, begin_of, note_clock
+from collectors.quality.facts import INTERVAL_SECONDS, Facts, begin_of, note_clock
 from sensor.bus import messages
 
 LIVE_GAP_SECONDS = 10.0  # five heartbeats: messages closer to each other than this cover the time in between
+SIGHTED_GAP_SECONDS = 30.0  # the same for what a relay says of its sensors, which it says in turns
 _TAKE_SECONDS = 5.0  # what is only counted is written down this often; each would cost an fsync otherwise
 _MAX_SENSORS = 20_000
 
@@ -41,8 +42,37 @@ class Tally:
             facts.live_us += int(gap * 1e6)
         return facts
 
-    def beat(self, sensor: str, message: messages.Heartbeat) -> int:
-        """A heartbeat: books and clock. Returns the clock's skew in µs: the sensor's minus ours."""
+    def sighted(self, sensor: str, silence_seconds: float, skew_us: int, bound_us: int | None) -> None:
+        """A relay says that it heard this sensor so long ago, and how far its clock is off from ours."""
+        facts, now = self.of(sensor), time.monotonic()
+        facts.sightings += 1
+        note_clock(facts, skew_us, bound_us)
+        # What it heard a moment ago it hears: only a longer silence is one.
+        heard = now if silence_seconds <= LIVE_GAP_SECONDS else now - silence_seconds
+        gap = heard - self._heard.get(sensor, heard)
+        facts.silence_us = max(facts.silence_us, int(max(gap, now - heard) * 1e6))
+        if gap < 0:
+            return
+        if len(self._heard) >= _MAX_SENSORS:
+            self._heard.clear()
+        self._heard[sensor] = heard
+        if gap <= SIGHTED_GAP_SECONDS:
+            self._cover(sensor, int(gap * 1e6))
+
+    def _cover(self, sensor: str, us: int) -> None:
+        """These last microseconds are covered; of the interval before what lies in it."""
+        now = now_us()
+        begin = begin_of(now)
+        inside = min(us, now - begin * 1_000_000)
+        self.of(sensor).live_us += inside
+        if inside < us:
+            before = self._facts.setdefault((sensor, begin - INTERVAL_SECONDS), Facts())
+            before.live_us += us - inside
+
+    def beat(self, sensor: str, message: messages.Heartbeat) -> tuple[int, int | None]:
+        """A heartbeat: books and clock. Returns the clock's skew in µs, the sensor's minus ours, and its
+        bound.
+        """
         facts, received_us = self.of(sensor), now_us()
         facts.words += 1
         facts.heard_us = received_us
@@ -56,7 +86,7 @@ class Tally:
         )
         skew_us, bound_us = clock(message, received_us)
         note_clock(facts, skew_us, bound_us)
-        return skew_us
+        return skew_us, bound_us
 
     def batch(self, sensor: str, events: int, last_us: int) -> None:
         """A batch that holds. last_us: its last packet, by the sensor's clock; 0 is unknown."""

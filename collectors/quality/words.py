@@ -72,6 +72,7 @@ def _correct(facts: Facts) -> Word:
 def _complete(facts: Facts) -> Word:
     reasons = _said(
         (facts.lost, "{} events lost", "mất {} sự kiện"),
+        (missing := max(0, facts.skipped - facts.late), "{} batches are not here yet", "{} lô chưa tới"),
         (facts.missing_uncounted, "{} stretches missing, nobody knows how much", "{} đoạn thiếu không rõ"),
         (facts.chain_breaks, "{} batches do not follow the one before", "{} lô không nối lô trước"),
         (facts.new_spools, "{} times another spool", "{} lần đổi vùng đệm"),
@@ -83,6 +84,8 @@ def _complete(facts: Facts) -> Word:
     shares = []
     if made := facts.events + facts.lost + facts.queue_lost:
         shares.append(facts.events / made)
+    if missing:
+        shares.append(facts.batches / (facts.batches + missing))
     if facts.kernel_packets:
         shares.append(max(0.0, 1 - facts.kernel_drops / facts.kernel_packets))
     return _word(bool(shares or reasons or facts.words), min(shares, default=None), reasons)

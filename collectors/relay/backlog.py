@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from collectors import sightings
+from collectors.entries import Sighted
 from sensor.bus.layout import ELSEWHERE, POLICY
 from sensor.bus.records import COLUMNS, Record, as_record, open_beside
 
@@ -74,6 +76,10 @@ class Backlog:
         """The record, or None when it was dropped. DamagedRecord when its bytes changed."""
         row = self._database.execute(f"SELECT {COLUMNS} FROM record WHERE id = ?", (number,)).fetchone()
         return None if row is None else as_record(row)
+
+    def sightings(self, since_us: int) -> list[Sighted]:
+        """The newest sighting of every sensor that spoke since then."""
+        return sightings.read(self._database, since_us)
 
     def size(self) -> tuple[int, int]:
         """(records, bytes) of the journal."""

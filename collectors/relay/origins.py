@@ -10,14 +10,14 @@ from __future__ import annotations
 import fnmatch
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from collectors.entries import NewRecord, Relayed
-from collectors.registry import Peer, Verifiers
+from collectors.peers import Peer, Verifiers
 from sensor.bus.keys import SensorPublic
 from sensor.bus.records import open_beside, transaction
-from sensor.bus.seal import Envelope, Opened, Opener, ReducedHeader, SealError
+from sensor.bus.seal import MAX_RELAYS, Envelope, Header, Opened, Opener, ReducedHeader, SealError
 
 _MAX_KEYS = 64  # of one sensor: a change of keys a month for five years
 _MAX_SENSORS = 50_000  # that one relay may introduce: more than a nation has
@@ -26,7 +26,9 @@ _MAX_SENSORS = 50_000  # that one relay may introduce: more than a nation has
 class Origins:
     """The origin keys of a registry's file. Opened after the registry, which makes the tables."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, own: Callable[[], bytes | None] = lambda: None) -> None:
+        """own: the id of the key that this centre signs with as a relay, if it is one."""
+        self._own = own
         self._database = open_beside(path)
         self._lock = threading.Lock()
         self._cache: dict[str, Verifiers] = {}
@@ -50,10 +52,36 @@ class Origins:
             ).fetchone()
         return own is not None and self.may_bring(relay, sensor)
 
-    def introduce(self, relay: Peer, sensor: str, keys: Sequence[SensorPublic]) -> str:
-        """Take these keys for the sensor's; why not, or ''."""
+    def introduce(
+        self, relay: Peer, sensor: str, keys: Sequence[SensorPublic], path: Sequence[bytes] = ()
+    ) -> str:
+        """Take these keys for the sensor's, which come over these relays; why not, or ''."""
         if not self.may_bring(relay, sensor):
             return f"{sensor} is not among the sensors of {relay.sensor}"
+        if self.is_own(path):
+            return f"{sensor} has been here before: {relay.sensor} and this centre relay in a loop"
+        if len(path) > MAX_RELAYS:
+            return f"{sensor} comes over {len(path)} relays, more than {MAX_RELAYS}"
+        refusal = self._introduce(relay, sensor, keys)
+        if not refusal:
+            self._note_path(relay, sensor, b"".join(path))
+        return refusal
+
+    def is_own(self, signers: Iterable[bytes]) -> bool:
+        """Whether this centre is one of the relays with these keys."""
+        own = self._own()
+        return own is not None and own in signers
+
+    def _note_path(self, relay: Peer, sensor: str, path: bytes) -> None:
+        with self._lock:
+            place = (sensor, relay.sensor)
+            known = self._database.execute(
+                "SELECT path FROM origin_path WHERE sensor = ? AND relay = ?", place
+            ).fetchone()
+            if (b"" if known is None else known[0]) != path:
+                self._database.execute("INSERT OR REPLACE INTO origin_path VALUES (?, ?, ?)", (*place, path))
+
+    def _introduce(self, relay: Peer, sensor: str, keys: Sequence[SensorPublic]) -> str:
         known, revoked = self._known(sensor)
         new = [key for key in keys if key.signer not in known]
         if not new:
@@ -82,6 +110,10 @@ class Origins:
             )
             self._cache.clear()
         return ""
+
+    def knows(self, relay: Peer, sensor: str) -> bool:
+        """Whether this relay may bring the sensor, and the sensor's keys are here."""
+        return self.may_bring(relay, sensor) and bool(self.verifiers(sensor))
 
     def verifiers(self, sensor: str) -> Verifiers:
         """The keys that a batch of this sensor may be signed with; empty when it is not known."""
@@ -126,7 +158,7 @@ def open_relayed(envelope: Envelope, relay: Peer, opener: Opener, origins: Origi
     """
     sensor = envelope.header.sensor
     if isinstance(envelope.header, ReducedHeader):
-        if not origins.vouches(relay, sensor):
+        if not origins.vouches(relay, sensor) and not came_back(envelope.header, origins):
             raise SealError("origin", f"{relay.sensor} may not reduce batches of {sensor}")
         return opener.open(envelope, relay.verifiers)
     verifiers = origins.verifiers(sensor) if origins.may_bring(relay, sensor) else {}
@@ -135,10 +167,20 @@ def open_relayed(envelope: Envelope, relay: Peer, opener: Opener, origins: Origi
     return opener.open(envelope, verifiers)
 
 
-def relayed(via: str, opened: Opened, record: bytes, number: tuple[int, int, int] | None) -> Relayed:
+def came_back(header: Header, origins: Origins) -> bool:
+    """Whether this centre signed this batch before, as a relay: it is not kept again."""
+    reduction = header.reduction if isinstance(header, ReducedHeader) else None
+    return reduction is not None and origins.is_own([step.signer for step in reduction.steps])
+
+
+def relayed(
+    via: str, opened: Opened, record: bytes, number: tuple[int, int, int] | None, origins: Origins
+) -> Relayed:
     """The journal's entry for a batch of another sensor."""
     header, reduction = opened.header, opened.reduction
+    if came_back(header, origins):
+        return Relayed(via, None, number)
     place = (header.sensor, header.epoch, header.lane, header.seq)
     what = NewRecord(*place, header.events, opened.digest, record, header.previous)
     withheld = max(0, reduction.events - header.events) if reduction is not None else 0
-    return Relayed(via, what, number, reduction is not None, withheld)
+    return Relayed(via, what, number, reduction is not None, withheld, header.last_us)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from collectors.relay.sealing import Forwarder, Withheld
 from sensor.bus import lanes
 from sensor.bus.keys import SensorPublic
 from sensor.bus.layout import POLICY, Hole
-from sensor.bus.messages import Book, Place, Span
+from sensor.bus.messages import MAX_SIGHTINGS, Book, Place, Sighting, Span
 from sensor.bus.records import DamagedRecord, Record, open_database, transaction
 from sensor.bus.seal import SealError
 from sensor.bus.session import Told
@@ -31,6 +32,8 @@ from sensor.bus.session import Told
 PUT_OFF = "put off"
 QUOTA = "quota"
 _GATHER_ITEMS = 2000
+_SIGHTINGS = MAX_SIGHTINGS
+_SIGHTED_US = 86_400_000_000  # who was silent for longer is not spoken of
 
 
 class Outbox:
@@ -45,14 +48,18 @@ class Outbox:
         backlog: Backlog,
         forwarder: Forwarder,
         keys_of: Callable[[str], list[SensorPublic]],
+        path_of: Callable[[str], list[bytes]] = lambda _sensor: [],
     ) -> None:
+        """path_of: the relays that brought a sensor here, by the ids of their signing keys."""
         self.sensor = relay
         self._backlog = backlog
         self._forwarder = forwarder
         self._keys_of = keys_of
+        self._path_of = path_of
         self._lock = threading.RLock()
         self._barred: set[str] = set()
         self._held = -1
+        self._sighted = 0
         self._made: dict[int, tuple[int, Record | Told]] = {}  # the last item of each lane, sealed
         self._database = open_database(
             path, ledger.SCHEMA, application=ledger.APPLICATION, version=ledger.VERSION
@@ -215,6 +222,21 @@ class Outbox:
 
     def introduction(self, sensor: str) -> list[SensorPublic]:
         return self._keys_of(sensor)
+
+    def path(self, sensor: str) -> list[bytes]:
+        return [*self._path_of(sensor), self._forwarder.signer]
+
+    def sightings(self) -> list[Sighting]:
+        """The next of the sensors that this centre hears, or is told of."""
+        with self._lock:
+            now_us = time.time_ns() // 1000
+            heard = self._backlog.sightings(now_us - _SIGHTED_US)
+            begin = self._sighted if self._sighted < len(heard) else 0
+            self._sighted = begin + _SIGHTINGS
+        return [
+            Sighting(one.sensor, max(0, now_us - one.heard_us) // 1000, one.skew_us, one.bound_us)
+            for one in heard[begin : begin + _SIGHTINGS]
+        ]
 
     def put_off(self, lane: int, seq: int) -> None:
         """The nation does not take this batch's sensor: all of its batches wait until `retry`."""

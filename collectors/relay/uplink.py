@@ -112,6 +112,7 @@ class Uplink(threading.Thread):
             self._backlog,
             self._forwarder,
             registry.public_keys,
+            registry.path,
         )
         self.outbox.hold(self._quota_bytes)
         self.link = self._new_link()
@@ -181,8 +182,9 @@ class Uplink(threading.Thread):
             renewal=Renewal(self.enrolment.sensor, self.enrolment.centre, self._keep_nation),
         )
 
-    def _keep_nation(self, centre: CentrePublic) -> None:
-        self.enrolment = msgspec.structs.replace(self.enrolment, centre=centre)
+    def _keep_nation(self, centre: CentrePublic, address: str) -> None:
+        address = address or self.enrolment.address
+        self.enrolment = msgspec.structs.replace(self.enrolment, centre=centre, address=address)
         save_centre(self._directory, self.enrolment)
         self._forwarder.turn_to(centre)
         log.warning("the national centre has a new key: %s", centre.fingerprint)

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from collectors.home import Home
+from collectors.transport import as_served
 from sensor.bus.durable import make_private_directory
 from sensor.bus.enrol import KEYS_FILE
 from sensor.bus.keys import CentreKeys, CentrePublic, SensorKeys, SensorPublic, load_keys, save_keys
@@ -48,7 +49,9 @@ class Identity(msgspec.Struct, frozen=True):
 
 def identity_of(home: Home) -> Identity:
     """A centre's identity; makes the keys it signs with when it has none yet. UserError."""
-    return Identity(load_keys(home.keys_file, CentreKeys).public(), signing_keys(home).public())
+    return Identity(
+        as_served(load_keys(home.keys_file, CentreKeys), home.keys_file).public(), signing_keys(home).public()
+    )
 
 
 def signing_keys(home: Home) -> SensorKeys:

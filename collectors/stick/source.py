@@ -34,6 +34,7 @@ class JournalSource:
         policy: Policy,
         backlog: Backlog,
         keys_of: Callable[[str], list[SensorPublic]],
+        path_of: Callable[[str], list[bytes]] = lambda _sensor: [],
     ) -> None:
         self.name = name
         self.keys = keys
@@ -44,6 +45,7 @@ class JournalSource:
         self._forwarder = Forwarder(opener, keys, to, policy)
         self._backlog = backlog
         self._keys_of = keys_of
+        self._path_of = path_of
 
     def items(self, cursor: Sequence[int], span: Span) -> Iterator[Item]:
         """Cursor: the last record and the last stated loss. Each segment introduces the sensors in it."""
@@ -62,7 +64,8 @@ class JournalSource:
                     continue
                 if entry.sensor not in introduced and (keys := self._keys_of(entry.sensor)):
                     introduced.add(entry.sensor)
-                    origin = messages.Origin(0, entry.sensor, keys[:_MAX_KEYS])
+                    path = [*self._path_of(entry.sensor), self._forwarder.signer]
+                    origin = messages.Origin(0, entry.sensor, keys[:_MAX_KEYS], path)
                     yield Item(MESSAGE, messages.encode(origin), 0, [record - 1, gap])
                 yield from self._forward(entry.id, [record, gap])
 

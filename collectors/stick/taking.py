@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 from collectors import seen
 from collectors.entries import Entry, Gap, NewRecord, Quarantined, Relayed
-from collectors.journal import MAX_QUARANTINED_BYTES, Journal
-from collectors.registry import Peer, Registry
+from collectors.journal import Journal
+from collectors.keeping import MAX_QUARANTINED_BYTES
+from collectors.peers import Peer
+from collectors.registry import Registry
 from collectors.relay.origins import Origins, open_relayed, relayed
 from sensor.bus import messages
 from sensor.bus.layout import ELSEWHERE
@@ -108,14 +110,13 @@ class Importer:
     def _batch(self, peer: Peer, record: bytes) -> Entry:
         envelope = read_envelope(record)
         if peer.relay is not None:
-            return relayed(
-                peer.sensor, open_relayed(envelope, peer, self._opener, self._origins), record, None
-            )
+            opened = open_relayed(envelope, peer, self._opener, self._origins)
+            return relayed(peer.sensor, opened, record, None, self._origins)
         if envelope.header.sensor != peer.sensor:
             raise SealError("header", "is another sensor's")
         header, _, digest = self._opener.open(envelope, peer.verifiers)
         what = NewRecord(header.sensor, header.epoch, header.lane, header.seq, header.events, digest, record)
-        return Relayed(OWN, what)
+        return Relayed(OWN, what, last_us=header.last_us)
 
     def _message(self, peer: Peer, content: bytes) -> Entry | None:
         try:
@@ -123,7 +124,7 @@ class Importer:
         except messages.MessageError as error:
             raise SealError("malformed", str(error)) from error
         if isinstance(message, messages.Origin) and peer.relay is not None:
-            refusal = self._origins.introduce(peer, message.sensor, message.keys)
+            refusal = self._origins.introduce(peer, message.sensor, message.keys, message.path)
             if refusal:
                 log.warning("%s introduces %s: %s", peer.sensor, message.sensor, refusal)
             return None

@@ -21,6 +21,7 @@ from collectors.journal import Journal
 from collectors.quality.facts import Facts, begin_of
 from collectors.store import migrate, schema
 from collectors.store.client import StoreAddress, connect, embedded_address
+from collectors.store.schema import Cluster
 from sensor.bus.records import DamagedRecord, Record
 from sensor.bus.seal import Opener, SealError
 from sensor.errors import UserError
@@ -58,11 +59,13 @@ class Filler(threading.Thread):
         keep_bytes: int,
         outlet_bytes: int = 0,
         handover: Handover | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         super().__init__(name="store-filler", daemon=True)
         self._journal = journal
         self._opener = opener
         self._database = database
+        self._cluster = cluster
         self._address = address
         self._endpoint = endpoint
         self._keep_bytes = keep_bytes
@@ -86,7 +89,7 @@ class Filler(threading.Thread):
                 continue
             try:
                 client = connect(self._address or embedded_address(self._endpoint))
-                migrate.bring_up(client, self._database)
+                migrate.bring_up(client, self._database, self._cluster)
                 self._fill(client)
             except (UserError, ClickHouseError, OSError) as error:
                 self.failures += 1

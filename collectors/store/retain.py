@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from collectors.store import migrate
+from collectors.store import migrate, schema
+from collectors.store.schema import Cluster
 from collectors.store.search import size
 from sensor.bus import lanes
 from sensor.errors import UserError
@@ -40,13 +41,9 @@ class Piece(NamedTuple):
     reason: str = ""
 
 
-def held(client: Client, database: str) -> list[Piece]:
-    """What the store holds, oldest first."""
-    parts = client.query(
-        "SELECT partition, sum(bytes_on_disk) FROM system.parts WHERE active AND database = {db:String} "
-        "AND table = 'events' GROUP BY partition",
-        parameters={"db": database},
-    ).result_rows
+def held(client: Client, database: str, cluster: Cluster | None = None) -> list[Piece]:
+    """What the store holds, oldest first. Of a cluster: on one replica of every shard."""
+    parts = client.query(parts_query(cluster), parameters={"db": database}).result_rows
     stored = {str(partition): int(count) for partition, count in parts}
     rows = client.query(
         f"SELECT toYYYYMMDD(received) AS day, lane, count() FROM {database}.events GROUP BY day, lane "
@@ -90,12 +87,13 @@ def retain(
     quota_bytes: int,
     *,
     today: date | None = None,
+    cluster: Cluster | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[Piece]:
     """Delete what goes; returns it."""
-    migrate.bring_up(client, database)
+    migrate.bring_up(client, database, cluster)
     today = today or datetime.now(UTC).date()
-    pieces = held(client, database)
+    pieces = held(client, database, cluster)
     going = doomed(pieces, days, quota_bytes, today)
     there: dict[date, set[int]] = {}
     for piece in pieces:
@@ -106,15 +104,10 @@ def retain(
             break
         parts = [piece for piece in going if piece.day == day]
         chosen = {piece.lane for piece in parts}
-        partition = f"{day:%Y%m%d}"
-        if chosen == there[day]:
-            client.command(f"ALTER TABLE {database}.events DROP PARTITION ID '{partition}'")
-        else:
-            some = ", ".join(str(lane) for lane in sorted(chosen))
-            client.command(
-                f"ALTER TABLE {database}.events DELETE IN PARTITION ID '{partition}' WHERE lane IN ({some})"
-            )
-            _await_mutations(client, database, stop)
+        is_all = chosen == there[day]
+        client.command(forget_statement(database, day, None if is_all else chosen, cluster))
+        if not is_all:
+            _await_mutations(client, database, stop, cluster)
         for piece in parts:
             client.command(
                 f"INSERT INTO {database}.retired SELECT toDate('{day.isoformat()}'), "
@@ -124,14 +117,45 @@ def retain(
     return gone
 
 
-def _await_mutations(client: Client, database: str, stop: Callable[[], bool]) -> None:
+def parts_query(cluster: Cluster | None) -> str:
+    """(partition, bytes) of the events that are held."""
+    return (
+        f"SELECT partition, sum(bytes_on_disk) FROM {_system('parts', 'cluster', cluster)} WHERE active AND "
+        f"database = {{db:String}} AND table = '{schema.events_table(cluster)}' GROUP BY partition"
+    )
+
+
+def forget_statement(
+    database: str, day: date, classes: Collection[int] | None, cluster: Cluster | None
+) -> str:
+    """What deletes these lanes of a day of receipt; all when there are none given."""
+    on_cluster = f" ON CLUSTER {cluster.name}" if cluster else ""
+    table = f"{database}.{schema.events_table(cluster)}{on_cluster}"
+    if classes is None:
+        return f"ALTER TABLE {table} DROP PARTITION ID '{day:%Y%m%d}'"
+    some = ", ".join(str(lane) for lane in sorted(classes))
+    return f"ALTER TABLE {table} DELETE IN PARTITION ID '{day:%Y%m%d}' WHERE lane IN ({some})"
+
+
+def mutations_query(cluster: Cluster | None) -> str:
+    """How many deletions are under way, on every replica."""
+    return (
+        f"SELECT count() FROM {_system('mutations', 'clusterAllReplicas', cluster)} WHERE database = "
+        f"{{db:String}} AND table = '{schema.events_table(cluster)}' AND NOT is_done"
+    )
+
+
+def _system(table: str, function: str, cluster: Cluster | None) -> str:
+    return f"{function}('{cluster.name}', system.{table})" if cluster else f"system.{table}"
+
+
+def _await_mutations(
+    client: Client, database: str, stop: Callable[[], bool], cluster: Cluster | None
+) -> None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline and not stop():
-        waiting = client.query(
-            "SELECT count() FROM system.mutations WHERE database = {db:String} AND table = 'events' AND "
-            "NOT is_done",
-            parameters={"db": database},
-        ).result_rows[0][0]
+        query = mutations_query(cluster)
+        waiting = client.query(query, parameters={"db": database}).result_rows[0][0]
         if not waiting:
             return
         time.sleep(_LOOK_SECONDS / 5)
@@ -145,12 +169,18 @@ class Retainer(threading.Thread):
     """Does it every ten minutes until `stop`."""
 
     def __init__(
-        self, open_client: Callable[[], Client], database: str, days: Mapping[str, int], quota_bytes: int
+        self,
+        open_client: Callable[[], Client],
+        database: str,
+        days: Mapping[str, int],
+        quota_bytes: int,
+        cluster: Cluster | None = None,
     ) -> None:
         super().__init__(name="retention", daemon=True)
         self._open_client = open_client
         self._database = database
         self._days = days
+        self._cluster = cluster
         self._quota_bytes = quota_bytes
         self._stop_asked = threading.Event()
 
@@ -171,6 +201,7 @@ class Retainer(threading.Thread):
                         self._database,
                         self._days,
                         self._quota_bytes,
+                        cluster=self._cluster,
                         stop=self._stop_asked.is_set,
                     )
                     self._tell(client, gone)

@@ -114,6 +114,11 @@ class Cluster(NamedTuple):
     name: str
 
 
+def events_table(cluster: Cluster | None) -> str:
+    """The table that holds the events of one machine."""
+    return "events_local" if cluster else "events"
+
+
 def statements(database: str, cluster: Cluster | None = None) -> list[str]:
     """The DDL that makes an empty store; every statement may be repeated.
 
@@ -122,7 +127,7 @@ def statements(database: str, cluster: Cluster | None = None) -> list[str]:
     """
     name = _identifier(database)
     on_cluster = f" ON CLUSTER {_identifier(cluster.name)}" if cluster else ""
-    local = f"{name}.events_local" if cluster else f"{name}.events"
+    local = f"{name}.{events_table(cluster)}"
     made = [
         f"CREATE DATABASE IF NOT EXISTS {name}{on_cluster}",
         f"CREATE TABLE IF NOT EXISTS {name}.inbox{on_cluster} (sensor String, epoch UInt64, lane UInt8, "
@@ -159,7 +164,7 @@ def steps(version: int, database: str, cluster: Cluster | None = None) -> list[s
     """
     name = _identifier(database)
     on_cluster = f" ON CLUSTER {_identifier(cluster.name)}" if cluster else ""
-    local = f"{name}.events_local" if cluster else f"{name}.events"
+    local = f"{name}.{events_table(cluster)}"
     made = []
     for index in _INDEXES:
         word = index.split()[1]

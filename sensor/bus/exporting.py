@@ -78,7 +78,7 @@ def export(
     asked: str,
     *,
     segment_bytes: int = SEGMENT_BYTES,
-    watch: Callable[[int, int], None] = lambda _batches, _bytes: None,
+    watch: Callable[[int, int], object] = lambda _batches, _bytes: None,
 ) -> Exported:
     """Write what the source has that is not in the directory yet. UserError when the directory holds
     something else under these names; OSError when it takes nothing.

@@ -94,23 +94,27 @@ class Identity:
         )
 
     def _endpoint(self, alternate: Enrolment) -> Endpoint:
-        def keep(centre: CentrePublic) -> None:
-            made = msgspec.structs.replace(alternate, centre=centre)
+        known = alternate.centre.curve
+
+        def keep(centre: CentrePublic, address: str) -> None:
+            nonlocal known
+            made = msgspec.structs.replace(alternate, centre=centre, address=address or alternate.address)
             found = load_alternates(self._directory)
-            is_it = [one.centre.curve == alternate.centre.curve for one in found]
+            is_it = [one.centre.curve == known for one in found]
             save_alternates(
                 self._directory, [made if it else one for it, one in zip(is_it, found, strict=True)]
             )
-            log.warning("the centre at %s has a new key: %s", alternate.address, centre.fingerprint)
+            known = centre.curve
+            log.warning("the centre at %s has a new key: %s", made.address, centre.fingerprint)
 
         renewal = Renewal(alternate.sensor, alternate.centre, keep)
         return Endpoint(alternate.address, alternate.centre.curve, renewal)
 
-    def _keep_centre(self, centre: CentrePublic) -> None:
+    def _keep_centre(self, centre: CentrePublic, address: str) -> None:
         _, found = load_enrolment(self._directory)
         if found.centre != self.enrolment.centre:
             return  # enrolled anew in the meantime: that counts
-        made = msgspec.structs.replace(found, centre=centre)
+        made = msgspec.structs.replace(found, centre=centre, address=address or found.address)
         save_centre(self._directory, made)
         log.warning("the centre has a new key: %s", centre.fingerprint)
 

@@ -118,6 +118,8 @@ class Link(threading.Thread):
         self._turned_at = 0.0
         self._fresh = fresh
         self._fresh_due = 0.0
+        self._trial: zmq.Socket[bytes] | None = None
+        self._trial_due = 0.0
         self._stop_asked = threading.Event()
 
     @property
@@ -165,6 +167,8 @@ class Link(threading.Thread):
                     return
                 if now - self.session.heard_at > SILENCE_SECONDS or self._has_fresh_keys(now):
                     return
+                if self._follows_move(context, now):
+                    return
                 if self.at and now >= probe_due:
                     if probe is None:
                         first = self._collectors[0]
@@ -176,8 +180,39 @@ class Link(threading.Thread):
                         probe.close()
                         probe, probe_due = None, now + self._return_seconds
         finally:
+            self._end_trial()
             if probe is not None:
                 probe.close()
+
+    def _follows_move(self, context: zmq.Context[zmq.Socket[bytes]], now: float) -> bool:
+        """Whether the collector is served where it says it has moved to, and is known by that from now on. It
+        is tried first: a port that nobody opened must not cost a sensor its centre.
+        """
+        renewal = self.collector.renewal
+        if renewal is None or renewal.moved is None or now < self._trial_due:
+            return False
+        if self._trial is None:
+            moved, self._trial_due = renewal.moved, now
+            try:
+                self._trial = connect(context, moved.address, self._keys, moved.curve)
+            except zmq.ZMQError as error:
+                log.warning("the centre moved to %s, which is no address: %s", moved.address, error)
+                renewal.moved = None
+            return False
+        if self._trial.poll(0, zmq.POLLOUT):
+            moved = renewal.settle()
+            self._collectors[self.at] = self.collector._replace(address=moved.address, curve=moved.curve)
+            log.warning("the centre has a new transport key, at %s", moved.address)
+            return True
+        if now >= self._trial_due + _PROBE_SECONDS:
+            self._end_trial()
+            self._trial_due = now + self._return_seconds
+        return False
+
+    def _end_trial(self) -> None:
+        if self._trial is not None:
+            self._trial.close()
+            self._trial = None
 
     def _is_unserved(self, now: float) -> bool:
         since = max(self.session.served_at, self._turned_at)

@@ -12,13 +12,15 @@ from typing import Annotated
 
 import msgspec
 
-from sensor.bus.keys import Bytes32, CentrePublic, SensorPublic
+from sensor.bus.keys import Bytes32, CentrePublic, CurveText, SensorPublic
 from sensor.bus.seal import Epoch, KeyId, Lane, Microseconds, Number, SensorName
 
 VERSION = 1
 MAX_MESSAGE_BYTES = (
     64 * 1024
 )  # a message without its record; the longest is an enrolment with its keys, about 4 KiB
+
+MAX_SIGHTINGS = 512  # in one heartbeat, of at most 90 bytes each
 
 Reason = Annotated[str, msgspec.Meta(max_length=64)]
 Text = Annotated[str, msgspec.Meta(max_length=512)]
@@ -92,6 +94,7 @@ class Welcome(Message, frozen=True):
     window: Annotated[int, msgspec.Meta(ge=1, le=1024)]
     clock_us: Microseconds = 0
     recipient: KeyId | None = None  # the id of the key the centre wants batches sealed to
+    curve: CurveText | None = None  # the CURVE key that it wants to be known by
 
 
 class Batch(Message, frozen=True):
@@ -117,11 +120,14 @@ class Lost(Message, frozen=True):
 
 
 class Origin(Message, frozen=True):
-    """Relay to centre, before a sensor's first batch in a session: the keys it signs with."""
+    """Relay to centre, before a sensor's first batch in a session: the keys it signs with. path: ids of
+    the signing keys of the relays that its batches pass, the sensor's own centre first and the sender last.
+    """
 
     session: Number
     sensor: SensorName
     keys: Annotated[list[SensorPublic], msgspec.Meta(min_length=1, max_length=16)]
+    path: Annotated[list[KeyId], msgspec.Meta(max_length=16)] = []
 
 
 class Ack(Message, frozen=True):
@@ -158,11 +164,23 @@ class Proof(msgspec.Struct, frozen=True):
     stage: Reason = ""
 
 
+class Sighting(msgspec.Struct, frozen=True, array_like=True):
+    """What a relay says of a sensor: milliseconds since it last spoke, its clock minus the relay's, and the
+    most that can be off by (None: unknown).
+    """
+
+    sensor: SensorName
+    silence_ms: Number
+    skew_us: Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+    bound_us: Microseconds | None = None
+
+
 class Heartbeat(Message, frozen=True):
     """Sensor to centre: alive, and these are the books. The centre answers with Ack.
 
     echo_us: the centre's clock in its last welcome or ack, and echo_at_us: the sensor's when that came; with
-    clock_us they bound how far the sensor's clock is off.
+    clock_us they bound how far the sensor's clock is off. sightings: from a relay only, some of its sensors
+    in turn.
     """
 
     session: Number
@@ -171,6 +189,7 @@ class Heartbeat(Message, frozen=True):
     proof: Proof | None = None
     echo_us: Microseconds = 0
     echo_at_us: Microseconds = 0
+    sightings: Annotated[list[Sighting], msgspec.Meta(max_length=MAX_SIGHTINGS)] = []
 
 
 class EnrolRequest(Message, frozen=True):
@@ -235,11 +254,22 @@ class Renew(Message, frozen=True):
     challenge: Challenge
 
 
+class Moved(msgspec.Struct, frozen=True):
+    """Where a centre serves another CURVE key, and a proof of both under the challenge's secret."""
+
+    curve: CurveText
+    address: Annotated[str, msgspec.Meta(max_length=256)]
+    proof: Bytes32
+
+
 class Renewed(Message, frozen=True):
-    """Centre to sensor: its present keys, and a proof under the challenge's secret."""
+    """Centre to sensor: its present keys, with the CURVE key of this connection, and a proof under the
+    challenge's secret. moved: the CURVE key that it wants to be known by is another one.
+    """
 
     keys: CentrePublic
     proof: Bytes32
+    moved: Moved | None = None
 
 
 AnyMessage = (

@@ -54,6 +54,7 @@ _FIXED = struct.Struct(f">4sB{KEY_ID_BYTES}sH")
 _ZSTD_LEVEL = 3
 _SIGNED_DOMAIN = b"haidang batch\0"
 
+MAX_RELAYS = 8  # that a batch may pass on its way: more than a nation has tiers, and it ends loops
 MAX_EPOCH = 2**63 - 1  # SQLite's integers are signed
 MAX_NUMBER = 2**48  # centuries at any rate, and sums of many stay far from 64 bits
 
@@ -87,14 +88,23 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     signer: KeyId
 
 
+class Step(msgspec.Struct, frozen=True, array_like=True):
+    """What an earlier relay signed of a batch: by which key, how many events it left, by which policy."""
+
+    signer: KeyId
+    events: Annotated[int, msgspec.Meta(ge=1, le=MAX_EVENTS)]
+    policy: PolicyId
+
+
 class Reduction(msgspec.Struct, frozen=True, array_like=True):
-    """What a relay says of the batch that it left something out of: its digest and number of events, and the
-    policy.
+    """What a relay says of the batch that it, or a relay before it, left something out of: the sensor's
+    digest and number of events, the policy, and the relays before it, the sensor's own first.
     """
 
     original: Digest
     events: Annotated[int, msgspec.Meta(ge=1, le=MAX_EVENTS)]
     policy: PolicyId
+    steps: Annotated[tuple[Step, ...], msgspec.Meta(max_length=MAX_RELAYS - 1)] = ()
 
 
 class ReducedHeader(Header, frozen=True, array_like=True):
@@ -106,7 +116,17 @@ class ReducedHeader(Header, frozen=True, array_like=True):
 class SealError(Exception):
     """Why a record was refused: `reason` is one of REASONS, the text is for people."""
 
-    REASONS = ("malformed", "suite", "recipient", "sealed", "signer", "signature", "origin", "content")
+    REASONS = (
+        "malformed",
+        "suite",
+        "recipient",
+        "sealed",
+        "signer",
+        "signature",
+        "origin",
+        "content",
+        "loop",
+    )
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)

@@ -72,8 +72,14 @@ class Origins(Protocol):
     def introduction(self, sensor: str) -> list[SensorPublic]:
         """The keys of a sensor, to be shown before its first batch."""
 
+    def path(self, sensor: str) -> list[bytes]:
+        """The signing keys of the relays that its batches pass, this one last."""
+
     def put_off(self, lane: int, seq: int) -> None:
         """This batch gets another number later; its own becomes a hole."""
+
+    def sightings(self) -> list[messages.Sighting]:
+        """Some of the sensors that are heard, in turn."""
 
 
 class Outgoing(NamedTuple):
@@ -170,7 +176,8 @@ class Session:
         if now >= self._heartbeat_due:
             proof = self.proof() if self.proof is not None else None
             books = self._spool.books()
-            beat = messages.Heartbeat(self._session, books, _clock_us(), proof, *self._echo)
+            sightings = self._origins.sightings() if self._origins is not None else []
+            beat = messages.Heartbeat(self._session, books, _clock_us(), proof, *self._echo, sightings)
             return Outgoing([messages.encode(beat)])
         if self._renew is not None:
             return Outgoing([messages.encode(self._renew)], RENEW)
@@ -200,7 +207,7 @@ class Session:
         if not keys:  # nobody has them any more: the centre may, from before
             self._introduced.add(sensor)
             return None
-        origin = messages.Origin(self._session, sensor, keys)
+        origin = messages.Origin(self._session, sensor, keys, self._origins.path(sensor))
         return Outgoing([messages.encode(origin)], introduces=sensor)
 
     def sent(self, message: Outgoing, now: float) -> None:
@@ -269,7 +276,9 @@ class Session:
         self._flight_bytes = 0
         self.was_welcome = True
         self._window = message.window
-        self._renew = self._renewal.welcomed(message.recipient) if self._renewal is not None else None
+        self._renew = (
+            self._renewal.welcomed(message.recipient, message.curve) if self._renewal is not None else None
+        )
         self._heartbeat_due = now
         self._progress_at = now
         return self._acknowledged(message.cursors, now, rewind=True)

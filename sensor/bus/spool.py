@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sensor.bus import lanes
+from sensor.bus import lanes, losses
 from sensor.bus.layout import APPLICATION, BESIDE, ELSEWHERE, SCHEMA, VERSION, Hole, Pending
 from sensor.bus.messages import Book, Span
 from sensor.bus.records import (
@@ -150,7 +150,9 @@ class Spool:
                 else:  # it has its number all the same, so that the centre sees the hole
                     self._account(header, record.digest, pending=0, size=0)
                     reason = "shed" if record.record else "oversize"
-                    self._lose(Hole(header.lane, header.seq, header.seq, header.events, reason), lost)
+                    losses.lose(
+                        self._database, Hole(header.lane, header.seq, header.seq, header.events, reason), lost
+                    )
                 if input_id:
                     self._database.execute(
                         "INSERT INTO progress VALUES (?, ?, ?) "
@@ -348,37 +350,7 @@ class Spool:
         return False
 
     def _give_up(self, lane: int, seq: int, reason: str, lost: dict[int, int] | None = None) -> None:
-        row = self._database.execute(
-            "DELETE FROM record WHERE sensor = ? AND epoch = ? AND lane = ? AND seq = ? RETURNING "
-            "events, size",
-            (self.sensor, self.epoch, lane, seq),
-        ).fetchone()
-        if row is None:
-            return
-        events, size = row
-        self._database.execute(
-            "UPDATE lane SET pending = pending - ?, bytes = bytes - ? WHERE lane = ?",
-            (events, size + ROW_OVERHEAD_BYTES, lane),
-        )
-        self._lose(Hole(lane, seq, seq, events, reason), lost)
-
-    def _lose(self, hole: Hole, lost: dict[int, int] | None) -> None:
-        self._database.execute(
-            "INSERT INTO loss VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET events = events + excluded.events",
-            (hole.lane, hole.reason, hole.events),
-        )
-        # A hole grows only while the centre cannot have heard of it: what was reported must stay as it was
-        # said.
-        grown = self._database.execute(
-            "UPDATE hole SET last = ?1, events = events + ?2 WHERE lane = ?3 AND last = ?1 - 1 AND "
-            "reason = ?4 "
-            "AND first >= (SELECT leased FROM lane WHERE lane = ?3)",
-            (hole.last, hole.events, hole.lane, hole.reason),
-        )
-        if not grown.rowcount:
-            self._database.execute("INSERT INTO hole VALUES (?, ?, ?, ?, ?)", hole)
-        if lost is not None:
-            lost[hole.lane] = lost.get(hole.lane, 0) + hole.events
+        losses.give_up(self._database, (self.sensor, self.epoch), lane, seq, reason, lost)
 
     def _hole_at(self, lane: int, seq: int, end: int) -> Hole | None:
         """The hole at seq; numbers before `end` that nothing explains (a repaired file) are a hole of their

@@ -145,12 +145,18 @@ def _serve(_: argparse.Namespace, home: Home) -> int:
 
 def _token(args: argparse.Namespace, home: Home) -> int:
     from collectors.registry import Registry
+    from collectors.transport import read_transports
     from sensor.bus.enrol import Token
 
     settings, keys = home.load()
     if not 1 <= args.minutes <= 7 * 24 * 60:
         raise UserError("--minutes must be between 1 and 10080 (a week)")
-    token = Token.issue(args.address or _address(home, settings.address), keys.public(), args.minutes * 60)
+    token = Token.issue(
+        args.address
+        or _address(home, read_transports(home.keys_file, settings.listen, settings.address)[0].address),
+        keys.public(),
+        args.minutes * 60,
+    )
     registry = Registry(home.registry_file)
     registry.add_token(token, args.name, relay=None if args.relay is None else args.relay.split())
     registry.close()
@@ -163,10 +169,11 @@ def _address(home: Home, configured: str) -> str:
     address.
     """
     import json
-    import socket
+
+    from collectors.transport import reachable
 
     if configured:
-        return configured if "://" in configured else f"tcp://{configured}"
+        return reachable(configured, "")
     home.wait_for(home.bound_file)
     try:
         bound: str = json.loads(home.bound_file.read_bytes())["address"]
@@ -176,9 +183,7 @@ def _address(home: Home, configured: str) -> str:
             where=home.directory,
             fix="start `haidang centre serve`, or give --address tcp://HOST:PORT",
         ) from error
-    for anywhere in ("//0.0.0.0:", "//[::]:"):
-        bound = bound.replace(anywhere, f"//{socket.getfqdn()}:")
-    return bound
+    return reachable("", bound)
 
 
 def _revoke(args: argparse.Namespace, home: Home) -> int:

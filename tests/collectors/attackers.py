@@ -33,7 +33,7 @@ class Attackers:
         self.door = door
         self.chance = random.Random(seed)
         self.bad_keys, self.revoked_keys = SensorKeys.generate(), SensorKeys.generate()
-        self.forger_keys = SensorKeys.generate()
+        self.forger_keys, self.idle_keys = SensorKeys.generate(), SensorKeys.generate()
         self.stop = threading.Event()
         self.threads: list[threading.Thread] = []
         self.idle: list[network.socket | zmq.Socket[bytes]] = []
@@ -59,13 +59,13 @@ class Attackers:
                 self.said[attack.__name__] = self.said.get(attack.__name__, 0) + 1
 
     def hold_idle(self, count: int) -> None:
-        """So many connections that say nothing: half without a handshake, half with tap9's key."""
+        """So many connections that say nothing: half without a handshake, half with tap6's key."""
         parts = urlsplit(self.door.listener.bound)
         for number in range(count):
             if number % 2:
                 self.idle.append(network.create_connection((parts.hostname, parts.port), timeout=10))
             else:
-                self.idle.append(self.door.knock(self.bad_keys))
+                self.idle.append(self.door.knock(self.idle_keys))
 
     def strangers(self) -> None:
         """A key that nobody enrolled."""

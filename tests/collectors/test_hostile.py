@@ -55,6 +55,7 @@ def test_under_every_attack_at_once_an_honest_sensor_delivers(door: Door, tmp_pa
     desk.enrol("tap9", attackers.bad_keys)
     desk.enrol("tap8", attackers.revoked_keys)
     desk.enrol("tap7", attackers.forger_keys)
+    desk.enrol("tap6", attackers.idle_keys)
     spool = Spool(tmp_path / "spool.sqlite", "tap1")
     sealer = Sealer(SENSOR_KEYS, CENTRE_KEYS.public())
     link = Link(spool, SENSOR_KEYS, CENTRE_KEYS.public(), door.listener.bound, software="test")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,16 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 from desk import CENTRE_KEYS, SENSOR_KEYS, Desk, Tap, wait_until
+from keyhouse import House
 
-from collectors.enrolment import Enroller
-from collectors.ingest import Receiver
-from collectors.journal import Journal
 from collectors.keyring import KeyDesk, Keyring, drop, read_keys, renew
-from collectors.listen import Listener
-from collectors.registry import MAX_KEYS, OVERLAP_SECONDS, Registry
-from collectors.relay.origins import Origins
+from collectors.registry import MAX_KEYS, OVERLAP_SECONDS
 from sensor.bus import messages, rotation
-from sensor.bus.enrol import Token, enrol, load_enrolment
+from sensor.bus.enrol import load_enrolment
 from sensor.bus.identity import FreshSealer, Identity
 from sensor.bus.keys import CentreKeys, SensorKeys, save_keys
 from sensor.bus.layout import Pending
@@ -134,7 +129,7 @@ def test_a_replaced_key_ends_only_after_its_successor_was_in_use(
 def test_the_centres_new_key_is_believed_only_with_the_proof_of_the_old(tmp_path: Path) -> None:
     kept: list[object] = []
     old, new, thief = CENTRE_KEYS, CentreKeys.generate(), CentreKeys.generate()
-    renewal = Renewal("tap1", old.public(), kept.append)
+    renewal = Renewal("tap1", old.public(), lambda centre, _address: kept.append(centre))
     assert renewal.welcomed(None) is None and renewal.welcomed(old.public().recipient) is None
     asked = renewal.welcomed(new.public().recipient)
     assert asked is not None
@@ -182,46 +177,6 @@ def test_damaged_key_files_leave_a_running_centre_its_keys(tmp_path: Path) -> No
     path.write_text("{")
     ring._look_due = 0.0
     assert not ring.refresh() and CENTRE_KEYS.public().recipient in ring
-
-
-class House:
-    """A listening centre with key files, and an enrolled sensor's directory."""
-
-    def __init__(self, directory: Path) -> None:
-        self.keys_file = directory / "keys.json"
-        save_keys(self.keys_file, CentreKeys.generate())
-        self.keyring = Keyring(self.keys_file)
-        self.registry = Registry(directory / "registry.sqlite")
-        self.journal = Journal(directory / "journal.sqlite")
-        self.enroller = Enroller(self.registry, self.keyring.present)
-        self.origins = Origins(directory / "registry.sqlite")
-        self.receiver = Receiver(
-            self.registry,
-            self.journal,
-            Opener(self.keyring),
-            self.enroller,
-            self.origins,
-            KeyDesk(self.registry, self.keyring),
-        )
-        keys = read_keys(self.keys_file)[0]
-        self.listener = Listener("tcp://127.0.0.1:0", keys, self.registry, self.receiver)
-        self.stop = threading.Event()
-        self.thread = threading.Thread(
-            target=self.listener.run, args=(self.stop,), kwargs={"each": self.keyring.refresh}
-        )
-        self.thread.start()
-        self.sensor = directory / "sensor"
-        token = Token.issue(self.listener.bound, self.keyring.present, 600)
-        self.registry.add_token(token, "")
-        enrol(self.sensor, token, "tap1")
-
-    def close(self) -> None:
-        self.stop.set()
-        self.thread.join(10)
-        self.listener.close()
-        self.origins.close()
-        self.registry.close()
-        self.journal.close()
 
 
 @pytest.fixture
@@ -335,7 +290,7 @@ def test_an_enrolment_in_between_is_not_overwritten(house: House) -> None:
     other = CentreKeys.generate().public()
     elsewhere = msgspec.structs.replace(identity.enrolment, centre=other, address="tcp://192.0.2.9:5514")
     (house.sensor / "centre.json").write_bytes(msgspec.json.encode(elsewhere))
-    identity._keep_centre(CentreKeys.generate().public())
+    identity._keep_centre(CentreKeys.generate().public(), "")
     assert load_enrolment(house.sensor)[1] == elsewhere
 
 

@@ -48,6 +48,7 @@ class Province:
             self.backlog,
             forwarder,
             self.desk.registry.public_keys,
+            self.desk.registry.path,
         )
         self.session = Session(self.outbox, software="test", origins=self.outbox)
         self.now = 100.0

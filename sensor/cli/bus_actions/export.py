@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,7 +146,14 @@ def _from_centre(args: argparse.Namespace, cleanup: contextlib.ExitStack) -> int
     cleanup.callback(backlog.close)
     opener, _ = opener_of(home)
     source = JournalSource(
-        exporter_name(home), signing_keys(home), opener, to, policy, backlog, registry.public_keys
+        exporter_name(home),
+        signing_keys(home),
+        opener,
+        to,
+        policy,
+        backlog,
+        registry.public_keys,
+        registry.path,
     )
     done = _export(args, source)
     if source.damaged:
@@ -190,7 +198,7 @@ def _span(args: argparse.Namespace) -> Span:
 
 
 @contextlib.contextmanager
-def _progress():  # type: ignore[no-untyped-def]  # a context manager of a callback
+def _progress() -> Iterator[Callable[[int, int], object]]:
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)

@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from collectors.opening import opener_of
     from collectors.registry import Registry
     from collectors.relay.origins import Origins
+    from collectors.relay.process import OwnSigner
     from collectors.stick.taking import Importer, find
     from sensor.bus.segments import SegmentError
 
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as cleanup:
         registry = Registry(home.registry_file)
         cleanup.callback(registry.close)
-        origins = Origins(home.registry_file)
+        origins = Origins(home.registry_file, OwnSigner(home).read)
         cleanup.callback(origins.close)
         journal = Journal(home.journal_file)
         cleanup.callback(journal.close)

@@ -52,9 +52,10 @@ def run(args: argparse.Namespace) -> int:
     from collectors.journal import Journal
     from collectors.keyring import drop, read_keys
     from collectors.registry import Registry
+    from collectors.transport import read_transports
 
     home = Home(args.directory)
-    home.load()
+    settings, _ = home.load()
     journal = Journal(home.journal_file)
     sealed = journal.sealed_to()
     journal.close()
@@ -76,6 +77,11 @@ def run(args: argparse.Namespace) -> int:
         rows.append(
             _row("(centre)", public.recipient.hex(), key.created, now)
             | {"state": "replaced" if index else "active", "batches": sealed.get(public.recipient.hex(), 0)}
+        )
+    for index, transport in enumerate(read_transports(home.keys_file, settings.listen)):
+        rows.append(
+            _row("(transport)", f"{transport.curve_public} at {transport.listen}", transport.created, now)
+            | {"state": "replaced" if index else "active"}
         )
     registry = Registry(home.registry_file)
     for entry in registry.all_keys():

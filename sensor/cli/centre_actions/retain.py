@@ -42,14 +42,15 @@ def run(args: argparse.Namespace) -> int:
     client, database = open_store(home)
     today = datetime.now(UTC).date()
     if args.dry_run:
-        pieces = held(client, database)
+        pieces = held(client, database, settings.cluster())
         going = {
             (piece.day, piece.lane): piece.reason
             for piece in doomed(pieces, settings.retention(), settings.store_bytes, today)
         }
         shown = [piece._replace(reason=going.get((piece.day, piece.lane), "")) for piece in pieces]
     else:
-        shown = retain(client, database, settings.retention(), settings.store_bytes, today=today)
+        days, quota_bytes, cluster = settings.retention(), settings.store_bytes, settings.cluster()
+        shown = retain(client, database, days, quota_bytes, today=today, cluster=cluster)
     rows: list[dict[str, Any]] = [
         {
             "day": piece.day.isoformat(),
