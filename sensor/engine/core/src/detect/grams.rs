@@ -196,7 +196,8 @@ fn is_known<const N: usize>(known: &[u64; N], gram: u32) -> u64 {
 /// Of the lower half of the hash, which hangs on the first two bytes, the upper bits: as many as tell `N` words apart.
 #[inline(always)]
 fn word<const N: usize>(hash: u32) -> usize {
-    (hash as u16 >> (PAIR_BITS - N.trailing_zeros())) as usize
+    let bits = N.trailing_zeros();
+    usize::from((hash as u16).checked_shr(PAIR_BITS.saturating_sub(bits)).unwrap_or(0))
 }
 
 const PAIR_BITS: u32 = u16::BITS;

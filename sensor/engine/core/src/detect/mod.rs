@@ -30,6 +30,7 @@ mod duplicates;
 pub mod engine_events;
 pub mod eval;
 pub mod explain;
+mod expiring;
 pub mod fast_pattern;
 pub mod frame_groups;
 pub mod frame_run;

@@ -1,18 +1,17 @@
 //! Tags at run time: which packets after an alert are kept (Suricata manual, "tag"). Sessions are tagged on their flow, hosts
 //! in a table that workers share. The packet that alerted counts as the first one.
 
+use super::expiring::Expiring;
 use super::rule::{Tag, TagUnit};
 use super::threshold::RuleId;
 use crate::decode::{Addr, Origin, Packet};
 use crate::flow::Flow;
 use crate::team::{self, lock};
 use crate::time::Timestamp;
-use ahash::RandomState;
-use hashbrown::HashMap;
 
 /// Tags one flow or one host may have: more rules than this say nothing new of its packets.
 const TAGS_MAX: usize = 16;
-/// Hosts with tags at most; beyond it those whose tags are used up go, then all.
+/// Hosts with tags in force at most; beyond it all go.
 const HOSTS_MAX: usize = 16_384;
 /// Seconds after which a host's tag ends whatever it counts: hosts have no end as flows have.
 const HOST_SECONDS_MAX: u64 = 3_600;
@@ -94,36 +93,34 @@ pub fn alerted(rule: RuleId, tag: &Tag, packet: &Packet<'_>, flow: Option<&mut F
 /// Hosts with tags in force.
 #[derive(Default)]
 pub struct TaggedHosts {
-    by_address: HashMap<Addr, Vec<Tagged>, RandomState>,
+    by_address: Expiring<Addr, Vec<Tagged>>,
 }
 
 impl TaggedHosts {
     fn packet(&mut self, packet: &Packet<'_>) -> bool {
-        if self.by_address.is_empty() || packet.ip_version == 0 {
+        if self.by_address.entries.is_empty() || packet.ip_version == 0 {
             return false;
         }
         let mut tagged = false;
         for address in [packet.src, packet.dst] {
-            let Some(tags) = self.by_address.get_mut(&address) else { continue };
+            let Some(tags) = self.by_address.entries.get_mut(&address) else { continue };
             tags.retain(|t| packet.ts.seconds_since(t.start) <= HOST_SECONDS_MAX);
             tagged |= count(tags, packet);
             if tags.is_empty() {
-                self.by_address.remove(&address);
+                self.by_address.entries.remove(&address);
             }
         }
         tagged
     }
 
     fn add(&mut self, address: Addr, tagged: Tagged) {
-        if self.by_address.len() >= HOSTS_MAX {
-            let now = tagged.start;
-            self.by_address
-                .retain(|_, tags| tags.iter().any(|t| now.seconds_since(t.start) <= HOST_SECONDS_MAX));
-            if self.by_address.len() >= HOSTS_MAX {
-                self.by_address.clear();
-            }
+        let now = tagged.start;
+        let is_alive =
+            |tags: &Vec<Tagged>| tags.iter().any(|tag| now.seconds_since(tag.start) <= HOST_SECONDS_MAX);
+        if !self.by_address.has_room(HOSTS_MAX, now, is_alive) {
+            self.by_address.entries.clear();
         }
-        add(self.by_address.entry(address).or_default(), tagged);
+        add(self.by_address.entries.entry(address).or_default(), tagged);
     }
 }
 
@@ -168,6 +165,6 @@ mod tests {
             from.src = Addr(address);
             alerted((1, 1), &tag, &from, None);
         }
-        assert!(lock(&member.team().tagged_hosts).by_address.len() <= HOSTS_MAX);
+        assert!(lock(&member.team().tagged_hosts).by_address.entries.len() <= HOSTS_MAX);
     }
 }

@@ -1,14 +1,13 @@
 //! Thresholds at run time (Suricata manual, "Thresholding keywords"): counts per rule and tracked address, in packet time.
 
+use super::expiring::Expiring;
 use super::rule::{Action, RateFilter, Rule, SuppressTrack, Threshold, ThresholdKind, Track};
 use crate::decode::Packet;
 use crate::team::{self, lock};
 use crate::time::Timestamp;
-use ahash::RandomState;
-use hashbrown::HashMap;
 
-/// Entries kept at most; beyond it expired ones are swept out, then the table starts anew (counted by the caller's
-/// alert totals: an alert too many is better than one lost).
+/// Entries kept at most; beyond it the table starts anew (counted by the caller's alert totals: an alert too many is better
+/// than one lost).
 const ENTRIES_MAX: usize = 262_144;
 
 /// gid and sid: they stay when rulesets come and go.
@@ -39,6 +38,7 @@ impl Key {
 #[derive(Clone, Copy)]
 struct Rate {
     start: Timestamp,
+    seconds: u32,
     count: u32,
     /// The other action holds until then.
     until: Option<Timestamp>,
@@ -47,26 +47,33 @@ struct Rate {
 #[derive(Clone, Copy)]
 struct Count {
     start: Timestamp,
+    /// 0: it has no end.
     seconds: u32,
     count: u32,
     /// Backoff: the count at which the next alert is due. Both: an alert was given in this period.
     next: u64,
 }
 
-/// A table of thresholds.
-pub struct Counts {
-    counts: HashMap<Key, Count, RandomState>,
-    rates: HashMap<Key, Rate, RandomState>,
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        // The keys are drawn per process: addresses are chosen by the attacker. Output does not depend on their order.
-        Counts {
-            counts: HashMap::with_hasher(RandomState::new()),
-            rates: HashMap::with_hasher(RandomState::new()),
+impl Rate {
+    fn is_alive(&self, now: Timestamp) -> bool {
+        match self.until {
+            Some(until) => now <= until,
+            None => now.seconds_since(self.start) <= u64::from(self.seconds),
         }
     }
+}
+
+impl Count {
+    fn is_alive(&self, now: Timestamp) -> bool {
+        self.seconds == 0 || now.seconds_since(self.start) < u64::from(self.seconds)
+    }
+}
+
+/// A table of thresholds.
+#[derive(Default)]
+pub struct Counts {
+    counts: Expiring<Key, Count>,
+    rates: Expiring<Key, Rate>,
 }
 
 /// One worker's thresholds: those of its own flows here, all others in the table of the team.
@@ -127,11 +134,11 @@ impl Counts {
         flow_id: Option<u64>,
     ) -> Option<Action> {
         let now = packet.ts;
-        if self.rates.len() >= ENTRIES_MAX {
-            self.rates.clear();
+        if !self.rates.has_room(ENTRIES_MAX, now, |rate| rate.is_alive(now)) {
+            self.rates.entries.clear();
         }
-        let fresh = Rate { start: now, count: 0, until: None };
-        let rate = self.rates.entry(Key::new(rule, filter.track, packet, flow_id)).or_insert(fresh);
+        let fresh = Rate { start: now, seconds: filter.seconds, count: 0, until: None };
+        let rate = self.rates.entries.entry(Key::new(rule, filter.track, packet, flow_id)).or_insert(fresh);
         if let Some(until) = rate.until {
             if now <= until {
                 return Some(filter.new_action);
@@ -157,20 +164,18 @@ impl Counts {
         flow_id: Option<u64>,
     ) -> bool {
         let key = Key::new(rule, threshold.track, packet, flow_id);
-        if self.counts.len() >= ENTRIES_MAX {
-            let now = packet.ts;
-            self.counts.retain(|_, c| now.seconds_since(c.start) < u64::from(c.seconds));
-            if self.counts.len() >= ENTRIES_MAX {
-                self.counts.clear();
-            }
-        }
         let now = packet.ts;
-        let fresh =
-            Count { start: now, seconds: threshold.seconds, count: 0, next: u64::from(threshold.count) };
-        let entry = self.counts.entry(key).or_insert(fresh);
-        let expired =
-            now.seconds_since(entry.start) >= u64::from(threshold.seconds.max(1)) && threshold.seconds > 0;
-        if expired && !matches!(threshold.kind, ThresholdKind::Backoff { .. }) {
+        if !self.counts.has_room(ENTRIES_MAX, now, |count| count.is_alive(now)) {
+            self.counts.entries.clear();
+        }
+        let seconds = match threshold.kind {
+            ThresholdKind::Backoff { .. } => 0,
+            _ => threshold.seconds,
+        };
+        let fresh = Count { start: now, seconds, count: 0, next: u64::from(threshold.count) };
+        let entry = self.counts.entries.entry(key).or_insert(fresh);
+        entry.seconds = seconds; // the rule may have been reloaded
+        if !entry.is_alive(now) {
             *entry = fresh;
         }
         entry.count = entry.count.saturating_add(1);

@@ -1,9 +1,9 @@
 //! xbits and hostbits: named bits on an address or a pair of addresses, with an expiry in packet time. The workers of a replay
 //! share one table (`team`); rulesets come and go above it, so bits go by their names, not by numbers of a ruleset.
 
+use super::expiring::Expiring;
 use crate::decode::Addr;
 use crate::time::Timestamp;
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
@@ -35,11 +35,12 @@ impl Bit {
 }
 
 const SHARDS: usize = 16;
-/// Entries per shard: about a million in all, 64 bytes each. When a shard is full its expired bits go first; if none has
-/// expired the new bit is not set, so that a flood of addresses cannot push out bits that are in use.
+/// Entries per shard: about a million in all, 64 bytes each. When a shard is full of bits that are in use a new one is not
+/// set, so that a flood of addresses cannot push out others.
 const SHARD_MAX: usize = 65_536;
 
-type Shard = HashMap<(Bit, Subject), Timestamp, ahash::RandomState>;
+/// Until when bits are set.
+type Shard = Expiring<(Bit, Subject), Timestamp>;
 
 #[derive(Default)]
 pub struct XbitTable {
@@ -57,26 +58,23 @@ impl XbitTable {
     /// Whether the bit is set at `now`.
     pub fn is_set(&self, bit: Bit, subject: Subject, now: Timestamp) -> bool {
         let key = (bit, subject);
-        self.shard(&key, |shard| shard.get(&key).is_some_and(|until| *until >= now)).unwrap_or(false)
+        self.shard(&key, |shard| shard.entries.get(&key).is_some_and(|until| *until >= now)).unwrap_or(false)
     }
 
     pub fn set(&self, bit: Bit, subject: Subject, now: Timestamp, seconds: u64) {
         let key = (bit, subject);
         self.shard(&key, |shard| {
-            if shard.len() >= SHARD_MAX && !shard.contains_key(&key) {
-                shard.retain(|_, until| *until >= now);
-                if shard.len() >= SHARD_MAX {
-                    return;
-                }
+            let has_room = shard.has_room(SHARD_MAX, now, |until| *until >= now);
+            if has_room || shard.entries.contains_key(&key) {
+                shard.entries.insert(key, now.plus_seconds(seconds));
             }
-            shard.insert(key, now.plus_seconds(seconds));
         });
     }
 
     pub fn unset(&self, bit: Bit, subject: Subject) {
         let key = (bit, subject);
         self.shard(&key, |shard| {
-            shard.remove(&key);
+            shard.entries.remove(&key);
         });
     }
 }
