@@ -88,6 +88,9 @@ linear: setup ## instructions by size of input for every known way to make an en
 bench: setup ## speed against Suricata; BENCH=singles, workers, live, live-soak, af-xdp, soak, flow-memory, reload, rule-tools, sanitize, bus, store, chaos, hostile, gate or bless: something else (docs/speed.md)
 	$(PY) $(or $(BENCH_$(BENCH)),$(error BENCH=$(BENCH) is none of: pairs singles workers live live-soak af-xdp soak flow-memory reload rule-tools sanitize bus store chaos hostile gate bless))
 
+bench-%: # bench-bus is the same as bench BENCH=bus, and so on
+	@$(MAKE) --no-print-directory bench BENCH=$*
+
 parity: setup ## the same alerts? Suricata and Hải Đăng on PARITY_PCAP (files, folders) and PARITY_RULES
 	$(PY) tests/bench/parity.py --pcap $(PARITY_PCAP) --rules $(PARITY_RULES)
 
