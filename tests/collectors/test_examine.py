@@ -16,6 +16,7 @@ from desk import Desk
 from prometheus_client import CollectorRegistry, generate_latest
 from stored import DATABASE, Store, eve, fill, send
 
+from collectors.connections import Connections
 from collectors.metrics import CentreCollector
 from collectors.quality.examine import Examiner
 from collectors.quality.facts import INTERVAL_SECONDS, begin_of
@@ -143,6 +144,7 @@ def test_prometheus_has_the_words_of_the_last_minute(desk: Desk, store: Store) -
 
     class Nothing:
         refused_connections = filled_events = failures = 0
+        connections = Connections(most=1)
 
     registry = CollectorRegistry()
     registry.register(CentreCollector(Nothing(), desk.receiver, desk.journal, Nothing()))
