@@ -8,7 +8,6 @@ key and, until the operator ends it, the one before; without it there is the key
 from __future__ import annotations
 
 import socket
-import stat
 import time
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +15,7 @@ from typing import Annotated
 import msgspec
 import zmq
 
-from sensor.bus.durable import write_whole
-from sensor.bus.keys import CentreKeys, CentrePublic, CurveText, load_keys
+from sensor.bus.keys import CentreKeys, CentrePublic, CurveText, load_keys, save_keys
 from sensor.errors import UserError, from_os_error
 
 TRANSPORT_FILE = "transport.json"
@@ -40,17 +38,10 @@ class _Written(msgspec.Struct, frozen=True):
 def read_transports(keys_file: Path, listen: str = "", address: str = "") -> tuple[Transport, ...]:
     """The present one, then the one before it. listen, address: of a centre that never rotated. UserError."""
     path = keys_file.with_name(TRANSPORT_FILE)
-    try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise UserError("others can read this key file", where=path, fix=f"chmod 600 {path}")
-        return msgspec.json.decode(path.read_bytes(), type=_Written).serving
-    except FileNotFoundError:
-        keys = load_keys(keys_file, CentreKeys)
-        return (Transport(keys.created, keys.curve_public, keys.curve_secret, listen, address),)
-    except OSError as error:
-        raise from_os_error(error, where=path) from error
-    except msgspec.DecodeError as error:
-        raise UserError(f"damaged key file: {error}", where=path, fix="restore it from a backup") from error
+    if path.exists():
+        return load_keys(path, _Written).serving
+    keys = load_keys(keys_file, CentreKeys)
+    return (Transport(keys.created, keys.curve_public, keys.curve_secret, listen, address),)
 
 
 def as_served(keys: CentreKeys, keys_file: Path) -> CentreKeys:
@@ -114,6 +105,6 @@ def end_transport(keys_file: Path) -> Transport:
 def _write(keys_file: Path, serving: tuple[Transport, ...]) -> None:
     path = keys_file.with_name(TRANSPORT_FILE)
     try:
-        write_whole(path, msgspec.json.format(msgspec.json.encode(_Written(serving))) + b"\n")
+        save_keys(path, _Written(serving))
     except OSError as error:
         raise from_os_error(error, where=path) from error

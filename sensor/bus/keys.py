@@ -192,10 +192,10 @@ class PublisherKeys(_SigningKeys, frozen=True, tag="publisher"):
         )
 
 
-_Keys = TypeVar("_Keys", SensorKeys, CentreKeys, PublisherKeys)
+_Keys = TypeVar("_Keys", bound=msgspec.Struct)
 
 
-def save_keys(path: Path, keys: SensorKeys | CentreKeys | PublisherKeys) -> None:
+def save_keys(path: Path, keys: msgspec.Struct) -> None:
     """Write a key file, mode 0600, whole or not at all."""
     write_whole(path, msgspec.json.format(msgspec.json.encode(keys)) + b"\n")
 
