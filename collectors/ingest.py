@@ -26,7 +26,7 @@ from collectors.keyring import KeyDesk
 from collectors.peers import Peer
 from collectors.quality.tally import Tally, now_us
 from collectors.registry import Registry
-from collectors.relay.origins import Origins, came_back, open_relayed, relayed
+from collectors.relay.origins import Origins, open_relayed, relayed
 from sensor.bus import lanes, messages
 from sensor.bus.heartbeats import numbers
 from sensor.bus.seal import Opener, SealError, read_envelope
@@ -292,10 +292,11 @@ class Receiver:
         if peer.relay is not None:
             talk.streams[message.lane] = Stream(message.seq + 1, b"")
             number = (talk.epoch, message.lane, message.seq)
-            self._entries.append(relayed(talk.sensor, opened, record, number, self._origins))
+            entry = relayed(talk.sensor, opened, record, number, self._origins)
+            self._entries.append(entry)
             self._gathered_bytes += len(record)
             self._tally.batch(talk.sensor, header.events, header.last_us)
-            self.counts["came_back"] += came_back(header, self._origins)
+            self.counts["came_back"] += entry.what is None
             return []
         if stream.digest and header.previous != stream.digest:
             self.counts["chain_breaks"] += 1

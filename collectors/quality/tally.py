@@ -34,9 +34,7 @@ class Tally:
         """A message of this sensor has come."""
         facts, now = self.of(sensor), time.monotonic()
         gap = now - self._heard.get(sensor, now)
-        if len(self._heard) >= _MAX_SENSORS:
-            self._heard.clear()
-        self._heard[sensor] = now
+        self._note_heard(sensor, now)
         facts.silence_us = max(facts.silence_us, int(gap * 1e6))
         if gap <= LIVE_GAP_SECONDS:
             facts.live_us += int(gap * 1e6)
@@ -53,11 +51,14 @@ class Tally:
         facts.silence_us = max(facts.silence_us, int(max(gap, now - heard) * 1e6))
         if gap < 0:
             return
-        if len(self._heard) >= _MAX_SENSORS:
-            self._heard.clear()
-        self._heard[sensor] = heard
+        self._note_heard(sensor, heard)
         if gap <= SIGHTED_GAP_SECONDS:
             self._cover(sensor, int(gap * 1e6))
+
+    def _note_heard(self, sensor: str, moment: float) -> None:
+        if len(self._heard) >= _MAX_SENSORS:
+            self._heard.clear()
+        self._heard[sensor] = moment
 
     def _cover(self, sensor: str, us: int) -> None:
         """These last microseconds are covered; of the interval before what lies in it."""

@@ -32,7 +32,6 @@ from sensor.bus.session import Told
 PUT_OFF = "put off"
 QUOTA = "quota"
 _GATHER_ITEMS = 2000
-_SIGHTINGS = MAX_SIGHTINGS
 _SIGHTED_US = 86_400_000_000  # who was silent for longer is not spoken of
 
 
@@ -232,10 +231,10 @@ class Outbox:
             now_us = time.time_ns() // 1000
             heard = self._backlog.sightings(now_us - _SIGHTED_US)
             begin = self._sighted if self._sighted < len(heard) else 0
-            self._sighted = begin + _SIGHTINGS
+            self._sighted = begin + MAX_SIGHTINGS
         return [
             Sighting(one.sensor, max(0, now_us - one.heard_us) // 1000, one.skew_us, one.bound_us)
-            for one in heard[begin : begin + _SIGHTINGS]
+            for one in heard[begin : begin + MAX_SIGHTINGS]
         ]
 
     def put_off(self, lane: int, seq: int) -> None:

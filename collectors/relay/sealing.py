@@ -71,12 +71,11 @@ class Forwarder:
 
     def forward(self, record: Record) -> Ready | Withheld:
         """SealError when the record does not open here, or has passed too many relays or this one before."""
-        is_reduced = isinstance(read_envelope(record.sealed).header, ReducedHeader)
-        if self._policy.allows_all and not is_reduced:
+        if self._policy.allows_all and not isinstance(read_envelope(record.sealed).header, ReducedHeader):
             return Ready(self._opener.reseal(record.sealed, self._recipient), 0)
         opened = self._opener.read_verified(record.sealed)
         left = self._policy.apply(opened.ndjson, opened.header.events)
-        if left.whole and not is_reduced:
+        if left.whole and opened.reduction is None:
             return Ready(self._opener.reseal(record.sealed, self._recipient), 0)
         if not left.events:
             return Withheld(opened.header.events)
