@@ -39,6 +39,8 @@ _LOOK_SECONDS = 0.05
 _START_SECONDS = 3.0
 ANNOUNCE_SECONDS = 15.0  # the embedded engine opens millions of rows within a few seconds
 
+CONNECTIONS_PER_KEY = 8
+"""A sensor has one, two while it turns back to its first centre, more after a cut line."""
 _HEAD = """\
 # Settings of this centre. Restart `haidang centre serve` after a change.
 # listen          where sensors connect; port 0 takes a free one
@@ -83,7 +85,7 @@ class Settings(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_field
     store_cluster: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z_][A-Za-z0-9_]{0,62})?\Z")] = ""
     store_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     journal_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 50 * 1024**3
-    connections_per_key: Annotated[int, msgspec.Meta(ge=2, le=1024)] = 8
+    connections_per_key: Annotated[int, msgspec.Meta(ge=2, le=1024)] = CONNECTIONS_PER_KEY
     relay: RelaySettings = RelaySettings()
     retention_days: dict[Class, Natural] = {}
     store_bytes: Natural = 0

@@ -17,6 +17,7 @@ import zmq
 from zmq.utils import z85
 
 from collectors.connections import Connections
+from collectors.home import CONNECTIONS_PER_KEY
 from collectors.ingest import MAX_GATHERED_BYTES, Receiver, Reply
 from collectors.registry import Registry
 from collectors.transport import Transport
@@ -32,9 +33,6 @@ _POLL_MS = 100
 _QUEUE_PER_PEER = 8  # messages of at most MAX_RECORD_BYTES that libzmq holds for one sensor
 _MAX_SOCKETS = 8192  # connections; libzmq's default of 1,023 is too few for a nation
 _LOG_SECONDS = 1.0
-CONNECTIONS_PER_KEY = (
-    8  # a sensor has one, two while it turns back to its first centre, more after a cut line
-)
 _BURST = 256  # messages between two commits
 _BURST_SECONDS = 0.05  # and the time for them: what has been checked must not wait long for what has not
 

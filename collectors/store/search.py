@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sensor.errors import UserError
+from sensor.spans import UNITS
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -29,7 +30,6 @@ LIMITS = {
 """Bounds of one question in the engine; beyond them it is refused, and the store stays up."""
 _LIKE_SIGNS = re.compile(r"[\\%_]")
 _ESCAPED = r"\\\g<0>"
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}  # of time, in seconds
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COLUMNS = (
     "ts",

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from sensor.config.reading import Value
 from sensor.config.values import Kind, show
+from sensor.spans import UNITS
 
-_CLOCK = {"minute": 60, "hour": 3600, "day": 86_400}
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_CLOCK = {"minute": UNITS["m"], "hour": UNITS["h"], "day": UNITS["d"]}
 _GIVEN = re.compile(r"(\d{1,9})\s*([smhdw]?)", re.ASCII)
 
 
@@ -45,7 +45,7 @@ def read_interval(text: str) -> Interval:
     match = _GIVEN.fullmatch(given)
     if match is None or not int(match[1]):
         raise ValueError(f"{show(text)} is no interval; write minute, hour, day, or e.g. 15m")
-    return Interval(int(match[1]) * _UNITS[match[2]])
+    return Interval(int(match[1]) * UNITS[match[2] or "s"])
 
 
 def _convert(value: Value) -> str:

@@ -11,7 +11,7 @@ from desk import SENSOR_KEYS, Desk, wait_until
 from door import Door
 
 from collectors import connections
-from collectors.listen import CONNECTIONS_PER_KEY
+from collectors.home import CONNECTIONS_PER_KEY
 from sensor.bus import messages
 from sensor.bus.keys import SensorKeys
 from sensor.bus.messages import decode, encode

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sensor.cli.language import say
 from sensor.errors import UserError
+from sensor.spans import UNITS
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -116,8 +117,6 @@ def natural(text: str) -> int:
 
 def span(text: str) -> int:
     """argparse type: a length of time such as 30s 5m 1h 1d 1w, in seconds."""
-    from collectors.store.search import UNITS
-
     number, unit = text[:-1], text[-1:]
     if unit not in UNITS or not number.isascii() or not number.isdigit() or not 0 < int(number) < 10**6:
         raise UserError(f"{text!r} is no span of time", fix="such as 30s, 5m, 1h, 1d")
