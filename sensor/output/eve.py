@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from sensor.config import output_types
-from sensor.config.interval import read_interval
 from sensor.config.values import Json
 from sensor.output.file import LogFile
 
@@ -28,12 +27,7 @@ class EveSink:
     """Writes `filename` of an eve-log section; with no types at all (`[]`) it writes every event."""
 
     def __init__(self, section: Mapping[str, Json], folder: Path) -> None:
-        interval = section.get("rotate-interval")
-        self._file = LogFile(
-            folder / str(section.get("filename", "eve.json")),
-            append=bool(section.get("append", True)),
-            every=None if interval is None else read_interval(str(interval)),
-        )
+        self._file = LogFile.of(section, folder, "eve.json")
         self._wanted = event_types(section) if section.get("types") != [] else None
 
     @property

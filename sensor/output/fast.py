@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensor.config.interval import read_interval
 from sensor.config.values import Json
 from sensor.errors import one_line
 from sensor.output.file import LogFile
@@ -23,12 +22,7 @@ class FastSink:
     """Writes `filename` of a fast section."""
 
     def __init__(self, section: Mapping[str, Json], folder: Path) -> None:
-        interval = section.get("rotate-interval")
-        self._file = LogFile(
-            folder / str(section.get("filename", "fast.log")),
-            append=bool(section.get("append", True)),
-            every=None if interval is None else read_interval(str(interval)),
-        )
+        self._file = LogFile.of(section, folder, "fast.log")
 
     @property
     def files(self) -> list[LogFile]:

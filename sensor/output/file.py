@@ -6,9 +6,11 @@ import os
 import re
 import stat
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from sensor.config.interval import Interval
+from sensor.config.interval import Interval, read_interval
+from sensor.config.values import Json
 from sensor.errors import UserError, from_os_error
 
 MOVED = r"\.\d{8}-\d{6}-\d{6}"
@@ -35,6 +37,16 @@ class LogFile:
         self._every = every
         self._rotate_at = float("inf")
         self._goes_on = self._is_held = self._must_rotate = self._is_regular = False
+
+    @classmethod
+    def of(cls, section: Mapping[str, Json], folder: Path, name: str) -> LogFile:
+        """The file of an output's section; name: its usual one."""
+        interval = section.get("rotate-interval")
+        return cls(
+            folder / str(section.get("filename", name)),
+            append=bool(section.get("append", True)),
+            every=None if interval is None else read_interval(str(interval)),
+        )
 
     def open(self) -> None:
         """Open, or make, the file; without append what it held is gone."""
