@@ -193,15 +193,9 @@ def places(data: bytes) -> Iterator[Place]:
         length = found[2][0]
         if start + length <= len(data):
             yield Place(start, start + length, "utf16" if found[1] == b"\x1e" else "name")
-    for found in _NAME_OF_SERVER.finditer(data):
-        start, end = found.end(), found.end() + found[1][0]
-        if _IN_NAME_OF_SERVER.fullmatch(data, start, end):
-            yield Place(start, end, "host")
+    yield from _behind_length(data, _NAME_OF_SERVER, _IN_NAME_OF_SERVER, "host")
     yield from _binary(data)
-    for found in _SNI.finditer(data):
-        start, end = found.end(), found.end() + found[1][0]
-        if _IN_NAME_OF_SERVER.fullmatch(data, start, end):
-            yield Place(start, end, "host")
+    yield from _behind_length(data, _SNI, _IN_NAME_OF_SERVER, "host")
     for found in _SOCKET.finditer(data):
         if any(found[1]):
             yield Place(*found.span(1), "address")
@@ -217,6 +211,16 @@ def places(data: bytes) -> Iterator[Place]:
         yield from _ntlm(data, found.start(), found[1][0])
 
 
+def _behind_length(
+    data: bytes, length: re.Pattern[bytes], name: re.Pattern[bytes], kind: str
+) -> Iterator[Place]:
+    """What is a name, of as many bytes as the one says that stands last before it."""
+    for found in length.finditer(data):
+        start, end = found.end(), found.end() + found[1][0]
+        if name.fullmatch(data, start, end):
+            yield Place(start, end, kind)
+
+
 def _binary(data: bytes) -> Iterator[Place]:
     """Names and addresses by the binary forms they stand in."""
     if b"=" in data:
@@ -225,10 +229,7 @@ def _binary(data: bytes) -> Iterator[Place]:
                 yield Place(*value.span(1), "host" if b"." in value[1] and b" " not in value[1] else "name")
     for found in _HOST_ADDRESS.finditer(data):
         yield Place(*found.span(found.lastindex or 1), "address")
-    for found in _XDR.finditer(data):
-        start, end = found.end(), found.end() + found[1][0]
-        if _XDR_HOST.fullmatch(data, start, end):
-            yield Place(start, end, "host")
+    yield from _behind_length(data, _XDR, _XDR_HOST, "host")
     for found in _HOST_NAME.finditer(data):
         yield Place(*found.span(1), "name")
     for found in _KERBEROS.finditer(data):
@@ -239,10 +240,7 @@ def _binary(data: bytes) -> Iterator[Place]:
             yield Place(at + 2, min(at + 2 + data[at + 1], len(data)), "secret")
     for found in _SMB_SETUP.finditer(data):
         yield from _smb_setup(data, found.start())
-    for found in _MACHINE.finditer(data):
-        start, end = found.end(), found.end() + found[1][0]
-        if _IN_MACHINE.fullmatch(data, start, end):
-            yield Place(start, end, "name")
+    yield from _behind_length(data, _MACHINE, _IN_MACHINE, "name")
     for found in _NDR_STRING.finditer(data):
         start = found.end() + 4
         end = start + 2 * found[2][0]

@@ -16,10 +16,8 @@ _NOTIFY, _REDIRECTS = 41, range(16406, 16409)  # RFC 5685
 
 def ike_places(data: bytes, start: int, end: int) -> Iterator[WirePlace]:
     """What is in the message between two offsets."""
-    if data[start : start + 4] == bytes(4) and data[start + 17 : start + 18] not in (
-        b"\x10",
-        b"\x20",
-    ):  # port 4500
+    is_version = data[start + 17 : start + 18] in (b"\x10", b"\x20")
+    if data[start : start + 4] == bytes(4) and not is_version:  # port 4500
         start += 4
     if end - start < _HEADER_BYTES or (data[start + 17] >> 4 == 1 and data[start + 19] & _ENCRYPTED):
         return

@@ -178,9 +178,8 @@ class Known:
         name = (text if isinstance(text, bytes) else _bytes(text)).strip().rstrip(b"\0").lower()
         if not MIN_NAME_BYTES <= len(name) <= MAX_NAME_BYTES or is_generic(name) or name.startswith(b"<"):
             return
-        if (
-            not _LETTER.search(name) and len(name) < 6 and kind not in ("secret", "user")
-        ):  # a number is no name
+        is_number = not _LETTER.search(name) and len(name) < 6
+        if is_number and kind not in ("secret", "user"):
             return
         if self.add_address(name.decode("latin-1")):
             return

@@ -108,10 +108,8 @@ class Pseudonyms:
             return address[:2] + self.address(address[2:6]) + turned[6:]
         if address[:12] in _V4_BEHIND and address[12:] > b"\x00\x00\xff\xff":
             return address[:12] + self.address(address[12:])
-        if address[:4] == b"\x20\x01\x00\x00" and address[4] not in (
-            0,
-            127,
-        ):  # Teredo, of a server that can be
+        # Teredo, of a server that can be
+        if address[:4] == b"\x20\x01\x00\x00" and address[4] not in (0, 127):
             client = bytes(byte ^ 255 for byte in self.address(bytes(byte ^ 255 for byte in address[12:])))
             return address[:4] + self.address(address[4:8]) + address[8:12] + client
         return turned

@@ -133,10 +133,9 @@ class Scrubber:
         if depth < MAX_DEPTH and b"\0" in data:
             for pattern, first in ((_WIDE, 0), (_WIDE_BIG, 1)):
                 for wide in pattern.finditer(data):
-                    image = self.words.unbound(
-                        wide[0][first::2], self.rewrite(wide[0][first::2], depth=MAX_DEPTH)
-                    )
-                    for at, (new, old) in enumerate(zip(image, wide[0][first::2], strict=True)):
+                    narrow = wide[0][first::2]
+                    image = self.words.unbound(narrow, self.rewrite(narrow, depth=MAX_DEPTH))
+                    for at, (new, old) in enumerate(zip(image, narrow, strict=True)):
                         if new != old:  # the rest may have been replaced as what it is
                             out[wide.start() + first + 2 * at] = new
         self._binary(data, out)
@@ -239,9 +238,8 @@ class Scrubber:
             if part[0].isdigit() and part.start():
                 continue
             labels = [label for label in part[0].split(b".") if label]
-            for image in self.labels(labels):
-                at = value.index(labels[0], at - start) + start
-                del labels[0]
+            for label, image in zip(labels, self.labels(labels), strict=True):
+                at = value.index(label, at - start) + start
                 self._put(out, at, image, "host")
                 at += len(image)
 
