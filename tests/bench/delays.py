@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from house import House
+from piped import cpu_seconds
 
 from collectors.store.client import connect_embedded
 from sensor.bus import lanes
 
 LOOK_SECONDS = 0.05
 _CURSOR_SECONDS = 0.01
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Given(NamedTuple):
@@ -43,8 +43,8 @@ class Watch(threading.Thread):
         self.seen: list[tuple[float, dict[str, int]]] = []
         self.stop = threading.Event()
         self._client = connect_embedded(house.centre_directory / "run" / "store.json", patience_seconds=30)
-        self._cursor = _Cursor(house.centre_directory / "journal.sqlite", self.stop)
         self._journal = house.centre_directory / "journal.sqlite"
+        self._cursor = _Cursor(self._journal, self.stop)
 
     def run(self) -> None:
         self._cursor.start()
@@ -126,19 +126,14 @@ class Costs:
         assert house.centre is not None
         self._began = time.monotonic()
         self._processes = {"load": os.getpid(), "centre": house.centre.pid, "store": house.store_process_id()}
-        self._before = {name: _cpu_seconds(process) for name, process in self._processes.items()}
+        self._before = {name: cpu_seconds(process) for name, process in self._processes.items()}
 
     def told(self) -> dict[str, float]:
         found = {
-            name: round(_cpu_seconds(process) - self._before[name], 2)
+            name: round(cpu_seconds(process) - self._before[name], 2)
             for name, process in self._processes.items()
         }
         return {**found, "elapsed": round(time.monotonic() - self._began, 2)}
-
-
-def _cpu_seconds(process: int) -> float:
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def summary(delays: Sequence[float]) -> dict[str, Any]:

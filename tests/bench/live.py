@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import cast
 
 import yaml
+from piped import cpu_seconds
 from suricata_socket import Client
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +38,6 @@ START_SECONDS = 900.0
 SETTLE_SECONDS = 3.0  # Suricata tells its counters once a second at best
 SENDER_CPU, SENSOR_CPU = "0", "1"
 RING_BYTES = 64 << 20
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -151,11 +151,6 @@ def counts(client: Client, *, is_quiet: bool = False) -> tuple[int, int, bool]:
     told = cast(dict[str, dict[str, int]], client.command("dump-counters"))
     capture = told.get("capture", {})
     return capture.get("kernel_packets", 0), capture.get("kernel_drops", 0), "kernel_packets" in capture
-
-
-def cpu_seconds(process_id: int) -> float:
-    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def configuration(out: Path, *, all_logs: bool) -> Path:

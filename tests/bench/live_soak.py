@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from live import SEND, SENDER_CPU, SETTLE_SECONDS, configuration, counts, cpu_seconds, inside, sensor, wire
-from piped import Memory, memory_of
+from live import SEND, SENDER_CPU, SETTLE_SECONDS, configuration, counts, inside, sensor, wire
+from piped import Memory, cpu_seconds, memory_of
 from runs import environment, write_json
 from soak import MIB, judge
 from soak import SETTLE_SECONDS as MEMORY_SETTLES

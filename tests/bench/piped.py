@@ -47,6 +47,12 @@ def memory_of(process_id: int) -> Memory:
     return Memory(*(int(facts[name][0]) * 1024 for name in ("VmRSS", "RssAnon", "VmHWM")))
 
 
+def cpu_seconds(process_id: int) -> float:
+    """User and system time that the process has used up."""
+    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
 class Piped:
     """The replay as its measurer sees it; a context that ends the process in any case."""
 
@@ -128,7 +134,7 @@ class Piped:
         while time.monotonic() - since < IDLE_SECONDS:
             self.check()
             waiting = int.from_bytes(fcntl.ioctl(self._pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
-            spent = self._cpu_seconds()
+            spent = cpu_seconds(self._process.pid)
             # The thread that fetches batches wakes up now and then.
             if waiting or spent > last + 0.02:
                 last, since = spent, time.monotonic()
@@ -136,10 +142,6 @@ class Piped:
 
     def memory(self) -> Memory:
         return memory_of(self._process.pid)
-
-    def _cpu_seconds(self) -> float:
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
     def finish(self) -> dict[str, Any]:
         """Ends the capture; what the process says at its end: events, counters, warnings."""
