@@ -46,9 +46,7 @@ class Facts(msgspec.Struct, omit_defaults=True):
     sightings: int = 0  # what a relay said of a sensor that it hears
     reduced: int = 0  # of the batches, those that a relay left something out of and signed
     withheld: int = 0  # events that it left out
-    skipped: int = (
-        0  # numbers before a batch that a relay or a stick brought which nobody has brought or stated
-    )
+    skipped: int = 0  # numbers before a relay's or a stick's batch that nobody has brought or stated
     late: int = 0  # numbers that were skipped and came, or were stated, after all
     live_us: int = 0  # of the interval, covered by messages close to each other
     silence_us: int = 0  # longest

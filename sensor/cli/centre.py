@@ -151,12 +151,9 @@ def _token(args: argparse.Namespace, home: Home) -> int:
     settings, keys = home.load()
     if not 1 <= args.minutes <= 7 * 24 * 60:
         raise UserError("--minutes must be between 1 and 10080 (a week)")
-    token = Token.issue(
-        args.address
-        or _address(home, read_transports(home.keys_file, settings.listen, settings.address)[0].address),
-        keys.public(),
-        args.minutes * 60,
-    )
+    present = read_transports(home.keys_file, settings.listen, settings.address)[0]
+    address = args.address or _address(home, present.address)
+    token = Token.issue(address, keys.public(), args.minutes * 60)
     registry = Registry(home.registry_file)
     registry.add_token(token, args.name, relay=None if args.relay is None else args.relay.split())
     registry.close()

@@ -68,11 +68,7 @@ def _eve() -> Iterator[Key]:
     for name, kind, doc in (
         ("enabled", BOOL, "Write events as EVE JSON."),
         ("filetype", choice("regular"), "Where the events go; `regular` is a file."),
-        (
-            "filename",
-            TEXT,
-            LOG_NAME,
-        ),
+        ("filename", TEXT, LOG_NAME),
         ("version", whole(7, 8, 8), "The form of events; 7 leaves out what Suricata 8 added to them."),
         ("append", BOOL, "Add to an existing file instead of starting it anew."),
         ("community-id", BOOL, "Add the Community ID flow hash to every event."),

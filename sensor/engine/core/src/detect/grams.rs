@@ -12,6 +12,9 @@ const GRAM_BYTES: usize = 4;
 /// Of a literal that is shorter than a gram.
 const PAIR_BYTES: usize = 2;
 
+/// Of the hash, those that hang on a gram's first two bytes only.
+const PAIR_BITS: u32 = u16::BITS;
+
 /// ASCII case is ignored at first, and what else differs in this bit only.
 const CASE: u8 = 0x20;
 
@@ -157,7 +160,7 @@ impl Entry {
     /// Short ones leave the bit open.
     fn bits(&self) -> u64 {
         if self.mask == u32::MAX {
-            1 << (hash(self.key) >> 26)
+            1 << bit(hash(self.key))
         } else {
             u64::MAX
         }
@@ -190,7 +193,13 @@ fn bits_of<const N: usize>(entries: &[Entry]) -> Box<[u64; N]> {
 #[inline(always)]
 fn is_known<const N: usize>(known: &[u64; N], gram: u32) -> u64 {
     let hash = hash(gram);
-    known.get(word::<N>(hash)).map_or(1, |word| word >> (hash >> 26))
+    known.get(word::<N>(hash)).map_or(1, |word| word >> bit(hash))
+}
+
+/// The upper bits of the hash, which hang on all four bytes: as many as tell the bits of a word apart.
+#[inline(always)]
+fn bit(hash: u32) -> u32 {
+    hash >> 26
 }
 
 /// Of the lower half of the hash, which hangs on the first two bytes, the upper bits: as many as tell `N` words apart.
@@ -199,8 +208,6 @@ fn word<const N: usize>(hash: u32) -> usize {
     let bits = N.trailing_zeros();
     usize::from((hash as u16).checked_shr(PAIR_BITS.saturating_sub(bits)).unwrap_or(0))
 }
-
-const PAIR_BITS: u32 = u16::BITS;
 
 #[inline(always)]
 fn pair_hash(gram: u32) -> u32 {
