@@ -40,7 +40,8 @@ def test_the_disk_never_fills(wire: Wire, tmp_path: Path, small_disk: Path) -> N
         sent += wire.send(packets, rate=2000, laps=20)
         most = max(most, shutil.disk_usage(small_disk).used)
     time.sleep(6)  # one more look
-    assert shutil.disk_usage(small_disk).free >= SIZE_BYTES // 2
+    since_that_look_bytes = 256 << 10  # what goes on being written: statistics
+    assert shutil.disk_usage(small_disk).free >= SIZE_BYTES // 2 - since_that_look_bytes
     told = wire.end(live)
     assert live.returncode == 0, told
     stats = last_stats(small_disk)
