@@ -44,6 +44,16 @@ impl JsonWriter {
         (self.out.len(), self.comma)
     }
 
+    /// Takes what was written from `start` on: whole lines.
+    pub fn split_off(&mut self, start: usize) -> Vec<u8> {
+        self.comma = false;
+        self.out.split_off(start.min(self.out.len()))
+    }
+    /// Appends a ready-made line, between two others.
+    pub fn raw_line(&mut self, line: &[u8]) {
+        self.out.extend_from_slice(line);
+    }
+
     #[inline]
     fn separate(&mut self) {
         if self.comma {

@@ -3,11 +3,13 @@
 //! Rules may count and remember across flows: thresholds by address, xbits, data sets that rules write. Were workers to race
 //! for these, alerts would differ from run to run. So each worker tells its place in the capture, and one that is about to
 //! touch what is shared waits until all the others are past that place (`in_turn`): it happens in the order of the capture, as
-//! with one worker. The worker at the lowest place never waits, so they cannot block one another. Nothing else waits: a worker
-//! whose rules touch nothing shared never looks at another's place (docs/adr/0005).
+//! with one worker. The worker at the lowest place never waits, so they cannot block one another. Where nothing but the alert
+//! itself hangs on what is shared, as with most thresholds, it goes on and hears later (`ask`). Nothing else waits: a worker whose
+//! rules touch nothing shared never looks at another's place (docs/adr/0005).
 
+use crate::detect::ledger::{Ledger, Ticket};
 use crate::detect::tag::TaggedHosts;
-use crate::detect::threshold::Counts;
+use crate::detect::threshold::{Counts, Question};
 use crate::detect::xbits::XbitTable;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -43,8 +45,8 @@ pub struct Team {
     seats: Box<[Seat]>,
     /// All see the same frames, so that what they share can be touched in the order of the capture.
     in_order: bool,
-    /// Counts of thresholds and rate filters that are not about one flow.
-    pub thresholds: Mutex<Counts>,
+    /// Thresholds and rate filters that are not about one flow.
+    thresholds: Mutex<Ledger>,
     pub tagged_hosts: Mutex<TaggedHosts>,
     pub xbits: XbitTable,
     /// Files stored so far.
@@ -76,7 +78,7 @@ impl Team {
         let team = Arc::new(Team {
             seats: (0..workers.max(1)).map(seat).collect(),
             in_order,
-            thresholds: Mutex::default(),
+            thresholds: Mutex::new(Ledger::new(workers.max(1))),
             tagged_hosts: Mutex::default(),
             xbits: XbitTable::default(),
             stored_files: AtomicU64::new(0),
@@ -88,27 +90,71 @@ impl Team {
     pub fn workers(&self) -> usize {
         self.seats.len()
     }
+
+    /// Whether all but `worker` are past a place of its, or there is no order among them.
+    fn others_past(&self, worker: usize, place: u64, ending: u64) -> bool {
+        let mut seats = self.seats.iter().enumerate();
+        !self.in_order || seats.all(|(at, seat)| at == worker || is_past(seat, place, ending))
+    }
 }
 
 thread_local! {
     static MEMBER: RefCell<Option<Member>> = const { RefCell::new(None) };
 }
 
-/// Does `work` on what is shared when it is this worker's turn. On a thread that has not joined a team it makes one of its own.
-pub fn in_turn<T>(work: impl FnOnce(&Team) -> T) -> T {
+/// This thread's part in its team; a thread that has not joined one makes its own.
+fn member<T>(work: impl FnOnce(&Member) -> T) -> T {
     MEMBER.with(|member| {
-        if member.borrow().is_none() {
-            member.replace(Team::make(1).pop());
+        let known = member.borrow().is_some();
+        if !known {
+            member.replace(Some(Member::alone()));
         }
-        let member = member.borrow();
-        match member.as_ref() {
-            Some(member) => {
-                member.wait();
-                work(&member.team)
-            }
-            // `make` gives at least one.
-            None => work(&Team::make(1)[0].team),
+        match member.borrow().as_ref() {
+            Some(member) => work(member),
+            None => work(&Member::alone()),
         }
+    })
+}
+
+/// Does `work` on what is shared when it is this worker's turn.
+pub fn in_turn<T>(work: impl FnOnce(&Team) -> T) -> T {
+    member(|member| {
+        let (place, ending) = member.place();
+        member.wait_until_past(place, ending);
+        work(&member.team)
+    })
+}
+
+/// The same on thresholds and rate filters.
+pub fn count_in_turn<T>(work: impl FnOnce(&mut Counts) -> T) -> T {
+    in_turn(|team| {
+        let mut ledger = lock(&team.thresholds);
+        ledger.settle(|worker, place, ending| team.others_past(worker, place, ending));
+        work(&mut ledger.counts)
+    })
+}
+
+/// Whether a threshold lets the match in hand alert; or a ticket to ask again with, when the others have come as far.
+pub fn ask(question: Question) -> Result<bool, Ticket> {
+    member(|member| {
+        let team = member.team();
+        let past = |worker, place, ending| team.others_past(worker, place, ending);
+        lock(&team.thresholds).ask(member.number, member.place(), question, past)
+    })
+}
+
+/// The answer to a question of this worker, who asks again in the order of its tickets; with `wait` there always is one.
+pub fn answer(ticket: &Ticket, wait: bool) -> Option<bool> {
+    member(|member| {
+        let team = member.team();
+        if wait {
+            member.wait_until_past(ticket.place, ticket.ending);
+        } else if !team.others_past(member.number, ticket.place, ticket.ending) {
+            return None;
+        }
+        let mut ledger = lock(&team.thresholds);
+        ledger.settle(|worker, place, ending| team.others_past(worker, place, ending));
+        ledger.answer(member.number, ticket)
     })
 }
 
@@ -199,29 +245,25 @@ impl Member {
 
     /// Whether another worker took the ICMP error in hand for a flow of its own.
     pub fn is_quoted(&self) -> bool {
-        self.wait();
+        let (place, ending) = self.place();
+        self.wait_until_past(place, ending);
         lock(&self.team.quoted).remove(&self.seat().place.load(Ordering::Relaxed))
     }
 
-    /// Until all others are past this worker's place.
-    fn wait(&self) {
-        if !self.team.in_order {
-            return;
-        }
+    fn place(&self) -> (u64, u64) {
         let own = self.seat();
-        let (place, ending) = (own.place.load(Ordering::Relaxed), own.ending.load(Ordering::Relaxed));
-        for (number, seat) in self.team.seats.iter().enumerate() {
-            if number == self.number {
-                continue;
-            }
-            let mut looks = 0u32;
-            while !is_past(seat, place, ending) {
-                looks = looks.saturating_add(1);
-                match looks {
-                    0..SPINS => std::hint::spin_loop(),
-                    SPINS..YIELDS => std::thread::yield_now(),
-                    _ => std::thread::sleep(NAP),
-                }
+        (own.place.load(Ordering::Relaxed), own.ending.load(Ordering::Relaxed))
+    }
+
+    /// Until all others are past a place of this worker's.
+    fn wait_until_past(&self, place: u64, ending: u64) {
+        let mut looks = 0u32;
+        while !self.team.others_past(self.number, place, ending) {
+            looks = looks.saturating_add(1);
+            match looks {
+                0..SPINS => std::hint::spin_loop(),
+                SPINS..YIELDS => std::thread::yield_now(),
+                _ => std::thread::sleep(NAP),
             }
         }
     }

@@ -202,6 +202,11 @@ impl Worker {
         }
     }
 
+    /// Nothing more comes of it, as all know: has every alert decided that still waits for others.
+    pub fn decide_alerts(&mut self) {
+        self.stages.events.decide(true);
+    }
+
     /// Nothing came until `now`: flows that have timed out end.
     pub fn idle(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
@@ -261,6 +266,7 @@ impl Worker {
 
     /// Takes the events written since the last call.
     pub fn take_events(&mut self) -> Option<Batch> {
+        self.stages.events.decide(false);
         self.stages.events.take()
     }
 
@@ -325,9 +331,10 @@ impl Worker {
         put("app_layer.flow.failed_tcp", app.failed[0]);
         put("app_layer.flow.failed_udp", app.failed[1]);
         let detect = &self.stages.detector.counters;
-        put("detect.alert", detect.alerts);
+        let (passed, held) = self.stages.events.late_alerts();
+        put("detect.alert", detect.alerts.saturating_add(passed));
         put("detect.alert_queue_overflow", detect.alert_queue_overflow);
-        put("detect.alerts_suppressed", detect.alerts_suppressed);
+        put("detect.alerts_suppressed", detect.alerts_suppressed.saturating_add(held));
         put("detect.candidates", detect.candidates);
         let scripts = self.stages.detector.script_counters();
         put("detect.lua.errors", scripts.errors);

@@ -143,6 +143,7 @@ impl Detector {
                     stream: false,
                     frame: Some(facts),
                     action: rule.action,
+                    ticket: None,
                 });
             }
         }

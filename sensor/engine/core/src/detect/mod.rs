@@ -40,6 +40,7 @@ mod grams;
 pub mod header;
 pub mod hs;
 pub mod keywords;
+pub mod ledger;
 pub mod lua;
 pub mod mapped;
 pub mod names;

@@ -36,6 +36,8 @@ pub struct Ruleset {
     pub datasets: Vec<Arc<Dataset>>,
     /// Some rule tags hosts.
     pub tags_hosts: bool,
+    /// Some rule runs a script, which may ask whether its flow has alerted.
+    pub runs_scripts: bool,
     /// What became of the rules it was made from, once somebody has told.
     pub counts: OnceLock<Counts>,
 }
@@ -68,6 +70,7 @@ impl Ruleset {
         );
         let alert_json = rules.iter().map(|_| OnceLock::new()).collect();
         let tags_hosts = rules.iter().flat_map(|rule| &rule.tags).any(|tag| tag.host_src.is_some());
+        let runs_scripts = rules.iter().any(|rule| !rule.scripts.is_empty());
         let ruleset = Ruleset {
             counts: OnceLock::new(),
             rules,
@@ -80,6 +83,7 @@ impl Ruleset {
             names: Arc::new(names),
             datasets,
             tags_hosts,
+            runs_scripts,
         };
         let compiled = databases.compile(known)?;
         ruleset.prefilters().for_each(|prefilter| prefilter.settle(&compiled));

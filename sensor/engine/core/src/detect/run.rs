@@ -2,13 +2,14 @@
 
 use super::eval::{Match, Scene};
 use super::gate::Outside;
+use super::ledger::Ticket;
 use super::lua::{LuaCounters, Scripts};
 use super::packet_groups::Class;
 use super::prefilter::{Prefilter, ScanState};
 use super::rule::{Action, Rule};
 use super::ruleset::Ruleset;
 use super::tag;
-use super::threshold::{is_suppressed, Thresholds};
+use super::threshold::{is_suppressed, Thresholds, Verdict};
 use super::watch::{Outcome, Searched, Subject, Watch, ALL_DONE};
 use crate::app::frames::FrameFacts;
 use crate::decode::{Origin, Packet};
@@ -29,6 +30,8 @@ pub struct Hit {
     pub frame: Option<FrameFacts>,
     /// The rule's action, or the one a rate filter puts in its place.
     pub action: Action,
+    /// Whether its threshold lets it alert is not known yet.
+    pub ticket: Option<Ticket>,
 }
 
 /// What detection counts, named as in Suricata's `stats.detect`.
@@ -138,9 +141,9 @@ impl Detector {
             self.transactions(rules, packet, flow, dir, watch);
             self.frames(rules, packet, flow, dir, watch);
         }
+        self.tagged = tag::packet(packet, flow.as_deref_mut(), rules.tags_hosts);
         self.settle(rules, packet, flow.as_deref_mut(), watch);
         watch.end();
-        self.tagged = tag::packet(packet, flow.as_deref_mut(), rules.tags_hosts);
         for hit in &self.hits {
             let Some(rule) = rules.rule(hit.rule) else { continue };
             for tag in &rule.tags {
@@ -258,6 +261,7 @@ impl Detector {
                     stream,
                     frame: None,
                     action: rule.action,
+                    ticket: None,
                 });
             }
         }
@@ -284,6 +288,8 @@ impl Detector {
         let mut passed = false;
         let mut kept = 0usize;
         let (thresholds, counters, max) = (&mut self.thresholds, &mut self.counters, self.alerts_per_packet);
+        // Nothing of the packet hangs on whether one of its rules alerts.
+        let may_be_late = !self.tagged && self.hits.len() <= max && !rules.runs_scripts;
         let mut judge = |hit: &mut Hit| {
             let Some(rule) = rules.rule(hit.rule) else { return Outcome::Passed };
             if passed {
@@ -291,9 +297,17 @@ impl Detector {
             }
             let key = flow.as_ref().map(|f| f.id);
             let suppressed = is_suppressed(rule, packet);
-            let held = suppressed
-                || rule.threshold.is_some_and(|t| !thresholds.admits((rule.gid, rule.sid), &t, packet, key));
-            if held {
+            let verdict = match rule.threshold.as_ref().filter(|_| !suppressed) {
+                None => Verdict::Alerts,
+                Some(threshold) => {
+                    let may_be_late = may_be_late && only_alerts(rule);
+                    thresholds.admits((rule.gid, rule.sid), threshold, packet, key, may_be_late)
+                }
+            };
+            if let Verdict::Later(ticket) = verdict {
+                hit.ticket = Some(ticket);
+            }
+            if suppressed || matches!(verdict, Verdict::Held) {
                 counters.alerts_suppressed = counters.alerts_suppressed.saturating_add(1);
                 return if suppressed { Outcome::Suppressed } else { Outcome::Threshold };
             }
@@ -332,11 +346,18 @@ impl Detector {
             watch.settled(rules, hit, outcome);
             outcome == Outcome::Alert
         });
-        self.counters.alerts = self.counters.alerts.saturating_add(self.hits.len() as u64);
+        let sure = self.hits.iter().filter(|hit| hit.ticket.is_none()).count();
+        self.counters.alerts = self.counters.alerts.saturating_add(sure as u64);
         if let Some(flow) = flow {
-            flow.alerted |= !self.hits.is_empty();
+            flow.alerted |= sure > 0;
+            flow.alert_waits |= sure < self.hits.len();
         }
     }
+}
+
+/// Whether a match of the rule does nothing that would hang on its threshold, besides the alert.
+fn only_alerts(rule: &Rule) -> bool {
+    rule.action == Action::Alert && !rule.noalert && rule.rate_filter.is_none() && rule.tags.is_empty()
 }
 
 /// An action that came from a stream, a transaction or addresses alone holds for the whole flow.

@@ -1,9 +1,10 @@
 //! Thresholds at run time (Suricata manual, "Thresholding keywords"): counts per rule and tracked address, in packet time.
 
 use super::expiring::Expiring;
+use super::ledger::Ticket;
 use super::rule::{Action, RateFilter, Rule, SuppressTrack, Threshold, ThresholdKind, Track};
 use crate::decode::Packet;
-use crate::team::{self, lock};
+use crate::team;
 use crate::time::Timestamp;
 
 /// Entries kept at most; beyond it the table starts anew (counted by the caller's alert totals: an alert too many is better
@@ -13,6 +14,7 @@ const ENTRIES_MAX: usize = 262_144;
 /// gid and sid: they stay when rulesets come and go.
 pub type RuleId = (u32, u32);
 
+/// Whose matches are counted together.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     rule: RuleId,
@@ -31,6 +33,39 @@ impl Key {
             Track::ByFlow => (u128::from(flow_id.unwrap_or(0)), 1),
         };
         Key { rule, a, b }
+    }
+}
+
+/// Does this match alert?
+pub struct Question {
+    key: Key,
+    threshold: Threshold,
+    now: Timestamp,
+}
+
+impl Question {
+    pub fn new(rule: RuleId, threshold: &Threshold, packet: &Packet<'_>, flow_id: Option<u64>) -> Question {
+        let key = Key::new(rule, threshold.track, packet, flow_id);
+        Question { key, threshold: *threshold, now: packet.ts }
+    }
+}
+
+/// Whether a match alerts.
+#[derive(Clone, Copy)]
+pub enum Verdict {
+    Alerts,
+    Held,
+    /// It is known when the other workers have come as far.
+    Later(Ticket),
+}
+
+impl Verdict {
+    fn of(admits: bool) -> Verdict {
+        if admits {
+            Verdict::Alerts
+        } else {
+            Verdict::Held
+        }
     }
 }
 
@@ -106,21 +141,24 @@ impl Thresholds {
     ) -> Option<Action> {
         match filter.track {
             Track::ByFlow => self.of_flows.rate(rule, filter, packet, flow_id),
-            _ => team::in_turn(|team| lock(&team.thresholds).rate(rule, filter, packet, flow_id)),
+            _ => team::count_in_turn(|counts| counts.rate(rule, filter, packet, flow_id)),
         }
     }
 
-    /// Counts a match; true = alert.
+    /// Counts a match. `may_be_late`: nothing but the alert itself depends on the answer.
     pub fn admits(
         &mut self,
         rule: RuleId,
         threshold: &Threshold,
         packet: &Packet<'_>,
         flow_id: Option<u64>,
-    ) -> bool {
+        may_be_late: bool,
+    ) -> Verdict {
+        let question = Question::new(rule, threshold, packet, flow_id);
         match threshold.track {
-            Track::ByFlow => self.of_flows.admits(rule, threshold, packet, flow_id),
-            _ => team::in_turn(|team| lock(&team.thresholds).admits(rule, threshold, packet, flow_id)),
+            Track::ByFlow => Verdict::of(self.of_flows.admits(&question)),
+            _ if may_be_late => team::ask(question).map_or_else(Verdict::Later, Verdict::of),
+            _ => Verdict::of(team::count_in_turn(|counts| counts.admits(&question))),
         }
     }
 }
@@ -156,15 +194,9 @@ impl Counts {
         Some(filter.new_action)
     }
 
-    fn admits(
-        &mut self,
-        rule: RuleId,
-        threshold: &Threshold,
-        packet: &Packet<'_>,
-        flow_id: Option<u64>,
-    ) -> bool {
-        let key = Key::new(rule, threshold.track, packet, flow_id);
-        let now = packet.ts;
+    /// Counts a match; true = alert.
+    pub fn admits(&mut self, question: &Question) -> bool {
+        let Question { key, threshold, now } = *question;
         if !self.counts.has_room(ENTRIES_MAX, now, |count| count.is_alive(now)) {
             self.counts.entries.clear();
         }
@@ -215,7 +247,7 @@ mod tests {
             .map(|s| {
                 let mut packet = Packet::new(&[], Timestamp::from_parts(*s, 0), 1, 0, 1);
                 packet.src = Addr::v4([10, 0, 0, 1]);
-                table.admits((1, 1), &threshold, &packet, None)
+                table.admits(&Question::new((1, 1), &threshold, &packet, None))
             })
             .collect()
     }

@@ -158,6 +158,7 @@ impl Detector {
                     stream: false,
                     frame: None,
                     action: rule.action,
+                    ticket: None,
                 });
             }
             match at.and_then(|at| state.partial.get_mut(at)) {

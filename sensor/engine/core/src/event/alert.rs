@@ -29,8 +29,23 @@ fn only_tx(flow: Option<&Flow>) -> Option<u64> {
 }
 
 impl Events {
-    /// Writes one alert.
+    /// Writes one alert; one that is not sure to be sent waits until it is known (`aside`).
     pub fn alert(&mut self, rules: &Ruleset, hit: &Hit, packet: &Packet<'_>, flow: Option<&Flow>, dir: Dir) {
+        let before = (self.json.len(), self.marks.before());
+        self.write_alert(rules, hit, packet, flow, dir);
+        if let Some(ticket) = hit.ticket {
+            self.set_aside(before, ticket, flow.map(|flow| flow.id), packet.ts);
+        }
+    }
+
+    fn write_alert(
+        &mut self,
+        rules: &Ruleset,
+        hit: &Hit,
+        packet: &Packet<'_>,
+        flow: Option<&Flow>,
+        dir: Dir,
+    ) {
         if let Some(matched) = &mut self.heartbeat {
             *matched |= rules.rule(hit.rule).is_some_and(|rule| rule.sid == HEARTBEAT_SID);
             return;

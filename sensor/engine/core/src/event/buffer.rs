@@ -21,7 +21,21 @@ pub struct Marks {
     last: Timestamp,
 }
 
+/// How they stood, for `go_back`.
+#[derive(Clone, Copy)]
+pub struct MarksBefore(usize, Option<Timestamp>, Timestamp);
+
 impl Marks {
+    pub fn before(&self) -> MarksBefore {
+        MarksBefore(self.ends.len(), self.first, self.last)
+    }
+
+    /// Forgets what was marked since.
+    pub fn go_back(&mut self, MarksBefore(count, first, last): MarksBefore) {
+        self.ends.truncate(count);
+        (self.first, self.last) = (first, last);
+    }
+
     pub fn push(&mut self, lane: Lane, end: usize, ts: Timestamp) {
         self.ends.push((u32::try_from(end).unwrap_or(u32::MAX), lane));
         self.first = Some(self.first.map_or(ts, |f| f.min(ts)));

@@ -5,6 +5,7 @@
 pub mod alert;
 pub mod anomaly;
 pub mod arp;
+mod aside;
 pub mod buffer;
 pub mod community_id;
 pub mod config;
@@ -27,6 +28,7 @@ pub use header::Endpoints;
 use crate::detect::names::Names;
 use crate::json::JsonWriter;
 use crate::time::Timestamp;
+use aside::Aside;
 use buffer::{Buffers, Marks};
 use std::sync::Arc;
 
@@ -44,6 +46,7 @@ pub struct Events {
     json: JsonWriter,
     marks: Marks,
     buffers: Buffers,
+    aside: Aside,
     /// What the rules in force call flowbits and variables.
     names: Arc<Names>,
     /// Records of stored files are wanted in `file_records`.
@@ -68,6 +71,7 @@ impl Events {
             json: JsonWriter::new(),
             marks: Marks::default(),
             buffers: Buffers::default(),
+            aside: Aside::default(),
             names,
             keep_file_records: false,
             heartbeat: None,

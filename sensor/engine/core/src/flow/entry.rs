@@ -125,6 +125,8 @@ pub struct Flow {
     /// Of its end, once it has ended.
     pub reason: EndReason,
     pub alerted: bool,
+    /// It has alerts of which it is not known yet whether a threshold lets them pass.
+    pub alert_waits: bool,
     /// Exceptions that befell it, each target once, with the policy that was followed.
     #[allow(clippy::box_collection)] // rare: a pointer keeps flows small
     pub exceptions: Option<Box<Vec<(&'static str, ExceptionPolicy)>>>,

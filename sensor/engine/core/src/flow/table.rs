@@ -183,6 +183,7 @@ impl FlowTable {
             state: FlowState::New,
             reason: EndReason::default(),
             alerted: false,
+            alert_waits: false,
             exceptions: None,
             bypassed: false,
             swapped: false,

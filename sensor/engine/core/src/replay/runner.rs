@@ -69,6 +69,8 @@ impl Runner {
                 flush(worker, sender);
             }
         });
+        self.member.leave();
+        self.worker.decide_alerts();
         self.flush();
         self.shared.add_counters(self.worker.counters());
         self.shared.add_counters(stage_clock::take());

@@ -169,6 +169,7 @@ impl Stages {
         self.files.end(flow, true);
         lap(Stage::App);
         self.log_app(flow, &packet, None);
+        self.events.tell_alerted(flow);
         self.events.netflow(flow, flow.last);
         self.events.flow(flow, flow.last);
         lap(Stage::Event);
