@@ -66,6 +66,9 @@ impl FrameBatch {
 /// Layers below which a frame that looks plain here may be refused by the decoder (`decoder.max-layers`).
 const LAYERS_PLAIN: u8 = 8;
 
+/// Bits of what was seen (64 KiB): half of them are set after some hundred thousand address pairs.
+const SEEN_BITS: usize = 1 << 19;
+
 /// Who takes what. A packet belongs to the worker of its two addresses, whichever way it goes: so do both directions of a flow,
 /// all fragments of a datagram, and flows that announce one another. Packets without IP go to the first.
 pub struct Dispatch {
@@ -73,6 +76,8 @@ pub struct Dispatch {
     /// UDP ports on which tunnels are looked for.
     tunnels: [Ports; 3],
     max_layers: u8,
+    /// A bit for each address pair that came, by its hash.
+    seen: Box<[u64]>,
 }
 
 impl Dispatch {
@@ -81,76 +86,89 @@ impl Dispatch {
             workers: workers.max(1) as u64,
             tunnels: [config.teredo.clone(), config.vxlan.clone(), config.geneve.clone()],
             max_layers: config.max_layers,
+            seen: vec![0; SEEN_BITS / 64].into_boxed_slice(),
         }
     }
 
     /// The worker whose packet this is.
     #[inline]
-    pub fn of_packet(&self, packet: &Packet<'_>) -> usize {
-        self.of_pair(packet.src, packet.dst)
+    pub fn of_packet(&mut self, packet: &Packet<'_>) -> usize {
+        self.take(hash(packet.src.0 ^ packet.dst.0))
     }
 
     /// The worker of two addresses.
     #[inline]
     pub fn of_pair(&self, a: Addr, b: Addr) -> usize {
-        self.of(a.0 ^ b.0)
+        self.of(hash(a.0 ^ b.0))
+    }
+
+    /// Whether a packet between these two may have come before: if not, nobody has a flow of theirs.
+    pub fn may_have_seen(&self, a: Addr, b: Addr) -> bool {
+        let (word, bit) = seat(hash(a.0 ^ b.0));
+        self.seen.get(word).is_none_or(|word| word & bit != 0)
     }
 
     #[inline]
-    fn of(&self, pair: u128) -> usize {
-        // The finaliser of SplitMix64: neighbouring addresses spread.
-        let z = (pair as u64) ^ ((pair >> 64) as u64).rotate_left(32);
-        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let z = z ^ (z >> 31);
-        ((z >> 32).wrapping_mul(self.workers) >> 32) as usize
+    fn of(&self, hash: u64) -> usize {
+        ((hash >> 32).wrapping_mul(self.workers) >> 32) as usize
+    }
+
+    /// The worker of a packet that came.
+    #[inline]
+    fn take(&mut self, hash: u64) -> usize {
+        let (word, bit) = seat(hash);
+        if let Some(word) = self.seen.get_mut(word) {
+            *word |= bit;
+        }
+        self.of(hash)
     }
 
     /// The worker of a frame, where its outermost headers leave no doubt: they are right, and the frame holds one packet, which
     /// is no fragment and quotes no other. None: it has to be decoded, each packet in it goes its own way.
     #[inline]
-    pub fn of_frame(&self, frame: &Frame<'_>) -> Option<usize> {
+    pub fn of_frame(&mut self, frame: &Frame<'_>) -> Option<usize> {
         if self.max_layers < LAYERS_PLAIN {
             return None;
         }
         let data = frame.data;
-        match frame.link_type {
-            1 => self.of_ethernet(data),
+        let pair = match frame.link_type {
+            1 => self.pair_of_ethernet(data),
             12 | 14 | 101 | 228 | 229 => match data.first()? >> 4 {
-                4 => self.of_ipv4(data),
-                _ => self.of_ipv6(data),
+                4 => self.pair_of_ipv4(data),
+                _ => self.pair_of_ipv6(data),
             },
-            113 => self.of_ethertype(data.get(14..16)?, data.get(16..)?),
-            276 => self.of_ethertype(data.get(..2)?, data.get(20..)?),
+            113 => self.pair_of_ethertype(data.get(14..16)?, data.get(16..)?),
+            276 => self.pair_of_ethertype(data.get(..2)?, data.get(20..)?),
             _ => None,
-        }
+        };
+        pair.map(|pair| self.take(hash(pair)))
     }
 
     #[inline]
-    fn of_ethernet(&self, data: &[u8]) -> Option<usize> {
+    fn pair_of_ethernet(&self, data: &[u8]) -> Option<u128> {
         const TAGS_MAX: usize = 3;
         let mut at = 12usize;
         for _ in 0..=TAGS_MAX {
             let (kind, behind) = (data.get(at..at + 2)?, data.get(at + 2..)?);
             match kind {
                 [0x81, 0x00] | [0x88, 0xa8] | [0x91, 0x00] => at += 4,
-                _ => return self.of_ethertype(kind, behind),
+                _ => return self.pair_of_ethertype(kind, behind),
             }
         }
         None
     }
 
     #[inline]
-    fn of_ethertype(&self, kind: &[u8], behind: &[u8]) -> Option<usize> {
+    fn pair_of_ethertype(&self, kind: &[u8], behind: &[u8]) -> Option<u128> {
         match kind {
-            [0x08, 0x00] => self.of_ipv4(behind),
-            [0x86, 0xdd] => self.of_ipv6(behind),
+            [0x08, 0x00] => self.pair_of_ipv4(behind),
+            [0x86, 0xdd] => self.pair_of_ipv6(behind),
             _ => None,
         }
     }
 
     #[inline]
-    fn of_ipv4(&self, ip: &[u8]) -> Option<usize> {
+    fn pair_of_ipv4(&self, ip: &[u8]) -> Option<u128> {
         const FRAGMENT: u16 = 0x3fff;
         const UNREACHABLE: u8 = 3;
         let h: &[u8; 20] = ip.first_chunk()?;
@@ -169,11 +187,11 @@ impl Dispatch {
         }
         let pair = u32::from_be_bytes([h[12], h[13], h[14], h[15]])
             ^ u32::from_be_bytes([h[16], h[17], h[18], h[19]]);
-        Some(self.of(u128::from(pair)))
+        Some(u128::from(pair))
     }
 
     #[inline]
-    fn of_ipv6(&self, ip: &[u8]) -> Option<usize> {
+    fn pair_of_ipv6(&self, ip: &[u8]) -> Option<u128> {
         let h: &[u8; 40] = ip.first_chunk()?;
         let behind = ip.get(40..40 + usize::from(u16::from_be_bytes([h[4], h[5]])))?;
         if h[0] >> 4 != 6 {
@@ -185,7 +203,7 @@ impl Dispatch {
             _ => return None,
         }
         let address = |at: usize| h.get(at..at + 16)?.try_into().ok().map(u128::from_be_bytes);
-        Some(self.of(address(8)? ^ address(24)?))
+        Some(address(8)? ^ address(24)?)
     }
 
     #[inline]
@@ -194,6 +212,22 @@ impl Dispatch {
         let (src, dst) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
         self.tunnels.iter().all(|ports| !ports.contains(src) && !ports.contains(dst))
     }
+}
+
+/// The finaliser of SplitMix64: neighbouring addresses spread.
+#[inline]
+fn hash(pair: u128) -> u64 {
+    let z = (pair as u64) ^ ((pair >> 64) as u64).rotate_left(32);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Where the bit of a pair is: its word and the bit in it.
+#[inline]
+fn seat(hash: u64) -> (usize, u64) {
+    let at = hash as usize % SEEN_BITS;
+    (at / 64, 1 << (at % 64))
 }
 
 #[cfg(test)]
@@ -231,7 +265,7 @@ mod tests {
     }
 
     /// What a frame is said to be is what the decoder finds in it.
-    fn agrees(dispatch: &Dispatch, frame: &Frame<'_>) -> bool {
+    fn agrees(dispatch: &mut Dispatch, frame: &Frame<'_>) -> bool {
         let Some(worker) = dispatch.of_frame(frame) else { return false };
         let mut found = Vec::new();
         Decoder::new(decode::Config::default()).frame(frame, 1, |packet| {
@@ -273,14 +307,26 @@ mod tests {
 
     #[test]
     fn plain_frames_are_known_without_decoding_and_others_are_not() {
-        let dispatch = Dispatch::new(WORKERS, &decode::Config::default());
+        let mut dispatch = Dispatch::new(WORKERS, &decode::Config::default());
         let plain: Vec<usize> = (0usize..)
             .zip(&samples())
-            .filter(|(_, data)| agrees(&dispatch, &frame(data, 1)))
+            .filter(|(_, data)| agrees(&mut dispatch, &frame(data, 1)))
             .map(|(at, _)| at)
             .collect();
         assert_eq!(plain, [0, 1, 3, 5, 9, 12]);
-        assert!(agrees(&dispatch, &frame(&samples()[0][14..], 101)));
+        assert!(agrees(&mut dispatch, &frame(&samples()[0][14..], 101)));
+    }
+
+    #[test]
+    fn pairs_that_came_are_known_both_ways() {
+        let mut dispatch = Dispatch::new(WORKERS, &decode::Config::default());
+        let (a, b) = (Addr::v4([10, 0, 0, 1]), Addr::v4([192, 168, 7, 9]));
+        assert!(!dispatch.may_have_seen(a, b));
+        dispatch.of_pair(a, b);
+        assert!(!dispatch.may_have_seen(a, b), "asked about, not come");
+        dispatch.of_frame(&frame(&samples()[0], 1)).unwrap();
+        assert!(dispatch.may_have_seen(a, b) && dispatch.may_have_seen(b, a));
+        assert!(!dispatch.may_have_seen(a, Addr::v4([192, 168, 7, 8])));
     }
 
     #[test]
@@ -310,7 +356,7 @@ mod tests {
                 }
             }
             data.truncate(cut.max(1));
-            agrees(&Dispatch::new(WORKERS, &decode::Config::default()), &frame(&data, link_type));
+            agrees(&mut Dispatch::new(WORKERS, &decode::Config::default()), &frame(&data, link_type));
         }
     }
 

@@ -353,7 +353,7 @@ impl Worker {
 
 impl Place {
     /// Whether the packet is this worker's: it goes by its addresses, and an ICMP error to the flow it is about if there is one.
-    fn has(&self, packet: &Packet<'_>, flows: &FlowTable) -> bool {
+    fn has(&mut self, packet: &Packet<'_>, flows: &FlowTable) -> bool {
         let own = self.member.number;
         let by_addresses = self.dispatch.of_packet(packet);
         if let Some((key, ..)) = FlowKey::quoted(packet, self.tracking) {
@@ -367,7 +367,7 @@ impl Place {
                 return takes;
             }
             if by_quote != by_addresses && by_addresses == own {
-                return !self.member.is_quoted();
+                return !(self.dispatch.may_have_seen(a, b) && self.member.is_quoted());
             }
         }
         by_addresses == own
