@@ -1,21 +1,20 @@
-//! Which worker takes a packet, and the batches in which frames travel to workers that cannot read them themselves.
+//! Which worker takes a packet, and the blocks in which frames come to workers of one replay.
 
 use crate::capture::Frame;
 use crate::decode::{self, Addr, Packet, Ports};
 use crate::time::Timestamp;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-/// A batch is handed over at this many bytes or frames.
-const BATCH_BYTES: usize = 256 * 1024;
-const BATCH_FRAMES: usize = 1024;
+/// A block is full at this many bytes or frames.
+const BLOCK_BYTES: usize = 256 * 1024;
+const BLOCK_FRAMES: usize = 1024;
 
-/// Frames copied out of the reader's buffer.
+/// Frames copied out of the reader's buffer, all of one file.
 #[derive(Default)]
-pub struct FrameBatch {
+pub struct Block {
     data: Vec<u8>,
     frames: Vec<Entry>,
-    /// The capture file they are from.
-    file: Option<Arc<str>>,
 }
 
 struct Entry {
@@ -24,41 +23,46 @@ struct Entry {
     ts: Timestamp,
     wire_len: u32,
     link_type: u16,
+    /// See `Dispatch::of_frame`.
+    worker: Option<u16>,
     number: u64,
 }
 
-impl FrameBatch {
-    /// Whether it holds frames of another file.
-    pub fn is_of_another(&self, file: &Arc<str>) -> bool {
-        self.file.as_ref().is_some_and(|own| !Arc::ptr_eq(own, file))
+impl Block {
+    /// Empties it for other frames.
+    pub fn clear(&mut self) {
+        self.data.clear();
+        self.frames.clear();
     }
 
-    pub fn file(&self) -> Option<&Arc<str>> {
-        self.file.as_ref()
-    }
-
-    pub fn push(&mut self, frame: &Frame<'_>, number: u64, file: &Arc<str>) {
-        self.file.get_or_insert_with(|| Arc::clone(file));
+    /// `worker`: see `Dispatch::of_frame`.
+    pub fn push(&mut self, frame: &Frame<'_>, number: u64, worker: Option<u16>) {
         self.frames.push(Entry {
             start: self.data.len(),
             len: frame.data.len(),
             ts: frame.ts,
             wire_len: frame.wire_len,
             link_type: frame.link_type,
+            worker,
             number,
         });
         self.data.extend_from_slice(frame.data);
     }
 
     pub fn is_full(&self) -> bool {
-        self.data.len() >= BATCH_BYTES || self.frames.len() >= BATCH_FRAMES
+        self.data.len() >= BLOCK_BYTES || self.frames.len() >= BLOCK_FRAMES
     }
 
-    pub fn each(&self, mut take: impl FnMut(&Frame<'_>, u64)) {
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Gives every frame with its number and whose it is.
+    pub fn each(&self, mut take: impl FnMut(&Frame<'_>, u64, Option<u16>)) {
         for entry in &self.frames {
             let data = self.data.get(entry.start..entry.start.saturating_add(entry.len)).unwrap_or(&[]);
             let frame = Frame { data, ts: entry.ts, wire_len: entry.wire_len, link_type: entry.link_type };
-            take(&frame, entry.number);
+            take(&frame, entry.number, entry.worker);
         }
     }
 }
@@ -66,8 +70,39 @@ impl FrameBatch {
 /// Layers below which a frame that looks plain here may be refused by the decoder (`decoder.max-layers`).
 const LAYERS_PLAIN: u8 = 8;
 
-/// Bits of what was seen (64 KiB): half of them are set after some hundred thousand address pairs.
+/// Half of the bits (64 KiB) are set after some hundred thousand address pairs.
 const SEEN_BITS: usize = 1 << 19;
+
+/// A bit for each address pair that came, by its hash. Workers share it: whoever takes a frame in hand has set what came before.
+pub struct Seen(Box<[AtomicU64]>);
+
+impl Default for Seen {
+    fn default() -> Seen {
+        Seen((0..SEEN_BITS / 64).map(|_| AtomicU64::new(0)).collect())
+    }
+}
+
+impl Seen {
+    #[inline]
+    fn seat(&self, hash: u64) -> Option<(&AtomicU64, u64)> {
+        let at = hash as usize % SEEN_BITS;
+        Some((self.0.get(at / 64)?, 1 << (at % 64)))
+    }
+
+    #[inline]
+    fn set(&self, hash: u64) {
+        if let Some((word, bit)) = self.seat(hash) {
+            // Mostly it is set already: the line stays in every core's cache.
+            if word.load(Ordering::Relaxed) & bit == 0 {
+                word.fetch_or(bit, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn has(&self, hash: u64) -> bool {
+        self.seat(hash).is_none_or(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
+    }
+}
 
 /// Who takes what. A packet belongs to the worker of its two addresses, whichever way it goes: so do both directions of a flow,
 /// all fragments of a datagram, and flows that announce one another. Packets without IP go to the first.
@@ -76,23 +111,22 @@ pub struct Dispatch {
     /// UDP ports on which tunnels are looked for.
     tunnels: [Ports; 3],
     max_layers: u8,
-    /// A bit for each address pair that came, by its hash.
-    seen: Box<[u64]>,
+    seen: Arc<Seen>,
 }
 
 impl Dispatch {
-    pub fn new(workers: usize, config: &decode::Config) -> Dispatch {
+    pub fn new(workers: usize, config: &decode::Config, seen: &Arc<Seen>) -> Dispatch {
         Dispatch {
             workers: workers.max(1) as u64,
             tunnels: [config.teredo.clone(), config.vxlan.clone(), config.geneve.clone()],
             max_layers: config.max_layers,
-            seen: vec![0; SEEN_BITS / 64].into_boxed_slice(),
+            seen: Arc::clone(seen),
         }
     }
 
     /// The worker whose packet this is.
     #[inline]
-    pub fn of_packet(&mut self, packet: &Packet<'_>) -> usize {
+    pub fn of_packet(&self, packet: &Packet<'_>) -> usize {
         self.take(hash(packet.src.0 ^ packet.dst.0))
     }
 
@@ -104,8 +138,7 @@ impl Dispatch {
 
     /// Whether a packet between these two may have come before: if not, nobody has a flow of theirs.
     pub fn may_have_seen(&self, a: Addr, b: Addr) -> bool {
-        let (word, bit) = seat(hash(a.0 ^ b.0));
-        self.seen.get(word).is_none_or(|word| word & bit != 0)
+        self.seen.has(hash(a.0 ^ b.0))
     }
 
     #[inline]
@@ -115,18 +148,15 @@ impl Dispatch {
 
     /// The worker of a packet that came.
     #[inline]
-    fn take(&mut self, hash: u64) -> usize {
-        let (word, bit) = seat(hash);
-        if let Some(word) = self.seen.get_mut(word) {
-            *word |= bit;
-        }
+    fn take(&self, hash: u64) -> usize {
+        self.seen.set(hash);
         self.of(hash)
     }
 
     /// The worker of a frame, where its outermost headers leave no doubt: they are right, and the frame holds one packet, which
     /// is no fragment and quotes no other. None: it has to be decoded, each packet in it goes its own way.
     #[inline]
-    pub fn of_frame(&mut self, frame: &Frame<'_>) -> Option<usize> {
+    pub fn of_frame(&self, frame: &Frame<'_>) -> Option<usize> {
         if self.max_layers < LAYERS_PLAIN {
             return None;
         }
@@ -223,13 +253,6 @@ fn hash(pair: u128) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Where the bit of a pair is: its word and the bit in it.
-#[inline]
-fn seat(hash: u64) -> (usize, u64) {
-    let at = hash as usize % SEEN_BITS;
-    (at / 64, 1 << (at % 64))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +261,10 @@ mod tests {
     use proptest::prelude::*;
 
     const WORKERS: usize = 5;
+
+    fn dispatch() -> Dispatch {
+        Dispatch::new(WORKERS, &decode::Config::default(), &Arc::default())
+    }
 
     fn frame(data: &[u8], link_type: u16) -> Frame<'_> {
         Frame { data, ts: Timestamp(0), wire_len: data.len() as u32, link_type }
@@ -265,7 +292,7 @@ mod tests {
     }
 
     /// What a frame is said to be is what the decoder finds in it.
-    fn agrees(dispatch: &mut Dispatch, frame: &Frame<'_>) -> bool {
+    fn agrees(dispatch: &Dispatch, frame: &Frame<'_>) -> bool {
         let Some(worker) = dispatch.of_frame(frame) else { return false };
         let mut found = Vec::new();
         Decoder::new(decode::Config::default()).frame(frame, 1, |packet| {
@@ -307,19 +334,19 @@ mod tests {
 
     #[test]
     fn plain_frames_are_known_without_decoding_and_others_are_not() {
-        let mut dispatch = Dispatch::new(WORKERS, &decode::Config::default());
+        let dispatch = dispatch();
         let plain: Vec<usize> = (0usize..)
             .zip(&samples())
-            .filter(|(_, data)| agrees(&mut dispatch, &frame(data, 1)))
+            .filter(|(_, data)| agrees(&dispatch, &frame(data, 1)))
             .map(|(at, _)| at)
             .collect();
         assert_eq!(plain, [0, 1, 3, 5, 9, 12]);
-        assert!(agrees(&mut dispatch, &frame(&samples()[0][14..], 101)));
+        assert!(agrees(&dispatch, &frame(&samples()[0][14..], 101)));
     }
 
     #[test]
     fn pairs_that_came_are_known_both_ways() {
-        let mut dispatch = Dispatch::new(WORKERS, &decode::Config::default());
+        let dispatch = dispatch();
         let (a, b) = (Addr::v4([10, 0, 0, 1]), Addr::v4([192, 168, 7, 9]));
         assert!(!dispatch.may_have_seen(a, b));
         dispatch.of_pair(a, b);
@@ -331,7 +358,7 @@ mod tests {
 
     #[test]
     fn both_directions_go_to_one_worker_and_hosts_spread() {
-        let dispatch = Dispatch::new(WORKERS, &decode::Config::default());
+        let dispatch = dispatch();
         let mut count = [0usize; WORKERS];
         for host in 0..=255 {
             let (a, b) = (Addr::v4([10, 0, 0, host]), Addr::v4([192, 168, 7, 9]));
@@ -356,18 +383,21 @@ mod tests {
                 }
             }
             data.truncate(cut.max(1));
-            agrees(&mut Dispatch::new(WORKERS, &decode::Config::default()), &frame(&data, link_type));
+            agrees(&dispatch(), &frame(&data, link_type));
         }
     }
 
     #[test]
-    fn batches_give_back_what_was_put_in() {
-        let mut batch = FrameBatch::default();
-        batch.push(&frame(b"one", 101), 1, &"a.pcap".into());
-        batch.push(&frame(b"", 101), 2, &"a.pcap".into());
+    fn blocks_give_back_what_was_put_in() {
+        let mut block = Block::default();
+        block.push(&frame(b"gone", 101), 1, None);
+        block.clear();
+        assert!(block.is_empty());
+        block.push(&frame(b"one", 101), 2, Some(1));
+        block.push(&frame(b"", 101), 3, None);
         let mut seen = Vec::new();
-        batch.each(|f, n| seen.push((f.data.to_vec(), n)));
-        assert_eq!(seen, [(b"one".to_vec(), 1), (Vec::new(), 2)]);
-        assert!(!batch.is_full());
+        block.each(|f, n, worker| seen.push((f.data.to_vec(), n, worker)));
+        assert_eq!(seen, [(b"one".to_vec(), 2, Some(1)), (Vec::new(), 3, None)]);
+        assert!(!block.is_full() && !block.is_empty());
     }
 }

@@ -11,6 +11,7 @@ use crate::detect::ledger::{Ledger, Ticket};
 use crate::detect::tag::TaggedHosts;
 use crate::detect::threshold::{Counts, Question};
 use crate::detect::xbits::XbitTable;
+use crate::dispatch::Seen;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,6 +50,7 @@ pub struct Team {
     thresholds: Mutex<Ledger>,
     pub tagged_hosts: Mutex<TaggedHosts>,
     pub xbits: XbitTable,
+    pub seen: Arc<Seen>,
     /// Files stored so far.
     stored_files: AtomicU64,
     /// Places of ICMP errors that belong to a flow which another worker has than the one of the error's own addresses.
@@ -81,6 +83,7 @@ impl Team {
             thresholds: Mutex::new(Ledger::new(workers.max(1))),
             tagged_hosts: Mutex::default(),
             xbits: XbitTable::default(),
+            seen: Arc::default(),
             stored_files: AtomicU64::new(0),
             quoted: Mutex::default(),
         });

@@ -79,7 +79,7 @@ impl Worker {
         driver.frames = if events.config.frame { FrameChoice::all() } else { rules.frame.choice().clone() };
         let team = (!member.is_alone()).then(|| Place {
             member: member.clone(),
-            dispatch: Dispatch::new(member.team().workers(), &config.decode),
+            dispatch: Dispatch::new(member.team().workers(), &config.decode, &member.team().seen),
             tracking: config.flow.tracking(),
         });
         Ok(Worker {
@@ -106,14 +106,37 @@ impl Worker {
         })
     }
 
-    /// Takes one frame through the line; of a team's, what is this worker's of it. A stage that fails costs its flow and this
-    /// frame, nothing else.
+    /// Takes one frame through the line. A stage that fails costs its flow and this frame, nothing else.
     pub fn packet(&mut self, frame: &Frame<'_>, number: u64) {
-        if catch_unwind(AssertUnwindSafe(|| self.line(frame, number))).is_err() {
-            self.failed(frame, number);
+        self.packet_of(frame, number, None);
+    }
+
+    /// The same among others: takes what is this worker's of it. `whose`: see `Dispatch::of_frame`.
+    #[inline]
+    pub fn packet_of(&mut self, frame: &Frame<'_>, number: u64, whose: Option<u16>) {
+        match &self.team {
+            Some(place) if self.decoder.is_undecided() || whose.is_none_or(|w| place.is(w)) => {
+                let whose = whose.filter(|_| !self.decoder.is_undecided());
+                self.guarded(frame, number, |worker| worker.line(frame, number, whose));
+            }
+            None => self.guarded(frame, number, |worker| worker.line(frame, number, None)),
+            // Another's. Here it is only that much later.
+            Some(_) => {
+                self.first.get_or_insert(frame.ts);
+                self.now = self.now.max(frame.ts);
+                if self.flows.has_ended() || self.flows.is_due(self.now) {
+                    self.guarded(frame, number, Worker::end_flows);
+                }
+            }
         }
         if let Some(place) = &self.team {
             place.member.done(number);
+        }
+    }
+
+    fn guarded(&mut self, frame: &Frame<'_>, number: u64, work: impl FnOnce(&mut Worker)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            self.failed(frame, number);
         }
     }
 
@@ -133,20 +156,17 @@ impl Worker {
         Retired { rules: std::mem::replace(&mut stages.rules, rules), carry, detector }
     }
 
-    fn line(&mut self, frame: &Frame<'_>, number: u64) {
+    fn line(&mut self, frame: &Frame<'_>, number: u64, whose: Option<u16>) {
         lap(Stage::Capture);
         self.first.get_or_insert(frame.ts);
         self.now = self.now.max(frame.ts);
-        self.flows.expire(self.now);
-        lap(Stage::Flow);
-        self.reap();
+        self.end_flows();
         let Worker { decoder, flows, stages, in_hand, team, .. } = self;
         let Some(place) = team else {
             return decoder.frame(frame, number, |packet| take(flows, stages, in_hand, packet));
         };
         let mut step = 0;
-        match place.dispatch.of_frame(frame).filter(|_| !decoder.is_undecided()) {
-            Some(worker) if worker != place.member.number => {}
+        match whose {
             Some(_) => {
                 place.member.at(number, step);
                 decoder.frame(frame, number, |packet| take(flows, stages, in_hand, packet));
@@ -164,6 +184,14 @@ impl Worker {
                 decoder.count(true);
             }
         }
+    }
+
+    /// Ends the flows whose time is over by now.
+    #[inline]
+    fn end_flows(&mut self) {
+        self.flows.expire(self.now);
+        lap(Stage::Flow);
+        self.reap();
     }
 
     /// Finishes flows that have ended.
@@ -210,11 +238,7 @@ impl Worker {
     /// Nothing came until `now`: flows that have timed out end.
     pub fn idle(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
-        let expired = AssertUnwindSafe(|| {
-            self.flows.expire(self.now);
-            self.reap();
-        });
-        if catch_unwind(expired).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| self.end_flows())).is_err() {
             self.forget_in_hand();
         }
     }
@@ -352,8 +376,13 @@ impl Worker {
 }
 
 impl Place {
+    #[inline]
+    fn is(&self, worker: u16) -> bool {
+        usize::from(worker) == self.member.number
+    }
+
     /// Whether the packet is this worker's: it goes by its addresses, and an ICMP error to the flow it is about if there is one.
-    fn has(&mut self, packet: &Packet<'_>, flows: &FlowTable) -> bool {
+    fn has(&self, packet: &Packet<'_>, flows: &FlowTable) -> bool {
         let own = self.member.number;
         let by_addresses = self.dispatch.of_packet(packet);
         if let Some((key, ..)) = FlowKey::quoted(packet, self.tracking) {

@@ -10,16 +10,13 @@ pub mod bpf;
 mod error;
 mod pcap;
 mod pcapng;
-mod shared;
 mod window;
 
 pub use error::CaptureError;
-pub use shared::SharedFile;
 
 use crate::time::Timestamp;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
 use window::Window;
 
 /// One captured frame, borrowed until the next is asked for.
@@ -70,12 +67,6 @@ enum Found {
 /// Opens a capture file (pcap or pcapng, told apart by content); `-` is standard input.
 pub fn open(path: &Path) -> Result<FileSource, CaptureError> {
     FileSource::new(Window::open(path)?)
-}
-
-/// The same of a file that others read too.
-pub fn open_shared(file: &Arc<SharedFile>) -> Result<FileSource, CaptureError> {
-    let place = Box::new(shared::Place::start(Arc::clone(file)));
-    FileSource::new(Window::over(file.path(), place, file.size()))
 }
 
 /// Reads a capture from anything; `name` is what errors and warnings call it.

@@ -229,10 +229,22 @@ impl FlowTable {
         }
     }
 
+    /// Whether `expire` has something to look at.
+    #[inline]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.wheel.is_due(now.seconds())
+    }
+
+    /// Whether there is a `next_ended`.
+    #[inline]
+    pub fn has_ended(&self) -> bool {
+        !self.ended.is_empty()
+    }
+
     /// Ends the flows whose timeout lies before `now`. Costs nothing within the same second.
     #[inline]
     pub fn expire(&mut self, now: Timestamp) {
-        if self.wheel.is_due(now.seconds()) {
+        if self.is_due(now) {
             self.visit_due(now.seconds());
         }
     }

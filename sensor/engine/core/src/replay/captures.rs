@@ -1,144 +1,229 @@
-//! The captures of a replay as its readers see them: file after file, frames numbered through all of them. Each reader reads for
-//! itself; what cannot be read twice (a pipe) has one reader, which hands frames to all workers.
+//! The captures of a replay: file after file, frames numbered through all of them. They are read once. One worker takes frames
+//! as they are read; several take blocks of them, which whoever is furthest reads for all.
 
 use super::Shared;
 use crate::capture::bpf::CaptureFilter;
-use crate::capture::{self, CaptureError, FileSource, Frame, SharedFile, Source};
-use crate::dispatch::FrameBatch;
+use crate::capture::{self, FileSource, Frame, Source};
+use crate::dispatch::{Block, Dispatch};
 use crate::team::lock;
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Frames between two looks at the clock of progress.
 const PROGRESS_FRAMES: u64 = 1024;
 
-pub struct Captures {
+/// Blocks between the worker furthest behind and the one furthest ahead, who then waits (32 MiB).
+const BLOCKS_MAX: usize = 128;
+
+/// How long a wait for room lasts before a look whether the replay is to stop.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Goes through the captures.
+pub struct Reader {
     shared: Arc<Shared>,
-    paths: Vec<PathBuf>,
     filter: CaptureFilter,
-    readers: usize,
-    /// Files under way, by their place in `paths`.
-    open: Mutex<HashMap<usize, Opened>>,
+    paths: std::vec::IntoIter<PathBuf>,
+    open: Option<(FileSource, Arc<str>)>,
+    /// Frames so far.
+    number: u64,
+    /// Bytes of the files before.
+    done_bytes: u64,
 }
 
-struct Opened {
-    /// None: it cannot be opened, which was told.
-    file: Option<Arc<SharedFile>>,
-    /// Readers who have still to come.
-    awaited: usize,
-}
-
-/// Whether every reader can read it for itself. What is missing is told when its turn comes.
-pub fn is_shareable(path: &Path) -> bool {
-    path.as_os_str() != "-" && std::fs::metadata(path).map_or(true, |facts| facts.is_file() || facts.is_dir())
-}
-
-impl Captures {
-    pub fn new(shared: Arc<Shared>, paths: Vec<PathBuf>, filter: CaptureFilter, readers: usize) -> Captures {
-        Captures { shared, paths, filter, readers, open: Mutex::default() }
+impl Reader {
+    pub fn new(shared: Arc<Shared>, paths: Vec<PathBuf>, filter: CaptureFilter) -> Reader {
+        Reader { shared, filter, paths: paths.into_iter(), open: None, number: 0, done_bytes: 0 }
     }
 
-    /// Gives every frame of every file, numbered from 1 through all of them, with the file's name. Every reader gets the same.
-    pub fn each(&self, reader: usize, mut take: impl FnMut(&Frame<'_>, u64, &Arc<str>)) {
-        let mut number = 0u64;
-        let mut done_bytes = 0u64;
-        for (at, path) in self.paths.iter().enumerate() {
-            let name: Arc<str> = path.to_string_lossy().into();
-            let mut source = match self.source(at, path) {
-                Ok(Some(source)) => source,
-                Ok(None) => continue,
-                Err(error) => {
-                    self.warn(reader, error.to_string());
-                    continue;
+    /// The name of the file that is read now; None: all are read, or the replay is to stop.
+    fn file(&mut self) -> Option<Arc<str>> {
+        while self.open.is_none() {
+            let path = self.paths.next()?;
+            match capture::open(&path) {
+                Ok(source) => self.open = Some((source, path.to_string_lossy().into())),
+                Err(error) => self.shared.warn(error.to_string()),
+            }
+        }
+        let (_, name) = self.open.as_ref().filter(|_| !self.shared.stop.load(Ordering::Relaxed))?;
+        Some(Arc::clone(name))
+    }
+
+    /// Gives frames of the file that is read now, with their numbers, until `take` says that it has enough, or the file ends.
+    fn frames(&mut self, mut take: impl FnMut(&Frame<'_>, u64) -> bool) {
+        let Some((source, _)) = &mut self.open else { return };
+        loop {
+            match source.next() {
+                None => break,
+                Some(Err(error)) => {
+                    self.shared.warn(error.to_string());
+                    break;
                 }
-            };
-            loop {
+                // Frames that the filter leaves out are as if they had not been captured.
+                Some(Ok(frame)) if !self.filter.admits(frame.link_type, frame.data, frame.wire_len) => {}
+                Some(Ok(frame)) => {
+                    self.number = self.number.saturating_add(1);
+                    if !take(&frame, self.number) {
+                        return self.shared.progress(self.done_bytes.saturating_add(source.position().0));
+                    }
+                }
+            }
+            if self.number % PROGRESS_FRAMES == 0 {
+                self.shared.progress(self.done_bytes.saturating_add(source.position().0));
                 if self.shared.stop.load(Ordering::Relaxed) {
                     return;
                 }
-                match source.next() {
-                    None => break,
-                    Some(Err(error)) => {
-                        self.warn(reader, error.to_string());
-                        break;
-                    }
-                    // Frames that the filter leaves out are as if they had not been captured.
-                    Some(Ok(frame)) if !self.filter.admits(frame.link_type, frame.data, frame.wire_len) => {}
-                    Some(Ok(frame)) => {
-                        number = number.saturating_add(1);
-                        take(&frame, number, &name);
-                    }
-                }
-                if number % PROGRESS_FRAMES == 0 {
-                    self.shared.progress(reader, done_bytes.saturating_add(source.position().0));
-                }
-            }
-            done_bytes = done_bytes.saturating_add(source.position().0);
-            self.shared.progress(reader, done_bytes);
-            for warning in source.warnings() {
-                self.warn(reader, warning.clone());
             }
         }
+        self.done_bytes = self.done_bytes.saturating_add(source.position().0);
+        self.shared.progress(self.done_bytes);
+        source.warnings().iter().for_each(|warning| self.shared.warn(warning.clone()));
+        self.open = None;
     }
 
-    /// All readers see the same: one tells of it.
-    fn warn(&self, reader: usize, text: String) {
-        if reader == 0 {
-            self.shared.warn(text);
-        }
-    }
-
-    /// None: it cannot be opened, which was told.
-    fn source(&self, at: usize, path: &Path) -> Result<Option<FileSource>, CaptureError> {
-        if !is_shareable(path) {
-            return capture::open(path).map(Some);
-        }
-        let file = {
-            let mut open = lock(&self.open);
-            let opened = open.entry(at).or_insert_with(|| {
-                let file = SharedFile::open(path).map(Arc::new);
-                let file = file.map_err(|error| self.shared.warn(error.to_string())).ok();
-                Opened { file, awaited: self.readers }
+    /// Gives every frame, with its number and its file's name.
+    pub fn each(mut self, mut take: impl FnMut(&Frame<'_>, u64, &Arc<str>)) {
+        while let Some(name) = self.file() {
+            self.frames(|frame, number| {
+                take(frame, number, &name);
+                true
             });
-            opened.awaited = opened.awaited.saturating_sub(1);
-            let file = opened.file.clone();
-            if opened.awaited == 0 {
-                open.remove(&at);
-            }
-            file
-        };
-        file.map(|file| capture::open_shared(&file)).transpose()
-    }
-
-    /// Reads for workers that cannot: every frame goes to all of them, copied once.
-    pub fn hand_out(&self, workers: &[SyncSender<Arc<FrameBatch>>]) {
-        let mut open = FrameBatch::default();
-        // A worker is gone only when the replay is being dropped.
-        let send = |batch: FrameBatch| {
-            let batch = Arc::new(batch);
-            workers.iter().for_each(|worker| drop(worker.send(Arc::clone(&batch))));
-        };
-        self.each(0, |frame, number, file| {
-            if open.is_of_another(file) {
-                send(std::mem::take(&mut open));
-            }
-            open.push(frame, number, file);
-            if open.is_full() {
-                send(std::mem::take(&mut open));
-            }
-        });
-        send(open);
+        }
     }
 }
 
-/// Takes what `hand_out` gives.
-pub fn handed(frames: &Receiver<Arc<FrameBatch>>, mut take: impl FnMut(&Frame<'_>, u64, &Arc<str>)) {
-    while let Ok(batch) = frames.recv() {
-        if let Some(file) = batch.file() {
-            batch.each(|frame, number| take(frame, number, file));
+/// A block and the name of its file.
+type Named = (Arc<Block>, Arc<str>);
+
+/// Blocks of frames for several workers, each of whom gets all of them.
+pub struct Blocks {
+    shared: Arc<Shared>,
+    reading: Mutex<(Reader, Dispatch)>,
+    ready: Mutex<Ready>,
+    /// Somebody has taken a block.
+    taken: Condvar,
+}
+
+#[derive(Default)]
+struct Ready {
+    /// Those that not all have taken.
+    blocks: VecDeque<Named>,
+    /// Blocks that all have taken.
+    gone: u64,
+    /// By worker, how many it has taken.
+    taken: Vec<u64>,
+    /// Emptied ones.
+    spare: Vec<Block>,
+}
+
+impl Ready {
+    fn next(&self, worker: usize) -> Option<&Named> {
+        let at = self.taken.get(worker)?.checked_sub(self.gone)?;
+        self.blocks.get(usize::try_from(at).ok()?)
+    }
+
+    /// Lets go of what all have taken.
+    fn let_go(&mut self) {
+        let least = self.taken.iter().copied().min().unwrap_or(u64::MAX);
+        while self.gone < least && self.blocks.pop_front().is_some() {
+            self.gone = self.gone.saturating_add(1);
         }
+    }
+}
+
+/// One worker's way through them.
+pub struct Turns {
+    blocks: Arc<Blocks>,
+    worker: usize,
+}
+
+impl Blocks {
+    pub fn new(reader: Reader, dispatch: Dispatch, workers: usize) -> Arc<Blocks> {
+        let ready = Ready { taken: vec![0; workers], ..Ready::default() };
+        Arc::new(Blocks {
+            shared: Arc::clone(&reader.shared),
+            reading: Mutex::new((reader, dispatch)),
+            ready: Mutex::new(ready),
+            taken: Condvar::new(),
+        })
+    }
+
+    pub fn turns(self: &Arc<Self>, worker: usize) -> Turns {
+        Turns { blocks: Arc::clone(self), worker }
+    }
+
+    /// The worker's next block if it is ready; it waits while it is too far ahead to have one read.
+    fn ready(&self, worker: usize) -> Option<Named> {
+        let mut ready = lock(&self.ready);
+        loop {
+            if let Some(named) = ready.next(worker) {
+                let named = (Arc::clone(&named.0), Arc::clone(&named.1));
+                if let Some(taken) = ready.taken.get_mut(worker) {
+                    *taken = taken.saturating_add(1);
+                }
+                ready.let_go();
+                self.taken.notify_all();
+                return Some(named);
+            }
+            if ready.blocks.len() < BLOCKS_MAX || self.shared.stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            let waited = self.taken.wait_timeout(ready, LOOK);
+            ready = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn next(&self, worker: usize) -> Option<Named> {
+        if let Some(named) = self.ready(worker) {
+            return Some(named);
+        }
+        let mut reading = lock(&self.reading);
+        // Another may have read it meanwhile.
+        if let Some(named) = self.ready(worker) {
+            return Some(named);
+        }
+        let (reader, dispatch) = &mut *reading;
+        let mut block = lock(&self.ready).spare.pop().unwrap_or_default();
+        let name = loop {
+            let name = reader.file()?;
+            reader.frames(|frame, number| {
+                let worker = dispatch.of_frame(frame).and_then(|worker| u16::try_from(worker).ok());
+                block.push(frame, number, worker);
+                !block.is_full()
+            });
+            if !block.is_empty() {
+                break name;
+            }
+        };
+        lock(&self.ready).blocks.push_back((Arc::new(block), name));
+        drop(reading);
+        self.ready(worker)
+    }
+}
+
+impl Turns {
+    /// Gives every frame, with its number, whose it is (`Dispatch::of_frame`) and its file's name.
+    pub fn each(self, mut take: impl FnMut(&Frame<'_>, u64, Option<u16>, &Arc<str>)) {
+        while let Some((block, name)) = self.blocks.next(self.worker) {
+            block.each(|frame, number, whose| take(frame, number, whose, &name));
+            if let Some(mut block) = Arc::into_inner(block) {
+                block.clear();
+                lock(&self.blocks.ready).spare.push(block);
+            }
+        }
+    }
+}
+
+impl Drop for Turns {
+    fn drop(&mut self) {
+        // It takes nothing more, and nobody waits for it.
+        let mut ready = lock(&self.blocks.ready);
+        if let Some(taken) = ready.taken.get_mut(self.worker) {
+            *taken = u64::MAX;
+        }
+        ready.let_go();
+        self.blocks.taken.notify_all();
     }
 }

@@ -1,13 +1,15 @@
 //! Replay: captures in, batches of events out, on threads of their own.
 //!
-//! Every worker goes through all frames and takes those packets that are its own (`dispatch`), so that nothing is copied from
-//! thread to thread, and all see the same time. What comes out is the same with any number of workers, after sorting.
+//! Frames are read once. Every worker goes through all of them and takes those packets that are its own (`dispatch`), so that
+//! all see the same time. What comes out is the same with any number of workers, after sorting.
 
 mod captures;
 mod runner;
 
 use crate::capture::bpf::CaptureFilter;
+use crate::config::Config;
 use crate::detect::ruleset::Ruleset;
+use crate::dispatch::Dispatch;
 use crate::event::Batch;
 use crate::quarantine;
 use crate::reload::Handover;
@@ -15,7 +17,7 @@ use crate::team::{lock, Team};
 use crate::threads::Threads;
 use crate::totals;
 use crate::worker::{Quarantined, Worker};
-use captures::{handed, is_shareable, Captures};
+use captures::{Blocks, Reader};
 use runner::Runner;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -27,14 +29,10 @@ use std::time::Duration;
 /// Batches that may wait to be fetched; then the workers wait: a replay loses nothing.
 const BATCHES_WAITING: usize = 16;
 
-/// Batches of frames that may wait for a worker.
-const FRAME_BATCHES_WAITING: usize = 8;
-
 /// What the threads tell the outside, and one another at the end.
 struct Shared {
     stop: AtomicBool,
-    /// By reader.
-    bytes_read: Vec<AtomicU64>,
+    bytes_read: AtomicU64,
     bytes_total: u64,
     warnings: Mutex<Vec<String>>,
     counters: Mutex<Vec<(String, u64)>>,
@@ -48,10 +46,8 @@ impl Shared {
         lock(&self.warnings).push(text);
     }
 
-    fn progress(&self, reader: usize, bytes: u64) {
-        if let Some(read) = self.bytes_read.get(reader) {
-            read.store(bytes, Ordering::Relaxed);
-        }
+    fn progress(&self, bytes: u64) {
+        self.bytes_read.store(bytes, Ordering::Relaxed);
     }
 
     /// Adds a worker's counters to the sum, by name.
@@ -79,49 +75,40 @@ impl Replay {
         workers: usize,
     ) -> Result<Replay, String> {
         let workers = workers.max(1);
-        let shareable = workers == 1 || paths.iter().all(|path| is_shareable(path));
-        let readers = if shareable { workers } else { 1 };
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
-            bytes_read: (0..readers).map(|_| AtomicU64::new(0)).collect(),
+            bytes_read: AtomicU64::new(0),
             bytes_total: paths.iter().filter_map(|p| std::fs::metadata(p).ok()).map(|m| m.len()).sum(),
             warnings: Mutex::default(),
             counters: Mutex::default(),
             quarantined: Mutex::default(),
             running: Mutex::new(workers),
         });
-        let filter = CaptureFilter::new(document)?;
-        let captures = Arc::new(Captures::new(Arc::clone(&shared), paths, filter, readers));
+        let reader = Reader::new(Arc::clone(&shared), paths, CaptureFilter::new(document)?);
         let (sender, batches) = sync_channel(BATCHES_WAITING);
         let quarantine = quarantine::path(document);
         let mut runners = Vec::new();
         let handover = Arc::new(Handover::new(rules, workers));
-        for member in Team::make(workers) {
+        let members = Team::make(workers);
+        let seen = members.first().map(|member| Arc::clone(&member.team().seen)).unwrap_or_default();
+        for member in members {
             let worker = Worker::new(document, Arc::clone(rules), &member)?;
             let edges = handover.edges(member.number);
             runners.push(Runner::new(worker, member, &shared, &sender, &quarantine, edges));
         }
         drop(sender);
         let mut threads = Threads::new(batches, handover);
-        let mut senders = Vec::new();
-        for (at, mut runner) in runners.into_iter().enumerate() {
-            let captures = Arc::clone(&captures);
-            let frames = (!shareable).then(|| {
-                let (to_worker, frames) = sync_channel(FRAME_BATCHES_WAITING);
-                senders.push(to_worker);
-                frames
-            });
-            threads.spawn(format!("worker-{at}"), move || {
-                runner.begin();
-                match frames {
-                    Some(frames) => handed(&frames, |frame, number, file| runner.frame(frame, number, file)),
-                    None => captures.each(at, |frame, number, file| runner.frame(frame, number, file)),
-                }
-                runner.finish();
-            })?;
+        if workers == 1 {
+            if let Some(runner) = runners.pop() {
+                threads.spawn("worker-0".to_owned(), move || runner.alone(reader))?;
+            }
+            return Ok(Replay { shared, threads });
         }
-        if !shareable {
-            threads.spawn("reader".to_owned(), move || captures.hand_out(&senders))?;
+        let dispatch = Dispatch::new(workers, &Config::new(document)?.decode, &seen);
+        let blocks = Blocks::new(reader, dispatch, workers);
+        for (at, runner) in runners.into_iter().enumerate() {
+            let turns = blocks.turns(at);
+            threads.spawn(format!("worker-{at}"), move || runner.among_others(turns))?;
         }
         Ok(Replay { shared, threads })
     }
@@ -144,8 +131,7 @@ impl Replay {
 
     /// (bytes read, bytes in all)
     pub fn progress(&self) -> (u64, u64) {
-        let read = self.shared.bytes_read.iter().map(|bytes| bytes.load(Ordering::Relaxed));
-        (read.min().unwrap_or(0), self.shared.bytes_total)
+        (self.shared.bytes_read.load(Ordering::Relaxed), self.shared.bytes_total)
     }
 
     pub fn warnings(&self) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! A worker on its thread: frames in, batches of events out, and at the end what only the last one can tell.
 
+use super::captures::{Reader, Turns};
 use super::Shared;
 use crate::capture::Frame;
 use crate::event::Batch;
@@ -39,19 +40,29 @@ impl Runner {
         Runner { worker, member, shared, sender, edges, quarantine }
     }
 
-    /// To be called on the worker's own thread, before the first frame.
-    pub fn begin(&self) {
+    /// Takes every frame. To be called on the worker's own thread, as `among_others`.
+    pub fn alone(mut self, reader: Reader) {
         self.member.join();
+        reader.each(|frame, number, file| self.frame(frame, number, None, file));
+        self.finish();
     }
 
-    pub fn frame(&mut self, frame: &Frame<'_>, number: u64, file: &Arc<str>) {
+    /// Takes what is its own of every frame.
+    pub fn among_others(mut self, turns: Turns) {
+        self.member.join();
+        turns.each(|frame, number, whose, file| self.frame(frame, number, whose, file));
+        self.finish();
+    }
+
+    #[inline]
+    fn frame(&mut self, frame: &Frame<'_>, number: u64, whose: Option<u16>, file: &Arc<str>) {
         if let Some(fresh) = self.edges.look(number) {
             self.member.meet(number);
             let retired = self.worker.take_rules(fresh);
             self.edges.took(retired);
         }
         self.worker.set_file(file);
-        self.worker.packet(frame, number);
+        self.worker.packet_of(frame, number, whose);
         if self.worker.pending_bytes() >= BATCH_BYTES {
             self.flush();
         }
@@ -62,7 +73,7 @@ impl Runner {
     }
 
     /// Ends all flows; the last worker to come here writes the stats event.
-    pub fn finish(mut self) {
+    fn finish(mut self) {
         let sender = &self.sender;
         self.worker.finish(|worker| {
             if worker.pending_bytes() >= BATCH_BYTES {
