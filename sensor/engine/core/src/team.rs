@@ -282,6 +282,10 @@ fn is_past(seat: &Seat, place: u64, ending: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::{Addr, Packet};
+    use crate::detect::rule::{Threshold, ThresholdKind, Track};
+    use crate::time::Timestamp;
+    use std::collections::VecDeque;
 
     /// Workers that each take some of the frames and write down what they touch when it is their turn.
     #[test]
@@ -321,6 +325,77 @@ mod tests {
         let seen = lock(&seen);
         assert!(seen.is_sorted(), "{:?}", seen.windows(2).find(|pair| pair[0] > pair[1]));
         assert_eq!(seen.len() as u64, FRAMES + FRAMES / 7 * 8 + WORKERS as u64);
+    }
+
+    fn question(frame: u64) -> Question {
+        let mut packet = Packet::new(&[], Timestamp::from_parts(frame / 40, 0), frame, 0, 1);
+        packet.src = Addr(u128::from(frame % 3));
+        let kind = ThresholdKind::Threshold;
+        Question::new((1, 1), &Threshold { kind, track: Track::BySrc, count: 5, seconds: 7 }, &packet, None)
+    }
+
+    /// What one of a team hears of its frames. Some questions it never asks again for, as when a stage fails; now and then it
+    /// waits for an answer, and some it asks in turn.
+    fn heard(member: &Member, frames: u64) -> Vec<(u64, bool)> {
+        member.join();
+        let (mut open, mut heard) = (VecDeque::new(), Vec::new());
+        for frame in (1..=frames).filter(|frame| frame % 3 != 0) {
+            if (frame * 7919) % member.team().workers() as u64 == member.number as u64 {
+                member.at(frame, 0);
+                if frame % 31 == 0 {
+                    heard.push((frame, count_in_turn(|counts| counts.admits(&question(frame)))));
+                } else {
+                    match ask(question(frame)) {
+                        Ok(_) | Err(_) if frame % 13 == 0 => {}
+                        Ok(admits) => heard.push((frame, admits)),
+                        Err(ticket) => open.push_back((frame, ticket)),
+                    }
+                }
+            }
+            member.done(frame);
+            while let Some((frame, ticket)) = open.front().copied() {
+                let Some(admits) = answer(&ticket, frame % 101 == 0) else { break };
+                heard.push((frame, admits));
+                open.pop_front();
+            }
+        }
+        member.leave();
+        heard.extend(open.iter().map(|(frame, ticket)| (*frame, answer(ticket, true).unwrap())));
+        heard
+    }
+
+    #[test]
+    fn questions_are_answered_in_the_order_of_the_capture() {
+        const FRAMES: u64 = 4_000;
+        let run = |workers: usize| {
+            let threads: Vec<_> = Team::make(workers)
+                .into_iter()
+                .map(|member| std::thread::spawn(move || heard(&member, FRAMES)))
+                .collect();
+            let mut all: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+            all.sort_unstable();
+            all
+        };
+        let alone = run(1);
+        assert!(alone.iter().any(|(_, admits)| *admits) && alone.iter().any(|(_, admits)| !admits));
+        assert!(run(2) == alone && run(5) == alone);
+    }
+
+    #[test]
+    fn one_that_is_ahead_does_not_wait() {
+        let mut members = Team::make(2);
+        let (behind, ahead) = (members.pop().unwrap(), members.pop().unwrap());
+        let ticket = std::thread::spawn(move || {
+            ahead.join();
+            ahead.at(7, 0);
+            let ticket = ask(question(7)).unwrap_err();
+            assert_eq!(answer(&ticket, false), None);
+            (ahead, ticket)
+        });
+        let (ahead, ticket) = ticket.join().unwrap();
+        behind.done(7);
+        ahead.join();
+        assert_eq!(answer(&ticket, false), Some(false));
     }
 
     #[test]

@@ -227,3 +227,102 @@ impl Drop for Turns {
         self.blocks.taken.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode;
+    use crate::team::Team;
+    use std::sync::atomic::{AtomicBool, AtomicU64};
+
+    /// Frames of raw IPv4 (link type 101) with a number in them, in files of `count` each.
+    fn files(name: &str, files: u32, count: u32) -> Vec<PathBuf> {
+        let file = |at: u32| {
+            let mut data = Vec::new();
+            let header: [u32; 6] = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65535, 101];
+            header.iter().for_each(|word| data.extend(word.to_le_bytes()));
+            for frame in 0..count {
+                [frame, 0, 300, 300].iter().for_each(|word| data.extend(word.to_le_bytes()));
+                let start = data.len();
+                data.extend([0x45, 0, 1, 44, 0, 0, 0, 0, 64, 6]);
+                data.extend([0, 0, 10, 0, 0, (frame % 200) as u8, 10, 1, 0, 1]);
+                data.resize(start + 300, 0);
+            }
+            let path = std::env::temp_dir().join(format!("haidang-{name}-{}-{at}", std::process::id()));
+            std::fs::write(&path, data).unwrap();
+            path
+        };
+        (0..files).map(file).collect()
+    }
+
+    fn shared() -> Arc<Shared> {
+        Arc::new(Shared {
+            stop: AtomicBool::new(false),
+            bytes_read: AtomicU64::new(0),
+            bytes_total: 0,
+            warnings: Mutex::default(),
+            counters: Mutex::default(),
+            quarantined: Mutex::default(),
+            running: Mutex::new(0),
+        })
+    }
+
+    fn blocks(shared: &Arc<Shared>, paths: &[PathBuf], workers: usize) -> Arc<Blocks> {
+        let filter = CaptureFilter::new(&serde_json::Value::Null).unwrap();
+        let reader = Reader::new(Arc::clone(shared), paths.to_vec(), filter);
+        let seen = Arc::clone(&Team::make(workers)[0].team().seen);
+        Blocks::new(reader, Dispatch::new(workers, &decode::Config::default(), &seen), workers)
+    }
+
+    #[test]
+    fn every_worker_gets_all_frames_in_order_though_one_lags_and_one_leaves() {
+        const FRAMES: u32 = 70_000;
+        let mut paths = files("blocks", 3, FRAMES);
+        paths.insert(1, "absent".into());
+        let shared = shared();
+        let blocks = blocks(&shared, &paths, 3);
+        drop(blocks.turns(2));
+        let walk = |worker: usize| {
+            let (turns, ready) = (blocks.turns(worker), Arc::clone(&blocks));
+            std::thread::spawn(move || {
+                let (mut own, mut last) = (0u64, 0);
+                turns.each(|frame, number, whose, name| {
+                    assert_eq!(number, last + 1);
+                    last = number;
+                    own += u64::from(whose.unwrap() == worker as u16);
+                    let at = (number - 1) / u64::from(FRAMES);
+                    assert!(name.ends_with(&format!("-{at}")) && frame.data.len() == 300, "{name}");
+                    if worker == 0 && number % 20_000 == 0 {
+                        std::thread::sleep(Duration::from_millis(20));
+                        assert!(lock(&ready.ready).blocks.len() <= BLOCKS_MAX);
+                    }
+                });
+                (own, last)
+            })
+        };
+        let [one, two] = [walk(0), walk(1)].map(|thread| thread.join().unwrap());
+        assert_eq!((one.1, two.1), (3 * u64::from(FRAMES), 3 * u64::from(FRAMES)));
+        assert!(one.0 > 0 && two.0 > 0 && one.0 + two.0 < one.1, "the third has some too");
+        assert_eq!(lock(&shared.warnings).len(), 1, "told once: {:?}", lock(&shared.warnings));
+        paths.retain(|path| path.exists());
+        paths.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    }
+
+    #[test]
+    fn all_stop_at_one_frame() {
+        let paths = files("stop", 1, 50_000);
+        let shared = shared();
+        let blocks = blocks(&shared, &paths, 2);
+        let mut ends = [0u64; 2];
+        for (worker, end) in ends.iter_mut().enumerate() {
+            blocks.turns(worker).each(|_, number, _, _| {
+                *end = number;
+                if number == 5_000 {
+                    shared.stop.store(true, Ordering::Relaxed);
+                }
+            });
+        }
+        assert!((5_000..50_000).contains(&ends[0]) && ends[0] == ends[1], "{ends:?}");
+        paths.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    }
+}
