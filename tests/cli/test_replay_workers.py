@@ -16,14 +16,15 @@ pytest.importorskip("sensor._engine", reason="the engine is not built: make buil
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 ROOT = Path(__file__).parents[2]
-RULES = """
+ONCE = "threshold:type limit,track by_src,count 1"
+RULES = f"""
 alert ip any any -> any any (msg:"limit"; threshold:type limit,track by_src,count 3,seconds 60; sid:1;)
 alert tcp any any -> any any (msg:"every"; threshold:type threshold,track by_dst,count 5,seconds 600; sid:2;)
 alert udp any any -> any any (msg:"both"; threshold:type both,track by_both,count 2,seconds 5; sid:3;)
 alert ip any any -> any any (msg:"filter"; detection_filter:track by_rule,count 40,seconds 3600; sid:4;)
 alert dns any any -> any any (msg:"of flows"; threshold:type limit,track by_flow,count 1,seconds 60; sid:5;)
-alert ip any any -> any any (msg:"quiet"; noalert; threshold:type limit,track by_src,count 1,seconds 9; sid:6;)
-alert tcp any any -> any any (msg:"tags"; flow:established; threshold:type limit,track by_src,count 1,seconds 60; tag:session,5,packets; sid:7;)
+alert ip any any -> any any (msg:"quiet"; noalert; {ONCE},seconds 9; sid:6;)
+alert tcp any any -> any any (msg:"tags"; flow:established; {ONCE},seconds 60; tag:session,5,packets; sid:7;)
 drop udp any any -> any 53 (msg:"drops"; threshold:type threshold,track by_src,count 3,seconds 60; sid:8;)
 pass icmp any any -> any any (msg:"passes"; threshold:type threshold,track by_rule,count 2,seconds 60; sid:9;)
 alert tcp any any -> any any (msg:"crosses"; xbits:isset,seen,track ip_src; sid:10;)
