@@ -87,4 +87,3 @@ def test_a_pipe_is_read_once_for_all(haidang: Run, tmp_path: Path, rules: Path) 
     writer.join()
     assert done.returncode == 0, done.stderr
     assert written(tmp_path / "piped") == written(tmp_path / "file")
-
