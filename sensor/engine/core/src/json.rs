@@ -262,9 +262,13 @@ impl JsonWriter {
 
     /// `bytes` are UTF-8.
     fn escaped(&mut self, bytes: &[u8]) {
+        const BLOCK: usize = 16;
+        // Most text stays as it is: it is looked through by the block.
+        let blocks = bytes.chunks_exact(BLOCK);
+        let plain = blocks.take_while(|block| block.iter().fold(true, |plain, byte| plain & is_plain(*byte)));
         let mut start = 0;
-        for (at, &byte) in bytes.iter().enumerate() {
-            if byte >= 0x20 && byte != b'"' && byte != b'\\' && byte != 0x7f {
+        for (at, &byte) in bytes.iter().enumerate().skip(plain.count() * BLOCK) {
+            if is_plain(byte) {
                 continue;
             }
             self.out.extend_from_slice(&bytes[start..at]);
@@ -292,8 +296,14 @@ pub fn printable(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(shown).collect()
 }
 
+/// Whether JSON bears the byte as it is; DEL is escaped too.
+#[inline]
+fn is_plain(byte: u8) -> bool {
+    byte >= 0x20 && byte != b'"' && byte != b'\\' && byte != 0x7f
+}
+
 /// Two lower-case hex digits.
-fn hex(byte: u8) -> [u8; 2] {
+pub fn hex(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
