@@ -262,13 +262,17 @@ impl JsonWriter {
 
     /// `bytes` are UTF-8.
     fn escaped(&mut self, bytes: &[u8]) {
-        const BLOCK: usize = 16;
         // Most text stays as it is: it is looked through by the block.
-        let blocks = bytes.chunks_exact(BLOCK);
-        let plain = blocks.take_while(|block| block.iter().fold(true, |plain, byte| plain & is_plain(*byte)));
+        let mut plain = 0;
+        while let Some(block) = bytes.get(plain..).and_then(|rest| rest.first_chunk::<16>()) {
+            if block.iter().fold(0, |found, byte| found | special(*byte)) != 0 {
+                break;
+            }
+            plain += block.len();
+        }
         let mut start = 0;
-        for (at, &byte) in bytes.iter().enumerate().skip(plain.count() * BLOCK) {
-            if is_plain(byte) {
+        for (at, &byte) in bytes.iter().enumerate().skip(plain) {
+            if special(byte) == 0 {
                 continue;
             }
             self.out.extend_from_slice(&bytes[start..at]);
@@ -296,10 +300,10 @@ pub fn printable(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(shown).collect()
 }
 
-/// Whether JSON bears the byte as it is; DEL is escaped too.
-#[inline]
-fn is_plain(byte: u8) -> bool {
-    byte >= 0x20 && byte != b'"' && byte != b'\\' && byte != 0x7f
+/// 0: JSON bears the byte as it is (DEL it would bear too).
+#[inline(always)]
+fn special(byte: u8) -> u8 {
+    u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte == 0x7f)
 }
 
 /// Two lower-case hex digits.
