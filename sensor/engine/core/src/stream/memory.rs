@@ -21,7 +21,7 @@ impl MemoryGauge {
 }
 
 /// One holder's share of a gauge.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Share {
     gauge: MemoryGauge,
     bytes: u64,

@@ -65,7 +65,7 @@ pub(super) struct Tracking {
     pub urgent_dropped: u16,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct StreamSide {
     pub(super) t: Tracking,
     pub(super) buffer: Buffer,
@@ -100,12 +100,25 @@ pub struct StreamSide {
 impl StreamSide {
     pub(super) fn new(gauge: &MemoryGauge, depth: u64, raw_chunk_size: u32, raw: bool) -> Self {
         StreamSide {
+            t: Tracking::default(),
+            buffer: Buffer::default(),
             share: Share::new(gauge),
+            app_pos: 0,
+            raw_pos: 0,
+            acked: 0,
             depth,
             raw_chunk_size,
+            app_off: false,
             raw_off: !raw,
+            raw_limit: 0,
+            raw_now: false,
             held: NOTHING_HELD,
-            ..StreamSide::default()
+            depth_reached: false,
+            ended: false,
+            kept: false,
+            closed: false,
+            gap: false,
+            gap_fresh: false,
         }
     }
 
