@@ -50,6 +50,19 @@ def test_levels_come_one_by_one_and_go_with_relief(monkeypatch: pytest.MonkeyPat
     assert ceiling.counters()["haidang.shed.level"] == 0
 
 
+def test_what_the_allocators_keep_goes_before_work_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "time", Clock())
+    engine, in_use, kept = Engine(), [500 << 20], [400 << 20]
+    ceiling = Ceiling(
+        engine, 1000 << 20, lambda _: None, lambda: in_use[0] + kept[0], lambda: kept.__setitem__(0, 0)
+    )
+    ceiling.look()
+    assert (engine.levels, ceiling.used_bytes) == ([], 500 << 20)
+    in_use[0] = 900 << 20
+    ceiling.look()
+    assert engine.levels == [1]
+
+
 def test_without_a_limit_nothing_is_left_out() -> None:
     engine = Engine()
     Ceiling(engine, 0, lambda _: None).look()
