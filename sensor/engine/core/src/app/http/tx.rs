@@ -333,7 +333,9 @@ impl HttpTx {
                 file = file.piece_of(whole, start, end, total);
             }
         }
-        self.side_mut(dir).files.push(file);
+        let files = &mut self.side_mut(dir).files;
+        files.reserve_exact(usize::from(files.is_empty())); // mostly the only one
+        files.push(file);
     }
 
     fn content_range(&mut self, dir: Dir) -> Option<(u64, u64, Option<u64>)> {
