@@ -82,7 +82,7 @@ impl Message {
 
 pub struct HttpTx {
     pub meta: TxMeta,
-    pub config: Config,
+    pub config: Arc<Config>,
     pub request: Message,
     pub response: Message,
     pub method: Range<usize>,
@@ -102,7 +102,7 @@ pub struct HttpTx {
 }
 
 impl HttpTx {
-    pub fn new(id: u64, config: Config) -> Self {
+    pub fn new(id: u64, config: Arc<Config>) -> Self {
         HttpTx {
             meta: TxMeta::new(id),
             config,
