@@ -262,9 +262,17 @@ impl JsonWriter {
 
     /// `bytes` are UTF-8.
     fn escaped(&mut self, bytes: &[u8]) {
+        // Most text stays as it is: it is looked through by the block.
+        let mut plain = 0;
+        while let Some(block) = bytes.get(plain..).and_then(|rest| rest.first_chunk::<16>()) {
+            if block.iter().fold(0, |found, byte| found | special(*byte)) != 0 {
+                break;
+            }
+            plain += block.len();
+        }
         let mut start = 0;
-        for (at, &byte) in bytes.iter().enumerate() {
-            if byte >= 0x20 && byte != b'"' && byte != b'\\' && byte != 0x7f {
+        for (at, &byte) in bytes.iter().enumerate().skip(plain) {
+            if special(byte) == 0 {
                 continue;
             }
             self.out.extend_from_slice(&bytes[start..at]);
@@ -292,8 +300,14 @@ pub fn printable(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(shown).collect()
 }
 
+/// 0: JSON bears the byte as it is (DEL it would bear too).
+#[inline(always)]
+fn special(byte: u8) -> u8 {
+    u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte == 0x7f)
+}
+
 /// Two lower-case hex digits.
-fn hex(byte: u8) -> [u8; 2] {
+pub fn hex(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }

@@ -20,7 +20,9 @@ pub struct BodyLimits {
 #[derive(Clone, Debug, Default)]
 pub struct Body {
     data: Vec<u8>,
-    /// Offset of data[0] in the body.
+    /// Bytes at the front of `data` that the window has left; they go when they are half of it.
+    left: usize,
+    /// Offset of the window in the body.
     offset: u64,
     /// Bytes of the body so far, those past the limit not counted.
     total: u64,
@@ -87,6 +89,7 @@ impl Body {
         self.offset = self.total;
         self.inspected = self.total;
         self.data.clear();
+        self.left = 0;
         self.full = limits.limit != 0 && self.total >= limits.limit;
     }
 
@@ -96,15 +99,19 @@ impl Body {
         if self.total == 0 || (!complete && !inline && self.total < limits.min_inspect) {
             return None;
         }
-        Some(View { data: &self.data, offset: self.offset, complete })
+        Some(View { data: self.window(), offset: self.offset, complete })
     }
 
     /// A part of the body by absolute offsets, as far as it still stands: (bytes, offset of the first).
     pub fn part(&self, start: u64, end: u64) -> (&[u8], u64) {
         let from = start.max(self.offset);
         let at = |absolute: u64| usize::try_from(absolute.saturating_sub(self.offset)).unwrap_or(usize::MAX);
-        let to = at(end).min(self.data.len());
-        (self.data.get(at(from)..to).unwrap_or(&[]), from)
+        let to = at(end).min(self.window().len());
+        (self.window().get(at(from)..to).unwrap_or(&[]), from)
+    }
+
+    fn window(&self) -> &[u8] {
+        self.data.get(self.left..).unwrap_or(&[])
     }
 
     /// All that stands was inspected.
@@ -121,10 +128,14 @@ impl Body {
         }
         let edge = self.inspected.saturating_sub(limits.window);
         let cut = usize::try_from(edge.saturating_sub(self.offset)).unwrap_or(usize::MAX);
-        if cut == 0 || cut > self.data.len() {
+        if cut == 0 || cut > self.window().len() {
             return;
         }
-        self.data.drain(..cut);
+        self.left = self.left.saturating_add(cut);
         self.offset = edge;
+        if self.left >= self.data.len() / 2 {
+            self.data.drain(..self.left);
+            self.left = 0;
+        }
     }
 }

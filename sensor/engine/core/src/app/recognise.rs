@@ -44,9 +44,9 @@ type Candidates = u64;
 /// A pattern and the candidate it is of.
 type Owned = (&'static Pattern, Candidates);
 
-/// Patterns of one transport and direction that begin in the same stretch of the data.
+/// Patterns of one transport and direction that begin at one place, or anywhere in a stretch of the data.
 struct Patterns {
-    /// Offsets at which they may begin.
+    /// Offsets at which one of them may begin.
     begin: Range<usize>,
     /// Patterns whose first byte, in lower case, is n: patterns[starts[n]..starts[n + 1]].
     starts: Box<[u16]>,
@@ -158,7 +158,8 @@ impl Transport {
     fn new(candidates: &[Candidate], tcp: bool) -> Transport {
         let mut transport = Transport { patterns: PerDir::default(), ports: Box::default() };
         let mut by_port: BTreeMap<u16, Candidates> = BTreeMap::new();
-        let mut stretches: PerDir<BTreeMap<(usize, usize), Vec<Owned>>> = PerDir::default();
+        // By the first place at which they may begin, and whether it is the only one.
+        let mut stretches: PerDir<BTreeMap<(u16, bool), Vec<Owned>>> = PerDir::default();
         for (at, candidate) in (0u32..).zip(candidates) {
             let protocol = candidate.id.get();
             let speaks = if tcp { protocol.tcp } else { protocol.udp };
@@ -171,14 +172,13 @@ impl Transport {
                 *by_port.entry(*port).or_default() |= bit;
             }
             for pattern in protocol.recognise.patterns {
-                let last = usize::from(pattern.depth).saturating_sub(pattern.bytes.len());
-                let begin = (usize::from(pattern.offset), last.saturating_add(1));
-                stretches[pattern.dir].entry(begin).or_default().push((pattern, bit));
+                let place = (pattern.offset, last(pattern) == usize::from(pattern.offset));
+                stretches[pattern.dir].entry(place).or_default().push((pattern, bit));
             }
         }
         for dir in Dir::BOTH {
-            let made = std::mem::take(&mut stretches[dir]).into_iter();
-            transport.patterns[dir] = made.map(|((from, to), list)| Patterns::new(from..to, list)).collect();
+            transport.patterns[dir] =
+                std::mem::take(&mut stretches[dir]).into_values().map(Patterns::new).collect();
         }
         transport.ports = by_port.into_iter().collect();
         transport
@@ -204,14 +204,16 @@ impl Transport {
 }
 
 impl Patterns {
-    fn new(begin: Range<usize>, mut list: Vec<Owned>) -> Patterns {
+    fn new(mut list: Vec<Owned>) -> Patterns {
+        let from = list.iter().map(|(pattern, _)| usize::from(pattern.offset)).min().unwrap_or(0);
+        let to = list.iter().map(|(pattern, _)| last(pattern).saturating_add(1)).max().unwrap_or(0);
         let first = |pattern: &Pattern| pattern.bytes.first().map_or(0, u8::to_ascii_lowercase);
         list.sort_by_key(|(pattern, _)| first(pattern));
         let starts = (0..=256u16)
             .map(|byte| list.partition_point(|(pattern, _)| u16::from(first(pattern)) < byte))
             .map(|start| u16::try_from(start).unwrap_or(u16::MAX))
             .collect();
-        Patterns { begin, starts, patterns: list.into_boxed_slice() }
+        Patterns { begin: from..to, starts, patterns: list.into_boxed_slice() }
     }
 
     fn hits(&self, data: &[u8]) -> Candidates {
@@ -225,7 +227,9 @@ impl Patterns {
             let Some([from, to]) = self.starts.get(bucket..bucket.saturating_add(2)) else { break };
             for (pattern, bit) in self.patterns.get(usize::from(*from)..usize::from(*to)).unwrap_or_default()
             {
-                let Some(bytes) = here.get(..pattern.bytes.len()) else { continue };
+                let Some(bytes) = here.get(..pattern.bytes.len()).filter(|_| at <= last(pattern)) else {
+                    continue;
+                };
                 let same = if pattern.nocase {
                     bytes.eq_ignore_ascii_case(pattern.bytes)
                 } else {
@@ -236,6 +240,11 @@ impl Patterns {
         }
         found
     }
+}
+
+/// The last place at which the pattern may begin.
+fn last(pattern: &Pattern) -> usize {
+    usize::from(pattern.depth).saturating_sub(pattern.bytes.len())
 }
 
 /// Whether more data could make the pattern hit.

@@ -7,8 +7,8 @@ const PROBES_MAX: usize = 12;
 /// Bytes of a literal that are looked up at once; what is longer is compared when they agree.
 const KEY_BYTES: usize = 8;
 
-/// Leaves eight bits of a hash.
-const KNOWN_SHIFT: u32 = u64::BITS - 8;
+/// Leaves ten bits of a hash.
+const KNOWN_SHIFT: u32 = u64::BITS - 10;
 
 /// A literal that stands at `at`.
 pub struct Anchored {
@@ -36,13 +36,15 @@ impl Anchored {
 struct Probe {
     at: usize,
     key_bytes: usize,
+    /// The bits of eight bytes that are in a key.
+    key_mask: u64,
     /// Literals of bucket n: literals[starts[n]..starts[n + 1]], each with its key.
     starts: Box<[u32]>,
     literals: Box<[(u64, Anchored)]>,
     shift: u32,
-    /// A bit for each hash of eight bits that some key has: most data is told by it from all literals, without a look at
+    /// A bit for each hash of ten bits that some key has: most data is told by it from all literals, without a look at
     /// what lies elsewhere in memory.
-    known: [u64; 4],
+    known: [u64; 16],
 }
 
 /// All anchored literals of a prefilter.
@@ -88,7 +90,7 @@ impl Anchors {
             if here.len() < probe.key_bytes {
                 continue;
             }
-            let key = key(here, probe.key_bytes);
+            let key = key(here, probe.key_mask);
             for (_, literal) in probe.bucket(key).iter().filter(|(own, _)| *own == key) {
                 if here.get(..literal.bytes.len()).is_some_and(|bytes| literal.equals(bytes)) {
                     found(literal.id);
@@ -103,8 +105,10 @@ impl Probe {
         let (at, key_bytes) = literals.first()?.place();
         let bits = literals.len().saturating_mul(2).next_power_of_two().trailing_zeros().max(1);
         let shift = u64::BITS.saturating_sub(bits);
+        let unused = KEY_BYTES.saturating_sub(key_bytes).saturating_mul(8);
+        let key_mask = u64::MAX.checked_shr(u32::try_from(unused).ok()?)?;
         let mut keyed: Vec<(u64, Anchored)> =
-            literals.into_iter().map(|literal| (key(&literal.bytes, key_bytes), literal)).collect();
+            literals.into_iter().map(|literal| (key(&literal.bytes, key_mask), literal)).collect();
         keyed.sort_by_key(|(key, literal)| (hash(*key, shift), literal.id));
         let buckets = 1usize.checked_shl(bits)?;
         let starts = (0..=buckets)
@@ -112,12 +116,12 @@ impl Probe {
             .map(|start| u32::try_from(start).unwrap_or(u32::MAX))
             .collect();
         let at = usize::try_from(at).ok()?;
-        let mut known = [0u64; 4];
+        let mut known = [0u64; 16];
         for (key, _) in &keyed {
             let bit = hash(*key, KNOWN_SHIFT);
             known.get_mut(bit / 64).into_iter().for_each(|word| *word |= 1 << (bit % 64));
         }
-        Some(Probe { at, key_bytes, starts, literals: keyed.into_boxed_slice(), shift, known })
+        Some(Probe { at, key_bytes, key_mask, starts, literals: keyed.into_boxed_slice(), shift, known })
     }
 
     #[inline]
@@ -138,15 +142,13 @@ impl Probe {
 
 /// The first bytes of a literal or of data, case and its like ignored: what differs in more is told apart by comparing.
 #[inline]
-fn key(bytes: &[u8], key_bytes: usize) -> u64 {
+fn key(bytes: &[u8], mask: u64) -> u64 {
     const CASE: u64 = 0x2020_2020_2020_2020;
-    if let (KEY_BYTES, Some(eight)) = (key_bytes, bytes.first_chunk::<8>()) {
-        return u64::from_le_bytes(*eight) | CASE;
-    }
-    if let (4, Some(four)) = (key_bytes, bytes.first_chunk::<4>()) {
-        return u64::from(u32::from_le_bytes(*four)) | CASE;
-    }
-    bytes.iter().take(key_bytes).fold(0, |key, byte| key << 8 | u64::from(*byte)) | CASE
+    let eight = match bytes.first_chunk::<KEY_BYTES>() {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => bytes.iter().rev().fold(0, |key, byte| key << 8 | u64::from(*byte)),
+    };
+    (eight | CASE) & mask
 }
 
 #[inline]

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 
 const PORTS: usize = 1 << 16;
 
+/// Ports of a page: most pages name no group, and those are one, so that what packets look up stays in the cache.
+const PAGE: usize = 64;
+
 /// A port set that covers more ports than this is treated as `any` when rules are grouped (the header test still decides):
 /// a negated list would otherwise be a member of nearly every group.
 const WIDE_PORTS: u32 = 2048;
@@ -22,7 +25,9 @@ pub fn is_narrow(set: &PortSet) -> bool {
 
 /// Maps each port to a group; 0 = no group.
 pub struct PortTable {
-    group_of: Box<[u16]>,
+    /// Which page of `group_of` each `PAGE` ports have.
+    pages: Box<[u16]>,
+    group_of: Vec<u16>,
     /// Members of group n + 1.
     pub groups: Vec<Vec<u32>>,
 }
@@ -65,13 +70,27 @@ impl PortTable {
                 slots.fill(group);
             }
         }
-        PortTable { group_of: group_of.into(), groups }
+        let mut table = PortTable { pages: Box::default(), group_of: vec![0; PAGE], groups };
+        let place = |page: &[u16]| match page.iter().all(|group| *group == 0) {
+            true => 0,
+            false => {
+                let at = table.group_of.len();
+                table.group_of.extend_from_slice(page);
+                at.wrapping_div(PAGE) as u16
+            }
+        };
+        table.pages = group_of.chunks(PAGE).map(place).collect();
+        table
     }
 
     /// Index into `groups` for a port.
     #[inline]
     pub fn group(&self, port: u16) -> Option<usize> {
-        self.group_of.get(usize::from(port)).and_then(|g| usize::from(*g).checked_sub(1))
+        let (page, within) = (usize::from(port) / PAGE, usize::from(port) % PAGE);
+        let page = usize::from(*self.pages.get(page)?);
+        self.group_of
+            .get(page.saturating_mul(PAGE).saturating_add(within))
+            .and_then(|g| usize::from(*g).checked_sub(1))
     }
 }
 

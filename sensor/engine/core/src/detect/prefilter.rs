@@ -118,7 +118,11 @@ impl PrefilterBuilder {
         let (anchors, _) = Anchors::build(anchored);
         let unplaced = numbered().filter(|(_, p)| !matches!(p.way, Way::Anchored(_)));
         let grams = Grams::build(unplaced.map(|(id, p)| (id, p.bytes.into(), p.nocase)).collect());
-        let near = numbered().filter(|(_, p)| p.way == Way::Near).map(|(_, p)| p.end).max().unwrap_or(0);
+        let near: Vec<(u32, &Pattern<'_>)> = numbered().filter(|(_, p)| p.way == Way::Near).collect();
+        let near = Near {
+            end: u64::from(near.iter().map(|(_, p)| p.end).max().unwrap_or(0)),
+            grams: Grams::build(near.iter().map(|(id, p)| (*id, p.bytes.into(), p.nocase)).collect()),
+        };
         let anywhere: Vec<(u32, &Pattern<'_>)> = numbered().filter(|(_, p)| p.way == Way::Anywhere).collect();
         let search = anywhere.first().map(|(first, _)| Search {
             database: OnceLock::new(),
@@ -126,7 +130,7 @@ impl PrefilterBuilder {
             first: *first,
             shortest: anywhere.iter().map(|(_, p)| p.bytes.len()).min().unwrap_or(0),
         });
-        Prefilter { anchors, grams, near: u64::from(near), search, starts, leads }
+        Prefilter { anchors, grams, near, search, starts, leads }
     }
 
     /// Ready to scan.
@@ -153,7 +157,9 @@ impl PrefilterBuilder {
             });
         let (_, rest) = Anchors::build(anchored.collect());
         for literal in rest {
-            let near = literal.at.saturating_add(literal.bytes.len() as u32) <= NEAR_BYTES;
+            // A single byte only the database looks for.
+            let near = literal.bytes.len() > 1
+                && literal.at.saturating_add(literal.bytes.len() as u32) <= NEAR_BYTES;
             if let Some(way) = ways.get_mut(literal.id as usize) {
                 *way = if near { Way::Near } else { Way::Anywhere };
             }
@@ -204,13 +210,19 @@ struct Search {
     shortest: usize,
 }
 
+/// Of `Prefilter::grams` those that stand near the start: all that is not in the database for large data.
+struct Near {
+    grams: Grams,
+    /// They end before this offset.
+    end: u64,
+}
+
 /// A compiled set of fast patterns.
 pub struct Prefilter {
     anchors: Anchors,
     /// All patterns but those of `anchors`.
     grams: Grams,
-    /// Patterns that are in no database end before this offset, unless they are for short data.
-    near: u64,
+    near: Near,
     search: Option<Search>,
     starts: Vec<u32>,
     leads: Vec<Lead>,
@@ -247,9 +259,9 @@ impl Prefilter {
         let is_small = data.len() <= SMALL_BYTES && !scan.hyperscan_only;
         if is_small {
             self.grams.find(data, &mut scan.hits);
-        } else if let Some(room) = self.near.checked_sub(offset) {
+        } else if let Some(room) = self.near.end.checked_sub(offset) {
             let room = usize::try_from(room).unwrap_or(usize::MAX);
-            self.grams.find(data.get(..room).unwrap_or(data), &mut scan.hits);
+            self.near.grams.find(data.get(..room).unwrap_or(data), &mut scan.hits);
         }
         for &(pattern, end) in &scan.hits {
             self.lead(pattern, offset.saturating_add(u64::from(end)), candidates);
@@ -355,6 +367,20 @@ mod tests {
     }
 
     #[test]
+    fn single_bytes_at_more_places_than_are_looked_at_are_found() {
+        let mut builder = PrefilterBuilder::default();
+        for n in 0..40u32 {
+            builder.add(&fast(b"Z", false, Bounds { start: n, end: n + 1 }), n);
+        }
+        let prefilter = builder.compiled();
+        for (n, room) in (0..40usize).flat_map(|n| [(n, 3), (n, 700)]) {
+            let mut data = vec![b'.'; n + room];
+            data[n] = b'Z';
+            assert!(candidates(&prefilter, &data, 0).contains(&(n as u32)), "at {n} of {}", data.len());
+        }
+    }
+
+    #[test]
     fn every_way_finds_what_a_plain_search_finds() {
         // Enough of each kind that none goes with the rest.
         let mut builder = PrefilterBuilder::default();
@@ -371,7 +397,7 @@ mod tests {
             wanted.push((bytes, bounds, longest));
         }
         let prefilter = builder.compiled();
-        assert!(prefilter.search.is_some() && prefilter.near > 0);
+        assert!(prefilter.search.is_some() && prefilter.near.end > 0);
         for (at, room) in [0usize, 2, 30, 60, 90, 300].into_iter().flat_map(|at| [(at, 3), (at, 700)]) {
             for (n, (bytes, bounds, longest)) in (0u32..).zip(&wanted) {
                 let mut data = vec![b'.'; at + bytes.len() + room];

@@ -1,6 +1,7 @@
 //! Which events are written and how: `eve` and `eve-types` of the engine's configuration document.
 
 use super::xff::Xff;
+use crate::app::{ProtocolId, PROTOCOLS};
 use crate::setting;
 use serde_json::Value;
 
@@ -27,6 +28,8 @@ pub struct EveConfig {
     pub anomaly_packet_header: bool,
     /// Record types that are on, e.g. "http", with their options; None = all.
     records: Option<serde_json::Map<String, Value>>,
+    /// By protocol, whether its records are on.
+    protocols: Vec<bool>,
     /// Application metadata and flow facts in alerts (`metadata: yes`).
     pub metadata: bool,
     /// The rule's references in alerts (`metadata: {rule: {reference: yes}}`).
@@ -66,7 +69,7 @@ impl EveConfig {
         let anomaly = |name: &str, default: bool| {
             on("anomaly") && option("anomaly", "types")[name].as_bool().unwrap_or(default)
         };
-        EveConfig {
+        let mut config = EveConfig {
             version: eve["version"].as_u64().unwrap_or(8),
             alert: on("alert"),
             flow: on("flow"),
@@ -81,6 +84,7 @@ impl EveConfig {
             anomaly_applayer: anomaly("applayer", true),
             anomaly_packet_header: flag(option("anomaly", "packethdr"), false),
             records: types.map(record_types),
+            protocols: Vec::new(),
             metadata: flag(option("alert", "metadata"), true),
             references: option("alert", "metadata")
                 .pointer("/rule/reference")
@@ -108,7 +112,17 @@ impl EveConfig {
             pcap_file: flag(&eve["pcap-file"], false),
             alert_options: document["eve-types"]["alert"].clone(),
             sensor_name: document["sensor-name"].as_str().unwrap_or_default().to_owned(),
-        }
+        };
+        // Suricata's configuration names HTTP/2's records apart from those of HTTP/1.
+        config.protocols =
+            PROTOCOLS.iter().map(|p| config.record(p.record) || config.record(p.name)).collect();
+        config
+    }
+
+    /// Whether records of the protocol's transactions are written.
+    #[inline]
+    pub fn protocol(&self, id: ProtocolId) -> bool {
+        self.protocols.get(usize::from(id.0)).is_some_and(|on| *on)
     }
 
     /// Whether records of this type are written.

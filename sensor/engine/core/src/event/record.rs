@@ -25,8 +25,7 @@ impl Events {
         tx: &dyn Transaction,
     ) {
         let record = protocol.get().record;
-        // Suricata's configuration names HTTP/2's records apart from those of HTTP/1.
-        if !(self.config.record(record) || self.config.record(protocol.get().name)) {
+        if !self.config.protocol(protocol) {
             return;
         }
         let place = Place { tx_id: Some(tx.meta().id), ..place(flow, packet) };

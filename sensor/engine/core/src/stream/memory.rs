@@ -39,7 +39,7 @@ impl MemoryGauge {
 }
 
 /// One side's share of the stream data.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Share {
     gauge: MemoryGauge,
     bytes: u64,

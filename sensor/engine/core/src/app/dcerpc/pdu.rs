@@ -2,6 +2,7 @@
 //! bind_ack, request and response, and the connectionless header (version 4). Knows no flows and no transactions.
 
 use crate::app::wire::Reader;
+use crate::json::hex;
 
 /// Packet types (C706 table 12-1; MS-RPCE 2.2.2.10 and MS-RPCH add AUTH3 and RTS).
 pub const REQUEST: u8 = 0;
@@ -122,13 +123,12 @@ pub struct Text(pub [u8; 16]);
 
 impl std::fmt::Display for Text {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (at, byte) in self.0.iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
+        let mut text = [b'-'; 36];
+        let digits = (0usize..).zip(&mut text).filter(|(at, _)| !matches!(at, 8 | 13 | 18 | 23));
+        for ((_, slot), digit) in digits.zip(self.0.iter().flat_map(|byte| hex(*byte))) {
+            *slot = digit;
         }
-        Ok(())
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

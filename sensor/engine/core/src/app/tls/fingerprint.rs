@@ -3,6 +3,7 @@
 //! Sources: github.com/salesforce/ja3 (README), github.com/FoxIO-LLC/ja4 (technical_details/JA4.md).
 
 use super::hello::{is_grease, Hello, EXT_ALPN, EXT_SERVER_NAME};
+use crate::json;
 use md5::{Digest, Md5};
 use sha2::Sha256;
 use std::fmt::Write as _;
@@ -110,7 +111,7 @@ fn hex_list(values: &[u16]) -> String {
         if !out.is_empty() {
             out.push(',');
         }
-        let _ = write!(out, "{value:04x}");
+        out.extend(value.to_be_bytes().into_iter().flat_map(json::hex).map(char::from));
     }
     out
 }
@@ -125,8 +126,5 @@ fn sha256_12(text: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len().saturating_mul(2)), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    bytes.iter().flat_map(|byte| json::hex(*byte)).map(char::from).collect()
 }
