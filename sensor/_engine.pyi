@@ -213,7 +213,7 @@ def lint_buffers() -> str:
     """The sticky buffers as JSON: [{name, protocol, direction, doc}]."""
 
 def return_memory() -> None:
-    """Gives memory that nothing is in back to the system, which the allocator would keep for a while."""
+    """Gives memory that nothing is in back to the system, which the allocators would keep for a while."""
 
 def floor(config: str, ruleset: Ruleset, path: str) -> dict[str, int]:
     """What a capture costs at least, for the benchmark: {packets, bytes, read_ns, decode_ns, scan_ns, scans,

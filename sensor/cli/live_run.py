@@ -189,11 +189,12 @@ class LiveRun:
         return confine(config, read=read, write=write, warn=lambda text: self._warn([text]))
 
     def _make_ceiling(self) -> Ceiling:
+        from sensor._engine import return_memory
         from sensor.live.memory import DEFAULT_SHARE, Ceiling, available_bytes
 
         given = self._config.get("haidang.memory.limit")
         limit = given if isinstance(given, int) else int(available_bytes() * DEFAULT_SHARE)
-        ceiling = Ceiling(self.source.live, limit, lambda text: self._warn([text]))
+        ceiling = Ceiling(self.source.live, limit, lambda text: self._warn([text]), give_back=return_memory)
         self.keeper.more.append(ceiling.counters)
         return ceiling
 

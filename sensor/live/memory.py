@@ -76,11 +76,13 @@ class Ceiling:
         limit_bytes: int,
         tell: Callable[[str], None],
         measure: Callable[[], int] = resident_bytes,
+        give_back: Callable[[], None] = lambda: None,
     ) -> None:
+        """give_back: has the allocators return what nothing is in, for as long as memory is short."""
         self.level = 0
         self.used_bytes = 0
         self.limit_bytes = limit_bytes
-        self._engine, self._tell, self._measure = engine, tell, measure
+        self._engine, self._tell, self._measure, self._give_back = engine, tell, measure, give_back
         self._changed_at = float("-inf")
 
     def look(self) -> None:
@@ -90,6 +92,10 @@ class Ceiling:
             return
         level = self._wanted(self.used_bytes / self.limit_bytes)
         now = time.monotonic()
+        if (level or self.level) and now - self._changed_at >= PATIENCE_SECONDS:
+            self._give_back()
+            self.used_bytes = self._measure()
+            level = self._wanted(self.used_bytes / self.limit_bytes)
         if level == self.level or (level > self.level and now - self._changed_at < PATIENCE_SECONDS):
             return
         self.level += 1 if level > self.level else -1  # one after the other: the first may be enough

@@ -38,6 +38,8 @@ def load(
     read, without those that gave way to others of the same sid. Raises UserError for files of `only` and
     `extra` that cannot be read; configured ones are warnings.
     """
+    from sensor._engine import return_memory
+
     report = RuleReport()
     signed: dict[Path, str] = {}
     if only:
@@ -63,6 +65,7 @@ def load(
     report.loaded = ruleset.loaded - len(own)
     report.count()
     ruleset.tell_counts(report.loaded, report.quarantined, report.skipped)
+    return_memory()  # building takes more than the ruleset does
     return ruleset, report
 
 

@@ -130,7 +130,6 @@ class Reloader:
         from sensor._engine import return_memory  # here, as the help of commands does without the engine
 
         ruleset, report = self._load()
-        return_memory()  # of the building, before both sets are in use
         if not report.loaded and (report.warnings or report.findings):
             reason = next(iter([*report.first_reasons(1), *report.warnings]))
             raise UserError(f"no rule loads: {reason}", fix="see haidang rules check")

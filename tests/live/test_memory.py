@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -48,6 +50,49 @@ def test_levels_come_one_by_one_and_go_with_relief(monkeypatch: pytest.MonkeyPat
         "memory: 860 MiB of at most 1000 MiB (haidang.memory.limit): left out: what large flows still bring"
     )
     assert ceiling.counters()["haidang.shed.level"] == 0
+
+
+def test_what_the_allocators_keep_goes_before_work_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "time", Clock())
+    engine, in_use, kept = Engine(), [500 << 20], [400 << 20]
+    ceiling = Ceiling(
+        engine, 1000 << 20, lambda _: None, lambda: in_use[0] + kept[0], lambda: kept.__setitem__(0, 0)
+    )
+    ceiling.look()
+    assert (engine.levels, ceiling.used_bytes) == ([], 500 << 20)
+    in_use[0] = 900 << 20
+    ceiling.look()
+    assert engine.levels == [1]
+
+
+SIZES = """
+import sys
+from sensor._engine import return_memory
+from sensor.config import load
+from sensor.live.memory import resident_bytes
+from sensor.rules.loading import load as load_rules
+
+ruleset, report = load_rules(load(None, [], checksums="none"), only=[sys.argv[1]])
+loaded = resident_bytes()
+return_memory()
+returned = resident_bytes()
+del ruleset
+return_memory()
+print(report.loaded, loaded, returned, resident_bytes())
+"""
+
+
+def test_what_building_and_old_rules_took_goes_back_to_the_system(tmp_path: Path) -> None:
+    rule = 'alert http any any -> any any (content:"word-{0}-{0:x}"; pcre:"/a{0}[0-9]+b/"; sid:{0};)\n'
+    (tmp_path / "many.rules").write_text("".join(rule.format(sid) for sid in range(1, 5001)))
+    done = subprocess.run(
+        [sys.executable, "-c", SIZES, tmp_path / "many.rules"],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    count, loaded, returned, without = map(int, done.stdout.split())
+    assert count == 5000
+    assert loaded - returned < 2 << 20  # loading has done so itself
+    assert returned - without > 5 << 20
 
 
 def test_without_a_limit_nothing_is_left_out() -> None:

@@ -2,6 +2,7 @@
 
 mod bench;
 mod live;
+mod memory;
 mod replay;
 mod ruleset;
 
@@ -14,15 +15,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Many small objects live and die with flows and transactions, which this allocator handles in fewer cycles than malloc.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-extern "C" {
-    /// Of the allocator above.
-    fn mi_collect(force: bool);
-}
 
 create_exception!(_engine, EngineError, PyException);
 
@@ -62,13 +54,6 @@ fn lint_buffers() -> String {
     listing::buffers_json()
 }
 
-/// Gives memory that nothing is in back to the system.
-#[pyfunction]
-fn return_memory(py: Python<'_>) {
-    // SAFETY: the allocator may be asked by any thread at any time; it takes nothing that is in use.
-    py.detach(|| unsafe { mi_collect(true) });
-}
-
 /// Nanoseconds of reading, decoding and one search of each payload of a capture, by themselves.
 #[pyfunction]
 fn floor(
@@ -97,6 +82,7 @@ fn floor(
 
 #[pymodule]
 fn _engine(py: Python<'_>, m: &Bound<'_, PyModule>) -> PyResult<()> {
+    memory::keep_for_a_while();
     // What a stage's failure prints is of no use to the people who read the terminal: it is counted and quarantined.
     if std::env::var_os("HAIDANG_BACKTRACE").is_none() {
         std::panic::set_hook(Box::new(|_| {}));
@@ -116,7 +102,7 @@ fn _engine(py: Python<'_>, m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(protocols, m)?)?;
     m.add_function(wrap_pyfunction!(lint_buffers, m)?)?;
     m.add_function(wrap_pyfunction!(floor, m)?)?;
-    m.add_function(wrap_pyfunction!(return_memory, m)?)?;
+    m.add_function(wrap_pyfunction!(memory::return_memory, m)?)?;
     m.add_function(wrap_pyfunction!(bench::explain, m)?)?;
     m.add_function(wrap_pyfunction!(bench::profile, m)?)?;
     Ok(())

@@ -28,10 +28,10 @@ pub struct AppState {
     /// The protocol `parser` belongs to: rules and records of its transactions follow it.
     pub parser_protocol: Option<ProtocolId>,
     pub parser: Option<Box<dyn Parser>>,
-    /// Bytes of each direction to reassemble for this protocol, not yet told to the stream; 0 is no limit.
-    pub stream_depth: Option<u64>,
+    /// The stream is still to be told how many bytes of each direction the parser wants reassembled.
+    pub depth_due: bool,
     /// Parsers an upgrade replaced; their transactions are still to be logged.
-    pub retired: Vec<(ProtocolId, Box<dyn Parser>)>,
+    pub retired: Retired,
     /// What they hold was inspected in this direction.
     pub retired_inspected: PerDir<bool>,
     /// The parser was given something since the direction was last inspected.
@@ -43,7 +43,7 @@ pub struct AppState {
     /// The close of a direction was told to the parser.
     pub closed: PerDir<bool>,
     /// Bytes behind the consumed point that the parser wants before it is called again.
-    pub wanted: PerDir<usize>,
+    pub wanted: PerDir<u32>,
     /// Flow-level app events (applayer_*), bit = index in `app::driver::EVENTS`.
     pub events: u16,
     /// Those already written as anomaly records.
@@ -59,6 +59,47 @@ pub struct AppState {
     pub live: Live,
     /// Frames that rules or the log still have to see; None until there is one.
     pub frames: Option<Box<FlowFrames>>,
+}
+
+/// A parser and the protocol it belongs to.
+type Held = (ProtocolId, Box<dyn Parser>);
+
+/// Parsers an upgrade replaced, oldest first. Most flows have none.
+#[derive(Default)]
+#[allow(clippy::box_collection)] // a pointer keeps flows small
+pub struct Retired(Option<Box<Vec<Held>>>);
+
+impl Retired {
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.0.as_deref().map_or(0, Vec::len)
+    }
+    pub fn get(&self, at: usize) -> Option<&Held> {
+        self.0.as_deref()?.get(at)
+    }
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Held> {
+        self.0.as_deref_mut().into_iter().flatten()
+    }
+    pub fn push(&mut self, held: Held) {
+        self.0.get_or_insert_default().push(held);
+    }
+    /// Takes one out for a while; `put_back` when done.
+    pub fn take(&mut self, at: usize) -> Option<Held> {
+        let held = self.0.as_deref_mut()?;
+        (at < held.len()).then(|| held.remove(at))
+    }
+    pub fn put_back(&mut self, at: usize, held: Held) {
+        let all = self.0.get_or_insert_default();
+        all.insert(at.min(all.len()), held);
+    }
+    /// All of them; none are left.
+    pub fn take_all(&mut self) -> Vec<Held> {
+        self.0.take().map_or_else(Vec::new, |held| *held)
+    }
 }
 
 impl AppState {

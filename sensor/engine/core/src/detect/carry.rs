@@ -55,7 +55,7 @@ impl Carry {
         if let Some(parser) = flow.app.parser.as_mut() {
             self.transactions(parser.as_mut());
         }
-        for (_, parser) in &mut flow.app.retired {
+        for (_, parser) in flow.app.retired.iter_mut() {
             self.transactions(parser.as_mut());
         }
         if let Some(frames) = flow.app.frames.as_mut() {

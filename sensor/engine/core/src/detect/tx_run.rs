@@ -58,7 +58,7 @@ impl Detector {
         at: usize,
         watch: &mut W,
     ) {
-        let (protocol, parser) = flow.app.retired.remove(at);
+        let Some((protocol, parser)) = flow.app.retired.take(at) else { return };
         let ids = parser.tx_ids();
         let present = (flow.app.parser_protocol.replace(protocol), flow.app.parser.replace(parser));
         let first = self.hits.len();
@@ -73,7 +73,7 @@ impl Detector {
         let (present_protocol, present_parser) = present;
         flow.app.parser_protocol = present_protocol;
         if let Some(parser) = std::mem::replace(&mut flow.app.parser, present_parser) {
-            flow.app.retired.insert(at, (protocol, parser));
+            flow.app.retired.put_back(at, (protocol, parser));
         }
     }
 

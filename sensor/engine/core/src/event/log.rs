@@ -14,7 +14,7 @@ impl Events {
     pub fn app(&mut self, flow: &mut Flow, packet: &Packet<'_>, dir: Option<Dir>) {
         self.flow_app_events(flow, packet);
         if dir.is_none() || Dir::BOTH.iter().all(|d| flow.app.retired_inspected[*d]) {
-            for (protocol, mut parser) in std::mem::take(&mut flow.app.retired) {
+            for (protocol, mut parser) in flow.app.retired.take_all() {
                 for id in parser.tx_ids() {
                     self.one(flow, packet, protocol, &mut *parser, id, None);
                 }

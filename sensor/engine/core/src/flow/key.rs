@@ -19,6 +19,17 @@ pub struct FlowKey {
     depth: u8,
 }
 
+/// A key without its addresses, which the flow itself has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct KeyRest {
+    low_port: u16,
+    high_port: u16,
+    vlan: [u16; 3],
+    proto: u8,
+    ip_version: u8,
+    depth: u8,
+}
+
 /// What tells flows of the same endpoints apart.
 #[derive(Clone, Copy, Debug)]
 pub struct Tracking {
@@ -55,6 +66,25 @@ fn key_ports(pkt: &Packet) -> Option<(u16, u16)> {
 impl FlowKey {
     pub fn proto(&self) -> u8 {
         self.proto
+    }
+
+    /// All of it but the addresses.
+    #[inline]
+    pub(super) fn rest(&self) -> KeyRest {
+        KeyRest {
+            low_port: self.low_port,
+            high_port: self.high_port,
+            vlan: self.vlan,
+            proto: self.proto,
+            ip_version: self.ip_version,
+            depth: self.depth,
+        }
+    }
+
+    /// Whether it lies between these two, whichever way.
+    #[inline]
+    pub(super) fn is_between(&self, a: Addr, b: Addr) -> bool {
+        (self.low == a && self.high == b) || (self.low == b && self.high == a)
     }
 
     /// The addresses of its ends.

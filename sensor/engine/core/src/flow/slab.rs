@@ -1,7 +1,7 @@
 //! Where flows live: numbered slots that never move. It must not know how flows are found or when they end.
 
 use super::entry::Flow;
-use super::key::FlowKey;
+use super::key::{FlowKey, KeyRest};
 
 /// Slots per chunk: the slab grows without moving what it holds.
 const CHUNK: usize = 128;
@@ -9,8 +9,8 @@ const CHUNK: usize = 128;
 #[derive(Default)]
 pub(super) struct Slot {
     pub flow: Option<Flow>,
-    /// What lookups find it by, and its hash.
-    pub key: FlowKey,
+    /// What lookups find it by, beside the flow's addresses, and the hash of both.
+    pub key: KeyRest,
     pub hash: u64,
     /// Number of the frame that began it, and that packet's depth: the same however many tables there are.
     pub born: u64,
@@ -20,6 +20,15 @@ pub(super) struct Slot {
     pub ticket: u32,
     /// Still found by lookups (not ended).
     pub linked: bool,
+}
+
+impl Slot {
+    /// Whether it is the flow of this key that lives here.
+    #[inline]
+    pub fn has(&self, key: &FlowKey, rest: &KeyRest) -> bool {
+        let between = |flow: &Flow| key.is_between(flow.src, flow.dst);
+        self.key == *rest && self.flow.as_ref().is_some_and(between)
+    }
 }
 
 #[derive(Default)]

@@ -3,6 +3,7 @@
 
 use super::block::{distance, Block};
 use super::policy::OsPolicy;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 
 /// Blocks beyond holes that one side may hold: more holes than this are an attack on the list, not a lossy network.
@@ -10,6 +11,8 @@ const BLOCKS_MAX: usize = 1024;
 /// Segment extents remembered for overlap resolution; beyond it neighbours are joined. A full window of 1 MiB in
 /// full-size segments needs about 720.
 const EXTENTS_MAX: usize = 1024;
+/// Room made for them with the second one.
+const EXTENTS_USUAL: usize = 4;
 /// A segment's payload cannot be longer (IP's total length), so extents that start further back cannot overlap.
 const SEGMENT_MAX: u64 = 65_535;
 /// Bytes compared per byte of a new segment: older segments that overlap one another this often are an attack on the
@@ -46,8 +49,9 @@ pub struct Buffer {
     first: Block,
     /// None until there is a hole.
     beyond: Option<Box<Beyond>>,
-    /// Extents [start, end) of the segments that came, by start; those wholly below `floor` are dropped.
-    extents: Vec<(u64, u64)>,
+    /// Extents [start, end) of the segments that came, by start; those wholly below `floor` are dropped. One needs no memory
+    /// of its own: a request or an answer that waits for more.
+    extents: SmallVec<[(u64, u64); 1]>,
     /// Extents at the front that are known to lie below `floor`.
     dead: u32,
     /// Bytes below are used up: they no longer change.
@@ -242,7 +246,7 @@ impl Buffer {
     fn push_extent(&mut self, extent: (u64, u64)) {
         if self.extents.len() >= EXTENTS_MAX {
             // Neighbours become one segment: overlap decisions get coarser, the list stays short.
-            let mut joined = Vec::with_capacity(EXTENTS_MAX);
+            let mut joined = SmallVec::with_capacity(EXTENTS_MAX);
             for pair in self.extents.chunks(2) {
                 let start = pair.first().map_or(0, |e| e.0);
                 let end = pair.iter().map(|e| e.1).max().unwrap_or(start);
@@ -251,6 +255,9 @@ impl Buffer {
             }
             self.extents = joined;
             self.dead = 0;
+        }
+        if !self.extents.is_empty() && !self.extents.spilled() {
+            self.extents.grow(EXTENTS_USUAL);
         }
         match self.extents.last() {
             Some(last) if last.0 > extent.0 => {
@@ -345,7 +352,7 @@ impl Buffer {
 
     fn drop_extents(&mut self) {
         if self.end() <= self.floor {
-            self.extents = Vec::new();
+            self.extents = SmallVec::new();
             self.dead = 0;
             return;
         }
@@ -370,7 +377,8 @@ impl Buffer {
     /// Bytes of memory held.
     #[inline]
     pub fn memory(&self) -> u64 {
-        let extents = self.extents.capacity().saturating_mul(size_of::<(u64, u64)>());
+        let spilled = if self.extents.spilled() { self.extents.capacity() } else { 0 };
+        let extents = spilled.saturating_mul(size_of::<(u64, u64)>());
         let beyond = self.beyond.as_deref().map_or(0, |beyond| {
             let blocks = beyond.blocks.capacity().saturating_mul(size_of::<Block>());
             beyond.bytes.saturating_add(blocks.saturating_add(size_of::<Beyond>()) as u64)

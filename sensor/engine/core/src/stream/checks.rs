@@ -186,5 +186,5 @@ impl TcpSession {
 }
 
 fn fin_is_next(me: &StreamSide, seq: u32) -> bool {
-    me.t.fin.is_some_and(|fin| seq == fin || seq == fin.wrapping_add(1))
+    me.t.fin().is_some_and(|fin| seq == fin || seq == fin.wrapping_add(1))
 }

@@ -70,7 +70,7 @@ impl TcpSession {
         if seq::gt(end, edge) && !loose {
             return cx.bad(if cx.has(FIN) { says.fin } else { says.seq });
         }
-        if cx.has(FIN) && me.t.fin.is_none() {
+        if cx.has(FIN) && me.t.fin().is_none() {
             if seq::lt(cx.h.seq, me.t.last_ack) && !loose {
                 return cx.bad(says.fin);
             }
@@ -116,7 +116,7 @@ impl TcpSession {
         if seq::gt(end, me.t.next_seq) && !loose {
             return cx.bad(says.seq);
         }
-        let again = seq::lt(cx.h.seq, me.t.fin.unwrap_or(me.t.next_seq));
+        let again = seq::lt(cx.h.seq, me.t.fin().unwrap_or(me.t.next_seq));
         self.take_data(cx, end);
         let next = match (self.state, cx.dir) {
             (TcpState::Closing, _) if !again => TcpState::TimeWait,
@@ -162,8 +162,8 @@ impl TcpSession {
         self.facts.closed_by_rst = false;
         let (me, peer) = self.pair(cx.dir);
         me.t.rst_sent = false;
-        me.ended = me.ended && me.t.fin.is_some();
-        peer.ended = peer.ended && peer.t.fin.is_some();
+        me.ended = me.ended && me.t.fin().is_some();
+        peer.ended = peer.ended && peer.t.fin().is_some();
         (me.closed, peer.closed) = (false, false);
         cx.event(StreamEvent::SuspectedRstInject);
         Ok(())

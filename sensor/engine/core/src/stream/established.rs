@@ -126,7 +126,7 @@ impl TcpSession {
     pub(super) fn take_fin(&mut self, cx: &mut Cx, end: u32) {
         self.take_data(cx, end);
         let (me, _) = self.pair(cx.dir);
-        me.t.fin = Some(end);
+        me.t.set_fin(end);
         me.t.next_seq = seq::max(me.t.next_seq, end.wrapping_add(1));
     }
 }

@@ -59,14 +59,14 @@ pub fn fuzz_stream(data: &[u8]) {
         }
         session.packet_done(&mut streams, &mut packet);
         // A segment may take a vector's growth, and bookkeeping, beyond the cap.
-        assert!(streams.data_memory.used() <= cap.saturating_mul(4), "memory cap");
+        assert!(streams.memory.data() <= cap.saturating_mul(4), "memory cap");
     }
     for dir in Dir::BOTH {
         read(&mut session, dir, true);
         assert!(!session.side(dir).has_unread(), "unread bytes at the end");
     }
     drop(session);
-    assert_eq!(streams.data_memory.used(), 0, "memory is given back");
+    assert_eq!(streams.memory.data(), 0, "memory is given back");
 }
 
 fn read(session: &mut TcpSession, dir: Dir, at_end: bool) {

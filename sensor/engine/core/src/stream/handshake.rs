@@ -126,7 +126,7 @@ impl TcpSession {
         self.enter(TcpState::Established);
         if cx.has(FIN) {
             let (me, _) = self.pair(cx.dir);
-            me.t.fin = Some(end);
+            me.t.set_fin(end);
             me.t.next_seq = end.wrapping_add(1);
             self.enter(if cx.dir == Dir::ToServer { TcpState::CloseWait } else { TcpState::FinWait1 });
         }

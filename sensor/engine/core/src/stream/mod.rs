@@ -71,7 +71,7 @@ pub fn packet(env: &mut Streams, flow: &mut Flow, pkt: &mut Packet, dir: Dir) ->
             flow.except("stream_midstream", Some(env.config.midstream_policy));
         }
         let cap = env.config.memcap;
-        let used = env.session_memory.used();
+        let used = env.memory.sessions();
         if cap != 0 && used.saturating_add(size_of::<TcpSession>() as u64) > cap {
             count(&mut env.counters.ssn_memcap_drop);
             flow.except("stream_memcap", env.config.memcap_policy);

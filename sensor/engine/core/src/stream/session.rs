@@ -3,7 +3,7 @@
 use super::config::StreamConfig;
 use super::counters::{count, StreamCounters};
 use super::events::StreamEvent;
-use super::memory::{MemoryGauge, Share};
+use super::memory::MemoryGauge;
 use super::seq;
 use super::side::StreamSide;
 use crate::decode::{Packet, TcpHeader};
@@ -15,10 +15,8 @@ use crate::flow::FlowState;
 pub struct Streams {
     pub config: StreamConfig,
     pub counters: StreamCounters,
-    /// Bytes of stream data held.
-    pub data_memory: MemoryGauge,
-    /// Bytes of sessions held.
-    pub session_memory: MemoryGauge,
+    /// Bytes that the sessions and their data hold.
+    pub memory: MemoryGauge,
 }
 
 impl Streams {
@@ -115,8 +113,13 @@ pub struct TcpSession {
     /// SYNs, then SYN/ACKs, that differ from the one taken.
     #[allow(clippy::box_collection)] // rare: a pointer keeps idle sessions small
     pub(super) candidates: Option<Box<Vec<Candidate>>>,
-    /// Counts the session in `Streams::session_memory` while it lives.
-    _share: Share,
+}
+
+/// Counted in `Streams::memory` from `new` on.
+impl Drop for TcpSession {
+    fn drop(&mut self) {
+        self.client.gauge().session_ends(size_of::<TcpSession>() as u64);
+    }
 }
 
 /// A packet is bad for the connection's state: it changes nothing.
@@ -160,9 +163,8 @@ impl Cx<'_, '_, '_> {
 impl TcpSession {
     pub(super) fn new(env: &Streams) -> Self {
         let config = &env.config.reassembly;
-        let side = |chunk| StreamSide::new(&env.data_memory, config.depth, chunk, config.raw);
-        let mut share = Share::new(&env.session_memory);
-        share.set(size_of::<TcpSession>() as u64);
+        let side = |chunk| StreamSide::new(&env.memory, config.depth, chunk, config.raw);
+        env.memory.session_begins(size_of::<TcpSession>() as u64);
         TcpSession {
             state: TcpState::None,
             before_rst: TcpState::None,
@@ -170,7 +172,6 @@ impl TcpSession {
             client: side(config.toserver_chunk_size),
             server: side(config.toclient_chunk_size),
             candidates: None,
-            _share: share,
         }
     }
 
@@ -363,7 +364,7 @@ impl TcpSession {
         let ack = cx.h.ack;
         if seq::gt(ack, peer.t.next_seq) {
             // Data that we did not see was acknowledged.
-            if seq::leq(ack, peer.t.next_win) || peer.t.fin.is_some() {
+            if seq::leq(ack, peer.t.next_win) || peer.t.fin().is_some() {
                 count(&mut cx.env.counters.ack_unseen_data);
                 peer.t.next_seq = ack;
                 unseen = true;
@@ -375,7 +376,7 @@ impl TcpSession {
         }
         let edge = peer.t.last_ack.wrapping_add(peer.t.window);
         peer.t.next_win = seq::max(peer.t.next_win, edge);
-        if let Some(fin) = peer.t.fin {
+        if let Some(fin) = peer.t.fin() {
             if seq::gt(ack, fin) {
                 peer.ended = true;
             }

@@ -57,12 +57,38 @@ pub(super) struct Tracking {
     pub keepalive: bool,
     /// A RST that seems to come from it was accepted.
     pub rst_sent: bool,
-    /// Sequence number of its FIN, once one was accepted.
-    pub fin: Option<u32>,
+    fin: u32,
+    has_fin: bool,
     /// Stream offset 0 is known (`isn` is).
     pub anchored: bool,
     /// Urgent bytes left out of the stream.
     pub urgent_dropped: u16,
+}
+
+impl Tracking {
+    /// Sequence number of its FIN, once one was accepted.
+    #[inline]
+    pub fn fin(&self) -> Option<u32> {
+        self.has_fin.then_some(self.fin)
+    }
+    pub fn set_fin(&mut self, seq: u32) {
+        (self.fin, self.has_fin) = (seq, true);
+    }
+}
+
+/// Offsets that few streams have.
+#[derive(Debug)]
+struct Limits {
+    /// Offset at which raw inspection ends; 0 is none. What stood before it when it was set is still inspected.
+    raw: u64,
+    /// Bytes from here on stay for frames that are still to be inspected; `NOTHING_HELD`: none.
+    held: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { raw: 0, held: NOTHING_HELD }
+    }
 }
 
 #[derive(Debug)]
@@ -79,11 +105,8 @@ pub struct StreamSide {
     raw_chunk_size: u32,
     app_off: bool,
     raw_off: bool,
-    /// Offset at which raw inspection ends; 0 is none. What stood before it when it was set is still inspected.
-    raw_limit: u64,
     raw_now: bool,
-    /// Bytes from here on stay for frames that are still to be inspected; `NOTHING_HELD`: none.
-    held: u64,
+    limits: Option<Box<Limits>>,
     pub(super) depth_reached: bool,
     /// FIN acknowledged or connection closed: no byte comes any more.
     pub(super) ended: bool,
@@ -110,9 +133,8 @@ impl StreamSide {
             raw_chunk_size,
             app_off: false,
             raw_off: !raw,
-            raw_limit: 0,
             raw_now: false,
-            held: NOTHING_HELD,
+            limits: None,
             depth_reached: false,
             ended: false,
             kept: false,
@@ -120,6 +142,20 @@ impl StreamSide {
             gap: false,
             gap_fresh: false,
         }
+    }
+
+    pub(super) fn gauge(&self) -> &MemoryGauge {
+        self.share.gauge()
+    }
+
+    #[inline]
+    fn held(&self) -> u64 {
+        self.limits.as_deref().map_or(NOTHING_HELD, |limits| limits.held)
+    }
+
+    #[inline]
+    fn raw_limit(&self) -> u64 {
+        self.limits.as_deref().map_or(0, |limits| limits.raw)
     }
 
     /// Stream offset of sequence number `seq`, which may lie before the stream's start (negative).
@@ -215,11 +251,11 @@ impl StreamSide {
         if self.kept {
             return;
         }
-        if !self.reassembles() && self.held == NOTHING_HELD {
+        if !self.reassembles() && self.held() == NOTHING_HELD {
             self.buffer.clear();
         } else {
             let floor = self.floor().min(self.buffer.end());
-            let held = self.held.max(floor.saturating_sub(HELD_MAX));
+            let held = self.held().max(floor.saturating_sub(HELD_MAX));
             // A hole that was given up on would take the held bytes before it along.
             let floor = if held < floor && self.buffer.window_end() < floor { held } else { floor };
             self.buffer.slide(floor, floor.min(held));
@@ -293,7 +329,7 @@ impl StreamSide {
     /// The stretch to inspect, once enough stands ready or there is a reason not to wait: a trigger, the end of the
     /// connection, the depth.
     pub fn raw_chunk(&self, at_end: bool) -> Option<RawView<'_>> {
-        let edge = match self.raw_limit {
+        let edge = match self.raw_limit() {
             0 => self.edge(at_end),
             limit => self.edge(at_end).min(limit),
         };
@@ -301,7 +337,7 @@ impl StreamSide {
             return None;
         }
         let waits = edge.saturating_sub(self.raw_pos) < u64::from(self.raw_chunk_size);
-        if waits && self.raw_limit == 0 && !(at_end || self.raw_now || self.ended || self.depth_reached) {
+        if waits && self.raw_limit() == 0 && !(at_end || self.raw_now || self.ended || self.depth_reached) {
             return None;
         }
         let offset = match self.buffer.at(self.raw_pos) {
@@ -346,8 +382,8 @@ impl StreamSide {
     /// Bytes from `from` on are to stay (as far as they still stand, and within `HELD_MAX`); None: nothing more.
     pub fn hold(&mut self, from: Option<u64>) {
         let from = from.unwrap_or(NOTHING_HELD);
-        if self.held != from {
-            self.held = from;
+        if self.held() != from {
+            self.limits.get_or_insert_default().held = from;
             self.slide();
         }
     }
@@ -356,7 +392,8 @@ impl StreamSide {
     pub fn raw_consume(&mut self, upto: u64) {
         self.raw_now = false;
         self.raw_pos = self.raw_pos.max(upto.min(self.buffer.end()));
-        self.raw_off |= self.raw_limit != 0 && self.raw_pos >= self.raw_limit;
+        let limit = self.raw_limit();
+        self.raw_off |= limit != 0 && self.raw_pos >= limit;
         self.slide();
     }
 
@@ -370,8 +407,8 @@ impl StreamSide {
         let end = self.buffer.end();
         if self.raw_pos >= end {
             self.raw_off = true;
-        } else if self.raw_limit == 0 {
-            self.raw_limit = end;
+        } else if self.raw_limit() == 0 {
+            self.limits.get_or_insert_default().raw = end;
         }
         self.slide();
     }

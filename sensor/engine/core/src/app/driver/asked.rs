@@ -6,12 +6,13 @@ use crate::app::live::Live;
 use crate::app::{ParseCx, ProtocolId};
 use crate::direction::{Dir, PerDir};
 use crate::flow::Flow;
+use crate::setting;
 use crate::stream::TcpSession;
 
 impl Driver {
     /// Carries out what the parser asked for.
     pub(super) fn after(&mut self, flow: &mut Flow, session: &mut TcpSession, cx: &mut ParseCx) {
-        if let Some(depth) = flow.app.stream_depth.take() {
+        if let Some(depth) = self.due_depth(flow) {
             session.side_mut(Dir::ToServer).set_depth(depth);
             session.side_mut(Dir::ToClient).set_depth(depth);
         }
@@ -59,5 +60,16 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// How many bytes of each direction are to be reassembled for a parser that has just begun; 0 is no limit.
+    #[inline]
+    fn due_depth(&self, flow: &mut Flow) -> Option<u64> {
+        if !std::mem::take(&mut flow.app.depth_due) {
+            return None;
+        }
+        let of = usize::from(flow.app.parser_protocol?.0);
+        let set = self.configs.get(of).and_then(|config| setting::size(&config["stream-depth"]));
+        set.or_else(|| flow.app.parser.as_ref()?.stream_depth())
     }
 }

@@ -12,7 +12,6 @@ use super::{Outcome, ParseCx, ProtocolId, PROTOCOLS};
 use crate::decode::{Origin, Packet};
 use crate::direction::{Dir, PerDir};
 use crate::flow::{ExceptionPolicy, Flow};
-use crate::setting;
 use crate::stream::{Chunk, StreamSide};
 pub use counters::AppCounters;
 use serde_json::Value;
@@ -120,7 +119,7 @@ impl Driver {
                         Next::Parse => {}
                     }
                     let eof = at_end || side.app_finished();
-                    if len < flow.app.wanted[dir] && !eof && !ends_at_gap {
+                    if len < flow.app.wanted[dir] as usize && !eof && !ends_at_gap {
                         break;
                     }
                     let mut cx = self.stream_cx(flow, packet, eof, side);
@@ -133,7 +132,9 @@ impl Driver {
                     session.side_mut(dir).app_consume(consumed as u64);
                     self.after(flow, &mut session, &mut cx);
                     if consumed < len
-                        && (at_end || consumed == 0 || flow.app.wanted[dir] > len.saturating_sub(consumed))
+                        && (at_end
+                            || consumed == 0
+                            || flow.app.wanted[dir] as usize > len.saturating_sub(consumed))
                     {
                         break;
                     }
@@ -255,8 +256,9 @@ impl Driver {
             Outcome::NeedMore { consumed, needed } => {
                 let consumed = consumed.min(data.len());
                 let left = data.len().saturating_sub(consumed);
-                flow.app.wanted[dir] = needed.max(left.saturating_add(1));
-                if left > PENDING_MAX_BYTES || flow.app.wanted[dir] > PENDING_MAX_BYTES {
+                let wanted = needed.max(left.saturating_add(1));
+                flow.app.wanted[dir] = u32::try_from(wanted).unwrap_or(u32::MAX);
+                if left > PENDING_MAX_BYTES || wanted > PENDING_MAX_BYTES {
                     self.broken(flow);
                 }
                 consumed
@@ -369,7 +371,7 @@ impl Driver {
         if self.recogniser.enabled(id) == Enabled::Yes {
             let config = self.configs.get(usize::from(id.0)).unwrap_or(&Value::Null);
             let parser = (id.get().new)(config);
-            flow.app.stream_depth = setting::size(&config["stream-depth"]).or(parser.stream_depth());
+            flow.app.depth_due = true;
             // Some protocols have one transaction, from the beginning.
             let begun = parser.tx_ids().end;
             flow.app.parser = Some(parser);

@@ -79,7 +79,8 @@ pub enum Step {
 }
 
 pub struct HttpParser {
-    pub(super) config: Config,
+    /// Its transactions share it.
+    pub(super) config: Arc<Config>,
     txs: VecDeque<Option<Box<HttpTx>>>,
     /// Id of the front of `txs`.
     base: u64,
@@ -95,7 +96,7 @@ pub struct HttpParser {
 impl HttpParser {
     pub fn new(config: Config) -> Self {
         HttpParser {
-            config,
+            config: Arc::new(config),
             txs: VecDeque::new(),
             base: 0,
             changed: Changed::default(),
@@ -149,7 +150,7 @@ impl HttpParser {
             return None;
         }
         let id = self.base.saturating_add(self.txs.len() as u64);
-        self.txs.push_back(Some(Box::new(HttpTx::new(id, self.config))));
+        self.txs.push_back(Some(Box::new(HttpTx::new(id, Arc::clone(&self.config)))));
         self.changed.note(id, self.txs.len());
         Some(id)
     }

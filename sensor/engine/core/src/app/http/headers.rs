@@ -2,8 +2,9 @@
 
 /// Most fields of one message; Suricata's limit.
 pub const FIELDS_MAX: usize = 1024;
-/// Room made at the first field: most messages have no more.
-const FIELDS_USUAL: usize = 12;
+/// Bytes and fields room is made for before it is known how many there are: hardly a message has more.
+const HEAD_USUAL: usize = 2 << 10;
+const FIELDS_USUAL: usize = 24;
 /// Repeats of one field that are joined to it; later ones are dropped, so that joining stays linear.
 const REPEATS_MAX: u8 = 64;
 /// Most bytes of joined and unfolded values of a message: interleaved repeats would otherwise copy each other over and over.
@@ -236,9 +237,6 @@ impl Headers {
                 self.join(at, field.value);
             }
             _ => {
-                if self.fields.is_empty() {
-                    self.fields.reserve(FIELDS_USUAL);
-                }
                 self.fields.push(field);
                 if let (Some(slot), Ok(at)) =
                     (self.known.get_mut(known as usize), u16::try_from(self.fields.len()))
@@ -248,6 +246,16 @@ impl Headers {
             }
         }
         added
+    }
+
+    /// Makes room for the header block at the front of `data`: most come whole, and stand until their answer was inspected.
+    pub fn make_room(&mut self, data: &[u8]) {
+        let usual = data.get(..HEAD_USUAL).unwrap_or(data);
+        let end = memchr::memmem::find(usual, b"\r\n\r\n").map(|at| at.saturating_add(4));
+        let head = end.and_then(|end| usual.get(..end)).unwrap_or(usual);
+        let lines = memchr::memchr_iter(b'\n', head).count();
+        self.raw.reserve_exact(head.len());
+        self.fields.reserve_exact(lines.saturating_sub(1).min(FIELDS_USUAL));
     }
 
     fn same_name(&self, field: &Field) -> Option<usize> {

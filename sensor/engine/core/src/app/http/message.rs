@@ -10,8 +10,6 @@ use crate::direction::Dir;
 
 /// Most bytes of one message's header block, whatever its lines.
 const HEAD_MAX: usize = 1 << 20;
-/// Room made for a header block at most before it is known how long it is.
-const HEAD_USUAL: usize = 2 << 10;
 /// Most bytes a folded header grows to.
 const FOLDED_MAX: usize = 8 << 10;
 /// Junk in front of a chunk length that is waited for before it is taken for no chunk length at all.
@@ -115,18 +113,17 @@ impl HttpParser {
             return Step::Need;
         }
         let ends = blank || matches!(bytes, [b' ' | b'\t', b'\n'] if next != Some(b'\n'));
-        let raw = &mut tx.side_mut(dir).headers.raw;
-        let start = raw.len();
+        let headers = &mut tx.side_mut(dir).headers;
+        let start = headers.raw.len();
         if len > limit || start.saturating_add(len) > HEAD_MAX {
             tx.event(by_dir(dir, Event::RequestFieldTooLong, Event::ResponseFieldTooLong));
             return Step::Broken;
         }
         if !trailer {
             if start == 0 {
-                // Most heads come whole: one allocation for the block.
-                raw.reserve(data.len().min(HEAD_USUAL));
+                headers.make_room(data);
             }
-            raw.extend_from_slice(bytes);
+            headers.raw.extend_from_slice(bytes);
         }
         half.lf_cr = lf_cr;
         if ends {

@@ -82,7 +82,7 @@ impl Message {
 
 pub struct HttpTx {
     pub meta: TxMeta,
-    pub config: Config,
+    pub config: Arc<Config>,
     pub request: Message,
     pub response: Message,
     pub method: Range<usize>,
@@ -102,7 +102,7 @@ pub struct HttpTx {
 }
 
 impl HttpTx {
-    pub fn new(id: u64, config: Config) -> Self {
+    pub fn new(id: u64, config: Arc<Config>) -> Self {
         HttpTx {
             meta: TxMeta::new(id),
             config,
@@ -333,7 +333,9 @@ impl HttpTx {
                 file = file.piece_of(whole, start, end, total);
             }
         }
-        self.side_mut(dir).files.push(file);
+        let files = &mut self.side_mut(dir).files;
+        files.reserve_exact(usize::from(files.is_empty())); // mostly the only one
+        files.push(file);
     }
 
     fn content_range(&mut self, dir: Dir) -> Option<(u64, u64, Option<u64>)> {
