@@ -53,10 +53,13 @@ def passes(pcap: Path, rules: Path, conf: Path, data: Path, runs: int, checksums
     config.tree["default-data-dir"] = str(data)
     ruleset, _ = load_rules(config, only=[str(rules)])
     plain, timed = document(), document(TIMED)
-    floors = [floor(plain, ruleset, str(pcap)) for _ in range(runs)]
+    # In turn, so that a drift of the machine hits all.
+    floors, plain_runs, timed_runs = [], [], []
+    for _ in range(runs):
+        floors.append(floor(plain, ruleset, str(pcap)))
+        plain_runs.append(replay(plain, ruleset, pcap))
+        timed_runs.append(replay(timed, ruleset, pcap))
     packets = floors[0]["packets"]
-    plain_runs = [replay(plain, ruleset, pcap) for _ in range(runs)]
-    timed_runs = [replay(timed, ruleset, pcap) for _ in range(runs)]
 
     def each(values: list[int]) -> float:
         return statistics.median(values) / max(packets, 1)
