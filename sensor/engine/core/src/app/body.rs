@@ -5,6 +5,9 @@ use super::View;
 /// Bytes that may wait to be inspected where the body has no limit: what comes in one go is shown from its first byte.
 const UNSEEN_MAX: u64 = 512 << 10;
 
+/// Room for more bytes than this is given back when the window needs an eighth of it: a flow may live for days.
+const ROOM_MAX: usize = 256 << 10;
+
 /// Limits of a body, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimits {
@@ -136,6 +139,79 @@ impl Body {
         if self.left >= self.data.len() / 2 {
             self.data.drain(..self.left);
             self.left = 0;
+            if self.data.capacity() > ROOM_MAX.max(self.data.len().saturating_mul(8)) {
+                self.data.shrink_to(self.data.len().saturating_mul(2));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Bytes(usize),
+        Gap(u64),
+        Look,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (1usize..60).prop_map(Step::Bytes),
+            (1u64..40).prop_map(Step::Gap),
+            Just(Step::Look),
+            Just(Step::Look),
+        ]
+    }
+
+    #[test]
+    fn what_came_in_one_go_leaves_no_memory_behind() {
+        let limits = BodyLimits { limit: 0, min_inspect: 0, window: 4096 };
+        let mut body = Body::default();
+        body.append(&vec![7; 1 << 20], &limits);
+        body.inspected(&limits, false);
+        assert_eq!(body.view(&limits, false).map(|view| view.data.len()), Some(4096));
+        assert!(body.data.capacity() <= 8192, "{}", body.data.capacity());
+    }
+
+    proptest! {
+        #[test]
+        fn the_window_is_the_end_of_the_body_from_the_edge_of_what_was_inspected(
+            steps in prop::collection::vec(step(), 1..60),
+            min_inspect in 0u64..50,
+            window in 0u64..50,
+        ) {
+            let limits = BodyLimits { limit: 0, min_inspect, window };
+            let (mut body, mut all, mut edge) = (Body::default(), Vec::<u8>::new(), 0usize);
+            for step in steps {
+                match step {
+                    Step::Bytes(count) => {
+                        let bytes: Vec<u8> = (0..count).map(|n| (all.len() + n) as u8).collect();
+                        body.append(&bytes, &limits);
+                        all.extend(bytes);
+                    }
+                    Step::Gap(len) => {
+                        body.gap(len, &limits);
+                        all.resize(all.len() + len as usize, 0);
+                        edge = if len > window { all.len() } else { edge };
+                    }
+                    Step::Look => {
+                        body.inspected(&limits, false);
+                        let least = min_inspect.max(window).max(1) as usize;
+                        edge = if all.len() >= least { edge.max(all.len() - window as usize) } else { edge };
+                    }
+                }
+                let view = body.view(&limits, true);
+                prop_assert_eq!(view.map(|view| (view.offset, view.data)),
+                    (!all.is_empty()).then(|| (edge as u64, &all[edge..])));
+                let (part, from) = body.part(edge as u64 + 3, edge as u64 + 9);
+                prop_assert_eq!(from, edge as u64 + 3);
+                prop_assert_eq!(part, all.get(edge + 3..all.len().min(edge + 9)).unwrap_or_default());
+            }
+            prop_assert!(body.data.len() <= 2 * body.window().len() + 60);
         }
     }
 }
