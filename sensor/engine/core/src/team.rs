@@ -94,6 +94,13 @@ impl Team {
         self.seats.len()
     }
 
+    /// The thresholds, with every question answered that can be.
+    fn settled(&self) -> MutexGuard<'_, Ledger> {
+        let mut ledger = lock(&self.thresholds);
+        ledger.settle(|worker, place, ending| self.others_past(worker, place, ending));
+        ledger
+    }
+
     /// Whether all but `worker` are past a place of its, or there is no order among them.
     fn others_past(&self, worker: usize, place: u64, ending: u64) -> bool {
         let mut seats = self.seats.iter().enumerate();
@@ -108,8 +115,7 @@ thread_local! {
 /// This thread's part in its team; a thread that has not joined one makes its own.
 fn member<T>(work: impl FnOnce(&Member) -> T) -> T {
     MEMBER.with(|member| {
-        let known = member.borrow().is_some();
-        if !known {
+        if member.borrow().is_none() {
             member.replace(Some(Member::alone()));
         }
         match member.borrow().as_ref() {
@@ -130,19 +136,18 @@ pub fn in_turn<T>(work: impl FnOnce(&Team) -> T) -> T {
 
 /// The same on thresholds and rate filters.
 pub fn count_in_turn<T>(work: impl FnOnce(&mut Counts) -> T) -> T {
-    in_turn(|team| {
-        let mut ledger = lock(&team.thresholds);
-        ledger.settle(|worker, place, ending| team.others_past(worker, place, ending));
-        work(&mut ledger.counts)
-    })
+    in_turn(|team| work(&mut team.settled().counts))
 }
 
 /// Whether a threshold lets the match in hand alert; or a ticket to ask again with, when the others have come as far.
 pub fn ask(question: Question) -> Result<bool, Ticket> {
     member(|member| {
-        let team = member.team();
-        let past = |worker, place, ending| team.others_past(worker, place, ending);
-        lock(&team.thresholds).ask(member.number, member.place(), question, past)
+        let (team, (place, ending)) = (member.team(), member.place());
+        // Before what is open is settled: when all are past, nobody has a question from before that would be left open.
+        let are_past = team.others_past(member.number, place, ending);
+        let mut ledger = team.settled();
+        let ticket = if are_past { None } else { ledger.note(member.number, place, ending, question) };
+        ticket.map_or_else(|| Ok(ledger.counts.admits(&question)), Err)
     })
 }
 
@@ -155,9 +160,7 @@ pub fn answer(ticket: &Ticket, wait: bool) -> Option<bool> {
         } else if !team.others_past(member.number, ticket.place, ticket.ending) {
             return None;
         }
-        let mut ledger = lock(&team.thresholds);
-        ledger.settle(|worker, place, ending| team.others_past(worker, place, ending));
-        ledger.answer(member.number, ticket)
+        team.settled().answer(member.number, ticket)
     })
 }
 

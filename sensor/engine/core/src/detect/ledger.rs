@@ -33,26 +33,13 @@ impl Ledger {
         Ledger { counts: Counts::default(), asked: (0..workers).map(|_| Asked::default()).collect() }
     }
 
-    /// Whether a match in hand alerts, or the ticket of the question: a worker asks in the order of the capture.
-    /// `others_past`: see `settle`.
-    pub fn ask(
-        &mut self,
-        worker: usize,
-        (place, ending): (u64, u64),
-        question: Question,
-        others_past: impl Fn(usize, u64, u64) -> bool,
-    ) -> Result<bool, Ticket> {
-        self.settle(&others_past);
-        let number = match self.asked.get_mut(worker) {
-            Some(asked) if !others_past(worker, place, ending) => {
-                asked.next = asked.next.wrapping_add(1);
-                let number = asked.next;
-                asked.open.push_back((Ticket { number, place, ending }, question));
-                number
-            }
-            _ => return Ok(self.counts.admits(&question)),
-        };
-        Err(Ticket { number, place, ending })
+    /// Takes down a question that cannot be answered yet: a worker asks in the order of the capture. None: it is no worker's.
+    pub fn note(&mut self, worker: usize, place: u64, ending: u64, question: Question) -> Option<Ticket> {
+        let asked = self.asked.get_mut(worker)?;
+        asked.next = asked.next.wrapping_add(1);
+        let ticket = Ticket { number: asked.next, place, ending };
+        asked.open.push_back((ticket, question));
+        Some(ticket)
     }
 
     /// Answers, in the order of the capture, what can be answered. `others_past`: whether all but a worker are past a place of

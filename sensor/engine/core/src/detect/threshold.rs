@@ -37,6 +37,7 @@ impl Key {
 }
 
 /// Does this match alert?
+#[derive(Clone, Copy)]
 pub struct Question {
     key: Key,
     threshold: Threshold,
