@@ -310,7 +310,7 @@ pub fn printable(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(shown).collect()
 }
 
-/// 0: JSON bears the byte as it is (DEL it would bear too).
+/// 0: the byte is written as it is, and not escaped.
 #[inline(always)]
 fn special(byte: u8) -> u8 {
     u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte == 0x7f)

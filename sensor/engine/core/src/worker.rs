@@ -114,20 +114,15 @@ impl Worker {
     /// The same among others: takes what is this worker's of it. `whose`: see `Dispatch::of_frame`.
     #[inline]
     pub fn packet_of(&mut self, frame: &Frame<'_>, number: u64, whose: Option<u16>) {
-        match &self.team {
-            Some(place) if self.decoder.is_undecided() || whose.is_none_or(|w| place.is(w)) => {
-                let whose = whose.filter(|_| !self.decoder.is_undecided());
-                self.guarded(frame, number, |worker| worker.line(frame, number, whose));
-            }
-            None => self.guarded(frame, number, |worker| worker.line(frame, number, None)),
-            // Another's. Here it is only that much later.
-            Some(_) => {
-                self.first.get_or_insert(frame.ts);
-                self.now = self.now.max(frame.ts);
-                if self.flows.has_ended() || self.flows.is_due(self.now) {
-                    self.guarded(frame, number, Worker::end_flows);
-                }
-            }
+        self.first.get_or_insert(frame.ts);
+        self.now = self.now.max(frame.ts);
+        let whose = whose.filter(|_| !self.decoder.is_undecided());
+        let is_others = self.team.as_ref().zip(whose).is_some_and(|(place, worker)| !place.is(worker));
+        if !is_others {
+            self.guarded(frame, number, |worker| worker.line(frame, number, whose));
+        } else if self.flows.has_ended() || self.flows.is_due(self.now) {
+            // Here it is only that much later.
+            self.guarded(frame, number, Worker::end_flows);
         }
         if let Some(place) = &self.team {
             place.member.done(number);
@@ -158,8 +153,6 @@ impl Worker {
 
     fn line(&mut self, frame: &Frame<'_>, number: u64, whose: Option<u16>) {
         lap(Stage::Capture);
-        self.first.get_or_insert(frame.ts);
-        self.now = self.now.max(frame.ts);
         self.end_flows();
         let Worker { decoder, flows, stages, in_hand, team, .. } = self;
         let Some(place) = team else {

@@ -10,23 +10,18 @@ use crate::time::Timestamp;
 pub struct FlowKey {
     low: Addr,
     high: Addr,
-    low_port: u16,
-    high_port: u16,
-    vlan: [u16; 3],
-    proto: u8,
-    ip_version: u8,
-    /// Tunnel depth: an inner flow never mixes with an outer one of the same addresses.
-    depth: u8,
+    pub(super) rest: KeyRest,
 }
 
 /// A key without its addresses, which the flow itself has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct KeyRest {
     low_port: u16,
     high_port: u16,
     vlan: [u16; 3],
     proto: u8,
     ip_version: u8,
+    /// Tunnel depth: an inner flow never mixes with an outer one of the same addresses.
     depth: u8,
 }
 
@@ -65,20 +60,7 @@ fn key_ports(pkt: &Packet) -> Option<(u16, u16)> {
 
 impl FlowKey {
     pub fn proto(&self) -> u8 {
-        self.proto
-    }
-
-    /// All of it but the addresses.
-    #[inline]
-    pub(super) fn rest(&self) -> KeyRest {
-        KeyRest {
-            low_port: self.low_port,
-            high_port: self.high_port,
-            vlan: self.vlan,
-            proto: self.proto,
-            ip_version: self.ip_version,
-            depth: self.depth,
-        }
+        self.rest.proto
     }
 
     /// Whether it lies between these two, whichever way.
@@ -105,7 +87,7 @@ impl FlowKey {
             FlowKey::new(pkt.src, pkt.dst, src_port, dst_port, vlan, pkt.proto, pkt.ip_version, depth);
         if let Some(spi) = pkt.esp_spi() {
             // The same whichever way the packet goes.
-            (key.high_port, key.low_port) = ((spi >> 16) as u16, spi as u16);
+            (key.rest.high_port, key.rest.low_port) = ((spi >> 16) as u16, spi as u16);
         }
         Some(key)
     }
@@ -159,20 +141,21 @@ impl FlowKey {
         let forward = (src, src_port) <= (dst, dst_port);
         let (low, high, low_port, high_port) =
             if forward { (src, dst, src_port, dst_port) } else { (dst, src, dst_port, src_port) };
-        FlowKey { low, high, low_port, high_port, vlan, proto, ip_version, depth }
+        FlowKey { low, high, rest: KeyRest { low_port, high_port, vlan, proto, ip_version, depth } }
     }
 
     /// A flow id of 51 bits (exact in every JSON reader), never 0: a keyed hash of the tuple, the first packet's time and
     /// its number in the capture. Plain arithmetic, so that every machine and any number of workers agree.
     pub fn flow_id(&self, start: Timestamp, packet_number: u64, seed: u64) -> u64 {
-        let [v0, v1, v2] = self.vlan.map(u64::from);
+        let KeyRest { low_port, high_port, vlan, proto, ip_version, depth } = self.rest;
+        let [v0, v1, v2] = vlan.map(u64::from);
         let words = [
             self.low.0 as u64,
             (self.low.0 >> 64) as u64,
             self.high.0 as u64,
             (self.high.0 >> 64) as u64,
-            u64::from(self.low_port) << 48 | u64::from(self.high_port) << 32 | v0 << 16 | v1,
-            v2 << 24 | u64::from(self.proto) << 16 | u64::from(self.ip_version) << 8 | u64::from(self.depth),
+            u64::from(low_port) << 48 | u64::from(high_port) << 32 | v0 << 16 | v1,
+            v2 << 24 | u64::from(proto) << 16 | u64::from(ip_version) << 8 | u64::from(depth),
             start.0,
             packet_number,
         ];

@@ -25,9 +25,9 @@ pub(super) struct Slot {
 impl Slot {
     /// Whether it is the flow of this key that lives here.
     #[inline]
-    pub fn has(&self, key: &FlowKey, rest: &KeyRest) -> bool {
+    pub fn has(&self, key: &FlowKey) -> bool {
         let between = |flow: &Flow| key.is_between(flow.src, flow.dst);
-        self.key == *rest && self.flow.as_ref().is_some_and(between)
+        self.key == key.rest && self.flow.as_ref().is_some_and(between)
     }
 }
 

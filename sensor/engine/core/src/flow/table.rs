@@ -149,8 +149,7 @@ impl FlowTable {
     /// The slot of a live flow.
     #[inline]
     fn linked(&self, hash: u64, key: &FlowKey) -> Option<u32> {
-        let rest = key.rest();
-        self.links.find(hash, |index| self.slab.get(*index).is_some_and(|slot| slot.has(key, &rest))).copied()
+        self.links.find(hash, |index| self.slab.get(*index).is_some_and(|slot| slot.has(key))).copied()
     }
 
     fn create(&mut self, pkt: &Packet, key: FlowKey, hash: u64) -> Option<u32> {
@@ -198,7 +197,7 @@ impl FlowTable {
         let visit_at = deadline(&self.config, &flow);
         let slot = self.slab.get_mut(index)?;
         let ticket = slot.ticket.wrapping_add(1);
-        *slot = Slot { flow: Some(flow), key: key.rest(), hash, born, visit_at, ticket, linked: true };
+        *slot = Slot { flow: Some(flow), key: key.rest, hash, born, visit_at, ticket, linked: true };
         self.wheel.insert(visit_at, Entry { index, ticket });
         let slab = &self.slab;
         self.links.insert_unique(hash, index, |index| slab.get(*index).map_or(0, |slot| slot.hash));

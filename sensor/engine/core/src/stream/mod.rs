@@ -36,6 +36,7 @@ mod side;
 mod syn_received;
 #[cfg(test)]
 mod tests;
+mod tracking;
 
 pub use config::StreamConfig;
 pub use counters::StreamCounters;
