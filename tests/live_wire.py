@@ -104,8 +104,19 @@ def wire(tmp_path: Path) -> Iterator[Wire]:
 
 
 def events(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "eve.json").read_text().splitlines()]
+    return _events_of(folder / "eve.json")
+
+
+def all_events(folder: Path) -> list[dict[str, Any]]:
+    """Those of files that were moved aside too, oldest first."""
+    files = [*sorted(folder.glob("eve.json.*")), folder / "eve.json"]
+    return [event for path in files for event in _events_of(path)]
+
+
+def _events_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def last_stats(folder: Path) -> dict[str, Any]:
-    return [event["stats"] for event in events(folder) if event["event_type"] == "stats"][-1]
+    """The file may have been moved aside just behind it."""
+    return [event["stats"] for event in all_events(folder) if event["event_type"] == "stats"][-1]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live_wire import Wire, events, last_stats
+from live_wire import Wire, all_events, last_stats
 from test_capture import ALL_RULES, RULES, udp, write_frames
 
 SIZE_BYTES = 16 << 20
@@ -50,4 +50,4 @@ def test_the_disk_never_fills(wire: Wire, tmp_path: Path, small_disk: Path) -> N
     assert most < SIZE_BYTES
     assert logs["deleted_files"] > 10 and logs["deleted_bytes"] > SIZE_BYTES // 4
     assert logs["lost_lines"] == 0
-    assert events(small_disk)
+    assert all_events(small_disk)
