@@ -1,4 +1,5 @@
-//! One datagram being put together: which fragment owns which bytes. Memory is what arrived, whatever the offsets claim.
+//! One datagram being put together: which fragment owns which bytes. Memory is of the order of what is owned, whatever the
+//! offsets claim and however often a fragment comes again.
 
 use super::policy::Policy;
 
@@ -43,6 +44,11 @@ impl Datagram {
             .saturating_add(self.pieces.capacity().saturating_mul(size_of::<Piece>()))
     }
 
+    /// Fragments of which something is kept; one that others were put into the middle of counts once for each part.
+    pub fn fragments(&self) -> usize {
+        self.pieces.len()
+    }
+
     pub fn is_complete(&self) -> bool {
         self.total == Some(self.covered) && !self.header.is_empty()
     }
@@ -73,7 +79,23 @@ impl Datagram {
             return false;
         }
         self.store.extend_from_slice(data);
-        self.merge(policy, new)
+        let overlapped = self.merge(policy, new);
+        if self.store.len() / 2 > self.len() {
+            self.compact();
+        }
+        overlapped
+    }
+
+    /// Lets go of the bytes that no fragment owns.
+    fn compact(&mut self) {
+        let mut owned = Vec::with_capacity(self.len());
+        self.append_to(&mut owned);
+        self.store = owned;
+        let mut at = 0u32;
+        for piece in &mut self.pieces {
+            piece.at = at;
+            at = at.saturating_add(piece.end.saturating_sub(piece.start));
+        }
     }
 
     fn merge(&mut self, policy: Policy, new: Piece) -> bool {
@@ -185,6 +207,7 @@ mod tests {
                     datagram.insert(policy, total, &[], true);
                 }
                 datagram.insert(policy, *start, data, false);
+                prop_assert!(datagram.store.len() <= 2 * datagram.len() + 1);
             }
             datagram.insert(policy, total, &[], true);
             let expected = naive(policy, &fragments, total);

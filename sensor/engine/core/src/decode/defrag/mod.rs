@@ -61,7 +61,6 @@ struct Key {
 struct Tracker {
     key: Key,
     last: Timestamp,
-    fragments: usize,
     datagram: Datagram,
     older: usize,
     newer: usize,
@@ -140,7 +139,7 @@ impl Defrag {
         let Some(tracker) = self.trackers.get_mut(slot) else {
             return outcome;
         };
-        let before = tracker.datagram.memory();
+        let before = (tracker.datagram.memory(), tracker.datagram.fragments());
         if offset == 0 && tracker.datagram.header.is_empty() {
             let ip_at = packet.ip_off as usize;
             let header = packet.frame.get(ip_at..ip_at.saturating_add(header_len));
@@ -150,9 +149,8 @@ impl Defrag {
         }
         outcome.overlap =
             tracker.datagram.insert(policy, u32::from(packet.fragment_offset), data, !packet.more_fragments);
-        tracker.fragments = tracker.fragments.saturating_add(1);
-        self.fragments = self.fragments.saturating_add(1);
-        self.memory = self.memory.saturating_add(tracker.datagram.memory()).saturating_sub(before);
+        self.memory = self.memory.saturating_add(tracker.datagram.memory()).saturating_sub(before.0);
+        self.fragments = self.fragments.saturating_add(tracker.datagram.fragments()).saturating_sub(before.1);
         if tracker.datagram.is_complete() {
             outcome.complete = assemble(&tracker.datagram, key.version, &mut self.whole);
             outcome.too_large = !outcome.complete;
@@ -191,14 +189,8 @@ impl Defrag {
         if let Some(&slot) = self.slots.get(&key) {
             return Some((key, slot));
         }
-        let tracker = Tracker {
-            key,
-            last: packet.ts,
-            fragments: 0,
-            datagram: Datagram::default(),
-            older: NOBODY,
-            newer: NOBODY,
-        };
+        let tracker =
+            Tracker { key, last: packet.ts, datagram: Datagram::default(), older: NOBODY, newer: NOBODY };
         let slot = match self.free.pop() {
             Some(slot) => {
                 *self.trackers.get_mut(slot)? = tracker;
@@ -259,7 +251,7 @@ impl Defrag {
         self.unlink(slot);
         if let Some(tracker) = self.trackers.get_mut(slot) {
             self.memory = self.memory.saturating_sub(tracker.datagram.memory());
-            self.fragments = self.fragments.saturating_sub(tracker.fragments);
+            self.fragments = self.fragments.saturating_sub(tracker.datagram.fragments());
             tracker.datagram = Datagram::default();
             self.slots.remove(&tracker.key);
             self.free.push(slot);

@@ -161,3 +161,20 @@ fn caps_hold_and_the_longest_untouched_goes() {
         assert!(decoder.counters().max_frag_hits > 900);
     }
 }
+
+#[test]
+fn a_fragment_that_comes_again_and_again_takes_no_room_and_pushes_nobody_out() {
+    let config = Config { max_frags: 16, memcap: 16_384, ..Config::default() };
+    let datagram = udp(&[3; 16]);
+    for os in ["first", "last"] {
+        let hosts = serde_json::from_value(serde_json::json!({ os: ["10.0.0.2"] })).unwrap();
+        let mut decoder = decoder(Config { hosts, ..config.clone() });
+        feed(&mut decoder, &v4_fragment(1, 0, true, &datagram[..8]), 1);
+        for _ in 0..10_000 {
+            feed(&mut decoder, &v4_fragment(2, 1_024, true, &[7; 1_024]), 1);
+        }
+        assert!(decoder.defrag().memory < 8_192, "{}", decoder.defrag().memory);
+        assert_eq!((decoder.defrag().fragments, decoder.counters().max_frag_hits), (2, 0));
+        assert_eq!(feed(&mut decoder, &v4_fragment(1, 8, false, &datagram[8..]), 1), Some(vec![3; 16]));
+    }
+}
