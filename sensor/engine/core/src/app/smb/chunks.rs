@@ -49,10 +49,12 @@ impl Chunks {
             self.lose(lost);
         }
         (self.at, self.left) = (offset, len);
-        self.wanted = offset >= self.tracked;
-        self.early = (offset > self.tracked).then_some(offset);
-        if let Some(offset) = self.early {
-            self.waiting.entry(offset).or_default();
+        let waits = |(held, gap): &(Vec<u8>, bool)| !gap && held.len() as u64 >= len;
+        self.wanted = offset >= self.tracked && !self.waiting.get(&offset).is_some_and(waits);
+        self.early = (self.wanted && offset > self.tracked).then_some(offset);
+        let shorter = self.early.and_then(|offset| self.waiting.insert(offset, (Vec::new(), false)));
+        if let Some((bytes, _)) = shorter {
+            self.held = self.held.saturating_sub(bytes.len() as u64);
         }
     }
     /// The next bytes of the chunk under way; what is more than it has is left alone.
@@ -152,6 +154,20 @@ mod tests {
         chunks.close();
         assert_eq!(chunks.file.data().map(|view| view.data.to_vec()), Some(b"abcdefghi".to_vec()));
         assert_eq!((chunks.file.size, chunks.file.state), (9, FileState::Closed));
+    }
+
+    #[test]
+    fn a_chunk_that_comes_again_before_its_turn_is_taken_once_and_the_longer_one_counts() {
+        let mut chunks = Chunks::new(b"f");
+        for early in [b"gh".as_slice(), b"ghi", b"ghi", b"x"] {
+            put(&mut chunks, 6, early);
+        }
+        assert_eq!(chunks.waiting(), (3, 1));
+        put(&mut chunks, 0, b"abcdef");
+        assert_eq!(chunks.waiting(), (0, 0));
+        chunks.close();
+        assert_eq!(chunks.file.data().map(|view| view.data.to_vec()), Some(b"abcdefghi".to_vec()));
+        assert_eq!(chunks.file.state, FileState::Closed);
     }
 
     #[test]
