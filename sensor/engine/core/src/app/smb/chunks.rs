@@ -41,7 +41,7 @@ impl Chunks {
     pub fn overlaps(&self, offset: u64) -> bool {
         offset < self.tracked
     }
-    /// A chunk of `len` bytes begins; `update` brings its bytes.
+    /// A chunk of `len` bytes begins; `update` brings its bytes. It takes the place of a shorter one that waits there.
     pub fn begin(&mut self, offset: u64, len: u64) {
         if self.left > 0 {
             // The one before never ended.

@@ -139,7 +139,7 @@ impl Defrag {
         let Some(tracker) = self.trackers.get_mut(slot) else {
             return outcome;
         };
-        let before = (tracker.datagram.memory(), tracker.datagram.fragments());
+        let (memory, fragments) = (tracker.datagram.memory(), tracker.datagram.fragments());
         if offset == 0 && tracker.datagram.header.is_empty() {
             let ip_at = packet.ip_off as usize;
             let header = packet.frame.get(ip_at..ip_at.saturating_add(header_len));
@@ -149,8 +149,9 @@ impl Defrag {
         }
         outcome.overlap =
             tracker.datagram.insert(policy, u32::from(packet.fragment_offset), data, !packet.more_fragments);
-        self.memory = self.memory.saturating_add(tracker.datagram.memory()).saturating_sub(before.0);
-        self.fragments = self.fragments.saturating_add(tracker.datagram.fragments()).saturating_sub(before.1);
+        self.memory = self.memory.saturating_add(tracker.datagram.memory()).saturating_sub(memory);
+        self.fragments =
+            self.fragments.saturating_add(tracker.datagram.fragments()).saturating_sub(fragments);
         if tracker.datagram.is_complete() {
             outcome.complete = assemble(&tracker.datagram, key.version, &mut self.whole);
             outcome.too_large = !outcome.complete;
