@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import cast
 
 import yaml
-from piped import cpu_seconds
+from piped import cpu_seconds, thread_seconds
 from suricata_socket import Client
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,17 +38,20 @@ START_SECONDS = 900.0
 SETTLE_SECONDS = 3.0  # Suricata tells its counters once a second at best
 SENDER_CPU, SENSOR_CPU = "0", "1"
 RING_BYTES = 64 << 20
+WORKERS = {"haidang": "worker-", "suricata": "W#"}  # what the threads that take packets are called
 
 
 @dataclass(frozen=True)
 class Row:
-    """One rate. offered: packets a second; cpu_us: microseconds of the sensor's processor time a packet."""
+    """One rate. offered: packets a second; cpu_us: microseconds of the sensor's processor time a packet, worker_us: of its
+    worker's, which in Suricata writes the events too."""
 
     offered: float
     sent: int
     seen: int
     dropped: int
     cpu_us: float
+    worker_us: float
 
 
 def main() -> int:
@@ -72,12 +75,12 @@ def main() -> int:
             for name in sensors:
                 out = Path(folder) / f"{name}-{logs.replace(' ', '-')}"
                 out.mkdir()
-                titles = f"{'offered/s':>10} {'sent':>10} {'dropped':>9} {'loss %':>7} {'µs/packet':>10}"
+                titles = f"{'offered/s':>10} {'sent':>10} {'dropped':>9} {'loss %':>7} {'µs/packet':>10} {'worker':>7}"
                 print(f"\n{name}, {logs}", titles, sep="\n")
                 for row in measure(name, args, out, rates, all_logs=logs == "all logs"):
                     lost = 100 * row.dropped / max(1, row.seen)
                     counted = f"{row.offered:>10,.0f} {row.sent:>10,} {row.dropped:>9,}"
-                    print(f"{counted} {lost:>7.2f} {row.cpu_us:>10.2f}", flush=True)
+                    print(f"{counted} {lost:>7.2f} {row.cpu_us:>10.2f} {row.worker_us:>7.2f}", flush=True)
     return 0
 
 
@@ -86,18 +89,25 @@ def measure(
 ) -> Iterator[Row]:
     with sensor(name, configuration(out, all_logs=all_logs), args.rules, out) as (process, client):
         for rate in rates:
-            before, cpu_before = counts(client), cpu_seconds(process.pid)
+            before, cpu_before = counts(client), used(name, process)
             send = inside(sys.executable, SEND, "out0", rate, f"{args.seconds}s", args.pcap)
             done = subprocess.run(
                 ["taskset", "-c", SENDER_CPU, *send],
                 capture_output=True, text=True, check=True, timeout=args.seconds + 60,
             )  # fmt: skip
             time.sleep(SETTLE_SECONDS)
-            after, cpu = counts(client), cpu_seconds(process.pid) - cpu_before
+            after = counts(client)
+            cpu, worker_cpu = (now - then for now, then in zip(used(name, process), cpu_before, strict=True))
             sent, seconds, _ = done.stdout.split()
             seen, dropped = after[0] - before[0], after[1] - before[1]
             handled = max(1, seen - dropped)
-            yield Row(int(sent) / float(seconds), int(sent), seen, dropped, cpu / handled * 1e6)
+            per_packet = (cpu / handled * 1e6, worker_cpu / handled * 1e6)
+            yield Row(int(sent) / float(seconds), int(sent), seen, dropped, *per_packet)
+
+
+def used(name: str, process: subprocess.Popen[bytes]) -> tuple[float, float]:
+    """Seconds of processor time that the sensor has used, and of them its worker."""
+    return cpu_seconds(process.pid), thread_seconds(process.pid, WORKERS[name])
 
 
 @contextmanager

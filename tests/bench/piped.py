@@ -49,7 +49,17 @@ def memory_of(process_id: int) -> Memory:
 
 def cpu_seconds(process_id: int) -> float:
     """User and system time that the process has used up."""
-    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+    return _cpu_seconds(Path(f"/proc/{process_id}/stat").read_text())
+
+
+def thread_seconds(process_id: int, name: str) -> float:
+    """The same of its threads whose names begin so."""
+    threads = (path.read_text() for path in Path(f"/proc/{process_id}/task").glob("*/stat"))
+    return sum(_cpu_seconds(stat) for stat in threads if stat.partition("(")[2].startswith(name))
+
+
+def _cpu_seconds(stat: str) -> float:
+    fields = stat.rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
