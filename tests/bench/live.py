@@ -43,8 +43,8 @@ WORKERS = {"haidang": "worker-", "suricata": "W#"}  # what the threads that take
 
 @dataclass(frozen=True)
 class Row:
-    """One rate. offered: packets a second; cpu_us: microseconds of the sensor's processor time a packet, worker_us: of its
-    worker's, which in Suricata writes the events too."""
+    """One rate. offered: packets a second; cpu_us: microseconds of the sensor's processor time a packet;
+    worker_us: of its worker's, which in Suricata writes the events too."""
 
     offered: float
     sent: int
@@ -75,7 +75,8 @@ def main() -> int:
             for name in sensors:
                 out = Path(folder) / f"{name}-{logs.replace(' ', '-')}"
                 out.mkdir()
-                titles = f"{'offered/s':>10} {'sent':>10} {'dropped':>9} {'loss %':>7} {'µs/packet':>10} {'worker':>7}"
+                titles = f"{'offered/s':>10} {'sent':>10} {'dropped':>9} {'loss %':>7} {'µs/packet':>10}"
+                titles += f" {'worker':>7}"
                 print(f"\n{name}, {logs}", titles, sep="\n")
                 for row in measure(name, args, out, rates, all_logs=logs == "all logs"):
                     lost = 100 * row.dropped / max(1, row.seen)

@@ -119,6 +119,7 @@ def soak(
     process_id: int, client: Client, pcap: list[Path], rate: float, seconds: float
 ) -> tuple[list[tuple[float, Memory]], int, float]:
     """Samples of memory, with the seconds; packets sent, and the seconds that took."""
+    _, lost_before, _ = counts(client)
     send = subprocess.Popen(sender(pcap, rate, seconds), stdout=subprocess.PIPE, text=True)
     begun = time.monotonic()
     samples: list[tuple[float, Memory]] = []
@@ -127,7 +128,7 @@ def soak(
         if len(samples) % 60 == 0:
             seconds_on, memory = samples[-1]
             # A client that says nothing for ten minutes is no longer served.
-            lost = counts(client)[1]
+            lost = counts(client)[1] - lost_before
             of_it = f"{memory.anonymous / MIB:.0f} MiB of it no file"
             print(f"{seconds_on:.0f} s: {memory.resident / MIB:.0f} MiB, {of_it}; {lost:,} lost", flush=True)
         time.sleep(1)

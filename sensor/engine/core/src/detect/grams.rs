@@ -3,20 +3,12 @@
 //! literals that have them are compared. Knows no rules; answers with the ids it was given.
 
 use super::fast_pattern::strength;
+use super::gather::{self, pair_hash, word, Table, CASE, GRAM_BYTES, PAIR_BITS};
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-/// Bytes of a literal that are looked up.
-const GRAM_BYTES: usize = 4;
-
 /// Of a literal that is shorter than a gram.
 const PAIR_BYTES: usize = 2;
-
-/// Of the hash, those that hang on a gram's first two bytes only.
-const PAIR_BITS: u32 = u16::BITS;
-
-/// ASCII case is ignored at first, and what else differs in this bit only.
-const CASE: u8 = 0x20;
 
 /// More literals are not looked for.
 const LITERALS_MAX: usize = u16::MAX as usize - 1;
@@ -36,18 +28,17 @@ pub struct Grams {
     pub lacks_some: bool,
 }
 
-/// A word for each value of some bits of the hash that hang on a gram's first two bytes, and in it a bit for each value of
-/// some that hang on all four, set for the grams that some literal has. The sizes are so that small sets, which many kinds of
-/// packets have of their own, leave the fastest cache to others.
+/// The grams that some literal has. The sizes are so that small sets, which many kinds of packets have of their own, leave the
+/// fastest cache to others.
 enum Known {
-    Small(Box<[u64; SMALL]>),
-    Medium(Box<[u64; MEDIUM]>),
-    Large(Box<[u64; LARGE]>),
+    Small(Box<Table<SMALL>>),
+    Medium(Box<Table<MEDIUM>>),
+    Large(Box<Table<LARGE>>),
 }
 
-const SMALL: usize = 1 << 6;
-const MEDIUM: usize = 1 << 9;
-const LARGE: usize = 1 << 11;
+const SMALL: usize = 1 << 7;
+const MEDIUM: usize = 1 << 10;
+const LARGE: usize = 1 << 12;
 
 /// One bit in so many is set at most (but in the largest).
 const SPARSE: usize = 64;
@@ -90,37 +81,15 @@ impl Grams {
     #[inline]
     pub fn find(&self, data: &[u8], found: &mut Vec<(u32, u32)>) {
         match &self.known {
-            Known::Small(known) => self.each(data, found, |gram| is_known(known, gram)),
-            Known::Medium(known) => self.each(data, found, |gram| is_known(known, gram)),
-            Known::Large(known) => self.each(data, found, |gram| is_known(known, gram)),
+            Known::Small(known) => self.each(data, known, found),
+            Known::Medium(known) => self.each(data, known, found),
+            Known::Large(known) => self.each(data, known, found),
         }
     }
 
-    /// Calls `is_known` with the gram at each position, behind the last bytes of which there are zeros.
-    #[inline(always)]
-    fn each(&self, data: &[u8], found: &mut Vec<(u32, u32)>, is_known: impl Fn(u32) -> u64) {
-        const FOLD: u64 = u64::from_ne_bytes([CASE; 8]);
-        let mut at = 0usize;
-        while let Some(eight) = data.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-            let folded = u64::from_le_bytes(*eight) | FOLD;
-            let grams = [folded, folded >> 8, folded >> 16, folded >> 24].map(|gram| gram as u32);
-            if grams.iter().fold(0, |known, gram| known | is_known(*gram)) & 1 != 0 {
-                for (at, gram) in (at..).zip(grams).filter(|(_, gram)| is_known(*gram) & 1 != 0) {
-                    self.compare(gram, data, at, found);
-                }
-            }
-            at = at.saturating_add(4);
-        }
-        let mut last = [0u8; 8];
-        let rest = data.get(at..).unwrap_or_default();
-        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        let folded = u64::from_le_bytes(last) | FOLD;
-        for (n, at) in (0u32..).zip(at..data.len()) {
-            let gram = (folded >> n.wrapping_mul(8)) as u32 | u32::from_ne_bytes([CASE; 4]);
-            if is_known(gram) & 1 != 0 {
-                self.compare(gram, data, at, found);
-            }
-        }
+    #[inline]
+    fn each<const N: usize>(&self, data: &[u8], known: &Table<N>, found: &mut Vec<(u32, u32)>) {
+        gather::each(known, data, |gram, at| self.compare(gram, data, at, found));
     }
 
     /// Compares the literals that may stand where `data` has `gram` at `at`.
@@ -157,12 +126,12 @@ impl Entry {
         of(GRAM_BYTES, u32::MAX).or_else(|| of(PAIR_BYTES, 0xffff))
     }
 
-    /// Short ones leave the bit open.
-    fn bits(&self) -> u64 {
+    /// Those of a gram; short ones leave them open.
+    fn bits(&self) -> u32 {
         if self.mask == u32::MAX {
-            1 << bit(hash(self.key))
+            gather::bits(self.key)
         } else {
-            u64::MAX
+            u32::MAX
         }
     }
 }
@@ -171,9 +140,9 @@ impl Known {
     fn of(entries: &[Entry]) -> Known {
         let bits: usize = entries.iter().map(|entry| entry.bits().count_ones() as usize).sum();
         let bits = bits.saturating_mul(SPARSE);
-        if bits <= SMALL * 64 {
+        if bits <= SMALL * 32 {
             Known::Small(bits_of(entries))
-        } else if bits <= MEDIUM * 64 {
+        } else if bits <= MEDIUM * 32 {
             Known::Medium(bits_of(entries))
         } else {
             Known::Large(bits_of(entries))
@@ -181,43 +150,12 @@ impl Known {
     }
 }
 
-fn bits_of<const N: usize>(entries: &[Entry]) -> Box<[u64; N]> {
+fn bits_of<const N: usize>(entries: &[Entry]) -> Box<Table<N>> {
     let mut known = Box::new([0; N]);
     for entry in entries {
-        known.get_mut(word::<N>(hash(entry.key))).into_iter().for_each(|word| *word |= entry.bits());
+        known.get_mut(word::<N>(entry.key)).into_iter().for_each(|word| *word |= entry.bits());
     }
     known
-}
-
-/// In the lowest bit: some literal has a key with this hash.
-#[inline(always)]
-fn is_known<const N: usize>(known: &[u64; N], gram: u32) -> u64 {
-    let hash = hash(gram);
-    known.get(word::<N>(hash)).map_or(1, |word| word >> bit(hash))
-}
-
-/// The upper bits of the hash, which hang on all four bytes: as many as tell the bits of a word apart.
-#[inline(always)]
-fn bit(hash: u32) -> u32 {
-    hash >> 26
-}
-
-/// Of the lower half of the hash, which hangs on the first two bytes, the upper bits: as many as tell `N` words apart.
-#[inline(always)]
-fn word<const N: usize>(hash: u32) -> usize {
-    let bits = N.trailing_zeros();
-    usize::from((hash as u16).checked_shr(PAIR_BITS.saturating_sub(bits)).unwrap_or(0))
-}
-
-#[inline(always)]
-fn pair_hash(gram: u32) -> u32 {
-    hash(gram) & 0xffff
-}
-
-/// The upper bits of the product hang on all of the key's (the constant is the golden ratio's).
-#[inline(always)]
-fn hash(key: u32) -> u32 {
-    key.wrapping_mul(0x9e37_79b1)
 }
 
 /// The bytes of a literal that are in the least data, folded, and where they stand; None: it is shorter.

@@ -35,6 +35,7 @@ pub mod fast_pattern;
 pub mod frame_groups;
 pub mod frame_run;
 mod gate;
+mod gather;
 pub mod geoip;
 mod grams;
 pub mod header;

@@ -1,0 +1,196 @@
+//! Which positions of data may hold a four-byte gram of a set, by a table of hashes: eight positions at once where the processor
+//! can gather (AVX2), else one after the other. Both answer alike. Knows no literals.
+
+/// Bytes of a gram.
+pub const GRAM_BYTES: usize = 4;
+
+/// ASCII case is ignored, and what else differs in this bit only.
+pub const CASE: u8 = 0x20;
+const FOLD: u32 = u32::from_ne_bytes([CASE; GRAM_BYTES]);
+
+/// The upper bits of a product with it hang on all of the other factor (it is the golden ratio's).
+const FACTOR: u32 = 0x9e37_79b1;
+
+/// Of the hash, the lower bits hang on a gram's first two bytes only.
+pub const PAIR_BITS: u32 = u16::BITS;
+
+/// Positions that are looked up at once, and the bytes read for it.
+const WINDOW_GRAMS: usize = 16;
+const WINDOW_BYTES: usize = 24;
+
+/// A word for each value of some bits of the hash that hang on a gram's first two bytes, and in it two bits for each value of
+/// some that hang on all four, set for the grams of the set.
+pub type Table<const N: usize> = [u32; N];
+
+#[inline(always)]
+pub fn hash(gram: u32) -> u32 {
+    gram.wrapping_mul(FACTOR)
+}
+
+/// The part of the hash that hangs on a gram's first two bytes only: 16 bits.
+#[inline(always)]
+pub fn pair_hash(gram: u32) -> u32 {
+    hash(gram) & 0xffff
+}
+
+/// The bits of a gram in its word.
+#[inline(always)]
+pub fn bits(gram: u32) -> u32 {
+    let hash = hash(gram);
+    1 << (hash >> 27) | 1 << (hash >> 22 & 31)
+}
+
+/// The word of a gram.
+#[inline(always)]
+pub fn word<const N: usize>(gram: u32) -> usize {
+    let spare = PAIR_BITS.saturating_sub(N.trailing_zeros());
+    pair_hash(gram).checked_shr(spare).unwrap_or(0) as usize
+}
+
+/// Calls `found` with each gram (folded) that the table knows, and its position in `data`; behind the data stand zeros.
+#[inline]
+pub fn each<const N: usize>(table: &Table<N>, data: &[u8], found: impl FnMut(u32, usize)) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2.
+        return unsafe { avx2::each(table, data, found) };
+    }
+    windows(data, |window| one_by_one(table, window), found);
+}
+
+/// Goes through the data by windows, of which `known` tells the positions (a bit each).
+#[inline(always)]
+fn windows(data: &[u8], known: impl Fn(&[u8; WINDOW_BYTES]) -> u32, mut found: impl FnMut(u32, usize)) {
+    let mut at = 0usize;
+    while let Some(window) = data.get(at..).and_then(|rest| rest.first_chunk()) {
+        tell(known(window), window, at, &mut found);
+        at = at.saturating_add(WINDOW_GRAMS);
+    }
+    while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) {
+        let mut last = [0u8; WINDOW_BYTES];
+        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        let valid = 1u32.checked_shl(rest.len() as u32).map_or(u32::MAX, |end| end.wrapping_sub(1));
+        tell(known(&last) & valid, &last, at, &mut found);
+        at = at.saturating_add(WINDOW_GRAMS);
+    }
+}
+
+#[inline(always)]
+fn tell(mut places: u32, window: &[u8; WINDOW_BYTES], at: usize, found: &mut impl FnMut(u32, usize)) {
+    while places != 0 {
+        let place = places.trailing_zeros() as usize;
+        places &= places.wrapping_sub(1);
+        found(gram(window, place), at.saturating_add(place));
+    }
+}
+
+/// The gram at a place of the window, folded.
+#[inline(always)]
+fn gram(window: &[u8; WINDOW_BYTES], place: usize) -> u32 {
+    let bytes = window.get(place..).and_then(|rest| rest.first_chunk());
+    bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes)) | FOLD
+}
+
+fn one_by_one<const N: usize>(table: &Table<N>, window: &[u8; WINDOW_BYTES]) -> u32 {
+    (0..WINDOW_GRAMS).fold(0, |places, place| {
+        let gram = gram(window, place);
+        let known = table.get(word::<N>(gram)).is_none_or(|word| word & bits(gram) == bits(gram));
+        places | u32::from(known) << place
+    })
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use super::{Table, FACTOR, FOLD, PAIR_BITS, WINDOW_BYTES};
+    use std::arch::x86_64::*;
+
+    /// `super::each`.
+    ///
+    /// # Safety
+    /// The processor has AVX2.
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn each<const N: usize>(table: &Table<N>, data: &[u8], found: impl FnMut(u32, usize)) {
+        // SAFETY: the caller's word.
+        super::windows(data, |window| unsafe { known(table, window) }, found);
+    }
+
+    /// The positions of a window that the table knows.
+    ///
+    /// # Safety
+    /// The processor has AVX2.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    unsafe fn known<const N: usize>(table: &Table<N>, window: &[u8; WINDOW_BYTES]) -> u32 {
+        // A gather reads where it is told to: every index is below N.
+        const { assert!(N.is_power_of_two() && N.trailing_zeros() <= PAIR_BITS) };
+        #[rustfmt::skip]
+        let grams = _mm256_setr_epi8(
+            0, 1, 2, 3, 1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 6,
+            4, 5, 6, 7, 5, 6, 7, 8, 6, 7, 8, 9, 7, 8, 9, 10,
+        );
+        let (fold, factor) = (_mm256_set1_epi32(FOLD as i32), _mm256_set1_epi32(FACTOR as i32));
+        let spare = _mm_cvtsi32_si128(u32::BITS.wrapping_sub(N.trailing_zeros()) as i32);
+        let places = |from: usize| {
+            // SAFETY: 16 bytes from byte 0 or 8 of a window of 24.
+            let bytes = unsafe { _mm_loadu_si128(window.as_ptr().add(from).cast()) };
+            let folded =
+                _mm256_or_si256(_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bytes), grams), fold);
+            let hash = _mm256_mullo_epi32(folded, factor);
+            let word = _mm256_srl_epi32(_mm256_slli_epi32::<16>(hash), spare);
+            // SAFETY: `word` keeps as many bits as number the table's words.
+            let words = unsafe { _mm256_i32gather_epi32::<4>(table.as_ptr().cast(), word) };
+            // Bit n of a word comes to the top by a shift of 31 - n, which is n with its bits turned round.
+            let last = _mm256_set1_epi32(31);
+            let one = _mm256_sllv_epi32(words, _mm256_andnot_si256(_mm256_srli_epi32::<27>(hash), last));
+            let two = _mm256_sllv_epi32(words, _mm256_andnot_si256(_mm256_srli_epi32::<22>(hash), last));
+            _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_and_si256(one, two))) as u32
+        };
+        places(0) | places(8) << 8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn found<const N: usize>(table: &Table<N>, data: &[u8]) -> Vec<(u32, usize)> {
+        let mut all = Vec::new();
+        each(table, data, |gram, at| all.push((gram, at)));
+        all
+    }
+
+    fn agrees<const N: usize>(words: &[u32], data: &[u8]) {
+        let mut table = [0u32; N];
+        table.iter_mut().zip(words.iter().cycle()).for_each(|(to, from)| *to = *from);
+        let mut slowly = Vec::new();
+        windows(data, |window| one_by_one(&table, window), |gram, at| slowly.push((gram, at)));
+        assert_eq!(found(&table, data), slowly);
+    }
+
+    proptest! {
+        #[test]
+        fn all_ways_answer_alike(
+            words in prop::collection::vec(any::<u32>(), 1..200),
+            data in prop::collection::vec(any::<u8>(), 0..120),
+        ) {
+            agrees::<128>(&words, &data);
+            agrees::<4096>(&words, &data);
+        }
+    }
+
+    #[test]
+    fn a_known_gram_is_found_at_every_place() {
+        let gram = u32::from_le_bytes(*b"abcd");
+        let mut table = [0u32; 1024];
+        table[word::<1024>(gram)] = bits(gram);
+        for length in GRAM_BYTES..70 {
+            for at in 0..=length - GRAM_BYTES {
+                let mut data = vec![0u8; length];
+                data[at..at + GRAM_BYTES].copy_from_slice(b"aBCd");
+                assert_eq!(found(&table, &data), [(gram, at)], "{length} bytes");
+            }
+        }
+        assert!(found(&table, b"").is_empty());
+    }
+}
