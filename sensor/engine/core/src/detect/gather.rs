@@ -14,6 +14,13 @@ const FACTOR: u32 = 0x9e37_79b1;
 /// Of the hash, the lower bits hang on a gram's first two bytes only.
 pub const PAIR_BITS: u32 = u16::BITS;
 
+/// A gram's two bits in its word are numbered by five bits of the hash each, from these on; both hang on all four bytes.
+const FIRST_BIT: u32 = 27;
+const SECOND_BIT: u32 = 22;
+
+/// What numbers the bits of a word.
+const BIT_MASK: u32 = u32::BITS - 1;
+
 /// Positions that are looked up at once, and the bytes read for it.
 const WINDOW_GRAMS: usize = 16;
 const WINDOW_BYTES: usize = 24;
@@ -23,7 +30,7 @@ const WINDOW_BYTES: usize = 24;
 pub type Table<const N: usize> = [u32; N];
 
 #[inline(always)]
-pub fn hash(gram: u32) -> u32 {
+fn hash(gram: u32) -> u32 {
     gram.wrapping_mul(FACTOR)
 }
 
@@ -37,7 +44,7 @@ pub fn pair_hash(gram: u32) -> u32 {
 #[inline(always)]
 pub fn bits(gram: u32) -> u32 {
     let hash = hash(gram);
-    1 << (hash >> 27) | 1 << (hash >> 22 & 31)
+    1 << (hash >> FIRST_BIT & BIT_MASK) | 1 << (hash >> SECOND_BIT & BIT_MASK)
 }
 
 /// The word of a gram.
@@ -101,7 +108,7 @@ fn one_by_one<const N: usize>(table: &Table<N>, window: &[u8; WINDOW_BYTES]) -> 
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
-    use super::{Table, FACTOR, FOLD, PAIR_BITS, WINDOW_BYTES};
+    use super::{Table, BIT_MASK, FACTOR, FIRST_BIT, FOLD, PAIR_BITS, SECOND_BIT, WINDOW_BYTES};
     use std::arch::x86_64::*;
 
     /// `super::each`.
@@ -140,10 +147,11 @@ mod avx2 {
             // SAFETY: `word` keeps as many bits as number the table's words.
             let words = unsafe { _mm256_i32gather_epi32::<4>(table.as_ptr().cast(), word) };
             // Bit n of a word comes to the top by a shift of 31 - n, which is n with its bits turned round.
-            let last = _mm256_set1_epi32(31);
-            let one = _mm256_sllv_epi32(words, _mm256_andnot_si256(_mm256_srli_epi32::<27>(hash), last));
-            let two = _mm256_sllv_epi32(words, _mm256_andnot_si256(_mm256_srli_epi32::<22>(hash), last));
-            _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_and_si256(one, two))) as u32
+            let mask = _mm256_set1_epi32(BIT_MASK as i32);
+            let on_top = |number| _mm256_sllv_epi32(words, _mm256_andnot_si256(number, mask));
+            let first = on_top(_mm256_srli_epi32::<{ FIRST_BIT as i32 }>(hash));
+            let second = on_top(_mm256_srli_epi32::<{ SECOND_BIT as i32 }>(hash));
+            _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_and_si256(first, second))) as u32
         };
         places(0) | places(8) << 8
     }

@@ -126,7 +126,7 @@ impl Entry {
         of(GRAM_BYTES, u32::MAX).or_else(|| of(PAIR_BYTES, 0xffff))
     }
 
-    /// Those of a gram; short ones leave them open.
+    /// What it sets in its word: all, when the literal is shorter than a gram, as any bytes may follow it.
     fn bits(&self) -> u32 {
         if self.mask == u32::MAX {
             gather::bits(self.key)
@@ -139,10 +139,10 @@ impl Entry {
 impl Known {
     fn of(entries: &[Entry]) -> Known {
         let bits: usize = entries.iter().map(|entry| entry.bits().count_ones() as usize).sum();
-        let bits = bits.saturating_mul(SPARSE);
-        if bits <= SMALL * 32 {
+        let words = bits.saturating_mul(SPARSE).div_ceil(u32::BITS as usize);
+        if words <= SMALL {
             Known::Small(bits_of(entries))
-        } else if bits <= MEDIUM * 32 {
+        } else if words <= MEDIUM {
             Known::Medium(bits_of(entries))
         } else {
             Known::Large(bits_of(entries))

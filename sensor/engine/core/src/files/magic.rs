@@ -71,7 +71,7 @@ pub fn describer(database: Option<String>) -> Describer {
 
 /// A handle: libmagic allows one thread each.
 pub struct Magic {
-    library: &'static Library,
+    functions: &'static Library,
     cookie: NonNull<c_void>,
 }
 
@@ -81,20 +81,21 @@ unsafe impl Send for Magic {}
 impl Magic {
     /// `database` is a compiled magic file; None: the system's own. None: no library, or it cannot read the database.
     pub fn open(database: Option<&str>) -> Option<Magic> {
-        let library = LIBRARY_LOADED.as_ref()?;
+        let functions = LIBRARY_LOADED.as_ref()?;
         let path = database.map(CString::new).transpose().ok()?;
         // SAFETY: magic_open takes flags and gives a handle or null.
-        let cookie = NonNull::new(unsafe { (library.open)(MAGIC_NONE) })?;
-        let magic = Magic { library, cookie };
+        let cookie = NonNull::new(unsafe { (functions.open)(MAGIC_NONE) })?;
+        let magic = Magic { functions, cookie };
         let name = path.as_ref().map_or(std::ptr::null(), |p| p.as_ptr());
         // SAFETY: the handle is open; the name is null or NUL-terminated and outlives the call.
-        (unsafe { (library.load)(cookie.as_ptr(), name) } == 0).then_some(magic)
+        (unsafe { (functions.load)(cookie.as_ptr(), name) } == 0).then_some(magic)
     }
 
     /// What file(1) would say.
     pub fn describe(&self, bytes: &[u8]) -> Option<String> {
         // SAFETY: the handle is open and used by this thread alone; the bytes are readable for their length.
-        let text = unsafe { (self.library.buffer)(self.cookie.as_ptr(), bytes.as_ptr().cast(), bytes.len()) };
+        let text =
+            unsafe { (self.functions.buffer)(self.cookie.as_ptr(), bytes.as_ptr().cast(), bytes.len()) };
         if text.is_null() {
             return None;
         }
@@ -106,6 +107,6 @@ impl Magic {
 impl Drop for Magic {
     fn drop(&mut self) {
         // SAFETY: the handle is open and closed once.
-        unsafe { (self.library.close)(self.cookie.as_ptr()) }
+        unsafe { (self.functions.close)(self.cookie.as_ptr()) }
     }
 }
