@@ -26,7 +26,7 @@ BENCH_workers = tests/bench/workers.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULE
 BENCH_soak = tests/bench/soak.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --seconds $(SOAK_SECONDS) --out $(BENCH_OUT)
 BENCH_flow-memory = tests/bench/flow_memory.py --out $(BENCH_OUT)
 BENCH_reload = tests/bench/reload.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --out $(BENCH_OUT)
-BENCH_live = tests/bench/live.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES)
+BENCH_live = tests/bench/live.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --out $(BENCH_OUT)
 BENCH_af-xdp = tests/bench/af_xdp.py --pcap $(BENCH_PCAP)
 BENCH_live-soak = tests/bench/live_soak.py --pcap $(BENCH_PCAP) --rules $(BENCH_RULES) --seconds $(SOAK_SECONDS) \
     $(if $(RATE),--rate $(RATE)) --out $(BENCH_OUT)

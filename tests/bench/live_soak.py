@@ -102,7 +102,7 @@ def lossless(client: Client, pcap: list[Path]) -> float:
     """The rate that was offered and of which nothing was lost, packets a second."""
     rate = 0.0
     for _ in range(TRIES):
-        _, dropped, _ = counts(client)
+        _, dropped = counts(client)
         done = subprocess.run(sender(pcap, rate, TRY_SECONDS), capture_output=True, text=True, check=True)
         sent, seconds, _ = done.stdout.split()
         time.sleep(SETTLE_SECONDS)
@@ -119,7 +119,7 @@ def soak(
     process_id: int, client: Client, pcap: list[Path], rate: float, seconds: float
 ) -> tuple[list[tuple[float, Memory]], int, float]:
     """Samples of memory, with the seconds; packets sent, and the seconds that took."""
-    _, lost_before, _ = counts(client)
+    _, lost_before = counts(client)
     send = subprocess.Popen(sender(pcap, rate, seconds), stdout=subprocess.PIPE, text=True)
     begun = time.monotonic()
     samples: list[tuple[float, Memory]] = []
@@ -142,7 +142,7 @@ def sender(pcap: list[Path], rate: float, seconds: float) -> list[str]:
 
 def counters(client: Client) -> dict[str, int]:
     def flat(prefix: str, node: dict[str, Any]) -> dict[str, int]:
-        found = {}
+        found: dict[str, int] = {}
         for name, value in node.items():
             if isinstance(value, dict):
                 found |= flat(f"{prefix}{name}.", value)
