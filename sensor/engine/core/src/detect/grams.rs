@@ -3,8 +3,9 @@
 //! literals that have them are compared. Knows no rules; answers with the ids it was given.
 
 use super::fast_pattern::strength;
-use super::gather::{self, pair_hash, word, Table, CASE, GRAM_BYTES, PAIR_BITS};
-use std::collections::HashSet;
+use super::gather::{self, hash, pair_hash, word, Table, GRAM_BYTES, PAIR_BITS};
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// Of a literal that is shorter than a gram.
@@ -19,13 +20,20 @@ type Literal = (u32, Box<[u8]>, bool);
 /// A set of literals.
 pub struct Grams {
     known: Known,
-    /// Entries of bucket n: entries[starts[n]..starts[n + 1]]; there is a power of two of buckets.
-    starts: Box<[u32]>,
-    bucket_shift: u32,
-    entries: Box<[Entry]>,
+    whole: Buckets,
+    /// Those of which fewer than four bytes are known.
+    parts: Buckets,
     literals: Box<[Literal]>,
     /// Some literal was left out, as it is a single byte, which would be looked for nearly everywhere.
     pub lacks_some: bool,
+}
+
+/// Entries by the upper bits of a hash of theirs.
+struct Buckets {
+    /// Entries of bucket n: entries[starts[n]..starts[n + 1]]; there is a power of two of buckets.
+    starts: Box<[u32]>,
+    shift: u32,
+    entries: Box<[Entry]>,
 }
 
 /// The grams that some literal has. The sizes are so that small sets, which many kinds of packets have of their own, leave the
@@ -61,20 +69,16 @@ impl Grams {
         literals.retain(|(_, bytes, _)| bytes.len() >= PAIR_BYTES);
         literals.truncate(LITERALS_MAX);
         let lacks_some = literals.len() < all;
-        let mut entries: Vec<Entry> = (0u32..)
+        let shared = Shared::of(&literals);
+        let entries: Vec<Entry> = (0u32..)
             .zip(&literals)
-            .filter_map(|(literal, (_, bytes, _))| Entry::of(bytes, literal))
-            .collect();
-        let bits = entries.len().max(2).next_power_of_two().trailing_zeros();
-        let bucket_shift = PAIR_BITS.saturating_sub(bits);
-        let bucket = |entry: &Entry| pair_hash(entry.key) >> bucket_shift;
-        entries.sort_by_key(|entry| (bucket(entry), entry.literal));
-        let starts = (0..=1u32 << bits.min(PAIR_BITS))
-            .map(|end| entries.partition_point(|entry| bucket(entry) < end))
-            .map(|start| u32::try_from(start).unwrap_or(u32::MAX))
+            .filter_map(|(literal, (_, bytes, _))| Entry::of(bytes, literal, &shared))
             .collect();
         let known = Known::of(&entries);
-        Grams { known, starts, bucket_shift, entries: entries.into(), literals: literals.into(), lacks_some }
+        let (whole, parts) = entries.into_iter().partition(|entry| entry.mask == u32::MAX);
+        let whole = Buckets::of(whole, |entry| hash(entry.key));
+        let parts = Buckets::of(parts, |entry| pair_hash(entry.key));
+        Grams { known, whole, parts, literals: literals.into(), lacks_some }
     }
 
     /// Appends what stands in `data` to `found`, as (id, end offset); one that stands there often may come more than once.
@@ -94,7 +98,8 @@ impl Grams {
 
     /// Compares the literals that may stand where `data` has `gram` at `at`.
     fn compare(&self, gram: u32, data: &[u8], at: usize, found: &mut Vec<(u32, u32)>) {
-        for entry in self.bucket(gram) {
+        let entries = self.whole.of_hash(hash(gram)).iter().chain(self.parts.of_hash(pair_hash(gram)));
+        for entry in entries.filter(|entry| gram & entry.mask == entry.key) {
             let Some((id, literal, nocase)) = self.literals.get(entry.literal as usize) else { continue };
             let Some(start) = at.checked_sub(entry.at as usize) else { continue };
             let end = start.saturating_add(literal.len());
@@ -106,34 +111,69 @@ impl Grams {
             }
         }
     }
+}
+
+impl Buckets {
+    fn of(mut entries: Vec<Entry>, hash: impl Fn(&Entry) -> u32) -> Buckets {
+        let bits = entries.len().max(2).next_power_of_two().trailing_zeros().min(PAIR_BITS);
+        let shift = u32::BITS.saturating_sub(bits);
+        let bucket = |entry: &Entry| hash(entry) >> shift;
+        entries.sort_by_key(|entry| (bucket(entry), entry.literal));
+        let starts = (0..=1u32 << bits)
+            .map(|end| entries.partition_point(|entry| bucket(entry) < end))
+            .map(|start| u32::try_from(start).unwrap_or(u32::MAX))
+            .collect();
+        Buckets { starts, shift, entries: entries.into() }
+    }
 
     #[inline]
-    fn bucket(&self, gram: u32) -> impl Iterator<Item = &Entry> {
-        let bucket = (pair_hash(gram) >> self.bucket_shift) as usize;
-        let (from, to) = match self.starts.get(bucket..bucket.saturating_add(2)) {
-            Some([from, to]) => (*from as usize, *to as usize),
-            _ => (0, 0),
-        };
-        let entries = self.entries.get(from..to).unwrap_or_default();
-        entries.iter().filter(move |entry| gram & entry.mask == entry.key)
+    fn of_hash(&self, hash: u32) -> &[Entry] {
+        if self.entries.is_empty() {
+            return &[];
+        }
+        let bucket = (hash >> self.shift) as usize;
+        let Some([from, to]) = self.starts.get(bucket..bucket.saturating_add(2)) else { return &[] };
+        self.entries.get(*from as usize..*to as usize).unwrap_or_default()
+    }
+}
+
+/// How often the literals of the set have a gram: one that many have leads to all of them, and is likely to be common elsewhere.
+struct Shared(HashMap<u32, u32, ahash::RandomState>);
+
+impl Shared {
+    fn of(literals: &[Literal]) -> Shared {
+        let mut counts = HashMap::default();
+        for gram in literals.iter().flat_map(|(_, bytes, _)| bytes.windows(GRAM_BYTES).map(key)) {
+            let count = counts.entry(gram).or_insert(0u32);
+            *count = count.saturating_add(1);
+        }
+        Shared(counts)
+    }
+
+    /// By twos and powers of it.
+    fn times(&self, gram: u32) -> u32 {
+        self.0.get(&gram).copied().unwrap_or(1).ilog2()
     }
 }
 
 impl Entry {
     /// None: the literal is a single byte.
-    fn of(bytes: &[u8], literal: u32) -> Option<Entry> {
-        let of = |length, mask| rarest(bytes, length).map(|(at, key)| Entry { key, mask, at, literal });
-        of(GRAM_BYTES, u32::MAX).or_else(|| of(PAIR_BYTES, 0xffff))
+    fn of(bytes: &[u8], literal: u32, shared: &Shared) -> Option<Entry> {
+        let length = bytes.len().min(GRAM_BYTES);
+        let (at, key) = rarest(bytes, length, shared).filter(|_| length >= PAIR_BYTES)?;
+        Some(Entry { key, mask: known_bits(length), at, literal })
     }
 
-    /// What it sets in its word: all, when the literal is shorter than a gram, as any bytes may follow it.
+    /// What it sets in its word.
     fn bits(&self) -> u32 {
-        if self.mask == u32::MAX {
-            gather::bits(self.key)
-        } else {
-            u32::MAX
-        }
+        gather::bits(self.key, (self.mask.count_ones() / u8::BITS) as usize)
     }
+}
+
+/// The bits of so many bytes of a gram.
+fn known_bits(length: usize) -> u32 {
+    let unknown = GRAM_BYTES.saturating_sub(length).saturating_mul(8);
+    u32::MAX.checked_shr(unknown as u32).unwrap_or(0)
 }
 
 impl Known {
@@ -158,20 +198,21 @@ fn bits_of<const N: usize>(entries: &[Entry]) -> Box<Table<N>> {
     known
 }
 
-/// The bytes of a literal that are in the least data, folded, and where they stand; None: it is shorter.
-fn rarest(literal: &[u8], length: usize) -> Option<(u32, u32)> {
+/// The bytes of a literal that are in the least data, in lower case, and where they stand; None: it is shorter.
+fn rarest(literal: &[u8], length: usize, shared: &Shared) -> Option<(u32, u32)> {
     let keys = literal.windows(length).map(|bytes| (key(bytes), strength(bytes)));
     // The last of equals: literals of one kind begin alike.
-    let (at, (key, _)) =
-        keys.enumerate().max_by_key(|(_, (key, strength))| (!COMMON.contains(key), *strength))?;
+    let (at, (key, _)) = keys
+        .enumerate()
+        .max_by_key(|(_, (key, strength))| (!COMMON.contains(key), Reverse(shared.times(*key)), *strength))?;
     Some((u32::try_from(at).ok()?, key))
 }
 
 fn key(bytes: &[u8]) -> u32 {
-    bytes.iter().rev().fold(0, |key, byte| key << 8 | u32::from(byte | CASE))
+    bytes.iter().rev().fold(0, |key, byte| key << 8 | u32::from(byte.to_ascii_lowercase()))
 }
 
-/// What much of the traffic holds, folded.
+/// What much of the traffic holds, in lower case.
 const COMMON_TEXT: &[u8] = b"http/1.1 200 ok\r\nhost: www.com\r\nuser-agent: mozilla/5.0 (windows nt 10.0; win64; x64) \
     applewebkit/537.36 (khtml, like gecko) chrome safari/537.36\r\naccept: text/html,application/xhtml+xml\r\n\
     accept-encoding: gzip, deflate\r\naccept-language: en-us\r\nconnection: keep-alive\r\ncontent-type: text/html; \
