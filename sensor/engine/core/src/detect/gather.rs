@@ -44,7 +44,7 @@ pub fn pair_hash(gram: u32) -> u32 {
 #[inline(always)]
 pub fn bits(gram: u32, length: usize) -> u32 {
     let hash = hash(gram);
-    let (low, high) = (1 << (hash >> LOW_BITS & BIT_MASK), 1 << (HALF + (hash >> HIGH_BITS & BIT_MASK)));
+    let (low, high) = (1 << (hash >> LOW_BITS & BIT_MASK), 1 << (hash >> HIGH_BITS & BIT_MASK) << HALF);
     match length {
         GRAM_BYTES => low | high,
         3 => low | u32::MAX << HALF,
