@@ -4,7 +4,7 @@ Packets never cross this boundary: configuration and rules go in, diagnostics, b
 come out.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 VERSION: str
 SURICATA_COMPAT: str
@@ -110,6 +110,8 @@ class Batch:
     def events(self) -> int: ...
     def lane(self, lane: int) -> tuple[int, bytes]:
         """(count, NDJSON) of one lane: 0 alert, 1 health (stats), 2 evidence (anomaly, fileinfo), 3 logs."""
+    def only(self, types: Set[str]) -> bytes:
+        """NDJSON of the events whose event_type is one of these."""
     @property
     def first_seconds(self) -> float:
         """Packet time of the first event, seconds since the epoch."""

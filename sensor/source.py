@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ _BATCH_BYTES = (
 MAX_LINE_BYTES = MAX_NDJSON_BYTES - _BATCH_BYTES
 _ENGINE_WAIT_SECONDS = 0.25
 _IDENTITY_SAMPLE_BYTES = 64 * 1024
+_EVENT_TYPE = re.compile(rb'"event_type"\s*:\s*"([a-z0-9_-]+)"')
 _TIMESTAMP = re.compile(rb'"timestamp"\s*:\s*"([0-9T:.+\-Z]{10,40})"')
 
 
@@ -41,6 +42,7 @@ class Events(Protocol):
     @property
     def events(self) -> int: ...
     def lane(self, lane: int) -> tuple[int, bytes]: ...
+    def only(self, types: Set[str]) -> bytes: ...
     @property
     def first_seconds(self) -> float: ...
     @property
@@ -76,6 +78,10 @@ class Lines:
 
     def lane(self, lane: int) -> tuple[int, bytes]:
         return len(self._lanes[lane]), b"".join(self._lanes[lane])
+
+    def only(self, types: Set[str]) -> bytes:
+        found = ((_EVENT_TYPE.search(line), line) for line in self.data.splitlines(keepends=True))
+        return b"".join(line for match, line in found if match and match[1].decode() in types)
 
 
 class CaptureSource:

@@ -4,7 +4,6 @@ to leave out types when several eve-logs share the work.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -16,10 +15,9 @@ from sensor.output.file import LogFile
 if TYPE_CHECKING:
     from sensor._engine import Batch
 
-_EVENT_TYPE = re.compile(rb'"event_type":"([a-z0-9_-]+)"')
 _EVENT_TYPES_OF = {
-    "files": {b"fileinfo"},
-    "ftp": {b"ftp", b"ftp_data"},
+    "files": {"fileinfo"},
+    "ftp": {"ftp", "ftp_data"},
 }  # where they differ from the type's name
 
 
@@ -41,7 +39,7 @@ class EveSink:
         if self._wanted is None:
             self._file.write(batch.data)
         else:
-            self._file.write(only_types(batch.data, self._wanted))
+            self._file.write(batch.only(self._wanted))
 
     def reopen(self) -> None:
         self._file.reopen()
@@ -50,19 +48,9 @@ class EveSink:
         self._file.close()
 
 
-def event_types(section: Mapping[str, Json]) -> frozenset[bytes]:
+def event_types(section: Mapping[str, Json]) -> frozenset[str]:
     """The values of `event_type` that an eve-log section lets through."""
-    names: set[bytes] = set()
+    names: set[str] = set()
     for name in output_types(cast(dict[str, Json], section)):
-        names |= _EVENT_TYPES_OF.get(name, {name.replace("-", "_").encode()})
+        names |= _EVENT_TYPES_OF.get(name, {name.replace("-", "_")})
     return frozenset(names)
-
-
-def only_types(lines: bytes, wanted: frozenset[bytes]) -> bytes:
-    """The lines whose event_type is wanted; the same bytes when all are."""
-    seen = set(_EVENT_TYPE.findall(lines))
-    if seen <= wanted:
-        return lines
-    return b"".join(
-        line for line in lines.splitlines(keepends=True) if (m := _EVENT_TYPE.search(line)) and m[1] in wanted
-    )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_sinks import ALERT, FLOW, Events
+from test_sinks import ALERT, FLOW, batch
 
 from sensor.config import load
 from sensor.output import Sink, close_sinks, open_sinks
@@ -39,7 +39,7 @@ def moved(folder: Path, name: str = "eve.json") -> list[Path]:
 def write(sinks: list[Sink], count: int) -> None:
     for _ in range(count):
         for sink in sinks:
-            sink.write(Events(ALERT, FLOW))  # type: ignore[arg-type]
+            sink.write(batch(ALERT, FLOW))  # type: ignore[arg-type]
 
 
 def lines(*paths: Path) -> int:

@@ -14,6 +14,7 @@ from sensor.config import load
 from sensor.errors import UserError
 from sensor.output import SINKS, Sink, close_sinks, open_sinks
 from sensor.output.fast import fast_line
+from sensor.source import Lines
 
 ALERT = {
     "timestamp": "2024-05-01T10:20:30.123456+0000",
@@ -36,18 +37,8 @@ ALERT = {
 FLOW = {"timestamp": "2024-05-01T10:20:31.123456+0000", "event_type": "flow", "proto": "TCP"}
 
 
-class Events:
-    """A batch as the engine hands it over."""
-
-    def __init__(self, *events: dict[str, object]) -> None:
-        self._lines = [(event, json.dumps(event, separators=(",", ":")).encode() + b"\n") for event in events]
-        self.data = b"".join(line for _, line in self._lines)
-        self.events = len(events)
-        self.first_seconds = self.last_seconds = 0.0
-
-    def lane(self, lane: int) -> tuple[int, bytes]:
-        lines = [line for event, line in self._lines if (event["event_type"] == "alert") == (lane == 0)]
-        return len(lines), b"".join(lines)
+def batch(*events: dict[str, object]) -> Lines:
+    return Lines([json.dumps(event, separators=(",", ":")).encode() + b"\n" for event in events])
 
 
 def make(name: str, folder: Path, **section: str) -> Sink:
@@ -61,12 +52,12 @@ class TestEverySink:
     ) -> None:
         sink = make(name, tmp_path)
         sink.open()
-        sink.write(Events(ALERT, FLOW))
+        sink.write(batch(ALERT, FLOW))
         for path in tmp_path.iterdir():
             path.rename(path.with_suffix(".moved"))
         sink.reopen()
-        sink.write(Events())
-        sink.write(Events(ALERT))
+        sink.write(batch())
+        sink.write(batch(ALERT))
         sink.close()
         sink.close()
         files = sorted(tmp_path.iterdir())
@@ -88,7 +79,7 @@ class TestEverySink:
             pytest.skip("has no file")
         sink = make(name, tmp_path)
         sink.open()
-        sink.write(Events(ALERT))
+        sink.write(batch(ALERT))
         size = sum(path.stat().st_size for path in tmp_path.iterdir())
         limits, handler = (
             resource.getrlimit(resource.RLIMIT_FSIZE),
@@ -97,7 +88,7 @@ class TestEverySink:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, limits[1]))
         try:
             with pytest.raises(UserError, match=str(tmp_path)):
-                sink.write(Events(ALERT, ALERT))
+                sink.write(batch(ALERT, ALERT))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
             signal.signal(signal.SIGXFSZ, handler)
@@ -109,7 +100,7 @@ def test_dev_full_names_the_remedy() -> None:
     sink = make("eve-log", Path("/dev"), filename="full")
     sink.open()
     with pytest.raises(UserError, match=r"/dev/full: no space left on device \(free some space"):
-        sink.write(Events(ALERT))
+        sink.write(batch(ALERT))
 
 
 @pytest.mark.parametrize("append", [True, False])
@@ -117,7 +108,7 @@ def test_append(append: bool, tmp_path: Path) -> None:
     for _ in range(2):
         sink = SINKS["eve-log"]({"append": append}, tmp_path)
         sink.open()
-        sink.write(Events(FLOW))
+        sink.write(batch(FLOW))
         sink.close()
     assert (tmp_path / "eve.json").read_text().count("\n") == (2 if append else 1)
     assert (tmp_path / "eve.json").stat().st_mode & 0o007 == 0
@@ -132,7 +123,7 @@ def test_eve_logs_share_the_types(tmp_path: Path) -> None:
     info = {"timestamp": "x", "event_type": "fileinfo"}
     sinks = open_sinks(load(tmp_path / "c.yaml"), tmp_path / "out")
     for sink in sinks:
-        sink.write(Events(ALERT, FLOW, info))
+        sink.write(batch(ALERT, FLOW, info))
     close_sinks(sinks)
     types = {
         path.name: [json.loads(line)["event_type"] for line in path.read_text().splitlines()]

@@ -6,7 +6,7 @@ use haidang_core::reload::Handover;
 use haidang_core::{event, replay};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -32,6 +32,10 @@ impl Batch {
     fn lane<'py>(&self, py: Python<'py>, lane: u8) -> (usize, Bound<'py, PyBytes>) {
         let (count, data) = self.inner.lane(lane);
         (count, PyBytes::new(py, &data))
+    }
+
+    fn only<'py>(&self, py: Python<'py>, types: HashSet<String>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.inner.only(|kind| types.contains(kind)))
     }
 
     #[getter]

@@ -92,7 +92,7 @@ impl Events {
         self.aside.alerted.extend(alert.flow_id);
         if !alert.line.is_empty() {
             self.json.raw_line(&alert.line);
-            self.marks.push(Lane::Alert, self.json.len(), alert.ts);
+            self.marks.push(Lane::Alert, "alert", self.json.len(), alert.ts);
         }
         true
     }

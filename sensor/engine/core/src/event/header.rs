@@ -106,7 +106,8 @@ impl<'a> Place<'a> {
 
 impl Events {
     /// Opens the event and writes the common members.
-    pub(super) fn begin(&mut self, kind: &str, place: Place<'_>, ends: Endpoints) {
+    pub(super) fn begin(&mut self, kind: &'static str, place: Place<'_>, ends: Endpoints) {
+        self.kind = kind;
         let out = &mut self.json;
         begin(out, &self.config, kind, place, ends);
         if let Some(state) = place.detect.filter(|_| self.config.common_metadata) {

@@ -37,9 +37,10 @@ impl Events {
         self.file_records.clear();
         let number = packet.payload().strip_prefix(HEARTBEAT_TEXT).and_then(number);
         let Some(number) = number.filter(|_| matched) else { return false };
+        self.kind = "heartbeat";
         self.json.open();
         super::header::timestamp(&mut self.json, "timestamp", packet.ts);
-        self.json.str("event_type", "heartbeat");
+        self.json.str("event_type", self.kind);
         self.json.open_object("haidang");
         self.json.open_object("heartbeat");
         self.json.uint("number", number);

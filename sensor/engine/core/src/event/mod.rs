@@ -44,6 +44,8 @@ pub struct FileRecord {
 pub struct Events {
     pub config: EveConfig,
     json: JsonWriter,
+    /// The type of the event that was begun last.
+    kind: &'static str,
     marks: Marks,
     buffers: Buffers,
     aside: Aside,
@@ -69,6 +71,7 @@ impl Events {
         Events {
             config,
             json: JsonWriter::new(),
+            kind: "",
             marks: Marks::default(),
             buffers: Buffers::default(),
             aside: Aside::default(),
@@ -100,6 +103,6 @@ impl Events {
             self.json.str("pcap_filename", name);
         }
         self.json.end_line();
-        self.marks.push(lane, self.json.len(), ts);
+        self.marks.push(lane, self.kind, self.json.len(), ts);
     }
 }

@@ -16,10 +16,11 @@ impl Events {
         if !self.config.stats {
             return;
         }
+        self.kind = "stats";
         let out = &mut self.json;
         out.open();
         super::header::timestamp(out, "timestamp", ts);
-        out.str("event_type", "stats");
+        out.str("event_type", self.kind);
         out.open_object("stats");
         out.uint("uptime", uptime_seconds);
         let zeros = self.config.stats_zeros;

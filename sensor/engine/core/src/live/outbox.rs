@@ -73,8 +73,8 @@ mod tests {
 
     fn batch(bytes: usize) -> Batch {
         let mut marks = Marks::default();
-        marks.push(Lane::Alert, bytes, Timestamp(1));
-        marks.push(Lane::Log, 2 * bytes, Timestamp(2));
+        marks.push(Lane::Alert, "alert", bytes, Timestamp(1));
+        marks.push(Lane::Log, "flow", 2 * bytes, Timestamp(2));
         marks.into_batch(vec![b'\n'; 2 * bytes], &Buffers::default())
     }
 
