@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _CLASS = Path("/sys/class/net")
-LOSSES = ("rx_dropped", "rx_missed_errors", "rx_fifo_errors", "rx_over_errors", "rx_errors")
+UNCLAIMED = "rx_dropped"
+"""The kernel counts here what the driver gave up, and what no protocol of this machine took."""
+LOSSES = (UNCLAIMED, "rx_missed_errors", "rx_fifo_errors", "rx_over_errors", "rx_errors")
 """Counters of frames that came and were not handed on. Drivers fill them as they like: they are told, not
 added up.
 """

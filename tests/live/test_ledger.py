@@ -87,6 +87,23 @@ def test_the_cards_losses_are_told_with_the_command_that_helps() -> None:
     assert "ethtool -G eth1 rx" in loss.remedy
 
 
+def test_a_frame_that_the_capture_alone_takes_is_not_lost() -> None:
+    def look(dropped: int, before: Page | None, *, is_final: bool = False, left_out: int = 0) -> Page:
+        now = page(Ring(), is_final=is_final, decoder__vlan=8, decoder__unknown_ethertype=2)
+        now.nics = {"eth1": NicCounts(20, {"rx_dropped": dropped})}
+        now.left_out = {"eth1": (left_out, 0)}
+        return examine(now, before)
+
+    first = look(13, None)
+    assert first.losses == [], "what the card counted may still be in the ring"
+    second = look(40, first)
+    assert [loss.count for loss in second.losses] == [3]
+    assert [loss.count for loss in look(40, second).losses] == [27]
+    assert look(40, second, left_out=30).losses == []
+    assert look(10, None, is_final=True).losses == []
+    assert [loss.count for loss in look(12, None, is_final=True).losses] == [2]
+
+
 def test_counters_of_a_card_are_read_and_may_start_anew(tmp_path: Path) -> None:
     folder = tmp_path / "eth1" / "statistics"
     folder.mkdir(parents=True)
