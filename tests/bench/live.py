@@ -169,14 +169,9 @@ def table(rows: dict[str, dict[float, list[Row]]]) -> list[str]:
             told = ""
         if len(rows) == len(SENSORS):
             pairs = list(zip(*(rows[name][rate] for name in SENSORS), strict=True))
-            by = [
-                spread([mine / theirs for mine, theirs in both])
-                for both in (
-                    [(mine.cpu_us, theirs.cpu_us) for mine, theirs in pairs],
-                    [(mine.worker_us, theirs.worker_us) for mine, theirs in pairs],
-                )
-            ]
-            lines.append(f"{'':10}{'ours/theirs':10}{'':>21} {by[0]:>22} {by[1]:>22}")
+            whole = spread([mine.cpu_us / theirs.cpu_us for mine, theirs in pairs])
+            worker = spread([mine.worker_us / theirs.worker_us for mine, theirs in pairs])
+            lines.append(f"{'':10}{'ours/theirs':10}{'':>21} {whole:>22} {worker:>22}")
     return lines
 
 
@@ -191,12 +186,12 @@ def used(one: Running) -> tuple[float, float]:
 
 
 @contextmanager
-def started(name: str, wire: int, logs: str, rules: Path, folder: Path) -> Iterator[Running]:
+def started(name: str, number: int, logs: str, rules: Path, folder: Path) -> Iterator[Running]:
     out = folder / f"{name}-{logs.replace(' ', '-')}"
     out.mkdir()
-    conf = configuration(out, all_logs=logs == LOGS[0], interface=f"in{wire}")
-    with sensor(name, conf, rules, out, interface=f"in{wire}") as (process, client):
-        yield Running(name, wire, process, client)
+    conf = configuration(out, all_logs=logs == LOGS[0], interface=f"in{number}")
+    with sensor(name, conf, rules, out, interface=f"in{number}") as (process, client):
+        yield Running(name, number, process, client)
 
 
 @contextmanager

@@ -37,6 +37,21 @@ def test_a_short_soak_is_flat_and_loses_nothing(tmp_path: Path) -> None:
     assert told["counters"]["decoder.pkts"] == told["packets"]
 
 
+def test_a_rate_is_offered_and_nothing_of_it_lost(tmp_path: Path) -> None:
+    rules = tmp_path / "test.rules"
+    rules.write_text('alert tcp any any -> any any (msg:"get"; content:"GET"; sid:1;)\n')
+    done = run(
+        "live.py", "--pcap", PCAP, "--rules", rules, "--only", "haidang", "--rates", 2000,
+        "--rounds", 1, "--seconds", 0.5, "--out", tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads((tmp_path / "live.json").read_text())["rows"]
+    for logs in ("all logs", "alerts only"):
+        assert f"{logs}: medians of 1" in done.stdout
+        ((row,),) = told[logs]["haidang"].values()
+        assert row["seen"] == row["sent"] > 500 and row["dropped"] == 0
+
+
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 def test_ways_of_receiving_lose_nothing_and_tell_their_costs() -> None:
     done = run("af_xdp.py", "--pcap", PCAP, "--rates", "2000", "--passes", "1", "--runs", 1, "--seconds", 0.5)
