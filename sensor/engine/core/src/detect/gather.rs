@@ -24,8 +24,8 @@ const HALF: u32 = u32::BITS / 2;
 const WINDOW_GRAMS: usize = 16;
 const WINDOW_BYTES: usize = 24;
 
-/// A word for each value of some bits of the hash that hang on a gram's first two bytes, and in it two bits for each value of
-/// some that hang on all four, set for the grams of the set.
+/// A word for each value of some bits of the hash that hang on a gram's first two bytes; in it two bits are set for each gram
+/// of the set.
 pub type Table<const N: usize> = [u32; N];
 
 /// Of the hash, the upper bits hang on all of the gram.
