@@ -30,7 +30,6 @@ _BATCH_BYTES = (
 MAX_LINE_BYTES = MAX_NDJSON_BYTES - _BATCH_BYTES
 _ENGINE_WAIT_SECONDS = 0.25
 _IDENTITY_SAMPLE_BYTES = 64 * 1024
-_EVENT_TYPE = re.compile(rb'"event_type"\s*:\s*"([a-z0-9_-]+)"')
 _TIMESTAMP = re.compile(rb'"timestamp"\s*:\s*"([0-9T:.+\-Z]{10,40})"')
 
 
@@ -80,8 +79,7 @@ class Lines:
         return len(self._lanes[lane]), b"".join(self._lanes[lane])
 
     def only(self, types: Set[str]) -> bytes:
-        found = ((_EVENT_TYPE.search(line), line) for line in self.data.splitlines(keepends=True))
-        return b"".join(line for match, line in found if match and match[1].decode() in types)
+        return b"".join(line for line in self.data.splitlines(keepends=True) if lanes.type_of(line) in types)
 
 
 class CaptureSource:

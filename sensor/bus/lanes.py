@@ -31,7 +31,12 @@ def of_type(event_type: str) -> int:
     return _LANE_OF_TYPE.get(event_type.encode(), LOGS)
 
 
+def type_of(line: bytes) -> str:
+    """The event type of one EVE line; '' when it names none."""
+    found = _EVENT_TYPE.search(line)
+    return found.group(1).decode() if found else ""
+
+
 def classify(line: bytes) -> int:
     """The lane of one EVE line; LOGS when it names no event type."""
-    found = _EVENT_TYPE.search(line)
-    return _LANE_OF_TYPE.get(found.group(1), LOGS) if found else LOGS
+    return of_type(type_of(line))

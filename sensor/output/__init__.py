@@ -21,7 +21,7 @@ from sensor.output.file import LogFile
 from sensor.output.stdout import StdoutSink
 
 if TYPE_CHECKING:
-    from sensor._engine import Batch
+    from sensor.source import Events
 
 
 class Sink(Protocol):
@@ -34,7 +34,7 @@ class Sink(Protocol):
     def open(self) -> None:
         """Make ready to write."""
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Events) -> None:
         """Write what belongs here of one batch, whole."""
 
     def reopen(self) -> None:

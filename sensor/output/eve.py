@@ -13,7 +13,7 @@ from sensor.config.values import Json
 from sensor.output.file import LogFile
 
 if TYPE_CHECKING:
-    from sensor._engine import Batch
+    from sensor.source import Events
 
 _EVENT_TYPES_OF = {
     "files": {"fileinfo"},
@@ -35,7 +35,7 @@ class EveSink:
     def open(self) -> None:
         self._file.open()
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Events) -> None:
         if self._wanted is None:
             self._file.write(batch.data)
         else:

@@ -13,7 +13,7 @@ from sensor.errors import one_line
 from sensor.output.file import LogFile
 
 if TYPE_CHECKING:
-    from sensor._engine import Batch
+    from sensor.source import Events
 
 ALERT_LANE = 0
 
@@ -31,7 +31,7 @@ class FastSink:
     def open(self) -> None:
         self._file.open()
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Events) -> None:
         count, lines = batch.lane(ALERT_LANE)
         if count:
             self._file.write("".join(map(fast_line, lines.splitlines())).encode())

@@ -12,7 +12,7 @@ from sensor.config.values import Json
 from sensor.output.file import LogFile
 
 if TYPE_CHECKING:
-    from sensor._engine import Batch
+    from sensor.source import Events
 
 
 class StdoutSink:
@@ -28,7 +28,7 @@ class StdoutSink:
     def open(self) -> None:
         sys.stdout.flush()
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Events) -> None:
         rest = memoryview(batch.data)
         while rest:
             rest = rest[os.write(sys.stdout.fileno(), rest) :]

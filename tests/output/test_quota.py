@@ -39,7 +39,7 @@ def moved(folder: Path, name: str = "eve.json") -> list[Path]:
 def write(sinks: list[Sink], count: int) -> None:
     for _ in range(count):
         for sink in sinks:
-            sink.write(batch(ALERT, FLOW))  # type: ignore[arg-type]
+            sink.write(batch(ALERT, FLOW))
 
 
 def lines(*paths: Path) -> int:

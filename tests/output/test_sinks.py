@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ ALERT = {
 FLOW = {"timestamp": "2024-05-01T10:20:31.123456+0000", "event_type": "flow", "proto": "TCP"}
 
 
-def batch(*events: dict[str, object]) -> Lines:
+def batch(*events: Mapping[str, object]) -> Lines:
     return Lines([json.dumps(event, separators=(",", ":")).encode() + b"\n" for event in events])
 
 
