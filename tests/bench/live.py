@@ -33,6 +33,7 @@ import yaml
 from piped import cpu_seconds, thread_seconds
 from runs import Spread, environment, write_json
 from suricata_socket import Client, SuricataError
+from tables import spread_text
 
 ROOT = Path(__file__).resolve().parents[2]
 SEND = ROOT / "tests" / "live" / "send.py"
@@ -176,8 +177,7 @@ def table(rows: dict[str, dict[float, list[Row]]]) -> list[str]:
 
 
 def spread(figures: list[float]) -> str:
-    of_it = Spread.of(figures)
-    return f"{of_it.median:.2f} ({of_it.low:.2f} .. {of_it.high:.2f})"
+    return spread_text(Spread.of(figures), 2)
 
 
 def used(one: Running) -> tuple[float, float]:
@@ -244,17 +244,21 @@ def connect(process: subprocess.Popen[bytes], path: Path, out: Path) -> socket.s
 
 def counts(client: Client) -> tuple[int, int]:
     """Packets for the sensor, and those of them that were dropped."""
-    capture = cast(dict[str, dict[str, int]], client.command("dump-counters")).get("capture", {})
-    return capture.get("kernel_packets", 0), capture.get("kernel_drops", 0)
+    found = captured(client)
+    return found.get("kernel_packets", 0), found.get("kernel_drops", 0)
 
 
 def tells(client: Client) -> bool:
     """Whether the sensor counts captured packets yet."""
     try:
-        told = cast(dict[str, dict[str, int]], client.command("dump-counters"))
+        return "kernel_packets" in captured(client)
     except SuricataError:  # "stats not yet synchronized"
         return False
-    return "kernel_packets" in told.get("capture", {})
+
+
+def captured(client: Client) -> dict[str, int]:
+    """The sensor's counters of its capture; none before it has begun."""
+    return cast(dict[str, dict[str, int]], client.command("dump-counters")).get("capture", {})
 
 
 def configuration(out: Path, *, all_logs: bool, interface: str = "in0") -> Path:

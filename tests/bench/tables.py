@@ -18,12 +18,12 @@ def sensor_table(sensors: Sequence[Sensor]) -> str:
         rows.append((name, cells))
 
     row("", [sensor.name for sensor in sensors])
-    row("CPU µs per packet", [_spread(s.us_per_packet, 2) for s in sensors])
+    row("CPU µs per packet", [spread_text(s.us_per_packet, 2) for s in sensors])
     row("packets per CPU second", [_number(s.packets_per_second, 0) for s in sensors])
-    row("CPU s, packets alone", [_spread(Spread.of(s.packet_seconds), 2) for s in sensors])
-    row("peak memory, MiB", [_spread(s.peak_bytes, 0, 1 / MIB) for s in sensors])
-    row("start-up cold, wall s", [_spread(s.start_wall(cold=True), 2) for s in sensors])
-    row("start-up cold, CPU s", [_spread(s.start_cpu(cold=True), 2) for s in sensors])
+    row("CPU s, packets alone", [spread_text(Spread.of(s.packet_seconds), 2) for s in sensors])
+    row("peak memory, MiB", [spread_text(s.peak_bytes, 0, 1 / MIB) for s in sensors])
+    row("start-up cold, wall s", [spread_text(s.start_wall(cold=True), 2) for s in sensors])
+    row("start-up cold, CPU s", [spread_text(s.start_cpu(cold=True), 2) for s in sensors])
     row("start-up warm, wall s", [_warm(s, s.start_wall(cold=False)) for s in sensors])
     row("start-up warm, CPU s", [_warm(s, s.start_cpu(cold=False)) for s in sensors])
     lines = [f"{name:24}" + "".join(f"{cell:>26}" for cell in cells) for name, cells in rows]
@@ -36,7 +36,9 @@ def sensor_table(sensors: Sequence[Sensor]) -> str:
 def ratio_table(ours: Sensor, theirs: Sensor) -> str:
     """Ours against theirs; more than 1 is in our favour."""
     lines = [f"{ours.name} against {theirs.name} (more than 1: better), median of pairs, lowest .. highest"]
-    lines += [f"  {ratio.name:24}{_spread(ratio.spread, 2, sign='×'):>26}" for ratio in ratios(ours, theirs)]
+    lines += [
+        f"  {ratio.name:24}{spread_text(ratio.spread, 2, sign='×'):>26}" for ratio in ratios(ours, theirs)
+    ]
     return "\n".join(lines)
 
 
@@ -76,9 +78,10 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _warm(sensor: Sensor, spread: Spread) -> str:
-    return _spread(spread, 2) if sensor.cold else "no cache"
+    return spread_text(spread, 2) if sensor.cold else "no cache"
 
 
-def _spread(spread: Spread, digits: int, scale: float = 1.0, sign: str = "") -> str:
+def spread_text(spread: Spread, digits: int, scale: float = 1.0, sign: str = "") -> str:
+    """The median, and the lowest and highest behind it."""
     median, low, high = (f"{value * scale:,.{digits}f}" for value in (spread.median, spread.low, spread.high))
     return f"{sign}{median} ({low} .. {high})"

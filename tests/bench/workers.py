@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 import captures
 from paired import CONFIGURATION, one_capture
 from runs import Spread, environment, write_json
+from tables import spread_text
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -161,8 +162,8 @@ def bench(args: argparse.Namespace, folder: Path) -> int:
     one, last = all_workers[0], all_workers[-1]
     ratio = speed_up(one, last)
     for workers in all_workers:
-        print(f"{workers.number} workers: {_spread(Spread.of(workers.rates), 0)} packets/s")
-    print(f"{last.number} by {one.number}: ×{_spread(ratio, 2)}, at least {args.at_least}")
+        print(f"{workers.number} workers: {spread_text(Spread.of(workers.rates), 0)} packets/s")
+    print(f"{last.number} by {one.number}: ×{spread_text(ratio, 2)}, at least {args.at_least}")
     print("sorted: " + told(differences, args.out / "workers.differences"))
     write_json(
         args.out / "workers.json",
@@ -176,10 +177,6 @@ def bench(args: argparse.Namespace, folder: Path) -> int:
         },
     )
     return 0 if ratio.median >= args.at_least and not differences else EXIT_BELOW
-
-
-def _spread(spread: Spread, digits: int) -> str:
-    return f"{spread.median:,.{digits}f} ({spread.low:,.{digits}f} .. {spread.high:,.{digits}f})"
 
 
 if __name__ == "__main__":
