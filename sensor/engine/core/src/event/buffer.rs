@@ -49,7 +49,9 @@ impl Marks {
 
     /// An event of this `event_type` ends at `end`.
     pub fn push(&mut self, lane: Lane, kind: &'static str, end: usize, ts: Timestamp) {
-        let known = self.kinds.iter().position(|known| *known == kind);
+        // Mostly it is the same text at the same place, which is known without reading it.
+        let known = self.kinds.iter().position(|known| std::ptr::eq(*known, kind));
+        let known = known.or_else(|| self.kinds.iter().position(|known| *known == kind));
         let kind = known.unwrap_or_else(|| {
             self.kinds.push(kind);
             self.kinds.len().saturating_sub(1)
