@@ -55,7 +55,13 @@ pub const PATTERN_MAX_BYTES: usize = 64;
 const PATTERN_MIN_BYTES: usize = 2;
 
 /// A literal that ends before this offset of a packet is tied to a place.
-const PLACED_BYTES: u32 = 128;
+pub const PLACED_BYTES: u32 = 128;
+
+/// Data up to this length is small: it is most of the packets, and little of the bytes. What is larger Hyperscan searches.
+pub const SMALL_BYTES: usize = 512;
+
+/// What is weaker than about two bytes of a kind that is rare leads to too many rules, though a look at its place is cheap.
+const PLACED_MIN_STRENGTH: u32 = 8;
 
 /// How selective a pattern is: rare bytes count more, repeated bytes hardly at all.
 pub fn strength(bytes: &[u8]) -> u32 {
@@ -85,9 +91,20 @@ pub fn strength(bytes: &[u8]) -> u32 {
 pub fn choose_placed(candidates: &[Candidate]) -> Option<FastPattern> {
     let placed = candidates
         .iter()
-        .filter(|c| c.buffer.is_none() && c.bounds.end <= PLACED_BYTES && c.bytes.len() >= PATTERN_MIN_BYTES);
+        .filter(|c| c.is_anchored() || c.bounds.end <= PLACED_BYTES)
+        .filter(|c| c.buffer.is_none() && c.bytes.len() >= PATTERN_MIN_BYTES);
     let best = placed.max_by_key(|c| (c.is_anchored(), strength(&c.bytes)))?;
     choose(vec![Candidate { ask: Ask::No, bytes: best.bytes.clone(), ..*best }])
+}
+
+/// Whether a rule about packets alone is better led by `placed` than by its own pattern, which may have been asked for:
+/// where large packets would be searched for that, and unless what is placed is in many packets.
+pub fn is_better(placed: &FastPattern, own: Option<&FastPattern>) -> bool {
+    let searched = own.is_some_and(|own| {
+        let is_short = own.longest.is_some_and(|longest| longest <= SMALL_BYTES as u32);
+        own.buffer.is_none() && !own.is_anchored() && own.bounds.end > PLACED_BYTES && !is_short
+    });
+    searched && strength(&placed.bytes) >= PLACED_MIN_STRENGTH
 }
 
 /// The best of `candidates`.

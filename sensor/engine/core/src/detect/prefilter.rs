@@ -6,15 +6,16 @@
 
 use super::anchors::{Anchored, Anchors};
 use super::databases::{Compiled, Databases, Ticket};
+use super::fast_pattern::{PLACED_BYTES, SMALL_BYTES};
 use super::grams::Grams;
 use super::hs::{Database, Scratch};
 use super::rule::{Bounds, FastPattern};
 use crate::stage_clock::{lap, Stage};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 /// Patterns that end before this offset are searched for in the start of the data.
-const NEAR_BYTES: u32 = 128;
+const NEAR_BYTES: u32 = PLACED_BYTES;
 
 /// Rules about data up to this length have no use for large data.
 const SHORT_BYTES: u32 = SMALL_BYTES as u32;
@@ -22,8 +23,8 @@ const SHORT_BYTES: u32 = SMALL_BYTES as u32;
 /// Fewer patterns than this are not worth a search of their own where there is one over all the data.
 const APART_MIN: usize = 12;
 
-/// Data up to this length is small: it is most of the packets, and little of the bytes.
-const SMALL_BYTES: usize = 512;
+/// So many of a literal's last bytes does Hyperscan look at first.
+const TOLD_BYTES: usize = 8;
 
 /// A rule behind a pattern.
 #[derive(Clone, Copy, Debug)]
@@ -126,7 +127,7 @@ impl PrefilterBuilder {
         let anywhere: Vec<(u32, &Pattern<'_>)> = numbered().filter(|(_, p)| p.way == Way::Anywhere).collect();
         let search = anywhere.first().map(|(first, _)| Search {
             database: OnceLock::new(),
-            ticket: databases.add(anywhere.iter().map(|(_, p)| (p.bytes.into(), p.nocase)).collect()),
+            ticket: databases.add(telling_parts(&anywhere)),
             first: *first,
             shortest: anywhere.iter().map(|(_, p)| p.bytes.len()).min().unwrap_or(0),
         });
@@ -164,11 +165,9 @@ impl PrefilterBuilder {
                 *way = if near { Way::Near } else { Way::Anywhere };
             }
         }
-        for few in [Way::Near, Way::Short] {
-            let count = ways.iter().filter(|way| **way == few).count();
-            if count < APART_MIN && ways.contains(&Way::Anywhere) {
-                ways.iter_mut().filter(|way| **way == few).for_each(|way| *way = Way::Anywhere);
-            }
+        let near = ways.iter().filter(|way| **way == Way::Near).count();
+        if near < APART_MIN && ways.contains(&Way::Anywhere) {
+            ways.iter_mut().filter(|way| **way == Way::Near).for_each(|way| *way = Way::Anywhere);
         }
         ways
     }
@@ -197,6 +196,33 @@ impl Pattern<'_> {
             _ => None,
         }
     }
+}
+
+/// Hyperscan tells literals apart by their last eight bytes, and looks closer wherever the data has a mixture of such ends.
+/// Each literal is given up to where eight of its bytes end whose pairs the fewest others have. What is cut off the rules
+/// themselves look at: the first place where a literal's part stands need not be the literal's.
+fn telling_parts(patterns: &[(u32, &Pattern<'_>)]) -> Vec<(Box<[u8]>, bool)> {
+    let mut having: HashMap<[u8; 2], u32, ahash::RandomState> = HashMap::default();
+    for (_, pattern) in patterns {
+        let own: HashSet<[u8; 2]> = pairs(pattern.bytes).collect();
+        for pair in own {
+            let count = having.entry(pair).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    let part = |bytes: &[u8]| {
+        let counts: Vec<u32> = pairs(bytes).map(|pair| having.get(&pair).copied().unwrap_or(0)).collect();
+        let windows = counts.windows(TOLD_BYTES - 1).map(|pairs| pairs.iter().copied().sum::<u32>());
+        let best = windows.zip(TOLD_BYTES..).min();
+        best.and_then(|(_, end)| bytes.get(..end)).unwrap_or(bytes).into()
+    };
+    patterns.iter().map(|(_, pattern)| (part(pattern.bytes), pattern.nocase)).collect()
+}
+
+/// Each two bytes that stand together, whatever the case.
+fn pairs(bytes: &[u8]) -> impl Iterator<Item = [u8; 2]> + '_ {
+    let ends = bytes.iter().skip(1);
+    bytes.iter().zip(ends).map(|(a, b)| [a.to_ascii_lowercase(), b.to_ascii_lowercase()])
 }
 
 /// The Hyperscan database of the patterns that may stand anywhere in large data.
@@ -378,6 +404,21 @@ mod tests {
             data[n] = b'Z';
             assert!(candidates(&prefilter, &data, 0).contains(&(n as u32)), "at {n} of {}", data.len());
         }
+    }
+
+    #[test]
+    fn literals_are_cut_behind_what_sets_them_apart() {
+        let texts = ["/a/zqxwvk01.html", "/b/jk9-5kky.html", "/zz/index.html", "/yy/index.html"];
+        let patterns: Vec<Pattern<'_>> =
+            texts.iter().map(|text| Pattern { bytes: text.as_bytes(), ..Pattern::default() }).collect();
+        let parts = telling_parts(&(0u32..).zip(&patterns).collect::<Vec<_>>());
+        let parts: Vec<&[u8]> = parts.iter().map(|(part, _)| &**part).collect();
+        assert_eq!(parts, [&b"/a/zqxwvk01"[..], b"/b/jk9-5", b"/zz/inde", b"/yy/inde"]);
+        let mut builder = PrefilterBuilder::default();
+        texts.iter().zip(0..).for_each(|(text, n)| builder.add(&fast(text.as_bytes(), false, up_to(600)), n));
+        let prefilter = builder.compiled();
+        let data = [&b"/zz/indeed"[..], &[b'.'; 550], b"/zz/index.html"].concat();
+        assert_eq!(candidates(&prefilter, &data, 0), [2], "the first place is not the literal's");
     }
 
     #[test]

@@ -114,14 +114,15 @@ impl RuleBuilder<'_> {
             return Err(vec![(None, refusal)]);
         }
         self.place_payload(has_absolute);
-        if self.rule.payload_on_packet && self.rule.payload_on_stream {
-            if let Some(placed) = fast_pattern::choose_placed(&candidates) {
-                self.rule.packet_pattern = Some(placed);
-            }
-        }
+        let placed = fast_pattern::choose_placed(&candidates);
         self.rule.fast_pattern = fast_pattern::choose(candidates);
         if let Some(fast) = self.rule.fast_pattern.as_mut().filter(|f| f.buffer.is_none()) {
             fast.longest = Some(self.rule.payload_len.1).filter(|longest| *longest != u32::MAX);
+        }
+        if self.rule.payload_on_packet {
+            let both = self.rule.payload_on_stream;
+            let own = self.rule.fast_pattern.as_ref();
+            self.rule.packet_pattern = placed.filter(|placed| both || fast_pattern::is_better(placed, own));
         }
         if let Some(origins) = &mut self.origins {
             origins.close(&self.rule);
@@ -190,18 +191,50 @@ fn compile(mut items: Vec<Item>) -> (Vec<Op>, Vec<Candidate>) {
     items.sort_by_key(|item| !is_only_prefilter(item));
     let mut ops = Vec::with_capacity(items.len());
     let mut candidates = Vec::new();
+    // The stretch in which the match before ends. At first the position is the start of what is at hand of the buffer.
+    let mut ended = None;
     for item in items {
         match item {
-            Item::Op(op) => ops.push(op),
+            Item::Op(op) => {
+                ended = ended.filter(|_| !op.sets_position());
+                ops.push(op);
+            }
             Item::Content(draft) => {
                 if !draft.negated {
-                    candidates.push(candidate(&draft));
+                    let bounds = placed(&draft, ended);
+                    ended = bounds.map(|Bounds { start, end }| {
+                        let length = u32::try_from(draft.bytes.len()).unwrap_or(u32::MAX);
+                        Bounds { start: start.saturating_add(length), end }
+                    });
+                    candidates.push(candidate(&draft, bounds.unwrap_or(Bounds::ANYWHERE)));
                 }
                 ops.push(Op::Content(content(draft)));
             }
         }
     }
     (ops, candidates)
+}
+
+/// Where a content must lie, if the rule's text alone tells; `ended`: where the match before it ends, in the same way.
+fn placed(draft: &ContentDraft, ended: Option<Bounds>) -> Option<Bounds> {
+    let (base, skip, length) = if draft.is_relative() {
+        (ended?, draft.distance, draft.within)
+    } else {
+        (Bounds { start: 0, end: 0 }, draft.offset, draft.depth)
+    };
+    let skip = match skip {
+        None => 0,
+        Some(Amount::Fixed(skip)) => skip,
+        Some(Amount::Variable(_)) => return None,
+    };
+    let at = |from: u32| i64::from(from).saturating_add(skip);
+    let end = match length {
+        Some(Amount::Fixed(length)) if base.end != u32::MAX => {
+            u32::try_from(at(base.end).saturating_add(length).max(0)).unwrap_or(u32::MAX)
+        }
+        _ => u32::MAX,
+    };
+    Some(Bounds { start: u32::try_from(at(base.start).max(0)).unwrap_or(u32::MAX), end })
 }
 
 fn content(draft: ContentDraft) -> Content {
@@ -218,19 +251,7 @@ fn content(draft: ContentDraft) -> Content {
     }
 }
 
-fn candidate(draft: &ContentDraft) -> Candidate {
-    let fixed = |amount: Option<Amount>| match amount {
-        Some(Amount::Fixed(n)) => u32::try_from(n).ok(),
-        _ => None,
-    };
-    let relative = draft.is_relative();
-    let bounds = if relative || matches!(draft.offset, Some(Amount::Variable(_))) {
-        Bounds::ANYWHERE
-    } else {
-        let start = fixed(draft.offset).unwrap_or(0);
-        let end = fixed(draft.depth).map_or(u32::MAX, |depth| start.saturating_add(depth));
-        Bounds { start, end }
-    };
+fn candidate(draft: &ContentDraft, bounds: Bounds) -> Candidate {
     Candidate {
         buffer: None,
         bytes: draft.bytes.clone(),

@@ -59,6 +59,43 @@ fn the_prefilter_gets_the_best_literal() {
 }
 
 #[test]
+fn a_relative_content_is_placed_by_what_stands_before() {
+    let bounds = |contents: &str| {
+        let r = ok(&format!("alert tcp any any -> any any ({contents} sid:1;)"));
+        let fast = r.fast_pattern.unwrap();
+        (fast.bounds.start, fast.bounds.end)
+    };
+    let header = "content:\"|01|\"; depth:1; ";
+    assert_eq!(bounds(&format!("{header}content:\"longest\"; distance:1; within:7;")), (2, 9), "one place");
+    assert_eq!(bounds(&format!("{header}content:\"longest\"; within:20;")), (1, 21));
+    assert_eq!(bounds(&format!("{header}content:\"longest\"; distance:4;")), (5, u32::MAX));
+    assert_eq!(bounds(&format!("{header}content:!\"no\"; content:\"longest\"; within:9;")), (1, 10));
+    assert_eq!(bounds("content:\"|01|\"; content:\"longest\"; within:9;"), (1, u32::MAX), "anywhere before");
+    let chain = "content:\"ab\"; offset:4; depth:6; content:\"cd\"; distance:-1; within:5; ";
+    assert_eq!(bounds(&format!("{chain}content:\"longest\"; distance:2; within:8;")), (9, 24));
+    let unknown = (0, u32::MAX);
+    assert_eq!(bounds(&format!("{header}byte_jump:1,0; content:\"longest\"; within:9;")), unknown);
+    assert_eq!(bounds(&format!("{header}pcre:\"/x/\"; content:\"longest\"; within:9;")), unknown);
+    assert_eq!(
+        bounds("content:\"longest\"; within:9;"),
+        unknown,
+        "a window's start need not be the buffer's"
+    );
+}
+
+#[test]
+fn rules_about_packets_are_led_by_what_is_placed() {
+    let lead = |options: &str| {
+        let r = ok(&format!("alert tcp-pkt any any -> any any ({options} sid:1;)"));
+        r.packet_lead().unwrap().bytes.clone()
+    };
+    let far = "content:\"far away\"; fast_pattern;";
+    assert_eq!(lead(&format!("content:\"|24 04 ff 00|\"; startswith; {far}")), b"\x24\x04\xff\x00");
+    assert_eq!(lead(&format!("content:\"|00 00 00|\"; startswith; {far}")), b"far away", "in many packets");
+    assert_eq!(lead(&format!("content:\"|24 04 ff 00|\"; startswith; dsize:<100; {far}")), b"far away");
+}
+
+#[test]
 fn buffers_are_shared_and_split_as_selected() {
     let r = ok("alert http any any -> any any (http.uri; content:\"a\"; http.method; content:\"G\"; http.uri; content:\"b\"; distance:0; sid:1;)");
     assert_eq!(r.buffers.len(), 2);

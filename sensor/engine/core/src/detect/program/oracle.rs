@@ -2,6 +2,7 @@
 //! rule text of its own small shape, so that it shares nothing with the real one but the rules of the language.
 
 use crate::app::View;
+use crate::detect::rule::FastPattern;
 use crate::detect::test_rules;
 use proptest::prelude::*;
 
@@ -141,8 +142,33 @@ fn test() -> impl Strategy<Value = Test> {
     ]
 }
 
+/// Whether the pattern stands where the prefilter looks for it; data[0] stands at `offset` of the whole buffer.
+fn is_led(pattern: &FastPattern, data: &[u8], offset: u64) -> bool {
+    let len = pattern.bytes.len();
+    data.windows(len).zip(offset..).any(|(there, at)| {
+        let same = there == pattern.bytes || pattern.nocase && there.eq_ignore_ascii_case(&pattern.bytes);
+        same && at >= u64::from(pattern.bounds.start) && at + len as u64 <= u64::from(pattern.bounds.end)
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn what_matches_has_the_pattern_where_it_is_looked_for(
+        tests in proptest::collection::vec(test(), 1..5),
+        data in proptest::collection::vec(prop_oneof![3 => Just(b'a'), 3 => Just(b'b'), 1 => Just(1u8)], 1..14),
+        offset in prop_oneof![Just(0u64), 0u64..6],
+    ) {
+        let text: String = tests.iter().map(Test::text).collect();
+        let Ok(rule) = test_rules::options(&text) else { panic!("{text}") };
+        let view = View { offset, ..View::whole(&data) };
+        if test_rules::matches_within(rule.payload.as_ref().unwrap(), view, u32::MAX) {
+            for pattern in rule.fast_pattern.iter().chain(&rule.packet_pattern) {
+                prop_assert!(is_led(pattern, &data, offset), "{} {:?}", text, pattern);
+            }
+        }
+    }
+
     #[test]
     fn the_program_answers_as_brute_force_does(
         tests in proptest::collection::vec(test(), 1..5),
