@@ -82,10 +82,9 @@ class Tally:
         self.events += batch.events
         count, lines = batch.lane(ALERT_LANE)
         if count:
-            from sensor.output.alert_lines import decode
+            from sensor.output.alert_lines import decoded
 
-            for line in lines.splitlines():
-                alert = decode(line).alert
+            for alert in (found.alert for found in decoded(lines)):
                 self.signatures[(alert.gid, alert.signature_id, alert.rev, alert.signature)] += 1
 
 

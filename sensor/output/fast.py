@@ -13,6 +13,7 @@ from sensor.errors import one_line
 from sensor.output.file import LogFile
 
 if TYPE_CHECKING:
+    from sensor.output.alert_lines import Alert
     from sensor.source import Events
 
 ALERT_LANE = 0
@@ -34,7 +35,9 @@ class FastSink:
     def write(self, batch: Events) -> None:
         count, lines = batch.lane(ALERT_LANE)
         if count:
-            self._file.write("".join(map(fast_line, lines.splitlines())).encode())
+            from sensor.output.alert_lines import decoded
+
+            self._file.write("".join(map(fast_line, decoded(lines))).encode())
 
     def reopen(self) -> None:
         self._file.reopen()
@@ -43,13 +46,10 @@ class FastSink:
         self._file.close()
 
 
-def fast_line(event: bytes) -> str:
+def fast_line(found: Alert) -> str:
     """One alert event as one line, e.g. `05/01/2024-10:00:00.000000 [**] [1:2:3] text [**] [Classification:
     ...`.
     """
-    from sensor.output.alert_lines import decode
-
-    found = decode(event)
     alert = found.alert
     date = found.timestamp
     when = f"{date[5:7]}/{date[8:10]}/{date[0:4]}-{date[11:26]}"

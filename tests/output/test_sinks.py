@@ -8,12 +8,14 @@ import resource
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from sensor.config import load
 from sensor.errors import UserError
 from sensor.output import SINKS, Sink, close_sinks, open_sinks
+from sensor.output.alert_lines import decoded
 from sensor.output.fast import fast_line
 from sensor.source import Lines
 
@@ -133,21 +135,19 @@ def test_eve_logs_share_the_types(tmp_path: Path) -> None:
     assert types == {"a.json": ["alert", "fileinfo"], "b.json": ["alert", "flow"]}
 
 
+def line_of(event: Mapping[str, object]) -> str:
+    (alert,) = decoded(json.dumps(event).encode())
+    return fast_line(alert)
+
+
 def test_fast_line() -> None:
-    assert fast_line(json.dumps(ALERT).encode()) == (
+    assert line_of(ALERT) == (
         "05/01/2024-10:20:30.123456  [**] [1:7:2] A B [**] [Classification: Bad] [Priority: 2] "
         "{TCP} 10.0.0.1:1025 -> 192.0.2.1:80\n"
     )
-    ping = {
-        **ALERT,
-        "proto": "ICMP",
-        "icmp_type": 8,
-        "icmp_code": 0,
-        "alert": {**ALERT["alert"], "category": ""},
-    }  # type: ignore[dict-item]
-    assert fast_line(json.dumps(ping).encode()).endswith(
-        "[Classification: (null)] [Priority: 2] {ICMP} 10.0.0.1:8 -> 192.0.2.1:0\n"
-    )
+    uncategorised = cast(dict[str, object], ALERT["alert"]) | {"category": ""}
+    ping = ALERT | {"proto": "ICMP", "icmp_type": 8, "icmp_code": 0, "alert": uncategorised}
+    assert line_of(ping).endswith("[Classification: (null)] [Priority: 2] {ICMP} 10.0.0.1:8 -> 192.0.2.1:0\n")
 
 
 @pytest.mark.parametrize("kind", ["file", "absent/deep", "/proc/nope"])

@@ -4,6 +4,9 @@ use crate::base64;
 use crate::decode::Addr;
 use std::fmt::Write as _;
 
+/// The greatest number of 64 bits has so many digits.
+const NUMBER_BYTES: usize = 20;
+
 /// Appends JSON to a buffer: open an object, put fields, close it. Commas are placed for the caller.
 #[derive(Default)]
 pub struct JsonWriter {
@@ -232,8 +235,9 @@ impl JsonWriter {
     }
 
     fn number(&mut self, mut value: u64) {
-        let mut digits = [0u8; 20];
-        let mut at = digits.len();
+        // Twice as long as a number: as many bytes are copied for each, which is faster than as many as it has.
+        let mut digits = [0u8; 2 * NUMBER_BYTES];
+        let mut at = NUMBER_BYTES;
         loop {
             at -= 1;
             digits[at] = b'0' + (value % 10) as u8;
@@ -242,7 +246,11 @@ impl JsonWriter {
                 break;
             }
         }
-        self.out.extend_from_slice(&digits[at..]);
+        let end = self.out.len() + NUMBER_BYTES - at;
+        if let Some(digits) = digits[at..].first_chunk::<NUMBER_BYTES>() {
+            self.out.extend_from_slice(digits);
+            self.out.truncate(end);
+        }
     }
 
     fn quoted(&mut self, value: &[u8]) {

@@ -208,7 +208,11 @@ const SAME_LENGTH_MAX: usize = 8;
 
 /// Rules about payloads of one length, by that length: a look costs less than the search for their patterns.
 #[derive(Default)]
-pub struct Lengths(Vec<(u32, Vec<u32>)>);
+pub struct Lengths {
+    /// A bit for the last six bits of each length that some rule is about.
+    known: u64,
+    by_length: Vec<(u32, Vec<u32>)>,
+}
 
 impl Lengths {
     /// Takes the rules that are better found by length out of `rules`.
@@ -219,13 +223,17 @@ impl Lengths {
         }
         by_length.retain(|_, rules| rules.len() <= SAME_LENGTH_MAX);
         rules.retain(|rule| length(rule).is_none_or(|length| !by_length.contains_key(&length)));
-        Lengths(by_length.into_iter().collect())
+        let known = by_length.keys().fold(0, |known, length| known | 1 << (length % u64::BITS));
+        Lengths { known, by_length: by_length.into_iter().collect() }
     }
 
     #[inline]
     pub fn of(&self, length: u32) -> &[u32] {
-        match self.0.binary_search_by_key(&length, |(own, _)| *own) {
-            Ok(at) => self.0.get(at).map_or(&[], |(_, rules)| rules),
+        if self.known >> (length % u64::BITS) & 1 == 0 {
+            return &[];
+        }
+        match self.by_length.binary_search_by_key(&length, |(own, _)| *own) {
+            Ok(at) => self.by_length.get(at).map_or(&[], |(_, rules)| rules),
             Err(_) => &[],
         }
     }
