@@ -86,8 +86,8 @@ pub fn strength(bytes: &[u8]) -> u32 {
     sum
 }
 
-/// The literal to look for in single packets of a rule that is tried in packets and in the stream, if one of its payload is
-/// tied to a place: to look there takes little, where another would take one more search of the whole packet.
+/// The literal of the payload that is best tied to a place, if one is: in single packets, to look there takes little, where
+/// another would take one more search of the whole packet.
 pub fn choose_placed(candidates: &[Candidate]) -> Option<FastPattern> {
     let placed = candidates
         .iter()

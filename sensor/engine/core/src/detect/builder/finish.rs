@@ -119,10 +119,11 @@ impl RuleBuilder<'_> {
         if let Some(fast) = self.rule.fast_pattern.as_mut().filter(|f| f.buffer.is_none()) {
             fast.longest = Some(self.rule.payload_len.1).filter(|longest| *longest != u32::MAX);
         }
-        if self.rule.payload_on_packet {
-            let both = self.rule.payload_on_stream;
-            let own = self.rule.fast_pattern.as_ref();
-            self.rule.packet_pattern = placed.filter(|placed| both || fast_pattern::is_better(placed, own));
+        let (both, own) = (self.rule.payload_on_stream, self.rule.fast_pattern.as_ref());
+        let placed = placed.filter(|placed| both || fast_pattern::is_better(placed, own));
+        // Only what is there is put down: it takes memory of its own in the rule.
+        if let Some(placed) = placed.filter(|_| self.rule.payload_on_packet) {
+            self.rule.packet_pattern = Some(placed);
         }
         if let Some(origins) = &mut self.origins {
             origins.close(&self.rule);
