@@ -1,13 +1,19 @@
 #!/bin/sh
 # From a bare Debian 12 to a working build: system packages, virtual environment, Rust, release build.
 # Each step remembers what it was made from (.venv/stamps) and is left out while that has not changed.
-#   deploy/setup.sh          everything     deploy/setup.sh --lint   also what the lint steps of .ci/run need
+#   deploy/setup.sh               everything
+#   deploy/setup.sh --lint        also what the lint steps of .ci/run need
+#   deploy/setup.sh --optimize    the engine for service: built twice, the second time for the paths that a replay took
 set -eu
 cd "$(dirname "$0")/.."
 
 RUST_OLDEST="1.85"   # rust-version in sensor/engine/Cargo.toml; what Debian 12 offers as rustc-web
 VENV=.venv
 STAMPS=$VENV/stamps
+PROFILE=sensor/engine/target/profile
+# What the engine is to be fast at. Your own traffic and rules say more about your network than ours do.
+TRAIN_PCAP="${TRAIN_PCAP:-pcaps}"            # files, folders
+TRAIN_RULES="${TRAIN_RULES:-rules/*.rules}" # a file or a pattern
 
 say() { printf '== %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -22,6 +28,15 @@ hash_files() { sha256sum "$@" | sha256sum | cut -c 1-64; }
 
 has_rust() { command -v cargo >/dev/null && at_least "$(cargo --version | cut -d ' ' -f 2)" "$RUST_OLDEST"; }
 has_python() { python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+# The tool that merges profiles, of the compiler's own LLVM or the distribution's of the same version; empty when absent.
+profdata_tool() {
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    for tool in "$(rustc --print sysroot)/lib/rustlib/$host/bin/llvm-profdata" "llvm-profdata-$(llvm_version)"; do
+        if command -v "$tool"; then return 0; fi
+    done
+}
+llvm_version() { rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p'; }
 
 missing_packages() {
     command -v cc >/dev/null && command -v c++ >/dev/null || echo build-essential
@@ -45,6 +60,13 @@ missing_packages() {
 install_packages() {
     packages=$(missing_packages "$@" | tr '\n' ' ')
     [ -n "$packages" ] || return 0
+    apt_install "$packages"
+    [ -z "$(missing_packages "$@")" ] || die "still missing after installation: $(missing_packages "$@" | tr '\n' ' ')"
+}
+
+# apt_install PACKAGES: a list of words.
+apt_install() {
+    packages=$1
     say "system packages: $packages"
     command -v apt-get >/dev/null || die "install what Debian calls: $packages"
     as_root=""
@@ -55,7 +77,6 @@ install_packages() {
     $as_root apt-get update -q
     # shellcheck disable=SC2086  # a list of words
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -q -y --no-install-recommends $packages
-    [ -z "$(missing_packages "$@")" ] || die "still missing after installation: $(missing_packages "$@" | tr '\n' ' ')"
 }
 
 make_environment() {
@@ -69,16 +90,59 @@ make_environment() {
     rm -f $STAMPS/engine
 }
 
-build_engine() {
+engine_inputs() {
     sources=$(find sensor/engine \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.h' -o -name '*.lua' \) -not -path '*/target/*' -not -path '*/fuzz/*')
     # shellcheck disable=SC2086  # our own file names, without blanks
-    inputs=$(hash_files pyproject.toml $sources)
-    done_before engine "$inputs" && [ -n "$(ls sensor/_engine*.so 2>/dev/null)" ] && return 0
+    hash_files pyproject.toml $sources
+}
+has_engine() { [ -n "$(ls sensor/_engine*.so 2>/dev/null)" ]; }
+
+# compile FLAG...: the engine, with these flags for rustc, and the Python packages.
+compile() {
+    rm -f $STAMPS/engine $STAMPS/optimized
+    RUSTFLAGS="${RUSTFLAGS:-} $*" VIRTUAL_ENV=$PWD/$VENV $VENV/bin/maturin develop --release --extras dev,centre
+}
+
+build_engine() {
+    inputs=$(engine_inputs)
+    done_before engine "$inputs" && has_engine && return 0
     say "engine, release build, and Python packages"
-    VIRTUAL_ENV=$PWD/$VENV $VENV/bin/maturin develop --release --extras dev,centre
+    compile
     remember engine "$inputs"
+}
+
+# Every branch is counted while captures are replayed; what they never or seldom do is then moved out of the way of the rest.
+optimize_engine() {
+    inputs=$(engine_inputs)
+    # shellcheck disable=SC2086  # a pattern, and a list
+    trained="$inputs $(find $TRAIN_PCAP $TRAIN_RULES -type f -exec sha256sum {} + | sort | sha256sum | cut -c 1-64)"
+    done_before optimized "$trained" && done_before engine "$inputs" && has_engine && return 0
+    if [ -z "$(profdata_tool)" ]; then
+        if command -v rustup >/dev/null; then
+            rustup component add llvm-tools
+        else
+            apt_install "llvm-$(llvm_version)"
+        fi
+    fi
+    tool=$(profdata_tool)
+    [ -n "$tool" ] || die "no llvm-profdata of LLVM $(llvm_version), the one of $(rustc --version)"
+    profile=$PWD/$PROFILE
+    rm -rf "$profile"
+    say "engine that counts what it does (1 of 3)"
+    compile "-Cprofile-generate=$profile/counts"
+    say "training on $TRAIN_PCAP with $TRAIN_RULES (2 of 3)"
+    rm -rf "$profile/counts" # those of build scripts
+    mkdir -p "$profile/out"
+    # shellcheck disable=SC2086  # a list
+    $VENV/bin/python -m sensor.cli replay -k none -S "$TRAIN_RULES" -l "$profile/out" --data-dir "$profile/out" $TRAIN_PCAP \
+        >/dev/null
+    "$tool" merge -o "$profile/merged.profdata" "$profile/counts"
+    say "engine laid out by these counts (3 of 3)"
+    compile "-Cprofile-use=$profile/merged.profdata"
+    remember engine "$inputs"
+    remember optimized "$trained"
 }
 
 install_packages "$@"
 make_environment
-build_engine
+if [ "${1:-}" = --optimize ]; then optimize_engine; else build_engine; fi
