@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence, Set
 
 VERSION: str
 SURICATA_COMPAT: str
+PROFILE_GUIDED: bool
+"""The engine is laid out by a profile of replays (`make optimize`)."""
 
 class EngineError(Exception):
     """The engine cannot do what was asked; the text says what, where and how to mend it."""

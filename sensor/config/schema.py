@@ -107,7 +107,7 @@ def _af_packet() -> Iterator[Key]:
             choice("cluster_pair", "cluster_flow", "cluster_qm", "cluster_cpu", "cluster_ebpf"),
             "What sends a packet to a ring: address pair (default), flow hash, queue, processor.",
         ),
-        ("ring-memory", SIZE, "Memory of one ring; default 64 MiB, all rings at most 1/8 of the machine's."),
+        ("ring-memory", SIZE, "Memory of one ring; default 128 MiB, all rings at most 1/8 of the machine's."),
         ("ring-size", COUNT, "The same as packets of 1,600 bytes."),
         ("block-size", SIZE, "Size of a block of the ring, at least 128 KiB; default 1 MiB."),
         ("block-timeout", whole(1, 1000, 10), "Milliseconds after which an open block is handed over; 10."),

@@ -10,8 +10,8 @@ from sensor.config import Config
 from sensor.config.values import Json
 from sensor.errors import UserError
 
-RING_BYTES = 64 << 20
-"""A ring when nothing is said: about a tenth of a second at 5 Gbit/s."""
+RING_BYTES = 128 << 20
+"""A ring when nothing is said: about a fifth of a second at 5 Gbit/s."""
 MEMORY_SHARE = 8
 """All rings together take at most this part of the machine's memory when nothing is said."""
 BLOCK_BYTES = 1 << 20

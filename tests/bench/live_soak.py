@@ -51,6 +51,8 @@ def main() -> int:
         out = Path(folder)
         conf = configuration(out, all_logs=True)
         tree = yaml.safe_load(conf.read_text())
+        for name in ("block-size", "ring-memory", "ring-size"):  # as shipped
+            tree["af-packet"][0].pop(name, None)
         tree["haidang"] = {"logs": {"total": "1gb", "rotate-size": "64mb"}}
         conf.write_text("%YAML 1.1\n---\n" + yaml.safe_dump(tree))
         rules = out / "all.rules"

@@ -76,6 +76,8 @@ HAIDANG = f"{sys.executable} -m sensor.cli"
 
 def environment() -> dict[str, Any]:
     """The machine and the versions."""
+    from sensor._engine import PROFILE_GUIDED
+
     cpu = re.search(r"^model name\s*: (.*)$", _read("/proc/cpuinfo"), re.MULTILINE)
     memory = re.search(r"^MemTotal:\s*(\d+) kB$", _read("/proc/meminfo"), re.MULTILINE)
     return {
@@ -90,6 +92,7 @@ def environment() -> dict[str, Any]:
             "python": platform.python_version(),
             "haidang": _said("git", "-C", str(ROOT), "describe", "--always", "--dirty")
             or "not in a repository",
+            "engine": "laid out by a profile" if PROFILE_GUIDED else "plain",
             "suricata": _said("suricata", "-V"),
         },
     }

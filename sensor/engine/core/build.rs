@@ -1,4 +1,5 @@
-//! Names the sources this build is made of (HAIDANG_SOURCES), so that what one build kept on disk is not taken for another's.
+//! Names the sources this build is made of (HAIDANG_SOURCES), so that what one build kept on disk is not taken for another's,
+//! and tells the crate whether it is laid out by a profile.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
@@ -25,4 +26,8 @@ fn main() {
         hash.write(&std::fs::read(&path).expect("a source file"));
     }
     println!("cargo:rustc-env=HAIDANG_SOURCES={:016x}", hash.finish());
+    println!("cargo:rustc-check-cfg=cfg(profile_guided)");
+    if std::env::var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.contains("profile-use")) {
+        println!("cargo:rustc-cfg=profile_guided");
+    }
 }

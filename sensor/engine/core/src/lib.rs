@@ -30,3 +30,6 @@ pub mod time;
 mod totals;
 pub mod watched;
 pub mod worker;
+
+/// Whether the compiler laid the engine out by a profile of replays (`make optimize`).
+pub const PROFILE_GUIDED: bool = cfg!(profile_guided);

@@ -89,6 +89,7 @@ fn _engine(py: Python<'_>, m: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     m.add("VERSION", env!("CARGO_PKG_VERSION"))?;
     m.add("SURICATA_COMPAT", SURICATA_COMPAT)?;
+    m.add("PROFILE_GUIDED", haidang_core::PROFILE_GUIDED)?;
     m.add("EngineError", py.get_type::<EngineError>())?;
     m.add_class::<ruleset::Diagnostic>()?;
     m.add_class::<ruleset::RawRules>()?;
