@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 RUST_OLDEST="1.85"   # rust-version in sensor/engine/Cargo.toml; what Debian 12 offers as rustc-web
 VENV=.venv
 STAMPS=$VENV/stamps
+OWN_RUSTFLAGS="${RUSTFLAGS:-}"
 PROFILE=sensor/engine/target/profile
 # What the engine is to be fast at. Your own traffic and rules say more about your network than ours do.
 TRAIN_PCAP="${TRAIN_PCAP:-pcaps}"            # files, folders
@@ -97,10 +98,11 @@ engine_inputs() {
 }
 has_engine() { [ -n "$(ls sensor/_engine*.so 2>/dev/null)" ]; }
 
-# compile FLAG...: the engine, with these flags for rustc, and the Python packages.
+# compile [FLAG]: the engine, with this flag for rustc besides the usual ones, and the Python packages.
 compile() {
     rm -f $STAMPS/engine $STAMPS/optimized
-    RUSTFLAGS="${RUSTFLAGS:-} $*" VIRTUAL_ENV=$PWD/$VENV $VENV/bin/maturin develop --release --extras dev,centre
+    if [ $# != 0 ]; then export RUSTFLAGS="$OWN_RUSTFLAGS $1"; fi
+    VIRTUAL_ENV=$PWD/$VENV $VENV/bin/maturin develop --release --extras dev,centre
 }
 
 build_engine() {

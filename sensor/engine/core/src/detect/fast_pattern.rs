@@ -54,11 +54,37 @@ pub const PATTERN_MAX_BYTES: usize = 64;
 /// At one place it may serve: to look there costs nothing.
 const PATTERN_MIN_BYTES: usize = 2;
 
-/// A literal that ends before this offset of a packet is tied to a place.
+/// A literal that ends before this offset is tied to a place.
 pub const PLACED_BYTES: u32 = 128;
 
 /// Data up to this length is small: it is most of the packets, and little of the bytes. What is larger Hyperscan searches.
 pub const SMALL_BYTES: usize = 512;
+
+/// Where a pattern is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Way {
+    /// At this offset alone.
+    Anchored(u32),
+    /// In the start of the data.
+    Near,
+    /// In small data.
+    Short,
+    Anywhere,
+}
+
+impl FastPattern {
+    pub fn way(&self) -> Way {
+        if self.is_anchored() {
+            Way::Anchored(self.bounds.start)
+        } else if self.bounds.end <= PLACED_BYTES {
+            Way::Near
+        } else if self.longest.is_some_and(|longest| longest <= SMALL_BYTES as u32) {
+            Way::Short
+        } else {
+            Way::Anywhere
+        }
+    }
+}
 
 /// What is weaker than about two bytes of a kind that is rare leads to too many rules, though a look at its place is cheap.
 const PLACED_MIN_STRENGTH: u32 = 8;
@@ -100,10 +126,7 @@ pub fn choose_placed(candidates: &[Candidate]) -> Option<FastPattern> {
 /// Whether a rule about packets alone is better led by `placed` than by its own pattern, which may have been asked for:
 /// where large packets would be searched for that, and unless what is placed is in many packets.
 pub fn is_better(placed: &FastPattern, own: Option<&FastPattern>) -> bool {
-    let searched = own.is_some_and(|own| {
-        let is_short = own.longest.is_some_and(|longest| longest <= SMALL_BYTES as u32);
-        own.buffer.is_none() && !own.is_anchored() && own.bounds.end > PLACED_BYTES && !is_short
-    });
+    let searched = own.is_some_and(|own| own.buffer.is_none() && own.way() == Way::Anywhere);
     searched && strength(&placed.bytes) >= PLACED_MIN_STRENGTH
 }
 

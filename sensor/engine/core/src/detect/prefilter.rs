@@ -6,19 +6,13 @@
 
 use super::anchors::{Anchored, Anchors};
 use super::databases::{Compiled, Databases, Ticket};
-use super::fast_pattern::{PLACED_BYTES, SMALL_BYTES};
+use super::fast_pattern::{Way, PLACED_BYTES, SMALL_BYTES};
 use super::grams::Grams;
 use super::hs::{Database, Scratch};
-use super::rule::{Bounds, FastPattern};
+use super::rule::FastPattern;
 use crate::stage_clock::{lap, Stage};
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
-
-/// Patterns that end before this offset are searched for in the start of the data.
-const NEAR_BYTES: u32 = PLACED_BYTES;
-
-/// Rules about data up to this length have no use for large data.
-const SHORT_BYTES: u32 = SMALL_BYTES as u32;
 
 /// Fewer patterns than this are not worth a search of their own where there is one over all the data.
 const APART_MIN: usize = 12;
@@ -34,37 +28,10 @@ struct Lead {
     max_end: u32,
 }
 
-/// A pattern of a rule.
+/// A pattern of a rule, in lower case when case says nothing.
 struct Wanted {
-    bytes: Vec<u8>,
-    nocase: bool,
-    bounds: Bounds,
-    longest: Option<u32>,
+    fast: FastPattern,
     rule: u32,
-}
-
-/// How a pattern is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Way {
-    /// Stands at this offset.
-    Anchored(u32),
-    Near,
-    Short,
-    Anywhere,
-}
-
-impl Wanted {
-    fn way(&self) -> Way {
-        if self.bounds.hold_once(&self.bytes) {
-            Way::Anchored(self.bounds.start)
-        } else if self.bounds.end <= NEAR_BYTES {
-            Way::Near
-        } else if self.longest.is_some_and(|longest| longest <= SHORT_BYTES) {
-            Way::Short
-        } else {
-            Way::Anywhere
-        }
-    }
 }
 
 /// Collects patterns; equal ones are shared.
@@ -75,9 +42,11 @@ pub struct PrefilterBuilder {
 
 impl PrefilterBuilder {
     pub fn add(&mut self, fast: &FastPattern, rule: u32) {
-        let bytes = if fast.nocase { fast.bytes.to_ascii_lowercase() } else { fast.bytes.clone() };
-        let FastPattern { nocase, bounds, longest, .. } = *fast;
-        self.wanted.push(Wanted { bytes, nocase, bounds, longest, rule });
+        let mut fast = fast.clone();
+        if fast.nocase {
+            fast.bytes.make_ascii_lowercase();
+        }
+        self.wanted.push(Wanted { fast, rule });
     }
 
     pub fn is_empty(&self) -> bool {
@@ -90,19 +59,14 @@ impl PrefilterBuilder {
         let ways = self.ways();
         let mut index: HashMap<(Way, &[u8], bool), usize, ahash::RandomState> = HashMap::default();
         let mut patterns: Vec<Pattern<'_>> = Vec::new();
-        for (wanted, way) in self.wanted.iter().zip(ways) {
-            let at = *index.entry((way, &wanted.bytes, wanted.nocase)).or_insert(patterns.len());
+        for (Wanted { fast, rule }, way) in self.wanted.iter().zip(ways) {
+            let at = *index.entry((way, &fast.bytes, fast.nocase)).or_insert(patterns.len());
             if at == patterns.len() {
-                patterns.push(Pattern {
-                    way,
-                    bytes: &wanted.bytes,
-                    nocase: wanted.nocase,
-                    ..Pattern::default()
-                });
+                patterns.push(Pattern { way, bytes: &fast.bytes, nocase: fast.nocase, ..Pattern::default() });
             }
             if let Some(pattern) = patterns.get_mut(at) {
-                pattern.end = pattern.end.max(wanted.bounds.end);
-                pattern.leads.push(Lead { rule: wanted.rule, max_end: wanted.bounds.end });
+                pattern.end = pattern.end.max(fast.bounds.end);
+                pattern.leads.push(Lead { rule: *rule, max_end: fast.bounds.end });
             }
         }
         // Those of the database stand together, so that it numbers its own from 0 whatever the others hold.
@@ -145,13 +109,13 @@ impl PrefilterBuilder {
 
     /// How each wanted pattern is found: what is not worth a way of its own goes with the rest.
     fn ways(&self) -> Vec<Way> {
-        let mut ways: Vec<Way> = self.wanted.iter().map(Wanted::way).collect();
+        let mut ways: Vec<Way> = self.wanted.iter().map(|wanted| wanted.fast.way()).collect();
         let anchored =
             self.wanted.iter().zip(&ways).zip(0u32..).filter_map(|((wanted, way), id)| match way {
                 Way::Anchored(at) => Some(Anchored {
                     at: *at,
-                    bytes: wanted.bytes.clone().into_boxed_slice(),
-                    nocase: wanted.nocase,
+                    bytes: wanted.fast.bytes.clone().into_boxed_slice(),
+                    nocase: wanted.fast.nocase,
                     id,
                 }),
                 _ => None,
@@ -160,7 +124,7 @@ impl PrefilterBuilder {
         for literal in rest {
             // A single byte only the database looks for.
             let near = literal.bytes.len() > 1
-                && literal.at.saturating_add(literal.bytes.len() as u32) <= NEAR_BYTES;
+                && literal.at.saturating_add(literal.bytes.len() as u32) <= PLACED_BYTES;
             if let Some(way) = ways.get_mut(literal.id as usize) {
                 *way = if near { Way::Near } else { Way::Anywhere };
             }
@@ -357,6 +321,7 @@ impl ScanState {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rule::Bounds;
     use super::*;
 
     fn fast(bytes: &[u8], nocase: bool, bounds: Bounds) -> FastPattern {
