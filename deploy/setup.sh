@@ -116,6 +116,9 @@ build_engine() {
 # Every branch is counted while captures are replayed; what they never or seldom do is then moved out of the way of the rest.
 optimize_engine() {
     inputs=$(engine_inputs)
+    for path in $TRAIN_PCAP $TRAIN_RULES; do
+        [ -e "$path" ] || die "$path is not there: give captures by TRAIN_PCAP, a rule file or pattern by TRAIN_RULES"
+    done
     # shellcheck disable=SC2086  # a pattern, and a list
     trained="$inputs $(find $TRAIN_PCAP $TRAIN_RULES -type f -exec sha256sum {} + | sort | sha256sum | cut -c 1-64)"
     done_before optimized "$trained" && done_before engine "$inputs" && has_engine && return 0
