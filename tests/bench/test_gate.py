@@ -62,7 +62,7 @@ def test_compare_ends_with_the_judgement(
 def test_the_baseline_is_of_what_there_is() -> None:
     baseline = gate.read_baseline()
     assert baseline.instructions > 10_000_000
-    assert set(baseline.toolchain) == {"rustc", "libhs", "libc", "valgrind", "python", "processor"}
+    assert set(baseline.toolchain) == {"rustc", "layout", "libhs", "libc", "valgrind", "python", "processor"}
     pcaps, rules, _ = gate.inputs()
     assert all(path.is_file() for path in (*pcaps, *rules))
     assert json.loads(gate.BASELINE.read_text())["packets"] == baseline.packets
