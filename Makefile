@@ -67,7 +67,7 @@ test-kill: setup ## 100,000 events while both sides are killed again and again
 	@HAIDANG_KILL_EVENTS=100000 $(PY) -m pytest -s tests/e2e/test_kill.py
 
 rust-test: ## the engine's own tests
-	cargo test --manifest-path sensor/engine/Cargo.toml -p haidang-core
+	cargo test --manifest-path sensor/engine/Cargo.toml -p haidang-core --lib
 
 lint: ## style and mistakes, Python and Rust
 	$(PY) -m ruff check . && $(PY) -m ruff format --check .
