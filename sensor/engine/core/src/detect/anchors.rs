@@ -2,13 +2,15 @@
 //! would cost hundreds. Knows no rules; answers with the ids it was given.
 
 /// Most places looked at in one piece of data: beyond it a search is cheaper.
-const PROBES_MAX: usize = 12;
+const PROBES_MAX: usize = 8;
 
 /// Bytes of a literal that are looked up at once; what is longer is compared when they agree.
 const KEY_BYTES: usize = 8;
 
-/// Leaves ten bits of a hash.
-const KNOWN_SHIFT: u32 = u64::BITS - 10;
+const WORD_BITS: usize = u64::BITS as usize;
+
+/// Bits of `Probe::known` for each literal.
+const KNOWN_BITS: usize = 8;
 
 /// A literal that stands at `at`.
 pub struct Anchored {
@@ -19,8 +21,9 @@ pub struct Anchored {
 }
 
 impl Anchored {
+    /// Where it stands, and how many of its bytes are looked up: a power of two, so that few places have several lengths.
     fn place(&self) -> (u32, usize) {
-        (self.at, self.bytes.len().min(KEY_BYTES))
+        (self.at, 1 << self.bytes.len().clamp(1, KEY_BYTES).ilog2())
     }
 
     fn equals(&self, data: &[u8]) -> bool {
@@ -34,17 +37,18 @@ impl Anchored {
 
 /// The literals of one place whose keys have one length.
 struct Probe {
-    at: usize,
-    key_bytes: usize,
+    at: u32,
+    key_bytes: u32,
     /// The bits of eight bytes that are in a key.
     key_mask: u64,
+    /// A bit for each hash that some key has, of a power of two: most data is told by it from all literals, without a look
+    /// at what lies elsewhere in memory.
+    known: Box<[u64]>,
+    known_shift: u32,
+    shift: u32,
     /// Literals of bucket n: literals[starts[n]..starts[n + 1]], each with its key.
     starts: Box<[u32]>,
     literals: Box<[(u64, Anchored)]>,
-    shift: u32,
-    /// A bit for each hash of ten bits that some key has: most data is told by it from all literals, without a look at
-    /// what lies elsewhere in memory.
-    known: [u64; 16],
 }
 
 /// All anchored literals of a prefilter.
@@ -74,7 +78,7 @@ impl Anchors {
             }
         }
         let probes: Box<[Probe]> = kept.into_iter().filter_map(Probe::build).collect();
-        let end = probes.iter().map(|probe| (probe.at as u64).saturating_add(1)).max().unwrap_or(0);
+        let end = probes.iter().map(|probe| u64::from(probe.at).saturating_add(1)).max().unwrap_or(0);
         (Anchors { probes, end }, rest)
     }
 
@@ -84,10 +88,12 @@ impl Anchors {
         if offset >= self.end {
             return;
         }
-        let skipped = usize::try_from(offset).unwrap_or(usize::MAX);
+        let skipped = u32::try_from(offset).unwrap_or(u32::MAX);
         for probe in &self.probes {
-            let Some(here) = probe.at.checked_sub(skipped).and_then(|at| data.get(at..)) else { continue };
-            if here.len() < probe.key_bytes {
+            let Some(here) = probe.at.checked_sub(skipped).and_then(|at| data.get(at as usize..)) else {
+                continue;
+            };
+            if here.len() < probe.key_bytes as usize {
                 continue;
             }
             let key = key(here, probe.key_mask);
@@ -103,31 +109,31 @@ impl Anchors {
 impl Probe {
     fn build(literals: Vec<Anchored>) -> Option<Probe> {
         let (at, key_bytes) = literals.first()?.place();
-        let bits = literals.len().saturating_mul(2).next_power_of_two().trailing_zeros().max(1);
-        let shift = u64::BITS.saturating_sub(bits);
+        let (shift, buckets) = sized(literals.len().saturating_mul(2));
+        let (known_shift, known_bits) = sized(literals.len().saturating_mul(KNOWN_BITS).max(WORD_BITS));
         let unused = KEY_BYTES.saturating_sub(key_bytes).saturating_mul(8);
         let key_mask = u64::MAX.checked_shr(u32::try_from(unused).ok()?)?;
         let mut keyed: Vec<(u64, Anchored)> =
             literals.into_iter().map(|literal| (key(&literal.bytes, key_mask), literal)).collect();
         keyed.sort_by_key(|(key, literal)| (hash(*key, shift), literal.id));
-        let buckets = 1usize.checked_shl(bits)?;
         let starts = (0..=buckets)
             .map(|bucket| keyed.partition_point(|(key, _)| hash(*key, shift) < bucket))
             .map(|start| u32::try_from(start).unwrap_or(u32::MAX))
             .collect();
-        let at = usize::try_from(at).ok()?;
-        let mut known = [0u64; 16];
+        let mut known = vec![0u64; known_bits / WORD_BITS];
         for (key, _) in &keyed {
-            let bit = hash(*key, KNOWN_SHIFT);
-            known.get_mut(bit / 64).into_iter().for_each(|word| *word |= 1 << (bit % 64));
+            let bit = hash(*key, known_shift);
+            known.get_mut(bit / WORD_BITS).into_iter().for_each(|word| *word |= 1 << (bit % WORD_BITS));
         }
-        Some(Probe { at, key_bytes, key_mask, starts, literals: keyed.into_boxed_slice(), shift, known })
+        let key_bytes = u32::try_from(key_bytes).ok()?;
+        let (known, literals) = (known.into(), keyed.into());
+        Some(Probe { at, key_bytes, key_mask, known, known_shift, shift, starts, literals })
     }
 
     #[inline]
     fn bucket(&self, key: u64) -> &[(u64, Anchored)] {
-        let bit = hash(key, KNOWN_SHIFT);
-        if self.known.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 0) {
+        let bit = hash(key, self.known_shift);
+        if self.known.get(bit / WORD_BITS).is_none_or(|word| word >> (bit % WORD_BITS) & 1 == 0) {
             return &[];
         }
         let bucket = hash(key, self.shift);
@@ -149,6 +155,12 @@ fn key(bytes: &[u8], mask: u64) -> u64 {
         None => bytes.iter().rev().fold(0, |key, byte| key << 8 | u64::from(*byte)),
     };
     (eight | CASE) & mask
+}
+
+/// The shift of a hash that leaves at least so many values, two at the least, and how many they are.
+fn sized(values: usize) -> (u32, usize) {
+    let values = values.max(2).next_power_of_two();
+    (u64::BITS.saturating_sub(values.trailing_zeros()), values)
 }
 
 #[inline]

@@ -84,6 +84,9 @@ impl Grams {
     /// Appends what stands in `data` to `found`, as (id, end offset); one that stands there often may come more than once.
     #[inline]
     pub fn find(&self, data: &[u8], found: &mut Vec<(u32, u32)>) {
+        if self.literals.is_empty() {
+            return;
+        }
         match &self.known {
             Known::Small(known) => self.each(data, known, found),
             Known::Medium(known) => self.each(data, known, found),

@@ -2,6 +2,7 @@
 
 use super::address_index::AddressIndex;
 use super::databases::Databases;
+use super::fast_pattern::strength;
 use super::ports::{is_narrow, PortTable};
 use super::prefilter::{Prefilter, PrefilterBuilder};
 use super::rule::{AddrSet, Arrow, Bounds, FastPattern, PortSet, Rule, Transport};
@@ -60,10 +61,13 @@ impl Class {
 /// The pattern by which a group finds a rule.
 type Lead = fn(&Rule) -> Option<&FastPattern>;
 
-/// More rules of one port than this are not led by the same bytes at the same place.
-const SAME_PLACE_MAX: usize = 8;
+/// More rules than this are not led by the same bytes at the same place: those belong to the protocol.
+const SAME_PLACE_MAX: usize = 2;
 
-/// Fast patterns over one kind of bytes: those of rules for any port, and those of rules for this packet's port.
+/// What is as strong as about four letters says enough without the port.
+const ANY_PORT_MIN_STRENGTH: u32 = 14;
+
+/// Fast patterns over one kind of bytes: those of rules for any port, and those that only packets of this port are worth.
 #[derive(Default)]
 pub struct PatternGroups {
     pub any: Option<Prefilter>,
@@ -71,55 +75,54 @@ pub struct PatternGroups {
 }
 
 impl PatternGroups {
-    fn build(rules: &[&Rule], dir: Dir, lead: Lead, databases: &Databases) -> PatternGroups {
-        let add = |builder: &mut PrefilterBuilder, rule: &Rule| {
-            if let Some(fast) = lead(rule) {
-                builder.add(fast, rule.number);
-            }
+    fn build<'r>(rules: &[&'r Rule], dir: Dir, lead: Lead, databases: &Databases) -> PatternGroups {
+        let mut places: HashMap<(Bounds, &[u8]), usize> = HashMap::new();
+        for lead in rules.iter().filter_map(|rule| lead(rule)) {
+            let count = places.entry((lead.bounds, &lead.bytes)).or_default();
+            *count = count.saturating_add(1);
+        }
+        // What many rules have at one place tells none from another: those are led by what sets them apart.
+        let of_rule = |rule: &&'r Rule| {
+            let lead = lead(rule)?;
+            let count = places.get(&(lead.bounds, lead.bytes.as_slice()));
+            let is_common = count.is_some_and(|count| *count > SAME_PLACE_MAX);
+            let own = rule.fast_pattern.as_ref().filter(|_| is_common);
+            Some((rule.number, own.unwrap_or(lead), narrow_ports(rule, dir)))
         };
+        let led: Vec<(u32, &FastPattern, Option<PortSet>)> = rules.iter().filter_map(of_rule).collect();
+        // One search for what may stand anywhere takes less than another one for this port's. Unless the patterns of ports are
+        // the most, and all packets would pay for them; or are weak, and would be found in what comes from any port.
+        let is_searched =
+            |lead: &FastPattern| !lead.is_anchored() && strength(&lead.bytes) >= ANY_PORT_MIN_STRENGTH;
+        let searched = led.iter().filter(|(_, lead, _)| is_searched(lead));
+        let (of_ports, of_any): (Vec<_>, Vec<_>) = searched.partition(|(_, _, ports)| ports.is_some());
+        let as_one = of_ports.len() <= of_any.len();
         let mut any = PrefilterBuilder::default();
-        let mut narrow: Vec<(u32, PortSet)> = Vec::new();
-        let by_number: HashMap<u32, &Rule> = rules.iter().map(|r| (r.number, *r)).collect();
-        for rule in rules {
-            match narrow_ports(rule, dir) {
-                Some(ports) => narrow.push((rule.number, ports)),
-                None => add(&mut any, rule),
+        let mut narrow: Vec<(u32, &PortSet)> = Vec::new();
+        let mut by_number: HashMap<u32, &FastPattern> = HashMap::new();
+        for (number, lead, ports) in &led {
+            match ports.as_ref().filter(|_| !(as_one && is_searched(lead))) {
+                Some(ports) => {
+                    narrow.push((*number, ports));
+                    by_number.insert(*number, lead);
+                }
+                None => any.add(lead, *number),
             }
         }
         let any = if any.is_empty() { None } else { Some(any.build(databases)) };
         if narrow.is_empty() {
             return PatternGroups { any, by_port: None };
         }
-        let members: Vec<(u32, &PortSet)> = narrow.iter().map(|(n, p)| (*n, p)).collect();
-        let table = PortTable::build(&members);
+        let table = PortTable::build(&narrow);
         let mut prefilters = Vec::with_capacity(table.groups.len());
         for group in &table.groups {
-            let members: Vec<&Rule> = group.iter().filter_map(|n| by_number.get(n).copied()).collect();
-            prefilters.push(Self::of_port(&members, lead).build(databases));
+            let mut builder = PrefilterBuilder::default();
+            for number in group {
+                by_number.get(number).into_iter().for_each(|lead| builder.add(lead, *number));
+            }
+            prefilters.push(builder.build(databases));
         }
         PatternGroups { any, by_port: Some((table, prefilters)) }
-    }
-
-    /// The patterns of the rules for one set of ports. What many of them have at one place belongs to the protocol of the
-    /// port and tells no rule from another: those are led by what sets them apart.
-    fn of_port(rules: &[&Rule], lead: Lead) -> PrefilterBuilder {
-        let mut places: HashMap<(Bounds, &[u8]), usize> = HashMap::new();
-        for lead in rules.iter().filter_map(|rule| lead(rule)) {
-            let count = places.entry((lead.bounds, &lead.bytes)).or_default();
-            *count = count.saturating_add(1);
-        }
-        let is_common = |lead: &FastPattern| {
-            places.get(&(lead.bounds, lead.bytes.as_slice())).is_some_and(|count| *count > SAME_PLACE_MAX)
-        };
-        let mut builder = PrefilterBuilder::default();
-        for rule in rules {
-            let own = match lead(rule).is_some_and(is_common) {
-                true => rule.fast_pattern.as_ref(),
-                false => lead(rule),
-            };
-            own.into_iter().for_each(|own| builder.add(own, rule.number));
-        }
-        builder
     }
 
     /// The prefilters that apply to a server port.
