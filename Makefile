@@ -44,7 +44,7 @@ BENCH_bless = tests/bench/gate.py --bless
 RUST_FILES = $(shell find sensor/engine -name '*.rs' -not -path '*/target/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup optimize build demo test test-kill lint types format rust-test fuzz-smoke mutants linear bench parity docs check clean
+.PHONY: help setup optimize demo test test-kill lint types format rust-test fuzz-smoke mutants linear bench parity docs check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,8 +54,6 @@ setup: ## from a bare Debian 12 to a working build; seconds when nothing changed
 
 optimize: ## the engine for service: built twice, the second time for the paths that replays of TRAIN_PCAP with TRAIN_RULES take
 	@deploy/setup.sh --optimize
-
-build: setup ## build the engine after a change in sensor/engine (setup sees the change)
 
 demo: setup ## captures through sensor, bus and centre; fails unless both sides hold the same alerts
 	@$(PY) deploy/demo.py

@@ -186,7 +186,7 @@ def _explain(fault: Exception) -> tuple[int, str]:
         return EXIT_USAGE, str(from_os_error(fault))
     if isinstance(fault, ModuleNotFoundError):
         missing = fault.name or "a module"
-        remedy = "run `make build`" if missing == "sensor._engine" else _remedy_for_package(missing)
+        remedy = "run `make setup`" if missing == "sensor._engine" else _remedy_for_package(missing)
         return EXIT_USAGE, one_line(f"{missing} is not installed ({remedy})")
     engine = sys.modules.get("sensor._engine")
     if engine is not None and isinstance(fault, engine.EngineError):

@@ -86,6 +86,10 @@ def lines(found: Profile, top: int) -> Iterator[str]:
 def reason(word: str, rule: Profile) -> str:
     """What makes a rule cost much, and what helps."""
     pattern = rule["pattern"]
+    # A rule about packets may be led by what must stand at one place, which is looked up more cheaply.
+    placed = rule["packet_pattern"]
+    or_placed = f' (in packets "{placed}" at its place)' if placed else ""
+    or_placed_vi = f' (trong gói: "{placed}" ở đúng chỗ)' if placed else ""
     english, vietnamese = {
         "no-pattern": (
             "no pattern to be found by: it is tried on all that fits its header; add a content",
@@ -96,10 +100,10 @@ def reason(word: str, rule: Profile) -> str:
             f'mẫu "{pattern}" ngắn, có ở nhiều nơi: chọn mẫu dài hơn bằng fast_pattern',
         ),
         "common-pattern": (
-            f'the pattern "{pattern}" led here {rule["led"]:,} times for {rule["matches"]:,} matches: '
-            "choose a rarer one with fast_pattern",
-            f'mẫu "{pattern}" dẫn tới đây {rule["led"]:,} lần cho {rule["matches"]:,} lần khớp: chọn '
-            "mẫu hiếm hơn bằng fast_pattern",
+            f'the pattern "{pattern}"{or_placed} led here {rule["led"]:,} times for {rule["matches"]:,} '
+            "matches: choose a rarer one with fast_pattern",
+            f'mẫu "{pattern}"{or_placed_vi} dẫn tới đây {rule["led"]:,} lần cho {rule["matches"]:,} lần '
+            "khớp: chọn mẫu hiếm hơn bằng fast_pattern",
         ),
         "pcre": (
             "has a pcre: put contents before it that fail first",

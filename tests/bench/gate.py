@@ -33,6 +33,7 @@ from pathlib import Path
 
 import instructions
 import join
+import runs
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -124,8 +125,6 @@ def inputs() -> tuple[list[Path], list[Path], str]:
 
 def toolchain() -> dict[str, str]:
     """What the count depends on but the project."""
-    from sensor._engine import PROFILE_GUIDED
-
     engine = next((ROOT / "sensor").glob("_engine*.so"))
     compiler = re.search(rb"rustc version ([^\0]+)", engine.read_bytes())
     flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
@@ -133,7 +132,7 @@ def toolchain() -> dict[str, str]:
     valgrind = subprocess.run(["valgrind", "--version"], capture_output=True, text=True, check=True)
     return {
         "rustc": compiler[1].decode() if compiler else "unknown",
-        "layout": "by a profile" if PROFILE_GUIDED else "plain",
+        "layout": runs.engine_layout(),
         "libhs": _library_version("libhs.so.5", "hs_version"),
         "libc": " ".join(platform.libc_ver()),
         "valgrind": valgrind.stdout.strip(),

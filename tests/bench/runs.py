@@ -74,10 +74,15 @@ class Spread:
 HAIDANG = f"{sys.executable} -m sensor.cli"
 
 
-def environment() -> dict[str, Any]:
-    """The machine and the versions."""
+def engine_layout() -> str:
+    """How the engine's code is laid out: "plain", or "by a profile" (`make optimize`)."""
     from sensor._engine import PROFILE_GUIDED
 
+    return "by a profile" if PROFILE_GUIDED else "plain"
+
+
+def environment() -> dict[str, Any]:
+    """The machine and the versions."""
     cpu = re.search(r"^model name\s*: (.*)$", _read("/proc/cpuinfo"), re.MULTILINE)
     memory = re.search(r"^MemTotal:\s*(\d+) kB$", _read("/proc/meminfo"), re.MULTILINE)
     return {
@@ -92,7 +97,7 @@ def environment() -> dict[str, Any]:
             "python": platform.python_version(),
             "haidang": _said("git", "-C", str(ROOT), "describe", "--always", "--dirty")
             or "not in a repository",
-            "engine": "laid out by a profile" if PROFILE_GUIDED else "plain",
+            "engine": f"layout: {engine_layout()}",
             "suricata": _said("suricata", "-V"),
         },
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("sensor._engine", reason="the engine is not built: make build")
+pytest.importorskip("sensor._engine", reason="the engine is not built: make setup")
 
 SCRIPT = Path(__file__).with_name("rule_tools.py")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("sensor._engine", reason="the engine is not built: make build")
+pytest.importorskip("sensor._engine", reason="the engine is not built: make setup")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Facts = dict[tuple[int, int], tuple[str, bool]]

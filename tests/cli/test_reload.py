@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("sensor._engine", reason="the engine is not built: make build")
+pytest.importorskip("sensor._engine", reason="the engine is not built: make setup")
 
 from sensor._engine import Replay
 from sensor.config import load as load_config

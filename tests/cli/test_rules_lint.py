@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-pytest.importorskip("sensor._engine", reason="the engine is not built: make build")
+pytest.importorskip("sensor._engine", reason="the engine is not built: make setup")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

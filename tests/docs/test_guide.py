@@ -35,7 +35,7 @@ def name(page: Path) -> str:
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "console")], ids=name)
 def test_commands_run(page: Path, tmp_path: Path) -> None:
     """Every `$ ` line of a page, in order, in one empty directory that has the shipped captures and rules."""
-    pytest.importorskip("sensor._engine", reason="the engine is not built: make build")
+    pytest.importorskip("sensor._engine", reason="the engine is not built: make setup")
     for folder in ("pcaps", "rules"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     binaries = tmp_path / "bin"

@@ -14,7 +14,7 @@ from sensor.rules import text
 
 DOCS = Path(__file__).parents[2] / "docs"
 
-engine = pytest.importorskip("sensor._engine", reason="the engine is not built: make build")
+engine = pytest.importorskip("sensor._engine", reason="the engine is not built: make setup")
 
 
 @pytest.fixture(scope="module")

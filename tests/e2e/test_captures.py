@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from house import REPOSITORY, House
 
-pytest.importorskip("sensor._engine", reason="the engine is not built: make build")
+pytest.importorskip("sensor._engine", reason="the engine is not built: make setup")
 
 CONFIG = REPOSITORY / "deploy" / "demo.yaml"
 

@@ -125,7 +125,7 @@ def test_choices() -> None:
 
 
 def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("sensor._engine", reason="the engine is not built: make build")
+    pytest.importorskip("sensor._engine", reason="the engine is not built: make setup")
     both, one = tmp_path / "both.pcapng", tmp_path / "one.pcapng"
     assert main(["pcap", "merge", str(both), str(HTTP), str(DNS)]) == 0
     assert main(["pcap", "slice", str(both), str(one), "--port", "53"]) == 0

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-engine = pytest.importorskip("sensor._engine", reason="the engine is not built: make build")
+engine = pytest.importorskip("sensor._engine", reason="the engine is not built: make setup")
 
 from dissection import dissect  # noqa: E402
 from scapy.layers.dns import DNS, DNSQR, DNSRR  # noqa: E402

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-engine = pytest.importorskip("sensor._engine", reason="the engine is not built: make build")
+engine = pytest.importorskip("sensor._engine", reason="the engine is not built: make setup")
 
 import pairs  # noqa: E402  # needs the engine
 

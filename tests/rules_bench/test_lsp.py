@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip("sensor._engine", reason="the engine is not built: make build")
+pytest.importorskip("sensor._engine", reason="the engine is not built: make setup")
 
 from sensor.config import load  # needs the engine
 from sensor.rules.lsp import document, words

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("sensor._engine", reason="the engine is not built: make build")
+pytest.importorskip("sensor._engine", reason="the engine is not built: make setup")
 
 ROOT = Path(__file__).resolve().parents[2]
 PCAPS = ROOT / "pcaps"
@@ -70,6 +70,17 @@ def test_what_makes_a_rule_slow_is_told(tmp_path: Path) -> None:
     common = 'alert udp any any -> any any (content:"|00 00|"; pcre:"/never/"; sid:5;)\n'
     many = profile(tmp_path, common, *["dns-benign.pcap"] * 200)
     assert many["rules"][0]["why"] == ["short-pattern", "common-pattern", "pcre"]
+
+
+def test_what_leads_to_a_rule_at_a_place_is_told_beside_its_pattern(tmp_path: Path) -> None:
+    header = 'content:"|01 00 00 01 00 00|"; offset:2; depth:6;'
+    rule = f'alert udp any any -> any 53 ({header} content:"nowhere-to-be-found"; sid:6;)\n'
+    captures = ["dns-benign.pcap"] * 200
+    (found,) = profile(tmp_path, rule, *captures)["rules"]
+    assert (found["pattern"], found["packet_pattern"]) == ("nowhere-to-be-found", "|01 00 00 01 00 00|")
+    assert found["led"] > 100, "by its place"
+    told = haidang(tmp_path, "profile", "-S", "a.rules", "-r", *(str(PCAPS / name) for name in captures))
+    assert '"nowhere-to-be-found" (in packets "|01 00 00 01 00 00|" at its place) led here' in told.stdout
 
 
 def test_groups_of_patterns_are_told_with_what_they_let_through(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from sensor.config.side_files import directives, thresholds
 from sensor.errors import UserError
 from sensor.rules.exceptions import Wanted, expiry, on_events
 
-pytest.importorskip("sensor._engine", reason="the engine is not built: make build")
+pytest.importorskip("sensor._engine", reason="the engine is not built: make setup")
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPTURE = ROOT / "pcaps/http-get.pcap"

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-engine = pytest.importorskip("sensor._engine", reason="the engine is not built: make build")
+engine = pytest.importorskip("sensor._engine", reason="the engine is not built: make setup")
 
 from sensor.config import load  # noqa: E402
 from sensor.rules import text  # noqa: E402

@@ -19,7 +19,7 @@ from sensor.config import Config, load
 from sensor.rules import cache, loading, text
 from sensor.rules.findings import RuleReport, from_engine
 
-pytest.importorskip("sensor._engine", reason="the engine is not built: make build")
+pytest.importorskip("sensor._engine", reason="the engine is not built: make setup")
 
 from sensor._engine import Ruleset
 

@@ -4,7 +4,7 @@
 
 use super::eval::Scene;
 use super::program::Op;
-use super::rule::{Rule, Target};
+use super::rule::{FastPattern, Rule, Target};
 use super::ruleset::Ruleset;
 use super::run::Hit;
 use super::watch::{Outcome, Searched, Subject, Watch, ALL_DONE};
@@ -161,7 +161,8 @@ impl Watch for Profiler {
                 "led": cost.led,
                 "ns": of_ticks(cost.ticks),
                 "longest_ns": of_ticks(cost.longest),
-                "pattern": pattern(rule),
+                "pattern": pattern(rule.fast_pattern.as_ref()),
+                "packet_pattern": pattern(rule.packet_pattern.as_ref().filter(|_| !rule.is_app())),
                 "why": why(rule, cost),
             })).collect::<Vec<Value>>(),
             "groups": searches.iter().map(|(what, cost)| json!({
@@ -175,11 +176,8 @@ impl Watch for Profiler {
     }
 }
 
-fn pattern(rule: &Rule) -> Value {
-    match &rule.fast_pattern {
-        Some(fast) => json!(explain::written(&fast.bytes)),
-        None => Value::Null,
-    }
+fn pattern(fast: Option<&FastPattern>) -> Value {
+    fast.map_or(Value::Null, |fast| json!(explain::written(&fast.bytes)))
 }
 
 /// What makes a rule cost much: words that the command explains.
