@@ -83,6 +83,13 @@ def test_what_leads_to_a_rule_at_a_place_is_told_beside_its_pattern(tmp_path: Pa
     assert '"nowhere-to-be-found" (in packets "|01 00 00 01 00 00|" at its place) led here' in told.stdout
 
 
+def test_what_many_rules_have_at_one_place_leads_to_none_of_them(tmp_path: Path) -> None:
+    header = 'content:"|01 00 00 01 00 00|"; offset:2; depth:6;'
+    rules = [f'alert udp any any -> any 53 ({header} content:"nowhere-{n}"; sid:{n};)\n' for n in range(1, 4)]
+    assert profile(tmp_path, "".join(rules), "dns-benign.pcap")["rules"] == [], "none is tried"
+    assert len(profile(tmp_path, "".join(rules[1:]), "dns-benign.pcap")["rules"]) == 2, "of two, both are"
+
+
 def test_groups_of_patterns_are_told_with_what_they_let_through(tmp_path: Path) -> None:
     groups = {group["group"]: group for group in profile(tmp_path, RULES, "http-get.pcap")["groups"]}
     assert groups["http http.uri to_server"]["led"] == 1

@@ -86,8 +86,8 @@ impl FastPattern {
     }
 }
 
-/// What is weaker than about two bytes of a kind that is rare leads to too many rules, though a look at its place is cheap.
-const PLACED_MIN_STRENGTH: u32 = 8;
+/// What is weaker than about two bytes of a kind that is rare leads to too many rules, however cheaply it is found.
+const TELLING_MIN_STRENGTH: u32 = 8;
 
 /// How selective a pattern is: rare bytes count more, repeated bytes hardly at all.
 pub fn strength(bytes: &[u8]) -> u32 {
@@ -127,7 +127,12 @@ pub fn choose_placed(candidates: &[Candidate]) -> Option<FastPattern> {
 /// where large packets would be searched for that, and unless what is placed is in many packets.
 pub fn is_better(placed: &FastPattern, own: Option<&FastPattern>) -> bool {
     let searched = own.is_some_and(|own| own.buffer.is_none() && own.way() == Way::Anywhere);
-    searched && strength(&placed.bytes) >= PLACED_MIN_STRENGTH
+    searched && is_telling(&placed.bytes)
+}
+
+/// Whether a pattern is in little enough to lead to a rule where another would do.
+pub fn is_telling(bytes: &[u8]) -> bool {
+    strength(bytes) >= TELLING_MIN_STRENGTH
 }
 
 /// The best of `candidates`.

@@ -2,7 +2,7 @@
 
 use super::address_index::AddressIndex;
 use super::databases::Databases;
-use super::fast_pattern::strength;
+use super::fast_pattern::{is_telling, strength};
 use super::ports::{is_narrow, PortTable};
 use super::prefilter::{Prefilter, PrefilterBuilder};
 use super::rule::{AddrSet, Arrow, Bounds, FastPattern, PortSet, Rule, Transport};
@@ -86,7 +86,7 @@ impl PatternGroups {
             let lead = lead(rule)?;
             let count = places.get(&(lead.bounds, lead.bytes.as_slice()));
             let is_common = count.is_some_and(|count| *count > SAME_PLACE_MAX);
-            let own = rule.fast_pattern.as_ref().filter(|_| is_common);
+            let own = rule.fast_pattern.as_ref().filter(|own| is_common && is_telling(&own.bytes));
             Some((rule.number, own.unwrap_or(lead), narrow_ports(rule, dir)))
         };
         let led: Vec<(u32, &FastPattern, Option<PortSet>)> = rules.iter().filter_map(of_rule).collect();
