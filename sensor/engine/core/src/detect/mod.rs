@@ -47,6 +47,7 @@ pub mod mapped;
 pub mod names;
 pub mod packet_groups;
 pub mod parallel;
+pub mod pattern_groups;
 pub mod pcre;
 pub mod ports;
 pub mod prefilter;
