@@ -31,7 +31,7 @@ impl PatternGroups {
             let count = places.entry((lead.bounds, &lead.bytes)).or_default();
             *count = count.saturating_add(1);
         }
-        // What many rules have at one place tells none from another: those are led by what sets them apart.
+        // What many rules have at one place tells none from another: those are led by what sets them apart, if that is not weak.
         let of_rule = |rule: &&'r Rule| {
             let lead = lead(rule)?;
             let count = places.get(&(lead.bounds, lead.bytes.as_slice()));
@@ -44,9 +44,9 @@ impl PatternGroups {
         // the most, and all packets would pay for them; or are weak, and would be found in what comes from any port.
         let is_searched =
             |lead: &FastPattern| !lead.is_anchored() && strength(&lead.bytes) >= ANY_PORT_MIN_STRENGTH;
-        let searched = led.iter().filter(|(_, lead, _)| is_searched(lead));
-        let (of_ports, of_any): (Vec<_>, Vec<_>) = searched.partition(|(_, _, ports)| ports.is_some());
-        let as_one = of_ports.len() <= of_any.len();
+        let searched = || led.iter().filter(|(_, lead, _)| is_searched(lead));
+        let of_ports = searched().filter(|(_, _, ports)| ports.is_some()).count();
+        let as_one = of_ports <= searched().count() / 2;
         let mut any = PrefilterBuilder::default();
         let mut narrow: Vec<(u32, &PortSet)> = Vec::new();
         let mut by_number: HashMap<u32, &FastPattern> = HashMap::new();
