@@ -179,7 +179,7 @@ def _flows(args: argparse.Namespace) -> list[FlowChoice]:
     if not args.sid:  # flows alone need no rules
         config.tree["rule-files"], args.only, args.extra = [], [], []
     ruleset, report = load(config, only=args.only, extra=args.extra)
-    tell_warnings([*config.warnings, *report.warnings])
+    tell_warnings([*config.warnings, *report.remarks])
     found = find_flows(config, ruleset, [args.input], flow_ids=args.flow, sids=args.sid)
     return [choice for record in found.values() if (choice := record.choice()) is not None]
 

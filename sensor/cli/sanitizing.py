@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     if args.no_proof:
         return EXIT_OK
     ruleset, report = load(config, only=args.only, extra=args.extra)
-    tell_warnings([*config.warnings, *report.warnings])
+    tell_warnings([*config.warnings, *report.remarks])
     signatures: dict[int, str] = {}
     result = proof.Proof(
         proof.alerts(config, ruleset, [str(source)], signatures, pseudonyms),

@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     must_be_capture(Path(args.capture))
     config = load_config(args)
     ruleset, report = load(config, only=args.only, extra=args.extra)
-    tell_warnings([*config.warnings, *report.warnings])
+    tell_warnings([*config.warnings, *report.remarks])
     number, kind = int(parsed[3]), "sid" if parsed[2] else parsed[1]
     found = find_flows(
         config,

@@ -38,7 +38,6 @@ class Side:
     alerts: Alerts
     signatures: dict[Rule, str]
     cost: Profile
-    findings: int
 
     @property
     def alert_count(self) -> int:
@@ -100,14 +99,11 @@ def side(config: Config, patterns: Sequence[str], captures: Sequence[str], warni
     """What a set of rules does on captures. What is to be said of it is added to `warnings`."""
     rules: list[RawRule] = []
     ruleset, report = load(config, only=patterns, read=rules)
-    warnings += report.warnings
-    bad = [finding for finding in report.findings if finding.severity == "error"]
-    if bad:
-        warnings.append(f"{len(bad)} rules do not load, the first: {bad[0]}")
+    warnings += report.remarks
     alerts, signatures = alerts_of(config, ruleset, captures)
     cost, said = profile(config, ruleset, captures)
     warnings += said
-    return Side({_rule_id(rule): rule for rule in rules}, alerts, signatures, cost, len(bad))
+    return Side({_rule_id(rule): rule for rule in rules}, alerts, signatures, cost)
 
 
 def compare(old: Side, new: Side) -> Difference:

@@ -78,7 +78,7 @@ def on_captures(
     for which in (config, changed):
         ruleset, report = load(which, only=only, extra=extra)
         if which is config:
-            warnings += report.warnings
+            warnings += report.remarks
         else:
             refused = [text for text in report.warnings if "write suppress, threshold" in text]
             if refused and wanted.directive().split()[0] in refused[-1]:

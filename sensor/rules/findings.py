@@ -120,6 +120,17 @@ class RuleReport:
         """Whether a rule is wrong, as opposed to beyond what this build knows."""
         return self.quarantined > 0
 
+    @property
+    def remarks(self) -> list[str]:
+        """The warnings, and for users who get no counts one more when rules did not load: how many, and why
+        the first did not.
+        """
+        count, reasons = self.quarantined + self.skipped, self.first_reasons(1)
+        if not (count and reasons):
+            return self.warnings
+        rules = "1 rule does not load" if count == 1 else f"{count:,} rules do not load, the first"
+        return [*self.warnings, f"{rules}: {reasons[0]}"]
+
     def first_reasons(self, count: int) -> list[str]:
         """The first reasons why rules did not load, each kind of reason once."""
         seen: dict[tuple[str, str], Finding] = {}

@@ -182,3 +182,21 @@ def test_bad_input_is_one_clear_line(words: list[str], said: str, tmp_path: Path
     done = haidang(tmp_path, *(capture if word == "CAPTURE" else word for word in words))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ("alert tcp any any -> any any (content:nothing; sid:1;)\n", "1 rule does not load: a.rules:1:"),
+        (
+            "alert tcp any any -> any any (content:nothing; sid:8;)\nalert tcp any (sid:9;)\n" + RULES,
+            "2 rules do not load, the first: a.rules:1:",
+        ),
+    ],
+)
+@pytest.mark.parametrize("words", [["profile", "-S", "a.rules"], ["diff", "a.rules", "a.rules"]])
+def test_a_rule_that_does_not_load_is_named(words: list[str], rules: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "a.rules").write_text(rules)
+    done = haidang(tmp_path, *words, "-r", str(PCAPS / "http-get.pcap"))
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert said in done.stderr and "fix:" in done.stderr

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args)
     with scratch(config):
         ruleset, loaded = load(config, only=args.only, extra=args.extra)
-        tell_warnings([*config.warnings, *loaded.warnings])
+        tell_warnings([*config.warnings, *loaded.remarks])
         found, warnings = profiling.profile(config, ruleset, captures)
     tell_warnings(warnings)
     if args.json:
