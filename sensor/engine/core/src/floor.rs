@@ -66,7 +66,7 @@ pub fn measure(document: &Value, rules: &Ruleset, path: &Path) -> Result<Floor, 
 fn search(rules: &Ruleset, packet: &Packet<'_>, scan: &mut ScanState, candidates: &mut Vec<u32>) {
     let dir = if packet.dst_port <= packet.src_port { Dir::ToServer } else { Dir::ToClient };
     let class = Class::of(packet);
-    let group = rules.packet.group(class, dir);
+    let group = rules.groups(packet).packet.group(class, dir);
     let patterns = if class == Class::Tcp { &group.stream } else { &group.packet };
     if let Some(prefilter) = &patterns.any {
         prefilter.scan(packet.payload(), 0, scan, candidates);

@@ -27,6 +27,7 @@ pub mod databases;
 pub mod dataset;
 pub mod diagnostic;
 mod duplicates;
+pub mod ends;
 pub mod engine_events;
 pub mod eval;
 mod expiring;

@@ -252,6 +252,7 @@ fn size(set: &AddrSet) -> u128 {
 }
 
 /// All packet groups.
+#[derive(Default)]
 pub struct PacketGroups {
     /// In the order of `Class::ALL`.
     groups: [PerDir<PacketGroup>; 4],
@@ -260,13 +261,14 @@ pub struct PacketGroups {
 }
 
 impl PacketGroups {
-    pub fn build(rules: &[Rule], databases: &Databases) -> PacketGroups {
+    pub fn build(rules: &[&Rule], databases: &Databases) -> PacketGroups {
         let mut groups: [PerDir<PacketGroup>; 4] = Default::default();
         let mut by_event: HashMap<u16, Vec<u32>> = HashMap::new();
         // Most are for any protocol and both directions: one index serves several groups.
         let mut ip_only_made: HashMap<Vec<u32>, Arc<IpOnly>> = HashMap::new();
         let (event_rules, others): (Vec<&Rule>, Vec<&Rule>) = rules
             .iter()
+            .copied()
             .filter(|r| (!r.is_app() || r.is_payload_led()) && r.frame().is_none())
             .partition(|r| event_code(r).is_some());
         for rule in event_rules {

@@ -1,11 +1,12 @@
 //! The compiled ruleset: rules in evaluation order, grouped so that traffic meets only rules that can match it.
 //!
 //! Immutable once built and shared by every worker. The groups for packets and streams are in `packet_groups`, those for
-//! transactions in `tx_groups`, those for frames in `frame_groups`.
+//! transactions in `tx_groups`, each once for the ends that a packet may have; those for frames are in `frame_groups`.
 
 use super::buffers;
 use super::databases::{Compiled, Databases, Known};
 use super::dataset::Dataset;
+use super::ends::{Ends, Guarded, Matching};
 use super::frame_groups::FrameGroups;
 use super::gate::Gate;
 use super::names::Names;
@@ -15,6 +16,7 @@ use super::prefilter::{Prefilter, ScanState};
 use super::rule::{Action, Rule, Target};
 use super::tx_groups::TxGroups;
 use crate::app::digest::FileWants;
+use crate::decode::Packet;
 use crate::json::JsonWriter;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
@@ -26,8 +28,9 @@ pub struct Ruleset {
     pub gates: Vec<Gate>,
     /// See `alert_json`, by rule number; written when the rule first alerts.
     alert_json: Vec<OnceLock<Box<[u8]>>>,
-    pub packet: PacketGroups,
-    pub tx: TxGroups,
+    guarded: Guarded,
+    /// By the number of a packet's ends.
+    groups: [Arc<Groups>; Ends::COUNT],
     pub frame: FrameGroups,
     /// What the rules ask of files.
     pub files: FileWants,
@@ -40,6 +43,19 @@ pub struct Ruleset {
     pub runs_scripts: bool,
     /// What became of the rules it was made from, once somebody has told.
     pub counts: OnceLock<Counts>,
+}
+
+/// The groups of the rules that certain ends can match.
+#[derive(Default)]
+pub struct Groups {
+    pub packet: PacketGroups,
+    pub tx: TxGroups,
+}
+
+impl Groups {
+    fn prefilters(&self) -> impl Iterator<Item = &Prefilter> {
+        self.packet.prefilters().chain(self.tx.prefilters())
+    }
 }
 
 /// What became of the rules.
@@ -60,14 +76,10 @@ impl Ruleset {
     ) -> Result<(Ruleset, Compiled), String> {
         order(&mut rules);
         let databases = Databases::default();
-        let (packet, (tx, frame, gates)) = parallel::both(
-            || PacketGroups::build(&rules, &databases),
-            || {
-                let tx = TxGroups::build(&rules, &databases);
-                let frame = FrameGroups::build(&rules, &databases);
-                (tx, frame, rules.iter().map(Gate::new).collect())
-            },
-        );
+        let guarded = Guarded::by(&rules);
+        let groups = grouped(&rules, &guarded, &databases);
+        let frame = FrameGroups::build(&rules, &databases);
+        let gates = rules.iter().map(Gate::new).collect();
         let alert_json = rules.iter().map(|_| OnceLock::new()).collect();
         let tags_hosts = rules.iter().flat_map(|rule| &rule.tags).any(|tag| tag.host_src.is_some());
         let runs_scripts = rules.iter().any(|rule| !rule.scripts.is_empty());
@@ -76,8 +88,8 @@ impl Ruleset {
             rules,
             gates,
             alert_json,
-            packet,
-            tx,
+            guarded,
+            groups,
             frame,
             files: FileWants::default(),
             names: Arc::new(names),
@@ -91,7 +103,14 @@ impl Ruleset {
     }
 
     fn prefilters(&self) -> impl Iterator<Item = &Prefilter> {
-        self.packet.prefilters().chain(self.tx.prefilters()).chain(self.frame.prefilters())
+        self.groups.iter().flat_map(|groups| groups.prefilters()).chain(self.frame.prefilters())
+    }
+
+    /// The rules that a packet with such ends can match.
+    #[inline]
+    #[allow(clippy::indexing_slicing)] // one for each number
+    pub fn groups(&self, packet: &Packet<'_>) -> &Groups {
+        &self.groups[self.guarded.ends(packet).number()]
     }
 
     /// Makes a worker's scan memory fit every prefilter.
@@ -142,6 +161,26 @@ impl Ruleset {
         let rule = self.rule(number)?;
         Some(slot.get_or_init(|| alert_json(rule)))
     }
+}
+
+/// Groups of rules for each two ends. Ends that the same rules match share them.
+fn grouped(rules: &[Rule], guarded: &Guarded, databases: &Databases) -> [Arc<Groups>; Ends::COUNT] {
+    let matching: Vec<Matching> = rules.iter().map(|rule| guarded.matching(rule)).collect();
+    let same = |one: usize, other: usize| matching.iter().all(|ends| ends.has(one) == ends.has(other));
+    let first = |number: usize| Ends::ALL.into_iter().find(|other| same(*other, number)).unwrap_or(number);
+    let of_ends = |number: usize| rules.iter().zip(&matching).filter(move |(_, ends)| ends.has(number));
+    let mut numbers: Vec<usize> = Ends::ALL.into_iter().filter(|number| first(*number) == *number).collect();
+    // The most first, so that no thread is left alone with them in the end.
+    numbers.sort_by_key(|number| std::cmp::Reverse(of_ends(*number).count()));
+    let built = parallel::map(&numbers, |number| {
+        let mine: Vec<&Rule> = of_ends(*number).map(|(rule, _)| rule).collect();
+        let (packet, tx) = (PacketGroups::build(&mine, databases), TxGroups::build(&mine, databases));
+        Arc::new(Groups { packet, tx })
+    });
+    std::array::from_fn(|number| {
+        let at = numbers.iter().position(|other| *other == first(number));
+        at.and_then(|at| built.get(at)).map(Arc::clone).unwrap_or_default()
+    })
 }
 
 /// Evaluation order (Suricata manual, "Action-order" and rule ordering): pass, drop, reject, alert; rules that set flowbits

@@ -4,7 +4,7 @@ use super::eval::{Match, Scene};
 use super::gate::Outside;
 use super::ledger::Ticket;
 use super::lua::{LuaCounters, Scripts};
-use super::packet_groups::Class;
+use super::packet_groups::{Class, PacketGroups};
 use super::prefilter::{Prefilter, ScanState};
 use super::rule::{Action, Rule};
 use super::ruleset::Ruleset;
@@ -135,10 +135,11 @@ impl Detector {
         if passed {
             return;
         }
-        self.collect(rules, packet, flow.as_deref(), dir, watch);
+        let groups = rules.groups(packet);
+        self.collect(rules, &groups.packet, packet, flow.as_deref(), dir, watch);
         self.evaluate(rules, packet, flow.as_deref_mut(), dir, watch);
         if let Some(flow) = flow.as_deref_mut() {
-            self.transactions(rules, packet, flow, dir, watch);
+            self.transactions(rules, &groups.tx, packet, flow, dir, watch);
             self.frames(rules, packet, flow, dir, watch);
         }
         self.tagged = tag::packet(packet, flow.as_deref_mut(), rules.tags_hosts);
@@ -156,6 +157,7 @@ impl Detector {
     fn collect<W: Watch + ?Sized>(
         &mut self,
         rules: &Ruleset,
+        groups: &PacketGroups,
         packet: &Packet<'_>,
         flow: Option<&Flow>,
         dir: Dir,
@@ -163,9 +165,9 @@ impl Detector {
     ) {
         self.candidates.clear();
         let class = Class::of(packet);
-        let group = rules.packet.group(class, dir);
+        let group = groups.group(class, dir);
         for code in packet.events.as_slice() {
-            self.candidates.extend_from_slice(rules.packet.for_event(*code));
+            self.candidates.extend_from_slice(groups.for_event(*code));
         }
         let port = match dir {
             Dir::ToServer => packet.dst_port,

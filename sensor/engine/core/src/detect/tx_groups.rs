@@ -46,6 +46,7 @@ impl TxGroup {
 }
 
 /// All transaction groups.
+#[derive(Default)]
 pub struct TxGroups {
     groups: Vec<PerDir<TxGroup>>,
 }
@@ -54,7 +55,7 @@ pub struct TxGroups {
 type Key = (u8, usize, String);
 
 impl TxGroups {
-    pub fn build(rules: &[Rule], databases: &Databases) -> TxGroups {
+    pub fn build(rules: &[&Rule], databases: &Databases) -> TxGroups {
         // One prefilter per distinct set of rules: file.data of http and of smtp share it.
         let mut compiled: BTreeMap<Vec<(u32, usize)>, Arc<Prefilter>> = BTreeMap::new();
         let mut groups = Vec::new();
@@ -62,11 +63,11 @@ impl TxGroups {
             let protocol = ProtocolId(id);
             let mut pair: PerDir<TxGroup> = Default::default();
             for dir in Dir::BOTH {
-                let mut by_buffer: BTreeMap<Key, Vec<(u32, usize)>> = BTreeMap::new();
+                let mut by_buffer: BTreeMap<Key, Vec<(&Rule, usize)>> = BTreeMap::new();
                 let group = &mut pair[dir];
                 for rule in candidates.iter().filter(|r| applies(r, protocol, dir)) {
                     match lead(rule, protocol, dir) {
-                        Lead::Buffer(key, at) => by_buffer.entry(key).or_default().push((rule.number, at)),
+                        Lead::Buffer(key, at) => by_buffer.entry(key).or_default().push((rule, at)),
                         Lead::OtherDirection => {}
                         Lead::None if rule.is_payload_led() => group.payload_led.push(rule.number),
                         Lead::None if rule.tx_tests.iter().any(|t| t.needs_events()) => {
@@ -81,27 +82,19 @@ impl TxGroups {
                 }
                 for ((progress, local, _), members) in by_buffer {
                     let Some(buffer) = buffers::buffer(protocol, local) else { continue };
-                    let prefilter = match compiled.get(&members) {
-                        Some(known) => Arc::clone(known),
-                        None => {
-                            let mut builder = PrefilterBuilder::default();
-                            for (number, _) in &members {
-                                let rule = rules.get(*number as usize);
-                                if let Some(fast) = rule.and_then(|r| r.fast_pattern.as_ref()) {
-                                    builder.add(fast, *number);
-                                }
-                            }
-                            let built = Arc::new(builder.build(databases));
-                            compiled.insert(members.clone(), Arc::clone(&built));
-                            built
+                    let numbers = members.iter().map(|(rule, at)| (rule.number, *at)).collect();
+                    let built = compiled.entry(numbers).or_insert_with(|| {
+                        let mut builder = PrefilterBuilder::default();
+                        for (rule, _) in &members {
+                            rule.fast_pattern.iter().for_each(|fast| builder.add(fast, rule.number));
                         }
-                    };
-                    let shaped_by = members.first().copied().filter(|(number, at)| {
-                        rules
-                            .get(*number as usize)
-                            .and_then(|r| r.buffers.get(*at))
-                            .is_some_and(|b| !b.transforms.is_empty())
+                        Arc::new(builder.build(databases))
                     });
+                    let prefilter = Arc::clone(built);
+                    let is_shaped = |(rule, at): &&(&Rule, usize)| {
+                        rule.buffers.get(*at).is_some_and(|test| !test.transforms.is_empty())
+                    };
+                    let shaped_by = members.first().filter(is_shaped).map(|(rule, at)| (rule.number, *at));
                     group.buffers.push(BufferGroup {
                         local,
                         multi: buffer.multi,
@@ -136,9 +129,9 @@ enum Lead {
 }
 
 /// The rules about transactions, by the protocols they may be for.
-fn by_protocol(rules: &[Rule]) -> Vec<Vec<&Rule>> {
+fn by_protocol<'r>(rules: &[&'r Rule]) -> Vec<Vec<&'r Rule>> {
     let mut lists = vec![Vec::new(); PROTOCOLS.len()];
-    for rule in rules.iter().filter(|rule| rule.is_app()) {
+    for rule in rules.iter().copied().filter(|rule| rule.is_app()) {
         if rule.protocols.is_empty() {
             lists.iter_mut().for_each(|list| list.push(rule));
         }

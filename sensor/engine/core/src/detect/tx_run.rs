@@ -8,7 +8,7 @@ use super::rule::{BufferTest, Filestore, Rule, StoreScope, Unlogged};
 use super::ruleset::Ruleset;
 use super::run::{Detector, Hit};
 use super::state::{PartialMatch, TxDetect};
-use super::tx_groups::{BufferGroup, TxGroup};
+use super::tx_groups::{BufferGroup, TxGroup, TxGroups};
 use super::watch::{Searched, Subject, Watch, ALL_DONE};
 use super::window::Windows;
 use crate::app::{ProtocolId, Transaction};
@@ -24,6 +24,7 @@ impl Detector {
     pub(super) fn transactions<W: Watch + ?Sized>(
         &mut self,
         rules: &Ruleset,
+        groups: &TxGroups,
         packet: &Packet<'_>,
         flow: &mut Flow,
         dir: Dir,
@@ -31,7 +32,7 @@ impl Detector {
     ) {
         if !flow.app.retired.is_empty() && !std::mem::replace(&mut flow.app.retired_inspected[dir], true) {
             for at in 0..flow.app.retired.len() {
-                self.retired(rules, packet, flow, dir, at, watch);
+                self.retired(rules, groups, packet, flow, dir, at, watch);
             }
         }
         if !std::mem::take(&mut flow.app.dirty[dir]) {
@@ -39,7 +40,7 @@ impl Detector {
         }
         flow.app.touched = true;
         let Some(protocol) = flow.app.parser_protocol else { return };
-        let Some(group) = rules.tx.group(protocol, dir) else { return };
+        let Some(group) = groups.group(protocol, dir) else { return };
         let turn = flow.app.live.take_turn();
         for id in &turn {
             self.transaction(rules, group, packet, flow, protocol, dir, *id, watch);
@@ -49,9 +50,11 @@ impl Detector {
 
     /// Inspects what a parser that an upgrade replaced still holds: the request and answer that agreed on it came in the very
     /// packets that ended it.
+    #[allow(clippy::too_many_arguments)] // the parts of one scene; a struct would only rename them
     fn retired<W: Watch + ?Sized>(
         &mut self,
         rules: &Ruleset,
+        groups: &TxGroups,
         packet: &Packet<'_>,
         flow: &mut Flow,
         dir: Dir,
@@ -62,7 +65,7 @@ impl Detector {
         let ids = parser.tx_ids();
         let present = (flow.app.parser_protocol.replace(protocol), flow.app.parser.replace(parser));
         let first = self.hits.len();
-        if let Some(group) = rules.tx.group(protocol, dir) {
+        if let Some(group) = groups.group(protocol, dir) {
             for id in ids {
                 self.transaction(rules, group, packet, flow, protocol, dir, id, watch);
             }
@@ -77,7 +80,7 @@ impl Detector {
         }
     }
 
-    #[allow(clippy::too_many_arguments)] // the parts of one scene; a struct would only rename them
+    #[allow(clippy::too_many_arguments)] // as above
     fn transaction<W: Watch + ?Sized>(
         &mut self,
         rules: &Ruleset,
