@@ -90,6 +90,18 @@ def test_what_many_rules_have_at_one_place_leads_to_none_of_them(tmp_path: Path)
     assert len(profile(tmp_path, "".join(rules[1:]), "dns-benign.pcap")["rules"]) == 2, "of two, both are"
 
 
+def test_a_place_is_common_also_where_the_rules_are_for_other_addresses(tmp_path: Path) -> None:
+    header = 'content:"|01 00 00 01 00 00|"; offset:2; depth:6;'
+    rules = [
+        f'alert udp {source} any -> any 53 ({header} content:"|03|com|00 00|"; content:"nowhere"; sid:{n};)\n'
+        for n, source in enumerate(("any", "any", "203.0.113.0/24", "!203.0.113.0/24"), 1)
+    ]
+    few = profile(tmp_path, "".join(rules[:2]), "dns-benign.pcap")["rules"]
+    assert {rule["packet_pattern"] for rule in few} == {"|01 00 00 01 00 00|"}
+    many = profile(tmp_path, "".join(rules), "dns-benign.pcap")["rules"]
+    assert {rule["packet_pattern"] for rule in many} <= {None}
+
+
 def test_groups_of_patterns_are_told_with_what_they_let_through(tmp_path: Path) -> None:
     groups = {group["group"]: group for group in profile(tmp_path, RULES, "http-get.pcap")["groups"]}
     assert groups["http http.uri to_server"]["led"] == 1

@@ -50,6 +50,7 @@ pub mod packet_groups;
 pub mod parallel;
 pub mod pattern_groups;
 pub mod pcre;
+mod places;
 pub mod ports;
 pub mod prefilter;
 pub mod profile;

@@ -2,7 +2,8 @@
 
 use super::address_index::AddressIndex;
 use super::databases::Databases;
-use super::pattern_groups::{narrow_ports, PatternGroups};
+use super::pattern_groups::{narrow_ports, Lead, PatternGroups};
+use super::places::Places;
 use super::ports::PortTable;
 use super::prefilter::Prefilter;
 use super::rule::{AddrSet, Arrow, PortSet, Rule, Transport};
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What a packet carries, as far as grouping goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
     Tcp = 0,
     Udp = 1,
@@ -24,7 +25,7 @@ pub enum Class {
 }
 
 impl Class {
-    const ALL: [Class; 4] = [Class::Tcp, Class::Udp, Class::Icmp, Class::Other];
+    pub const ALL: [Class; 4] = [Class::Tcp, Class::Udp, Class::Icmp, Class::Other];
 
     #[inline]
     pub fn of(packet: &Packet<'_>) -> Class {
@@ -34,6 +35,11 @@ impl Class {
             L4::Icmp { .. } => Class::Icmp,
             _ => Class::Other,
         }
+    }
+
+    /// Whether its packets of this direction can match the rule, as far as grouping goes.
+    pub fn has(self, rule: &Rule, dir: Dir) -> bool {
+        self.carries(rule) && rule.flow.dir.is_none_or(|own| own == dir)
     }
 
     fn carries(self, rule: &Rule) -> bool {
@@ -174,15 +180,16 @@ pub struct Young {
 
 impl Young {
     /// Takes the rules about young streams out of `rules`.
-    fn take(rules: &mut Vec<&Rule>, dir: Dir, databases: &Databases) -> Young {
+    fn take<'r>(rules: &mut Vec<&'r Rule>, dir: Dir, lead: Lead<'r, '_>, databases: &Databases) -> Young {
         let bound = |rule: &Rule| rule.stream_below.filter(|(_, bytes)| *bytes <= YOUNG_MAX_BYTES);
-        let (young, rest): (Vec<&Rule>, Vec<&Rule>) = rules.iter().partition(|rule| bound(rule).is_some());
+        let (young, rest): (Vec<&'r Rule>, Vec<&'r Rule>) =
+            rules.iter().partition(|rule| bound(rule).is_some());
         *rules = rest;
         let mut below = PerDir::new(0, 0);
         for (sender, bytes) in young.iter().filter_map(|rule| bound(rule)) {
             below[sender] = bytes.max(below[sender]);
         }
-        Young { patterns: PatternGroups::build(&young, dir, Rule::packet_lead, databases), below }
+        Young { patterns: PatternGroups::build(&young, dir, lead, databases), below }
     }
 
     /// The prefilters to ask in a packet of this flow.
@@ -261,7 +268,7 @@ pub struct PacketGroups {
 }
 
 impl PacketGroups {
-    pub fn build(rules: &[&Rule], databases: &Databases) -> PacketGroups {
+    pub fn build(rules: &[&Rule], places: &Places<'_>, databases: &Databases) -> PacketGroups {
         let mut groups: [PerDir<PacketGroup>; 4] = Default::default();
         let mut by_event: HashMap<u16, Vec<u32>> = HashMap::new();
         // Most are for any protocol and both directions: one index serves several groups.
@@ -278,11 +285,7 @@ impl PacketGroups {
         }
         for (class, pair) in Class::ALL.into_iter().zip(&mut groups) {
             for dir in Dir::BOTH {
-                let mine: Vec<&Rule> = others
-                    .iter()
-                    .copied()
-                    .filter(|r| class.carries(r) && r.flow.dir.is_none_or(|d| d == dir))
-                    .collect();
+                let mine: Vec<&Rule> = others.iter().copied().filter(|r| class.has(r, dir)).collect();
                 let (ip_only, rest): (Vec<&Rule>, Vec<&Rule>) = mine.into_iter().partition(|r| is_ip_only(r));
                 let (patterns, plain): (Vec<&Rule>, Vec<&Rule>) =
                     rest.into_iter().partition(|r| r.payload.is_some() && r.fast_pattern.is_some());
@@ -292,7 +295,8 @@ impl PacketGroups {
                 let on_stream: Vec<&Rule> =
                     patterns.iter().copied().filter(|r| stream && r.payload_on_stream).collect();
                 let lengths = Lengths::take(&mut on_packet);
-                let young = Young::take(&mut on_packet, dir, databases);
+                let lead = |rule| places.lead(rule, class, dir);
+                let young = Young::take(&mut on_packet, dir, &lead, databases);
                 let in_packets: HashSet<u32> = on_packet.iter().map(|rule| rule.number).collect();
                 let mut unstreamed = on_packet.clone();
                 unstreamed.extend(on_stream.iter().filter(|rule| !in_packets.contains(&rule.number)));
@@ -305,15 +309,15 @@ impl PacketGroups {
                             .entry(ip_only.iter().map(|rule| rule.number).collect())
                             .or_insert_with(|| Arc::new(IpOnly::build(&ip_only))),
                     ),
-                    packet: PatternGroups::build(&on_packet, dir, Rule::packet_lead, databases),
+                    packet: PatternGroups::build(&on_packet, dir, &lead, databases),
                     stream: PatternGroups::build(
                         &on_stream,
                         dir,
-                        |rule| rule.fast_pattern.as_ref(),
+                        &|rule| rule.fast_pattern.as_ref(),
                         databases,
                     ),
                     unstreamed: match stream {
-                        true => PatternGroups::build(&unstreamed, dir, Rule::packet_lead, databases),
+                        true => PatternGroups::build(&unstreamed, dir, &lead, databases),
                         false => PatternGroups::default(),
                     },
                 };

@@ -1,18 +1,15 @@
 //! The patterns of rules over packets or streams, and which of them a packet's port leaves out.
 
 use super::databases::Databases;
-use super::fast_pattern::{is_telling, strength};
+use super::fast_pattern::strength;
 use super::ports::{is_narrow, PortTable};
 use super::prefilter::{Prefilter, PrefilterBuilder};
-use super::rule::{Arrow, Bounds, FastPattern, PortSet, Rule};
+use super::rule::{Arrow, FastPattern, PortSet, Rule};
 use crate::direction::Dir;
 use std::collections::HashMap;
 
 /// The pattern by which a group finds a rule.
-pub type Lead = fn(&Rule) -> Option<&FastPattern>;
-
-/// More rules than this are not led by the same bytes at the same place: those belong to the protocol.
-const SAME_PLACE_MAX: usize = 2;
+pub type Lead<'r, 'l> = &'l dyn Fn(&'r Rule) -> Option<&'r FastPattern>;
 
 /// What is as strong as about four letters says enough without the port.
 const ANY_PORT_MIN_STRENGTH: u32 = 14;
@@ -25,20 +22,13 @@ pub struct PatternGroups {
 }
 
 impl PatternGroups {
-    pub fn build<'r>(rules: &[&'r Rule], dir: Dir, lead: Lead, databases: &Databases) -> PatternGroups {
-        let mut places: HashMap<(Bounds, &[u8]), usize> = HashMap::new();
-        for lead in rules.iter().filter_map(|rule| lead(rule)) {
-            let count = places.entry((lead.bounds, &lead.bytes)).or_default();
-            *count = count.saturating_add(1);
-        }
-        // What many rules have at one place tells none from another: those are led by what sets them apart, if that is not weak.
-        let of_rule = |rule: &&'r Rule| {
-            let lead = lead(rule)?;
-            let count = places.get(&(lead.bounds, lead.bytes.as_slice()));
-            let is_common = count.is_some_and(|count| *count > SAME_PLACE_MAX);
-            let own = rule.fast_pattern.as_ref().filter(|own| is_common && is_telling(&own.bytes));
-            Some((rule.number, own.unwrap_or(lead), narrow_ports(rule, dir)))
-        };
+    pub fn build<'r>(
+        rules: &[&'r Rule],
+        dir: Dir,
+        lead: Lead<'r, '_>,
+        databases: &Databases,
+    ) -> PatternGroups {
+        let of_rule = |rule: &&'r Rule| Some((rule.number, lead(rule)?, narrow_ports(rule, dir)));
         let led: Vec<(u32, &FastPattern, Option<PortSet>)> = rules.iter().filter_map(of_rule).collect();
         // One search for what may stand anywhere takes less than another one for this port's. Unless the patterns of ports are
         // the most, and all packets would pay for them; or are weak, and would be found in what comes from any port.

@@ -3,6 +3,7 @@
 //! left; it is taken off.
 
 use super::eval::Scene;
+use super::places::Places;
 use super::program::Op;
 use super::rule::{FastPattern, Rule, Target};
 use super::ruleset::Ruleset;
@@ -136,6 +137,7 @@ impl Watch for Profiler {
         let mut costs: Vec<(&Rule, &Cost)> =
             rules.rules.iter().zip(&self.rules).filter(|(_, cost)| cost.checks > 0 || cost.led > 0).collect();
         costs.sort_by_key(|(rule, cost)| (std::cmp::Reverse(cost.ticks), rule.number));
+        let places = Places::of(&rules.rules);
         let mut searches: Vec<(&Searched, &SearchCost)> = self.searches.iter().collect();
         searches.sort_by_key(|(what, cost)| (std::cmp::Reverse(cost.ticks), **what));
         let sum = |of: fn(&Cost) -> u64| self.rules.iter().map(of).fold(0, u64::saturating_add);
@@ -162,7 +164,7 @@ impl Watch for Profiler {
                 "ns": of_ticks(cost.ticks),
                 "longest_ns": of_ticks(cost.longest),
                 "pattern": pattern(rule.fast_pattern.as_ref()),
-                "packet_pattern": pattern(rule.packet_pattern.as_ref().filter(|_| !rule.is_app())),
+                "packet_pattern": pattern(places.placed(rule)),
                 "why": why(rule, cost),
             })).collect::<Vec<Value>>(),
             "groups": searches.iter().map(|(what, cost)| json!({

@@ -12,6 +12,7 @@ use super::gate::Gate;
 use super::names::Names;
 use super::packet_groups::PacketGroups;
 use super::parallel;
+use super::places::Places;
 use super::prefilter::{Prefilter, ScanState};
 use super::rule::{Action, Rule, Target};
 use super::tx_groups::TxGroups;
@@ -165,6 +166,7 @@ impl Ruleset {
 
 /// Groups of rules for each two ends. Ends that the same rules match share them.
 fn grouped(rules: &[Rule], guarded: &Guarded, databases: &Databases) -> [Arc<Groups>; Ends::COUNT] {
+    let places = Places::of(rules);
     let matching: Vec<Matching> = rules.iter().map(|rule| guarded.matching(rule)).collect();
     let same = |one: usize, other: usize| matching.iter().all(|ends| ends.has(one) == ends.has(other));
     let first = |number: usize| Ends::ALL.into_iter().find(|other| same(*other, number)).unwrap_or(number);
@@ -174,8 +176,8 @@ fn grouped(rules: &[Rule], guarded: &Guarded, databases: &Databases) -> [Arc<Gro
     numbers.sort_by_key(|number| std::cmp::Reverse(of_ends(*number).count()));
     let built = parallel::map(&numbers, |number| {
         let mine: Vec<&Rule> = of_ends(*number).map(|(rule, _)| rule).collect();
-        let (packet, tx) = (PacketGroups::build(&mine, databases), TxGroups::build(&mine, databases));
-        Arc::new(Groups { packet, tx })
+        let packet = PacketGroups::build(&mine, &places, databases);
+        Arc::new(Groups { packet, tx: TxGroups::build(&mine, databases) })
     });
     std::array::from_fn(|number| {
         let at = numbers.iter().position(|other| *other == first(number));
