@@ -20,6 +20,7 @@ from sensor.bus import messages
 from sensor.bus.keys import SensorKeys
 from sensor.bus.messages import Book, Heartbeat, encode
 from sensor.bus.seal import Sealer
+from sensor.cli.centre_actions.quality import stretch
 
 MINUTE_US = INTERVAL_SECONDS * 1_000_000
 YEARS_US = 5 * 365 * 86_400 * 1_000_000
@@ -212,6 +213,13 @@ def test_a_report_names_who_is_silent(desk: Desk, tap: Tap, tmp_path: Path) -> N
     assert {entry.sensor for entry in only} == {"tap1"} and all(entry.begin % 60 == 0 for entry in only)
     desk.registry.revoke("tap2")
     assert "tap2" not in {entry.sensor for entry in report(desk.journal, desk.registry, now - 600, now + 5)}
+
+
+def test_what_comes_in_the_second_that_runs_is_reported() -> None:
+    minute = 1_800_000_000
+    assert stretch("", "", minute + 0.9) == (minute - 3599, minute + 1), "begun, so facts of its minute count"
+    assert stretch("", "2001-01-01T00:00:00Z", minute)[1] == 978_307_200
+    assert stretch("2001-01-01T00:00:00Z", "2099-01-01T00:00:00Z", minute) == (978_307_200, minute + 1)
 
 
 def test_old_intervals_are_forgotten(desk: Desk) -> None:

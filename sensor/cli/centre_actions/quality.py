@@ -50,11 +50,9 @@ def run(args: argparse.Namespace) -> int:
     from collectors.quality.report import report
     from collectors.quality.words import judge
     from collectors.registry import Registry
-    from collectors.store.search import parse_time
 
-    now = int(time.time())
-    until = min(int(parse_time(args.until).timestamp()), now) if args.until else now
-    since = int(parse_time(args.since).timestamp()) if args.since else until - 3600
+    now = time.time()
+    since, until = stretch(args.since, args.until, now)
     if since >= until:
         raise UserError("--since is not before --until")
     if since < now - KEEP_SECONDS - 60:
@@ -81,6 +79,17 @@ def run(args: argparse.Namespace) -> int:
         word.holds is False for entry in found for word in judge(entry.facts, entry.seconds * 1_000_000)
     )
     return EXIT_FINDINGS if failed else EXIT_OK
+
+
+def stretch(since: str, until: str, now: float) -> tuple[int, int]:
+    """The seconds since 1970 from which and up to which is reported: without `since` an hour, without `until`
+    up to now. The second that has begun counts, or nobody would have been heard in the first of a minute.
+    """
+    from collectors.store.search import parse_time
+
+    last = int(now) + 1
+    end = min(int(parse_time(until).timestamp()), last) if until else last
+    return int(parse_time(since).timestamp()) if since else end - 3600, end
 
 
 def _table(found: list[Stretch]) -> None:
