@@ -31,7 +31,13 @@ impl Ends {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Matching(u8);
 
+/// Groups are compiled and held for each two ends: where more than so many of the four can match a rule on average, it
+/// takes too much of both, and gains little.
+const MATCHING_MAX: usize = 2;
+
 impl Matching {
+    const ALL: Matching = Matching(0b1111);
+
     pub fn has(self, number: usize) -> bool {
         self.0 >> number & 1 == 1
     }
@@ -67,19 +73,30 @@ impl Guarded {
         Ends { source_inside: self.0.contains(packet.src), destination_inside: self.0.contains(packet.dst) }
     }
 
+    /// The ends that each rule is to be grouped for: those that it can match, or all where that is not worth it.
+    pub fn matching(&self, rules: &[Rule]) -> Vec<Matching> {
+        let matching: Vec<Matching> = rules.iter().map(|rule| self.possible(rule)).collect();
+        let sum =
+            matching.iter().fold(0, |sum: usize, ends| sum.saturating_add(ends.0.count_ones() as usize));
+        if sum > rules.len().saturating_mul(MATCHING_MAX) {
+            return vec![Matching::ALL; rules.len()];
+        }
+        matching
+    }
+
     /// The ends that the rule's addresses leave possible.
-    pub fn matching(&self, rule: &Rule) -> Matching {
+    fn possible(&self, rule: &Rule) -> Matching {
         let (source, destination) = (self.sides(&rule.src), self.sides(&rule.dst));
         let is_possible = |number: usize, first: Sides, second: Sides| {
             let (source_inside, destination_inside) = (number & 1 == 1, number >> 1 == 1);
             first.has(source_inside) && second.has(destination_inside)
         };
         let is_turned = rule.arrow != Arrow::Right;
-        let possible = Ends::ALL.into_iter().filter(|number| {
+        let left = Ends::ALL.into_iter().filter(|number| {
             is_possible(*number, source, destination)
                 || (is_turned && is_possible(*number, destination, source))
         });
-        Matching(possible.fold(0, |bits, number| bits | 1 << number))
+        Matching(left.fold(0, |bits, number| bits | 1 << number))
     }
 
     fn sides(&self, set: &AddrSet) -> Sides {
@@ -195,7 +212,7 @@ mod tests {
             (rule("[10.2.0.0/16,9.9.9.9]", "->", &out), 0b0011),
             (rule("any", "->", "[224.0.0.1,ff02::1]"), 0b0011),
         ] {
-            assert_eq!(home.matching(&rule), Matching(bits), "{:?} {:?}", rule.src, rule.dst);
+            assert_eq!(home.possible(&rule), Matching(bits), "{:?} {:?}", rule.src, rule.dst);
         }
     }
 
@@ -225,7 +242,7 @@ mod tests {
                 let straight = rule.src.contains(packet.src) && rule.dst.contains(packet.dst);
                 let turned = rule.src.contains(packet.dst) && rule.dst.contains(packet.src);
                 if straight || (rule.arrow == Arrow::Both && turned) {
-                    prop_assert!(guarded.matching(rule).has(number), "{:?} {:?}", rule.src, rule.dst);
+                    prop_assert!(guarded.possible(rule).has(number), "{:?} {:?}", rule.src, rule.dst);
                 }
             }
         }
@@ -247,6 +264,18 @@ mod tests {
         let text = format!("alert http {HOME} any => !{HOME} any (http.uri; content:\"abc\"; sid:1;)");
         let rule = test_rules::rule(&text).unwrap_or_else(|_| panic!("{text}"));
         assert_eq!((rule.arrow, rule.flow.dir), (Arrow::Transaction, None::<Dir>));
-        assert_eq!(home.matching(&rule), Matching(0b0110));
+        assert_eq!(home.possible(&rule), Matching(0b0110));
+    }
+
+    #[test]
+    fn rules_that_most_ends_can_match_are_not_grouped_by_them() {
+        let bits = |rules: &[Rule]| -> Vec<u8> {
+            Guarded::by(rules).matching(rules).into_iter().map(|matching| matching.0).collect()
+        };
+        let out = format!("!{HOME}");
+        let mut rules = vec![rule(HOME, "->", &out), rule("any", "->", HOME), rule("any", "->", "any")];
+        assert_eq!(bits(&rules), [0b1111; 3], "seven in all");
+        rules.push(rule(&out, "->", HOME));
+        assert_eq!(bits(&rules), [0b0010, 0b1100, 0b1111, 0b0100], "eight of four");
     }
 }

@@ -6,7 +6,7 @@
 use super::buffers;
 use super::databases::{Compiled, Databases, Known};
 use super::dataset::Dataset;
-use super::ends::{Ends, Guarded, Matching};
+use super::ends::{Ends, Guarded};
 use super::frame_groups::FrameGroups;
 use super::gate::Gate;
 use super::names::Names;
@@ -167,7 +167,7 @@ impl Ruleset {
 /// Groups of rules for each two ends. Ends that the same rules match share them.
 fn grouped(rules: &[Rule], guarded: &Guarded, databases: &Databases) -> [Arc<Groups>; Ends::COUNT] {
     let places = Places::of(rules);
-    let matching: Vec<Matching> = rules.iter().map(|rule| guarded.matching(rule)).collect();
+    let matching = guarded.matching(rules);
     let same = |one: usize, other: usize| matching.iter().all(|ends| ends.has(one) == ends.has(other));
     let first = |number: usize| Ends::ALL.into_iter().find(|other| same(*other, number)).unwrap_or(number);
     let of_ends = |number: usize| rules.iter().zip(&matching).filter(move |(_, ends)| ends.has(number));
