@@ -3,7 +3,7 @@
 
 use crate::capture::{self, Source};
 use crate::decode::{Decoder, Packet};
-use crate::detect::packet_groups::Class;
+use crate::detect::class::Class;
 use crate::detect::prefilter::ScanState;
 use crate::detect::ruleset::Ruleset;
 use crate::direction::Dir;

@@ -21,6 +21,7 @@ pub mod buffers;
 pub mod builder;
 pub mod cache;
 pub mod carry;
+pub mod class;
 pub mod compile;
 pub mod cx;
 pub mod databases;

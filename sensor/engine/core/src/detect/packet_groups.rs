@@ -1,6 +1,7 @@
 //! Groups of the rules that are about packets and raw streams, and of those about transactions whose pattern is there.
 
 use super::address_index::AddressIndex;
+use super::class::Class;
 use super::databases::Databases;
 use super::pattern_groups::{narrow_ports, Lead, PatternGroups};
 use super::places::Places;
@@ -8,61 +9,10 @@ use super::ports::PortTable;
 use super::prefilter::Prefilter;
 use super::rule::{AddrSet, Arrow, PortSet, Rule, Transport};
 use crate::app::PROTOCOLS;
-use crate::decode::packet::L4;
-use crate::decode::Packet;
 use crate::direction::{Dir, PerDir};
 use crate::flow::Flow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-
-/// What a packet carries, as far as grouping goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Class {
-    Tcp = 0,
-    Udp = 1,
-    Icmp = 2,
-    Other = 3,
-}
-
-impl Class {
-    pub const ALL: [Class; 4] = [Class::Tcp, Class::Udp, Class::Icmp, Class::Other];
-
-    #[inline]
-    pub fn of(packet: &Packet<'_>) -> Class {
-        match packet.l4 {
-            L4::Tcp(_) => Class::Tcp,
-            L4::Udp => Class::Udp,
-            L4::Icmp { .. } => Class::Icmp,
-            _ => Class::Other,
-        }
-    }
-
-    /// Whether its packets of this direction can match the rule, as far as grouping goes.
-    pub fn has(self, rule: &Rule, dir: Dir) -> bool {
-        self.carries(rule) && rule.flow.dir.is_none_or(|own| own == dir)
-    }
-
-    fn carries(self, rule: &Rule) -> bool {
-        match rule.transport {
-            Transport::Ip | Transport::Any | Transport::Ether | Transport::Ipv4 | Transport::Ipv6 => true,
-            Transport::Tcp | Transport::TcpPacket | Transport::TcpStream => self == Class::Tcp,
-            Transport::Udp => self == Class::Udp,
-            Transport::Icmp | Transport::Icmp4 | Transport::Icmp6 => self == Class::Icmp,
-            Transport::Sctp | Transport::Arp => self == Class::Other,
-            Transport::Number(number) => match number {
-                6 => self == Class::Tcp,
-                17 => self == Class::Udp,
-                1 | 58 => self == Class::Icmp,
-                _ => self == Class::Other,
-            },
-            Transport::App => match self {
-                Class::Tcp => rule.protocols.iter().any(|p| p.get().tcp),
-                Class::Udp => rule.protocols.iter().any(|p| p.get().udp),
-                _ => false,
-            },
-        }
-    }
-}
 
 /// Rules without a pattern, by what a packet must have for them to be worth a try.
 #[derive(Default)]

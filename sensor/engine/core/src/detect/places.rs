@@ -1,8 +1,8 @@
 //! What leads to rules in single packets: what must stand at one place, which is looked up cheaply, unless many rules have that
 //! in common.
 
+use super::class::Class;
 use super::fast_pattern::is_telling;
-use super::packet_groups::Class;
 use super::rule::{Bounds, FastPattern, Rule};
 use crate::direction::Dir;
 use std::collections::HashMap;
