@@ -106,12 +106,11 @@ def lossless(client: Client, pcap: list[Path]) -> float:
     """The rate that was offered for a minute and of which nothing was lost, packets a second."""
     rate = 0.0
     for _ in range(TRIES):
-        offered, lost = 0.0, 0
         for seconds in TRIAL_SECONDS:
             offered, lost = trial(client, pcap, rate, seconds)
             if lost:
                 break
-        if not lost:
+        else:
             return offered
         rate = offered * TRY_LESS
     raise SystemExit("live_soak: something is lost at every rate: is the machine busy otherwise?")

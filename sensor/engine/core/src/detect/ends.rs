@@ -58,9 +58,9 @@ impl Guarded {
         }
         let mut counted: HashMap<Vec<Addresses>, usize> = HashMap::new();
         for (set, times) in named {
-            let others = complement(set);
             // A set and what it leaves say the same; the one that does not begin with the first address stands for both.
-            let key = if set.first().is_some_and(|(from, _)| *from == 0) { others } else { set.to_vec() };
+            let is_turned = set.first().is_some_and(|(from, _)| *from == 0);
+            let key = if is_turned { complement(set) } else { set.to_vec() };
             let count = counted.entry(key).or_default();
             *count = count.saturating_add(times);
         }

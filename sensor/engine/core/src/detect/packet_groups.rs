@@ -209,7 +209,6 @@ fn size(set: &AddrSet) -> u128 {
 }
 
 /// All packet groups.
-#[derive(Default)]
 pub struct PacketGroups {
     /// In the order of `Class::ALL`.
     groups: [PerDir<PacketGroup>; 4],

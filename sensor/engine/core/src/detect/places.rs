@@ -38,9 +38,10 @@ impl<'r> Places<'r> {
 
     /// What leads to the rule in packets in place of its own pattern, in some group at least.
     pub fn placed<'a>(&self, rule: &'a Rule) -> Option<&'a FastPattern> {
-        let placed = rule.packet_lead().filter(|_| rule.packet_pattern.is_some() && !rule.is_app())?;
+        let is_own =
+            |lead: &FastPattern| rule.fast_pattern.as_ref().is_some_and(|own| std::ptr::eq(own, lead));
         let mut leads = groups(rule).filter_map(|(class, dir)| self.lead(rule, class, dir));
-        leads.any(|lead| std::ptr::eq(lead, placed)).then_some(placed)
+        leads.find(|lead| !is_own(lead))
     }
 }
 

@@ -30,8 +30,9 @@ pub struct Ruleset {
     /// See `alert_json`, by rule number; written when the rule first alerts.
     alert_json: Vec<OnceLock<Box<[u8]>>>,
     guarded: Guarded,
-    /// By the number of a packet's ends.
-    groups: [Arc<Groups>; Ends::COUNT],
+    groups: Vec<Groups>,
+    /// Which of them packets meet, by the number of their ends.
+    group_of: [usize; Ends::COUNT],
     pub frame: FrameGroups,
     /// What the rules ask of files.
     pub files: FileWants,
@@ -47,7 +48,6 @@ pub struct Ruleset {
 }
 
 /// The groups of the rules that certain ends can match.
-#[derive(Default)]
 pub struct Groups {
     pub packet: PacketGroups,
     pub tx: TxGroups,
@@ -78,9 +78,10 @@ impl Ruleset {
         order(&mut rules);
         let databases = Databases::default();
         let guarded = Guarded::by(&rules);
-        let groups = grouped(&rules, &guarded, &databases);
-        let frame = FrameGroups::build(&rules, &databases);
-        let gates = rules.iter().map(Gate::new).collect();
+        let ((groups, group_of), (frame, gates)) = parallel::both(
+            || grouped(&rules, &guarded, &databases),
+            || (FrameGroups::build(&rules, &databases), rules.iter().map(Gate::new).collect()),
+        );
         let alert_json = rules.iter().map(|_| OnceLock::new()).collect();
         let tags_hosts = rules.iter().flat_map(|rule| &rule.tags).any(|tag| tag.host_src.is_some());
         let runs_scripts = rules.iter().any(|rule| !rule.scripts.is_empty());
@@ -91,6 +92,7 @@ impl Ruleset {
             alert_json,
             guarded,
             groups,
+            group_of,
             frame,
             files: FileWants::default(),
             names: Arc::new(names),
@@ -104,14 +106,14 @@ impl Ruleset {
     }
 
     fn prefilters(&self) -> impl Iterator<Item = &Prefilter> {
-        self.groups.iter().flat_map(|groups| groups.prefilters()).chain(self.frame.prefilters())
+        self.groups.iter().flat_map(Groups::prefilters).chain(self.frame.prefilters())
     }
 
     /// The rules that a packet with such ends can match.
     #[inline]
-    #[allow(clippy::indexing_slicing)] // one for each number
+    #[allow(clippy::indexing_slicing)] // a place for each number, and in it one of the groups: `grouped`
     pub fn groups(&self, packet: &Packet<'_>) -> &Groups {
-        &self.groups[self.guarded.ends(packet).number()]
+        &self.groups[self.group_of[self.guarded.ends(packet).number()]]
     }
 
     /// Makes a worker's scan memory fit every prefilter.
@@ -164,25 +166,27 @@ impl Ruleset {
     }
 }
 
-/// Groups of rules for each two ends. Ends that the same rules match share them.
-fn grouped(rules: &[Rule], guarded: &Guarded, databases: &Databases) -> [Arc<Groups>; Ends::COUNT] {
+/// Groups of rules for each two ends, and which of them are whose: ends that the same rules match share them.
+fn grouped(rules: &[Rule], guarded: &Guarded, databases: &Databases) -> (Vec<Groups>, [usize; Ends::COUNT]) {
     let places = Places::of(rules);
     let matching = guarded.matching(rules);
-    let same = |one: usize, other: usize| matching.iter().all(|ends| ends.has(one) == ends.has(other));
-    let first = |number: usize| Ends::ALL.into_iter().find(|other| same(*other, number)).unwrap_or(number);
     let of_ends = |number: usize| rules.iter().zip(&matching).filter(move |(_, ends)| ends.has(number));
-    let mut numbers: Vec<usize> = Ends::ALL.into_iter().filter(|number| first(*number) == *number).collect();
+    let same = |one: usize, other: usize| matching.iter().all(|ends| ends.has(one) == ends.has(other));
+    let is_first =
+        |number: &usize| Ends::ALL.into_iter().find(|other| same(*other, *number)) == Some(*number);
+    let mut numbers: Vec<usize> = Ends::ALL.into_iter().filter(is_first).collect();
     // The most first, so that no thread is left alone with them in the end.
     numbers.sort_by_key(|number| std::cmp::Reverse(of_ends(*number).count()));
-    let built = parallel::map(&numbers, |number| {
+    let group_of = Ends::ALL.map(|number| numbers.iter().position(|other| same(*other, number)).unwrap_or(0));
+    let groups = parallel::map(&numbers, |number| {
         let mine: Vec<&Rule> = of_ends(*number).map(|(rule, _)| rule).collect();
-        let packet = PacketGroups::build(&mine, &places, databases);
-        Arc::new(Groups { packet, tx: TxGroups::build(&mine, databases) })
+        let (packet, tx) = parallel::both(
+            || PacketGroups::build(&mine, &places, databases),
+            || TxGroups::build(&mine, databases),
+        );
+        Groups { packet, tx }
     });
-    std::array::from_fn(|number| {
-        let at = numbers.iter().position(|other| *other == first(number));
-        at.and_then(|at| built.get(at)).map(Arc::clone).unwrap_or_default()
-    })
+    (groups, group_of)
 }
 
 /// Evaluation order (Suricata manual, "Action-order" and rule ordering): pass, drop, reject, alert; rules that set flowbits

@@ -46,7 +46,6 @@ impl TxGroup {
 }
 
 /// All transaction groups.
-#[derive(Default)]
 pub struct TxGroups {
     groups: Vec<PerDir<TxGroup>>,
 }
