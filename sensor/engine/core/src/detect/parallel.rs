@@ -21,21 +21,6 @@ pub fn everywhere(jobs: usize, work: impl Fn() + Sync) {
     });
 }
 
-/// Does two things side by side.
-pub fn both<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
-    if threads() == 1 {
-        return (one(), other());
-    }
-    std::thread::scope(|scope| {
-        let one = scope.spawn(one);
-        let other = other();
-        match one.join() {
-            Ok(one) => (one, other),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    })
-}
-
 /// What `work` makes of each item, in the order of the items, which are begun in that order.
 pub fn map<T: Sync, R: Send + Sync>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let slots: Vec<OnceLock<R>> = items.iter().map(|_| OnceLock::new()).collect();
@@ -58,6 +43,5 @@ mod tests {
         let items: Vec<u32> = (0..1000).collect();
         assert_eq!(map(&items, |n| n * 2), items.iter().map(|n| n * 2).collect::<Vec<_>>());
         assert!(map(&[] as &[u32], |n| *n).is_empty());
-        assert_eq!(both(|| 1, || "two"), (1, "two"));
     }
 }

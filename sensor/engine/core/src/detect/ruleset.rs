@@ -78,10 +78,9 @@ impl Ruleset {
         order(&mut rules);
         let databases = Databases::default();
         let guarded = Guarded::by(&rules);
-        let ((groups, group_of), (frame, gates)) = parallel::both(
-            || grouped(&rules, &guarded, &databases),
-            || (FrameGroups::build(&rules, &databases), rules.iter().map(Gate::new).collect()),
-        );
+        let (groups, group_of) = grouped(&rules, &guarded, &databases);
+        let frame = FrameGroups::build(&rules, &databases);
+        let gates = rules.iter().map(Gate::new).collect();
         let alert_json = rules.iter().map(|_| OnceLock::new()).collect();
         let tags_hosts = rules.iter().flat_map(|rule| &rule.tags).any(|tag| tag.host_src.is_some());
         let runs_scripts = rules.iter().any(|rule| !rule.scripts.is_empty());
@@ -180,11 +179,8 @@ fn grouped(rules: &[Rule], guarded: &Guarded, databases: &Databases) -> (Vec<Gro
     let group_of = Ends::ALL.map(|number| numbers.iter().position(|other| same(*other, number)).unwrap_or(0));
     let groups = parallel::map(&numbers, |number| {
         let mine: Vec<&Rule> = of_ends(*number).map(|(rule, _)| rule).collect();
-        let (packet, tx) = parallel::both(
-            || PacketGroups::build(&mine, &places, databases),
-            || TxGroups::build(&mine, databases),
-        );
-        Groups { packet, tx }
+        let packet = PacketGroups::build(&mine, &places, databases);
+        Groups { packet, tx: TxGroups::build(&mine, databases) }
     });
     (groups, group_of)
 }
