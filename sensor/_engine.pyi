@@ -61,10 +61,12 @@ class Ruleset:
         validate_only: bool = False,
         cache: RulesetCache | None = None,
         findings: str = "",
+        in_force: InForce | None = None,
     ) -> Ruleset:
         """Compile; rules that cannot be loaded become diagnostics. config: the engine's JSON document. Of
         rules with the same gid and sid only one is loaded. RawRules are empty afterwards. cache: databases
-        are taken from it and the result is kept in it, with `findings`, which are the caller's own.
+        are taken from it and the result is kept in it, with `findings`, which are the caller's own. in_force:
+        databases are shared with these rules; it is done on one thread, with little memory.
         """
 
     @property
@@ -85,14 +87,19 @@ class Ruleset:
     @property
     def diagnostics(self) -> list[Diagnostic]: ...
 
+class InForce:
+    """The rules that an engine has in force, for those that are to replace them. They live on with it."""
+
 class RulesetCache:
     """Compiled rulesets in a folder, for one set of inputs: the configuration, further `parts`, files."""
 
     def __init__(self, folder: str, owner: int, config: str, parts: Sequence[bytes]) -> None:
         """owner: the user whose files are trusted besides root's."""
-    def load(self, config: str, paths: Sequence[str] | None, file_bytes_max: int) -> Ruleset | None:
+    def load(
+        self, config: str, paths: Sequence[str] | None, file_bytes_max: int, in_force: InForce | None = None
+    ) -> Ruleset | None:
         """The ruleset of these files as they are now, or of those added; None when they have to be compiled.
-        What was added is forgotten.
+        What was added is forgotten. in_force: see Ruleset.compile.
         """
     def add(self, path: str, data: bytes) -> None:
         """A file as it was read, for what `compile` will keep."""
@@ -132,6 +139,8 @@ class Replay:
         Returns when it is ready to be taken (`reloads`). Raises EngineError when the one before is not in
         force yet, or the engine cannot make it ready; the old one stays.
         """
+    @property
+    def in_force(self) -> InForce: ...
     @property
     def reloads(self) -> tuple[int, bool]:
         """(reloads in force at every worker, whether one waits for the next frames)."""
@@ -180,6 +189,8 @@ class Live:
         """The next batch, or None when there is none yet (see finished)."""
     def reload(self, config: str, ruleset: Ruleset) -> None:
         """Have every worker go on with another ruleset at the edge of its next batch, as Replay.reload."""
+    @property
+    def in_force(self) -> InForce: ...
     @property
     def reloads(self) -> tuple[int, bool]:
         """(reloads in force at every worker, whether one waits for some worker)."""

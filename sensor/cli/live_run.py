@@ -20,7 +20,7 @@ from sensor.errors import UserError
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
-    from sensor._engine import Ruleset
+    from sensor._engine import InForce, Ruleset
     from sensor.bus.spool import Spool
     from sensor.config import Config
     from sensor.config.values import Json
@@ -257,9 +257,11 @@ class LiveRun:
         from sensor.rules.loading import load
         from sensor.rules.reload import Reloader
 
-        def read() -> tuple[Ruleset, RuleReport]:
+        def read(in_force: InForce) -> tuple[Ruleset, RuleReport]:
             own = [] if self.heart is None else [str(RULES_FILE)]
-            ruleset, report = load(self._config, only=self._args.only, extra=self._args.extra, own=own)
+            ruleset, report = load(
+                self._config, only=self._args.only, extra=self._args.extra, own=own, in_force=in_force
+            )
             self.report = report
             return ruleset, report
 

@@ -19,7 +19,7 @@ from sensor.cli.language import say
 from sensor.errors import EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, UserError
 
 if TYPE_CHECKING:
-    from sensor._engine import Batch, Replay, Ruleset
+    from sensor._engine import Batch, InForce, Replay, Ruleset
     from sensor.config import Config
     from sensor.config.values import Json
     from sensor.rules.findings import RuleReport
@@ -168,8 +168,9 @@ def _reloading(
     from sensor.rules.loading import load
     from sensor.rules.reload import Reloader
 
-    def read() -> tuple[Ruleset, RuleReport]:
-        ruleset, report = load(_configure(args, capture_filter), only=args.only, extra=args.extra)
+    def read(in_force: InForce) -> tuple[Ruleset, RuleReport]:
+        config = _configure(args, capture_filter)
+        ruleset, report = load(config, only=args.only, extra=args.extra, in_force=in_force)
         if args.init_errors_fatal and report.is_bad:
             raise UserError(report.first_reasons(1)[0], fix="see haidang rules check")
         return ruleset, report

@@ -19,7 +19,7 @@ from sensor.rules import cache, sources, text
 from sensor.rules.findings import RuleReport, from_engine, from_text, to_text
 
 if TYPE_CHECKING:
-    from sensor._engine import RawRule, Ruleset, RulesetCache
+    from sensor._engine import InForce, RawRule, Ruleset, RulesetCache
 
 
 def load(
@@ -30,12 +30,14 @@ def load(
     own: Sequence[str] = (),
     validate_only: bool = False,
     read: list[RawRule] | None = None,
+    in_force: InForce | None = None,
 ) -> tuple[Ruleset, RuleReport]:
     """The ruleset of the configured rules; `only` replaces them (-S), `extra` comes on top (-s); both are
     file patterns. own: files with one rule each that are the sensor's own: no count knows of them.
 
     validate_only: check each rule, and leave out what only detection needs. read: gets the rules as they were
-    read, without those that gave way to others of the same sid. Raises UserError for files of `only` and
+    read, without those that gave way to others of the same sid. in_force: what the ruleset is to replace in an
+    engine that runs: it shares with it what is the same, and is made sparingly. Raises UserError for files of `only` and
     `extra` that cannot be read; configured ones are warnings.
     """
     from sensor._engine import return_memory
@@ -53,9 +55,9 @@ def load(
     required = set(named) | (set(files) if only or signed else set())
     files = list(dict.fromkeys([*files, *named]))
     kept = None if validate_only or read is not None else cache.of(config, files)
-    ruleset = _kept(kept, config, files, signed, report) if kept is not None else None
+    ruleset = None if kept is None else _kept(kept, config, files, signed, report, in_force)
     if ruleset is None:
-        ruleset = _compile(config, files, report, required, signed, kept, validate_only, read)
+        ruleset = _compile(config, files, report, required, signed, kept, validate_only, read, in_force)
     for finding in from_engine(ruleset.diagnostics):
         if finding.severity == "warning" and not finding.sid:  # about a line of threshold.config, no rule
             where = f"{finding.file}:{finding.line}"
@@ -70,16 +72,21 @@ def load(
 
 
 def _kept(
-    kept: RulesetCache, config: Config, files: Sequence[Path], signed: Mapping[Path, str], report: RuleReport
+    kept: RulesetCache,
+    config: Config,
+    files: Sequence[Path],
+    signed: Mapping[Path, str],
+    report: RuleReport,
+    in_force: InForce | None,
 ) -> Ruleset | None:
     """What an earlier run made of these files, if it is there and trusted."""
     names = [str(path) for path in files]
     if signed:  # only the bytes whose digest was signed may decide what is found
         for path in files:
             kept.add(str(path), _read(path, signed))
-        ruleset = kept.load(config.engine_json(), None, sources.MAX_FILE_BYTES)
+        ruleset = kept.load(config.engine_json(), None, sources.MAX_FILE_BYTES, in_force)
     else:
-        ruleset = kept.load(config.engine_json(), names, sources.MAX_FILE_BYTES)
+        ruleset = kept.load(config.engine_json(), names, sources.MAX_FILE_BYTES, in_force)
     report.warnings += kept.warnings
     if ruleset is not None:
         report.names += names
@@ -96,8 +103,9 @@ def _compile(
     kept: RulesetCache | None,
     validate_only: bool,
     read: list[RawRule] | None,
+    in_force: InForce | None,
 ) -> Ruleset:
-    from sensor._engine import RawRules, Ruleset
+    from sensor._engine import RawRules, Ruleset, return_memory
 
     rules = RawRules(sum(map(sources.size, files)))
     found: Iterable[RawRule] = read_files(files, config, report, required, signed, kept)
@@ -108,7 +116,8 @@ def _compile(
     if report.files < len(files):
         kept = None  # a file may be back at the next start
     findings = to_text(report.findings) if kept is not None else ""
-    ruleset = Ruleset.compile(config.engine_json(), rules, validate_only, kept, findings)
+    return_memory()  # text takes more than what is read of it
+    ruleset = Ruleset.compile(config.engine_json(), rules, validate_only, kept, findings, in_force)
     if read is not None:
         for number in sorted(ruleset.left_out, reverse=True):
             del read[number]

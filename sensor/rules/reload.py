@@ -19,7 +19,7 @@ from sensor.errors import UserError, one_line
 from sensor.rules.findings import RuleReport
 
 if TYPE_CHECKING:
-    from sensor._engine import Ruleset
+    from sensor._engine import InForce, Ruleset
 
 NICENESS = 10  # of 0 to 19: half-way, so that a busy machine still comes to an end with it
 LOOK_SECONDS = 0.05
@@ -33,6 +33,8 @@ class Engine(Protocol):
     """What takes other rules while it runs (sensor._engine.Replay)."""
 
     def reload(self, config: str, ruleset: Ruleset) -> None: ...
+    @property
+    def in_force(self) -> InForce: ...
     @property
     def reloads(self) -> tuple[int, bool]: ...
 
@@ -66,7 +68,7 @@ class Reloader:
         self,
         engine: Engine,
         config: Config,
-        load: Callable[[], tuple[Ruleset, RuleReport]],
+        load: Callable[[InForce], tuple[Ruleset, RuleReport]],
     ) -> None:
         self._engine, self._config, self._load = engine, config, load
         self.reloaded_at = time.time()
@@ -129,7 +131,7 @@ class Reloader:
         """What to tell, and whether the new rules are in force."""
         from sensor._engine import return_memory  # here, as the help of commands does without the engine
 
-        ruleset, report = self._load()
+        ruleset, report = self._load(self._engine.in_force)
         if not report.loaded and (report.warnings or report.findings):
             reason = next(iter([*report.first_reasons(1), *report.warnings]))
             raise UserError(f"no rule loads: {reason}", fix="see haidang rules check")

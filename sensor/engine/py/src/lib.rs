@@ -95,6 +95,7 @@ fn _engine(py: Python<'_>, m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<ruleset::RawRules>()?;
     m.add_class::<ruleset::Ruleset>()?;
     m.add_class::<ruleset::RulesetCache>()?;
+    m.add_class::<ruleset::InForce>()?;
     m.add_class::<live::Live>()?;
     m.add_class::<live::Ring>()?;
     m.add_class::<replay::Batch>()?;

@@ -1,7 +1,7 @@
 //! Interfaces in, batches of events out.
 
 use crate::replay::{offer, timeout, Batch};
-use crate::ruleset::Ruleset;
+use crate::ruleset::{InForce, Ruleset};
 use crate::{document, guarded};
 use haidang_core::live;
 use haidang_core::reload::Handover;
@@ -55,6 +55,11 @@ impl Live {
 
     fn reload(&self, py: Python<'_>, config: &str, ruleset: &Ruleset) -> PyResult<()> {
         offer(py, &self.handover, config, ruleset)
+    }
+
+    #[getter]
+    fn in_force(&self) -> InForce {
+        InForce(self.handover.current())
     }
 
     #[getter]

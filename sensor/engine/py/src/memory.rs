@@ -36,12 +36,15 @@ pub fn keep_for_a_while() {
 /// Gives memory that nothing is in back to the system: the allocator's, and that of malloc, which Hyperscan and Python use.
 #[pyfunction]
 pub fn return_memory(py: Python<'_>) {
-    py.detach(|| {
-        // SAFETY: either allocator may be asked by any thread at any time; it takes nothing that is in use.
-        unsafe {
-            mi_collect(true);
-            #[cfg(target_env = "gnu")]
-            malloc_trim(0);
-        }
-    });
+    py.detach(give_back);
+}
+
+/// The same, for threads without Python.
+pub fn give_back() {
+    // SAFETY: either allocator may be asked by any thread at any time; it takes nothing that is in use.
+    unsafe {
+        mi_collect(true);
+        #[cfg(target_env = "gnu")]
+        malloc_trim(0);
+    }
 }

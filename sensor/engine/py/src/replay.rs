@@ -1,6 +1,6 @@
 //! Captures in, batches of events out.
 
-use crate::ruleset::Ruleset;
+use crate::ruleset::{InForce, Ruleset};
 use crate::{document, guarded};
 use haidang_core::reload::Handover;
 use haidang_core::{event, replay};
@@ -92,6 +92,11 @@ impl Replay {
 
     fn reload(&self, py: Python<'_>, config: &str, ruleset: &Ruleset) -> PyResult<()> {
         offer(py, &self.handover, config, ruleset)
+    }
+
+    #[getter]
+    fn in_force(&self) -> InForce {
+        InForce(self.handover.current())
     }
 
     #[getter]

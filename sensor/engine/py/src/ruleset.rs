@@ -1,8 +1,11 @@
 //! Rules in, a compiled ruleset and diagnostics out.
 
+use crate::memory::give_back;
 use crate::{document, guarded};
 use haidang_core::detect::cache::folder::Folder;
 use haidang_core::detect::cache::Cache;
+use haidang_core::detect::databases::{Digest, Known};
+use haidang_core::detect::parallel;
 use haidang_core::detect::raw::{RawOption, RawRulesBuilder};
 use haidang_core::detect::{compile, diagnostic};
 use pyo3::prelude::*;
@@ -106,16 +109,22 @@ impl RulesetCache {
         py.detach(|| self.lock().add(path, &data));
     }
 
+    #[pyo3(signature = (config, paths, file_bytes_max, in_force=None))]
     fn load(
         &self,
         py: Python<'_>,
         config: &str,
         paths: Option<Vec<String>>,
         file_bytes_max: u64,
+        in_force: Option<&InForce>,
     ) -> PyResult<Option<Ruleset>> {
         py.detach(|| {
             guarded(|| {
-                let found = self.lock().load(&document(config)?, paths.as_deref(), file_bytes_max)?;
+                let document = document(config)?;
+                let load = |known: Known<'_>| {
+                    self.lock().load(&document, paths.as_deref(), file_bytes_max, known)
+                };
+                let found = beside(in_force, load)?;
                 Ok(found.map(|(compiled, findings)| Ruleset::new(compiled, findings)))
             })
         })
@@ -129,6 +138,18 @@ impl RulesetCache {
     #[getter]
     fn warnings(&self) -> Vec<String> {
         self.lock().warnings.clone()
+    }
+}
+
+/// The rules that an engine has in force. What comes after them shares what is the same, and is made sparingly.
+#[pyclass(frozen)]
+pub struct InForce(pub(crate) Arc<haidang_core::detect::ruleset::Ruleset>);
+
+/// Makes a ruleset beside the one in force, if there is one: `work` gets what is known of databases.
+fn beside<T>(in_force: Option<&InForce>, work: impl FnOnce(Known<'_>) -> T) -> T {
+    match in_force {
+        Some(in_force) => parallel::sparingly(give_back, || work(&|digest| in_force.0.database(digest))),
+        None => work(&|_| None),
     }
 }
 
@@ -161,7 +182,7 @@ impl Ruleset {
 #[pymethods]
 impl Ruleset {
     #[staticmethod]
-    #[pyo3(signature = (config, rules, validate_only = false, cache = None, findings = String::new()))]
+    #[pyo3(signature = (config, rules, validate_only=false, cache=None, findings=String::new(), in_force=None))]
     fn compile(
         py: Python<'_>,
         config: &str,
@@ -169,6 +190,7 @@ impl Ruleset {
         validate_only: bool,
         cache: Option<&RulesetCache>,
         findings: String,
+        in_force: Option<&InForce>,
     ) -> PyResult<Ruleset> {
         let raw = match rules.cast::<RawRules>() {
             Ok(rules) => std::mem::take(&mut *rules.get().lock()),
@@ -184,15 +206,19 @@ impl Ruleset {
         py.detach(move || {
             guarded(|| {
                 let document = document(config)?;
-                let Some(cache) = cache else {
-                    let (compiled, _) = compile::compile(&document, raw, validate_only, &|_| None)?;
-                    return Ok(Ruleset::new(compiled, findings));
-                };
-                let stock = cache.lock().stock();
-                let (compiled, outcome) =
-                    compile::compile(&document, raw, validate_only, &|digest| stock.get(digest))?;
-                cache.lock().store(&compiled.id, &outcome, findings.clone());
-                Ok(Ruleset::new(compiled, findings))
+                beside(in_force, |known| {
+                    let Some(cache) = cache else {
+                        let (compiled, _) = compile::compile(&document, raw, validate_only, known)?;
+                        return Ok(Ruleset::new(compiled, findings));
+                    };
+                    let mut cache = cache.lock();
+                    let raw = cache.lay_down(raw);
+                    let stock = cache.stock();
+                    let known = |digest: &Digest| known(digest).or_else(|| stock.get(digest));
+                    let (compiled, outcome) = compile::compile(&document, raw, validate_only, &known)?;
+                    cache.store(&compiled.id, &outcome, findings.clone());
+                    Ok(Ruleset::new(compiled, findings))
+                })
             })
         })
     }

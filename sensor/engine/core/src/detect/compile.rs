@@ -79,6 +79,7 @@ pub fn compile(
         }
         diagnostics.append(&mut shared.warnings);
     }
+    rules_built(&texts);
     let id = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
     let loaded = rules.len();
     if validate_only {
@@ -130,6 +131,7 @@ pub fn rebuild(
     let Some(rules) = rebuild_rules(&texts, &mut shared) else {
         return Ok(Err("its rules do not load".to_owned()));
     };
+    rules_built(&texts);
     let (ruleset, thresholds, databases) = finish(document, rules, &shared, known)?;
     Ok(Ok(Rebuilt { ruleset, thresholds, databases: databases.counts() }))
 }
@@ -169,6 +171,12 @@ fn rebuild_rules(texts: &Arc<Texts>, shared: &mut Shared) -> Option<Vec<Rule>> {
         rules.append(&mut part);
     }
     (rules.len() == count).then_some(rules)
+}
+
+/// What is said of rules is looked up when they alert: few of them, and much later.
+fn rules_built(texts: &Texts) {
+    texts.rules.rest();
+    parallel::step_done();
 }
 
 /// Lays threshold.config over the rules and groups them.

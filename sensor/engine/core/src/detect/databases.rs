@@ -61,7 +61,11 @@ impl Databases {
             let set = sets.get(*at)?;
             let reused = known(&set.digest);
             let is_reused = reused.is_some();
-            Some((*at, set.digest, reused.map_or_else(|| set.compile(), Ok), is_reused))
+            let database = reused.map_or_else(|| set.compile(), Ok);
+            if !is_reused {
+                parallel::step_done();
+            }
+            Some((*at, set.digest, database, is_reused))
         });
         let mut made: Vec<_> = made.into_iter().flatten().collect();
         made.sort_unstable_by_key(|(at, ..)| *at);

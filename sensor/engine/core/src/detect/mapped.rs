@@ -88,6 +88,15 @@ pub enum Bytes {
     Mapped(Arc<Mapping>, Range<usize>),
 }
 
+impl Bytes {
+    /// They will not be read for a while: pages of a file are given back to the system.
+    pub fn rest(&self) {
+        if let Bytes::Mapped(file, _) = self {
+            file.release_pages();
+        }
+    }
+}
+
 impl Default for Bytes {
     fn default() -> Self {
         Bytes::Own(Vec::new())
@@ -122,7 +131,7 @@ mod tests {
         let mapping = Arc::new(Mapping::new(&File::open(&path).unwrap(), true).unwrap());
         std::fs::remove_file(&path).unwrap();
         assert_eq!(&**mapping, b"some bytes");
-        mapping.release_pages();
+        Bytes::Mapped(Arc::clone(&mapping), 0..1).rest();
         assert_eq!(&*Bytes::Mapped(Arc::clone(&mapping), 5..10), b"bytes");
         assert_eq!(&*Bytes::Mapped(mapping, 5..11), b"");
     }

@@ -108,6 +108,11 @@ impl RawRules {
         }
     }
 
+    /// It will not be read for a while; see `Bytes::rest`.
+    pub fn rest(&self) {
+        self.rules.rest();
+    }
+
     /// The block in parts, by name.
     pub fn sections(&self) -> [(&'static str, &[u8]); 4] {
         [("starts", &self.starts), ("rules", &self.rules), ("ends", &self.ends), ("strings", &self.strings)]

@@ -4,11 +4,12 @@
 //! transactions in `tx_groups`, each once for the ends that a packet may have; those for frames are in `frame_groups`.
 
 use super::buffers;
-use super::databases::{Compiled, Databases, Known};
+use super::databases::{Compiled, Databases, Digest, Known};
 use super::dataset::Dataset;
 use super::ends::{Ends, Guarded};
 use super::frame_groups::FrameGroups;
 use super::gate::Gate;
+use super::hs::Database;
 use super::names::Names;
 use super::packet_groups::PacketGroups;
 use super::parallel;
@@ -19,7 +20,7 @@ use super::tx_groups::TxGroups;
 use crate::app::digest::FileWants;
 use crate::decode::Packet;
 use crate::json::JsonWriter;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 /// Rules with their prefilters.
@@ -39,6 +40,8 @@ pub struct Ruleset {
     /// What events call flowbits and variables.
     pub names: Arc<Names>,
     pub datasets: Vec<Arc<Dataset>>,
+    /// By what is in them, for a ruleset that comes after this one.
+    databases: HashMap<Digest, Database>,
     /// Some rule tags hosts.
     pub tags_hosts: bool,
     /// Some rule runs a script, which may ask whether its flow has alerted.
@@ -82,9 +85,10 @@ impl Ruleset {
         let frame = FrameGroups::build(&rules, &databases);
         let gates = rules.iter().map(Gate::new).collect();
         let alert_json = rules.iter().map(|_| OnceLock::new()).collect();
+        parallel::step_done();
         let tags_hosts = rules.iter().flat_map(|rule| &rule.tags).any(|tag| tag.host_src.is_some());
         let runs_scripts = rules.iter().any(|rule| !rule.scripts.is_empty());
-        let ruleset = Ruleset {
+        let mut ruleset = Ruleset {
             counts: OnceLock::new(),
             rules,
             gates,
@@ -96,12 +100,19 @@ impl Ruleset {
             files: FileWants::default(),
             names: Arc::new(names),
             datasets,
+            databases: HashMap::new(),
             tags_hosts,
             runs_scripts,
         };
         let compiled = databases.compile(known)?;
         ruleset.prefilters().for_each(|prefilter| prefilter.settle(&compiled));
+        ruleset.databases = compiled.list.iter().cloned().collect();
         Ok((ruleset, compiled))
+    }
+
+    /// The database of these patterns, if some group searches for them.
+    pub fn database(&self, patterns: &Digest) -> Option<Database> {
+        self.databases.get(patterns).cloned()
     }
 
     fn prefilters(&self) -> impl Iterator<Item = &Prefilter> {

@@ -17,6 +17,9 @@ const BYTES_MAX: u64 = 512 << 20;
 /// A file that is still being written is younger.
 const UNFINISHED: Duration = Duration::from_secs(3600);
 
+/// open(2): Linux's own.
+const O_TMPFILE: i32 = 0o20_200_000;
+
 const SUFFIX: &str = ".ruleset";
 const UNFINISHED_SUFFIX: &str = ".new";
 /// Hex SHA-256.
@@ -127,14 +130,24 @@ impl Folder {
         })
     }
 
-    /// Puts an entry in its place, whole or not at all, and makes room for it.
-    pub fn publish(&self, key: &str, write: impl FnOnce(File) -> io::Result<File>) -> io::Result<()> {
+    fn create(&self) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
         match self.check() {
-            Ok(()) => {}
-            Err(Absence::Missing) => return Err(io::ErrorKind::NotFound.into()),
-            Err(Absence::Doubt(reason)) => return Err(io::Error::other(reason)),
+            Ok(()) => Ok(()),
+            Err(Absence::Missing) => Err(io::ErrorKind::NotFound.into()),
+            Err(Absence::Doubt(reason)) => Err(io::Error::other(reason)),
         }
+    }
+
+    /// A file for this process alone, which goes with it. Not every file system has such.
+    pub fn nameless(&self) -> io::Result<File> {
+        self.create()?;
+        OpenOptions::new().read(true).write(true).mode(0o600).custom_flags(O_TMPFILE).open(&self.path)
+    }
+
+    /// Puts an entry in its place, whole or not at all, and makes room for it.
+    pub fn publish(&self, key: &str, write: impl FnOnce(File) -> io::Result<File>) -> io::Result<()> {
+        self.create()?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
         let new = self.path.join(format!("{key}.{}.{now}{UNFINISHED_SUFFIX}", std::process::id()));
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&new)?;

@@ -14,7 +14,7 @@ pub mod folder;
 mod tests;
 
 use super::compile::{self, Compiled, Outcome, Rebuilt};
-use super::databases::Digest;
+use super::databases::{Digest, Known};
 use super::diagnostic::Diagnostic;
 use super::hs::{self, Database};
 use super::mapped::{Bytes, Mapping};
@@ -28,7 +28,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -106,12 +106,13 @@ impl Cache {
     }
 
     /// The ruleset of these files, or of those added, and the findings of their reader; None when it has to be compiled.
-    /// What was added is forgotten.
+    /// What was added is forgotten. Databases that are `known` are not read.
     pub fn load(
         &mut self,
         document: &Value,
         paths: Option<&[String]>,
         file_bytes_max: u64,
+        known: Known<'_>,
     ) -> Result<Option<Restored>, String> {
         if !paths.is_none_or(|paths| self.add_files(paths, file_bytes_max)) {
             self.files.clear();
@@ -127,7 +128,7 @@ impl Cache {
                 return Ok(None);
             }
         };
-        match restore(&mapping, &key, document)? {
+        match restore(&mapping, &key, document, known)? {
             Ok(restored) => {
                 mapping.release_pages();
                 Ok(Some(restored))
@@ -137,6 +138,26 @@ impl Cache {
                 Ok(None)
             }
         }
+    }
+
+    /// The same rules, in a file that has no name any more where that can be: they are needed again when one of them alerts,
+    /// and until then the system may have their memory.
+    pub fn lay_down(&self, rules: RawRules) -> RawRules {
+        let file = || -> io::Result<RawRules> {
+            let mut file = self.folder.nameless()?;
+            let mut ranges = HashMap::new();
+            let mut at = 0usize;
+            for (name, bytes) in rules.sections() {
+                file.write_all(bytes)?;
+                let end = at.saturating_add(bytes.len());
+                ranges.insert(name, at..end);
+                at = end;
+            }
+            let mapping = Arc::new(Mapping::new(&file, false)?);
+            let part = |name: &str| Some(Bytes::Mapped(Arc::clone(&mapping), ranges.get(name)?.clone()));
+            RawRules::of_sections(part).ok_or_else(|| io::ErrorKind::NotFound.into())
+        };
+        file().unwrap_or(rules)
     }
 
     /// Databases of earlier entries, of whatever rules.
@@ -215,6 +236,7 @@ pub fn restore(
     mapping: &Arc<Mapping>,
     key: &str,
     document: &Value,
+    known: Known<'_>,
 ) -> Result<Result<Restored, String>, String> {
     let damaged = || "it is damaged, or of another version".to_owned();
     let Some(table) = entry::table(mapping) else { return Ok(Err(damaged())) };
@@ -231,7 +253,12 @@ pub fn restore(
     if facts.key != key {
         return Ok(Err("it is of other rules".to_owned()));
     }
+    // All of it was read, and is read again step by step.
+    mapping.release_pages();
     let known = |digest: &Digest| {
+        if let Some(database) = known(digest) {
+            return Some(database);
+        }
         let section = sections.get(&stock_name(digest))?;
         Database::deserialize(mapping.get(section.range.clone())?).ok()
     };

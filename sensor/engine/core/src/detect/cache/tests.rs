@@ -67,14 +67,14 @@ fn both(name: &str, lines: &[&str]) -> (Compiled, Compiled) {
     let temporary = Temporary::new(name);
     let path = temporary.file(name);
     let mut cache = temporary.cache(&[]);
-    assert!(cache.load(&document(), Some(std::slice::from_ref(&path)), 1000).unwrap().is_none());
+    assert!(cache.load(&document(), Some(std::slice::from_ref(&path)), 1000, &|_| None).unwrap().is_none());
     cache.add(&path, name.as_bytes());
     let (compiled, outcome) = compile::compile(&document(), block(lines), false, &|_| None).unwrap();
     cache.store(&compiled.id, &outcome, "mine".to_owned());
     assert_eq!(cache.not_kept, None);
     let mut later = temporary.cache(&[]);
     let (restored, findings) =
-        later.load(&document(), Some(std::slice::from_ref(&path)), 1000).unwrap().unwrap();
+        later.load(&document(), Some(std::slice::from_ref(&path)), 1000, &|_| None).unwrap().unwrap();
     assert_eq!((findings.as_str(), later.warnings.len()), ("mine", 0));
     assert!(temporary
         .cache(&[b"more"])
@@ -82,7 +82,7 @@ fn both(name: &str, lines: &[&str]) -> (Compiled, Compiled) {
         .unwrap()
         .is_none());
     temporary.file("changed");
-    assert!(temporary.cache(&[]).load(&document(), Some(&[path]), 1000).unwrap().is_none());
+    assert!(temporary.cache(&[]).load(&document(), Some(&[path]), 1000, &|_| None).unwrap().is_none());
     (compiled, restored)
 }
 
@@ -150,7 +150,7 @@ fn made_up(name: &str, sections: &[(&str, Vec<u8>)]) -> Arc<Mapping> {
 fn made_of(name: &str, facts: &Value, rules: &RawRules) -> Result<Restored, String> {
     let mut sections = vec![("facts", facts.to_string().into_bytes())];
     sections.extend(rules.sections().map(|(name, bytes)| (name, bytes.to_vec())));
-    restore(&made_up(name, &sections), "k", &document()).unwrap()
+    restore(&made_up(name, &sections), "k", &document(), &|_| None).unwrap()
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn what_contradicts_itself_is_refused() {
         assert!(told.contains(reason), "{told}");
     }
     let mapping = made_up("little", &[("facts", facts(true, "k").to_string().into_bytes())]);
-    assert!(restore(&mapping, "k", &document()).unwrap().is_err());
+    assert!(restore(&mapping, "k", &document(), &|_| None).unwrap().is_err());
 }
 
 proptest! {
@@ -192,6 +192,6 @@ proptest! {
         }
         sections.push(("facts", facts(settled, "k").to_string().into_bytes()));
         // An outer error is libhs's or the engine's own and is told; nothing may panic.
-        let _ = restore(&made_up("any", &sections), "k", &document());
+        let _ = restore(&made_up("any", &sections), "k", &document(), &|_| None);
     }
 }
