@@ -141,6 +141,8 @@ class Replay:
         """
     @property
     def in_force(self) -> InForce: ...
+    def free_retired(self) -> list[str]:
+        """Free what a reload replaced, if no worker has it any more; what went wrong. Fetching batches does it too."""
     @property
     def reloads(self) -> tuple[int, bool]:
         """(reloads in force at every worker, whether one waits for the next frames)."""
@@ -191,6 +193,8 @@ class Live:
         """Have every worker go on with another ruleset at the edge of its next batch, as Replay.reload."""
     @property
     def in_force(self) -> InForce: ...
+    def free_retired(self) -> list[str]:
+        """Free what a reload replaced, if no worker has it any more; what went wrong. Fetching batches does it too."""
     @property
     def reloads(self) -> tuple[int, bool]:
         """(reloads in force at every worker, whether one waits for some worker)."""

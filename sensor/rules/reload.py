@@ -35,6 +35,7 @@ class Engine(Protocol):
     def reload(self, config: str, ruleset: Ruleset) -> None: ...
     @property
     def in_force(self) -> InForce: ...
+    def free_retired(self) -> list[str]: ...
     @property
     def reloads(self) -> tuple[int, bool]: ...
 
@@ -146,7 +147,9 @@ class Reloader:
                     "the capture ended before the reloaded rules came into force",
                     "tệp bắt gói đã hết trước khi luật mới có hiệu lực",
                 ), False
-        return_memory()  # of the old set
+        for warning in self._engine.free_retired():
+            _tell(warning)
+        return_memory()
         self.reloaded_at = time.time()
         counts = f"{report.loaded:,} loaded, {report.quarantined:,} quarantined, {report.skipped:,} skipped"
         counts_vi = f"đã nạp {report.loaded:,}, loại {report.quarantined:,}, bỏ qua {report.skipped:,}"

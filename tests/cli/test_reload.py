@@ -90,10 +90,10 @@ def _events(
     ]
     config = load_config(None, settings, checksums="none")
 
-    def ruleset(text: str):
+    def ruleset(text: str, in_force=None):
         file = work / "test.rules"
         file.write_text(text)
-        made, report = load_rules(config, only=[str(file)])
+        made, report = load_rules(config, only=[str(file)], in_force=in_force)
         assert not report.quarantined, report.findings
         return made
 
@@ -117,7 +117,8 @@ def _events(
                 while replay.reloads[1]:  # in force a few frames after it was offered
                     assert workers == 1
                     time.sleep(0.01)
-                replay.reload(config.engine_json(), ruleset(rules[(number + 1) % len(rules)]))
+                text = rules[(number + 1) % len(rules)]
+                replay.reload(config.engine_json(), ruleset(text, replay.in_force))
     fetcher.join()
     assert replay.reloads == (len(cuts), False), "a reload did not come into force"
     assert not [w for w in replay.warnings if "panic" in w or "stage fail" in w]

@@ -217,12 +217,12 @@ impl Fresh {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::compile::compile;
+    use crate::detect::compile::{compile, Earlier};
     use crate::detect::raw::RawRulesBuilder;
 
     fn rules() -> Arc<Ruleset> {
         let raw = RawRulesBuilder::default().finish();
-        Arc::new(compile(&Value::Null, raw, false, &|_| None).unwrap().0.ruleset)
+        Arc::new(compile(&Value::Null, raw, false, Earlier::NOTHING).unwrap().0.ruleset)
     }
 
     fn retired(fresh: Fresh) -> Retired {

@@ -79,5 +79,5 @@ fuzz_target!(|data: &[u8]| {
         writer.finish().expect("room");
     }
     let Ok(mapping) = Mapping::new(file, false) else { return };
-    let _ = std::hint::black_box(restore(&Arc::new(mapping), "k", &serde_json::Value::Null, &|_| None));
+    let _ = std::hint::black_box(restore(&Arc::new(mapping), "k", &serde_json::Value::Null, None));
 });

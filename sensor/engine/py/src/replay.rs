@@ -99,6 +99,10 @@ impl Replay {
         InForce(self.handover.current())
     }
 
+    fn free_retired(&self, py: Python<'_>) -> Vec<String> {
+        py.detach(|| self.handover.clear())
+    }
+
     #[getter]
     fn reloads(&self) -> (u64, bool) {
         self.handover.state()

@@ -4,9 +4,10 @@ use crate::memory::give_back;
 use crate::{document, guarded};
 use haidang_core::detect::cache::folder::Folder;
 use haidang_core::detect::cache::Cache;
-use haidang_core::detect::databases::{Digest, Known};
+use haidang_core::detect::compile::Earlier;
 use haidang_core::detect::parallel;
 use haidang_core::detect::raw::{RawOption, RawRulesBuilder};
+use haidang_core::detect::ruleset::Ruleset as CoreRuleset;
 use haidang_core::detect::{compile, diagnostic};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -121,10 +122,9 @@ impl RulesetCache {
         py.detach(|| {
             guarded(|| {
                 let document = document(config)?;
-                let load = |known: Known<'_>| {
-                    self.lock().load(&document, paths.as_deref(), file_bytes_max, known)
-                };
-                let found = beside(in_force, load)?;
+                let found = beside(in_force, |in_force| {
+                    self.lock().load(&document, paths.as_deref(), file_bytes_max, in_force)
+                })?;
                 Ok(found.map(|(compiled, findings)| Ruleset::new(compiled, findings)))
             })
         })
@@ -143,20 +143,28 @@ impl RulesetCache {
 
 /// The rules that an engine has in force. What comes after them shares what is the same, and is made sparingly.
 #[pyclass(frozen)]
-pub struct InForce(pub(crate) Arc<haidang_core::detect::ruleset::Ruleset>);
+pub struct InForce(pub(crate) Arc<CoreRuleset>);
 
-/// Makes a ruleset beside the one in force, if there is one: `work` gets what is known of databases.
-fn beside<T>(in_force: Option<&InForce>, work: impl FnOnce(Known<'_>) -> T) -> T {
-    match in_force {
-        Some(in_force) => parallel::sparingly(give_back, || work(&|digest| in_force.0.database(digest))),
-        None => work(&|_| None),
-    }
+/// Makes a ruleset, beside the one in force if there is one. It is done on a thread of its own: the memory that a thread took
+/// and another frees goes back to the system once the first has ended.
+fn beside<T: Send>(in_force: Option<&InForce>, work: impl FnOnce(Option<&CoreRuleset>) -> T + Send) -> T {
+    let made = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| match in_force {
+            Some(in_force) => parallel::sparingly(give_back, || {
+                in_force.0.rest();
+                work(Some(&in_force.0))
+            }),
+            None => work(None),
+        });
+        thread.join()
+    });
+    made.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Compiled rules, shared by every worker.
 #[pyclass(frozen)]
 pub struct Ruleset {
-    pub(crate) inner: Arc<haidang_core::detect::ruleset::Ruleset>,
+    pub(crate) inner: Arc<CoreRuleset>,
     id: String,
     loaded: usize,
     diagnostics: Vec<Diagnostic>,
@@ -206,16 +214,17 @@ impl Ruleset {
         py.detach(move || {
             guarded(|| {
                 let document = document(config)?;
-                beside(in_force, |known| {
+                beside(in_force, |in_force| {
                     let Some(cache) = cache else {
-                        let (compiled, _) = compile::compile(&document, raw, validate_only, known)?;
+                        let earlier = Earlier { in_force, ..Earlier::NOTHING };
+                        let (compiled, _) = compile::compile(&document, raw, validate_only, earlier)?;
                         return Ok(Ruleset::new(compiled, findings));
                     };
                     let mut cache = cache.lock();
                     let raw = cache.lay_down(raw);
                     let stock = cache.stock();
-                    let known = |digest: &Digest| known(digest).or_else(|| stock.get(digest));
-                    let (compiled, outcome) = compile::compile(&document, raw, validate_only, &known)?;
+                    let earlier = Earlier { in_force, databases: &|patterns| stock.get(patterns) };
+                    let (compiled, outcome) = compile::compile(&document, raw, validate_only, earlier)?;
                     cache.store(&compiled.id, &outcome, findings.clone());
                     Ok(Ruleset::new(compiled, findings))
                 })

@@ -2,7 +2,7 @@
 //! (docs/adr/0006). Made beside the workers; they only look up.
 
 use super::names::Names;
-use super::raw::RawRule;
+use super::raw::{RawRule, READ_AT_ONCE};
 use super::rule::Rule;
 use super::ruleset::Ruleset;
 use super::state::{FlowDetect, Left, TxDetect};
@@ -12,9 +12,6 @@ use crate::direction::Dir;
 use crate::flow::Flow;
 use std::collections::HashMap;
 use std::hash::Hash;
-
-/// Rules whose texts are compared before the pages they stand on are given back: both rulesets' are 40 MB.
-const COMPARED_AT_ONCE: usize = 1024;
 
 /// New numbers by old ones; None: gone.
 type Numbers = Vec<Option<u32>>;
@@ -38,11 +35,10 @@ impl Carry {
             rule.texts.same_rule(&now.texts).then_some(now.number)
         };
         let mut rules: Numbers = Vec::with_capacity(old.rules.len());
-        for some in old.rules.chunks(COMPARED_AT_ONCE) {
+        for some in old.rules.chunks(READ_AT_ONCE) {
             rules.extend(some.iter().map(unchanged));
-            for one in [old, new].into_iter().filter_map(|set| set.rules.first()) {
-                one.texts.all().rules.rest();
-            }
+            old.rest();
+            new.rest();
         }
         let (was, is): (&Names, &Names) = (&old.names, &new.names);
         let flowbits = numbers(was.flowbits(), is.flowbits());

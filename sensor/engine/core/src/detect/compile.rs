@@ -1,11 +1,12 @@
 //! From raw rules to a ruleset: every rule is built on its own, those that cannot be loaded become diagnostics.
 
 use super::builder::{self, build, Origins};
-use super::databases::{Compiled as Databases, Known};
+use super::databases::{self, Compiled as Databases, Known};
 use super::dataset::Datasets;
 use super::diagnostic::Diagnostic;
 use super::duplicates;
 use super::geoip::GeoIp;
+use super::hs::Database;
 use super::lua;
 use super::names::Names;
 use super::parallel;
@@ -14,6 +15,7 @@ use super::reputation::Reputation;
 use super::rule::Rule;
 use super::ruleset::Ruleset;
 use super::shared::{Class, Interned, Outside, Shared};
+use super::sharing::Sharing;
 use super::texts::{RuleTexts, Texts};
 use super::threshold_config;
 use serde_json::Value;
@@ -21,6 +23,22 @@ use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// What is there already and serves again.
+#[derive(Clone, Copy)]
+pub struct Earlier<'a> {
+    pub in_force: Option<&'a Ruleset>,
+    pub databases: Known<'a>,
+}
+
+impl<'a> Earlier<'a> {
+    pub const NOTHING: Earlier<'static> = Earlier { in_force: None, databases: &|_| None };
+
+    pub fn database(&self, patterns: &databases::Digest) -> Option<Database> {
+        let shared = self.in_force.and_then(|in_force| in_force.database(patterns));
+        shared.or_else(|| (self.databases)(patterns))
+    }
+}
 
 /// What compiling gave.
 pub struct Compiled {
@@ -53,7 +71,7 @@ pub fn compile(
     document: &Value,
     raw: RawRules,
     validate_only: bool,
-    known: Known<'_>,
+    earlier: Earlier<'_>,
 ) -> Result<(Compiled, Outcome), String> {
     let mut shared = Shared::new(classes(document), outside(document)?);
     let texts = Arc::new(Texts { rules: raw, references: references(document) });
@@ -65,13 +83,15 @@ pub fn compile(
     let mut hash = Sha256::new();
     hash.update(env!("CARGO_PKG_VERSION"));
     let mut space = Vec::new();
+    let sharing = Sharing::with(earlier.in_force);
     let damaged = || "a rule was damaged in memory".to_owned();
     let reader = texts.rules.reader().ok_or_else(damaged)?;
     for number in (0..texts.rules.len()).filter(|number| !losers.contains(number)) {
         let rule = reader.rule(number).ok_or_else(damaged)?;
         add_to_id(&rule, &mut hash, &mut space);
         match build(&rule, &RuleTexts::new(&texts, number), &mut shared) {
-            Ok(built) => {
+            Ok(mut built) => {
+                sharing.take_over(&mut built);
                 rules.push(built);
                 good.push(number);
             }
@@ -85,7 +105,7 @@ pub fn compile(
     if validate_only {
         rules = Vec::new();
     }
-    let (ruleset, thresholds, databases) = finish(document, rules, &shared, known)?;
+    let (ruleset, thresholds, databases) = finish(document, rules, &shared, earlier)?;
     let counts = databases.counts();
     let outcome = Outcome {
         texts,
@@ -124,19 +144,19 @@ pub fn rebuild(
     document: &Value,
     raw: RawRules,
     interned: &Interned,
-    known: Known<'_>,
+    earlier: Earlier<'_>,
 ) -> Result<Result<Rebuilt, String>, String> {
     let mut shared = Shared::known(classes(document), interned, outside(document)?);
     let texts = Arc::new(Texts { rules: raw, references: references(document) });
-    let Some(rules) = rebuild_rules(&texts, &mut shared) else {
+    let Some(rules) = rebuild_rules(&texts, &mut shared, &Sharing::with(earlier.in_force)) else {
         return Ok(Err("its rules do not load".to_owned()));
     };
     rules_built(&texts);
-    let (ruleset, thresholds, databases) = finish(document, rules, &shared, known)?;
+    let (ruleset, thresholds, databases) = finish(document, rules, &shared, earlier)?;
     Ok(Ok(Rebuilt { ruleset, thresholds, databases: databases.counts() }))
 }
 
-fn rebuild_rules(texts: &Arc<Texts>, shared: &mut Shared) -> Option<Vec<Rule>> {
+fn rebuild_rules(texts: &Arc<Texts>, shared: &mut Shared, sharing: &Sharing<'_>) -> Option<Vec<Rule>> {
     /// Rules a thread takes at a time: few enough that all end together.
     const STRIDE: usize = 256;
     let count = texts.rules.len();
@@ -151,7 +171,8 @@ fn rebuild_rules(texts: &Arc<Texts>, shared: &mut Shared) -> Option<Vec<Rule>> {
             let start = next.fetch_add(STRIDE, Ordering::Relaxed);
             for number in (start..count).take(STRIDE) {
                 let Some(rule) = reader.rule(number) else { return };
-                let Ok(built) = build(&rule, &RuleTexts::new(texts, number), &mut own) else { return };
+                let Ok(mut built) = build(&rule, &RuleTexts::new(texts, number), &mut own) else { return };
+                sharing.take_over(&mut built);
                 rules.push(built);
             }
             if start >= count {
@@ -184,7 +205,7 @@ fn finish(
     document: &Value,
     mut rules: Vec<Rule>,
     shared: &Shared,
-    known: Known<'_>,
+    earlier: Earlier<'_>,
 ) -> Result<(Ruleset, Vec<Diagnostic>, Databases), String> {
     let thresholds = threshold_config::apply(document, &mut rules);
     let datasets = shared.datasets().all();
@@ -192,7 +213,7 @@ fn finish(
         // Scripts may add to any.
         datasets.iter().for_each(|set| set.will_change());
     }
-    let (mut ruleset, databases) = Ruleset::build(rules, Names::new(shared), datasets, known)?;
+    let (mut ruleset, databases) = Ruleset::build(rules, Names::new(shared), datasets, earlier)?;
     ruleset.files = shared.files;
     Ok((ruleset, thresholds, databases))
 }

@@ -43,7 +43,7 @@ impl Databases {
         }
         let digest = hash.finalize().into();
         let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = gathered.sets.len();
+        let next = gathered.known.len();
         let at = *gathered.known.entry(digest).or_insert(next);
         if at == next {
             gathered.sets.push(Set { digest, patterns });
@@ -51,30 +51,43 @@ impl Databases {
         Ticket(at)
     }
 
-    /// Errors come from libhs alone (out of memory, an impossible pattern) and name a pattern.
-    pub fn compile(self, known: Known<'_>) -> Result<Compiled, String> {
-        let sets = self.0.into_inner().unwrap_or_else(PoisonError::into_inner).sets;
+    /// Compiles what was added; whoever adds the same again has the same ticket, and no other may be added. Errors come from
+    /// libhs alone (out of memory, an impossible pattern) and name a pattern.
+    pub fn compile(&self, known: Known<'_>) -> Result<Compiled, String> {
+        let mut sets = std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).sets);
         // The largest first, so that no thread is left alone with one in the end.
-        let mut order: Vec<usize> = (0..sets.len()).collect();
-        order.sort_by_key(|at| std::cmp::Reverse(sets.get(*at).map_or(0, |set| set.patterns.len())));
-        let made = parallel::map(&order, |at| {
-            let set = sets.get(*at)?;
-            let reused = known(&set.digest);
-            let is_reused = reused.is_some();
-            let database = reused.map_or_else(|| set.compile(), Ok);
-            if !is_reused {
-                parallel::step_done();
-            }
-            Some((*at, set.digest, database, is_reused))
+        let largest_first = |sets: &[Set]| {
+            let mut order: Vec<usize> = (0..sets.len()).collect();
+            order.sort_by_key(|at| std::cmp::Reverse(sets.get(*at).map_or(0, |set| set.patterns.len())));
+            order
+        };
+        let found = parallel::map(&largest_first(&sets), |at| {
+            let database = known(&sets.get(*at)?.digest)?;
+            Some((*at, database))
         });
-        let mut made: Vec<_> = made.into_iter().flatten().collect();
-        made.sort_unstable_by_key(|(at, ..)| *at);
-        let mut compiled = Compiled { list: Vec::with_capacity(made.len()), reused: 0 };
-        for (_, digest, database, is_reused) in made {
-            compiled.list.push((digest, database?));
-            compiled.reused = compiled.reused.saturating_add(usize::from(is_reused));
+        let mut made: Vec<Option<Database>> = sets.iter().map(|_| None).collect();
+        for (at, database) in found.into_iter().flatten() {
+            if let (Some(slot), Some(set)) = (made.get_mut(at), sets.get_mut(at)) {
+                *slot = Some(database);
+                set.patterns = Vec::new(); // libhs needs much memory for the others
+            }
         }
-        Ok(compiled)
+        parallel::step_done();
+        let reused = made.iter().flatten().count();
+        let mut order = largest_first(&sets);
+        order.retain(|at| made.get(*at).is_some_and(Option::is_none));
+        let compiled = parallel::map(&order, |at| {
+            let database = sets.get(*at)?.compile();
+            parallel::step_done();
+            Some((*at, database))
+        });
+        for (at, database) in compiled.into_iter().flatten() {
+            if let Some(slot) = made.get_mut(at) {
+                *slot = Some(database?);
+            }
+        }
+        let list = sets.iter().map(|set| set.digest).zip(made.into_iter().flatten()).collect();
+        Ok(Compiled { list, reused })
     }
 }
 
@@ -133,8 +146,10 @@ mod tests {
             let (_, database) = first.list.iter().skip(1).find(|(known, _)| known == digest)?;
             Some(database.clone())
         };
-        let second = gather().0.compile(&known).unwrap();
+        let (databases, tickets) = gather();
+        let second = databases.compile(&known).unwrap();
         assert_eq!(second.counts(), (3, 2));
+        assert_eq!(databases.add(patterns(&["def", "abc"])), tickets[1], "the same again");
         assert!(second.get(Ticket(2)).is_some() && second.get(Ticket(3)).is_none());
     }
 

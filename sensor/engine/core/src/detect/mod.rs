@@ -62,6 +62,7 @@ pub mod rule;
 pub mod ruleset;
 pub mod run;
 pub mod shared;
+pub mod sharing;
 pub mod state;
 pub mod tag;
 #[cfg(test)]

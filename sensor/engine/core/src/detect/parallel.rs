@@ -25,6 +25,11 @@ pub fn sparingly<R>(give_back: fn(), work: impl FnOnce() -> R) -> R {
     work()
 }
 
+/// Whether memory is dearer than time.
+pub fn is_sparing() -> bool {
+    GIVE_BACK.get().is_some()
+}
+
 /// A step is over that freed much of what it took.
 pub fn step_done() {
     if let Some(give_back) = GIVE_BACK.get() {
@@ -34,7 +39,7 @@ pub fn step_done() {
 
 /// As many threads as the work is worth.
 pub fn threads() -> usize {
-    if GIVE_BACK.get().is_some() {
+    if is_sparing() {
         return 1;
     }
     std::thread::available_parallelism().map_or(1, |n| n.get().min(THREADS_MAX))
@@ -75,6 +80,7 @@ mod tests {
         };
         let here = std::thread::current().id();
         let elsewhere = sparingly(give_back, || {
+            assert!(is_sparing());
             step_done();
             let ids = map(&[0; 1000], |_| {
                 std::thread::sleep(std::time::Duration::from_micros(10));

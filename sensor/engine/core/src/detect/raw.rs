@@ -8,6 +8,13 @@ use std::collections::HashMap;
 /// As many options as most rules have.
 const OPTIONS: usize = 24;
 
+/// Names of parts of a block.
+pub const STARTS: &str = "starts";
+pub const RULES: &str = "rules";
+
+/// So many rules are read before the pages they stand on are given back: those of a whole block are 20 MB.
+pub const READ_AT_ONCE: usize = 1024;
+
 /// One option as written: escapes are still in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawOption<'a> {
@@ -93,19 +100,17 @@ impl RawRules {
         Some(RawRule { file, line, action, protocol, src, sport, arrow, dst, dport, options })
     }
 
-    /// A block of the rules of these numbers, in this order. Strings keep their numbers.
-    pub fn only(&self, numbers: impl Iterator<Item = usize>) -> RawRules {
-        let (mut starts, mut rules) = (Vec::new(), Vec::with_capacity(self.rules.len()));
-        for record in numbers.filter_map(|number| self.record(number)) {
-            starts.extend_from_slice(&(rules.len() as u64).to_le_bytes());
-            rules.extend_from_slice(record);
+    /// The parts of a block of the rules of these numbers, in this order: `starts`, then what is in `rules`. The others are
+    /// this block's, for strings keep their numbers.
+    pub fn only<'a>(&'a self, numbers: &'a [usize]) -> (Vec<u8>, impl Iterator<Item = &'a [u8]>) {
+        let records = || numbers.iter().filter_map(|number| self.record(*number));
+        let mut at = 0u64;
+        let mut starts = Vec::with_capacity(self.starts.len());
+        for record in records() {
+            starts.extend_from_slice(&at.to_le_bytes());
+            at = at.saturating_add(record.len() as u64);
         }
-        RawRules {
-            starts: starts.into(),
-            rules: rules.into(),
-            ends: self.ends.to_vec().into(),
-            strings: self.strings.to_vec().into(),
-        }
+        (starts, records())
     }
 
     /// It will not be read for a while; see `Bytes::rest`.
@@ -115,14 +120,14 @@ impl RawRules {
 
     /// The block in parts, by name.
     pub fn sections(&self) -> [(&'static str, &[u8]); 4] {
-        [("starts", &self.starts), ("rules", &self.rules), ("ends", &self.ends), ("strings", &self.strings)]
+        [(STARTS, &self.starts), (RULES, &self.rules), ("ends", &self.ends), ("strings", &self.strings)]
     }
 
     /// The block that these are the parts of.
     pub fn of_sections(part: impl Fn(&str) -> Option<Bytes>) -> Option<RawRules> {
         Some(RawRules {
-            starts: part("starts")?,
-            rules: part("rules")?,
+            starts: part(STARTS)?,
+            rules: part(RULES)?,
             ends: part("ends")?,
             strings: part("strings")?,
         })
@@ -303,7 +308,14 @@ mod tests {
         fn what_goes_in_comes_out(rules in proptest::collection::vec(written(), 0..5)) {
             let raw = build(&rules);
             prop_assert_eq!(raw.len(), rules.len());
-            let odd = raw.only((0..rules.len()).filter(|n| n % 2 == 1));
+            let odd: Vec<usize> = (0..rules.len()).filter(|n| n % 2 == 1).collect();
+            let (starts, records) = raw.only(&odd);
+            let odd = RawRules {
+                starts: starts.into(),
+                rules: records.collect::<Vec<_>>().concat().into(),
+                ends: raw.ends.to_vec().into(),
+                strings: raw.strings.to_vec().into(),
+            };
             for (number, (file, line, words, options)) in rules.iter().enumerate() {
                 let rule = raw.rule(number).unwrap();
                 prop_assert_eq!(&raw.reader().unwrap().rule(number).unwrap(), &rule);

@@ -4,7 +4,8 @@
 //! transactions in `tx_groups`, each once for the ends that a packet may have; those for frames are in `frame_groups`.
 
 use super::buffers;
-use super::databases::{Compiled, Databases, Digest, Known};
+use super::compile::Earlier;
+use super::databases::{Compiled, Databases, Digest};
 use super::dataset::Dataset;
 use super::ends::{Ends, Guarded};
 use super::frame_groups::FrameGroups;
@@ -76,11 +77,19 @@ impl Ruleset {
         mut rules: Vec<Rule>,
         names: Names,
         datasets: Vec<Arc<Dataset>>,
-        known: Known<'_>,
+        earlier: Earlier<'_>,
     ) -> Result<(Ruleset, Compiled), String> {
         order(&mut rules);
         let databases = Databases::default();
         let guarded = Guarded::by(&rules);
+        let known = |patterns: &Digest| earlier.database(patterns);
+        let mut compiled = None;
+        if parallel::is_sparing() {
+            // libhs takes much for a while: before the groups take theirs.
+            drop((grouped(&rules, &guarded, &databases), FrameGroups::build(&rules, &databases)));
+            parallel::step_done();
+            compiled = Some(databases.compile(&known)?);
+        }
         let (groups, group_of) = grouped(&rules, &guarded, &databases);
         let frame = FrameGroups::build(&rules, &databases);
         let gates = rules.iter().map(Gate::new).collect();
@@ -104,10 +113,17 @@ impl Ruleset {
             tags_hosts,
             runs_scripts,
         };
-        let compiled = databases.compile(known)?;
+        let compiled = compiled.map_or_else(|| databases.compile(&known), Ok)?;
         ruleset.prefilters().for_each(|prefilter| prefilter.settle(&compiled));
         ruleset.databases = compiled.list.iter().cloned().collect();
         Ok((ruleset, compiled))
+    }
+
+    /// What its rules say will not be read for a while.
+    pub fn rest(&self) {
+        if let Some(rule) = self.rules.first() {
+            rule.texts.all().rules.rest();
+        }
     }
 
     /// The database of these patterns, if some group searches for them.

@@ -85,6 +85,19 @@ pub fn split(line: &str) -> Option<RawRules> {
     Some(raw.finish())
 }
 
+/// The rules of these lines.
+pub fn block(lines: &[&str]) -> RawRules {
+    let mut builder = RawRulesBuilder::default();
+    for line in lines {
+        let raw = split(line).unwrap();
+        let rule = raw.rule(0).unwrap();
+        let header = [rule.action, rule.protocol, rule.src, rule.sport, rule.arrow, rule.dst, rule.dport];
+        builder.begin(rule.file, rule.line, header);
+        rule.options.iter().for_each(|option| builder.option(*option));
+    }
+    builder.finish()
+}
+
 pub fn rule(line: &str) -> Result<Rule, Vec<Diagnostic>> {
     rule_with(line, &mut Shared::default())
 }

@@ -22,7 +22,44 @@ pub fn all(parts: &[&[u8]]) -> Vec<Digest> {
 
 /// The digest of some bytes.
 pub fn of(bytes: &[u8]) -> Digest {
-    join(bytes.chunks(PIECE_BYTES).map(sha256))
+    let mut gatherer = Gatherer::default();
+    gatherer.add(bytes);
+    gatherer.finish()
+}
+
+/// The digest of bytes that come in parts.
+#[derive(Default)]
+pub struct Gatherer {
+    whole: Sha256,
+    piece: Sha256,
+    piece_bytes: usize,
+}
+
+impl Gatherer {
+    pub fn add(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = PIECE_BYTES.saturating_sub(self.piece_bytes);
+            let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+            self.piece.update(now);
+            self.piece_bytes = self.piece_bytes.saturating_add(now.len());
+            if self.piece_bytes == PIECE_BYTES {
+                self.end_piece();
+            }
+            bytes = later;
+        }
+    }
+
+    fn end_piece(&mut self) {
+        self.whole.update(self.piece.finalize_reset());
+        self.piece_bytes = 0;
+    }
+
+    pub fn finish(mut self) -> Digest {
+        if self.piece_bytes > 0 {
+            self.end_piece();
+        }
+        self.whole.finalize().into()
+    }
 }
 
 fn join(pieces: impl Iterator<Item = Digest>) -> Digest {
@@ -84,6 +121,11 @@ mod tests {
             .map(|length| (0..*length).map(|at| (at % 251) as u8).collect())
             .collect();
         let digests: Vec<Digest> = parts.iter().map(|part| of(part)).collect();
+        for (part, digest) in parts.iter().zip(&digests) {
+            let mut gatherer = Gatherer::default();
+            part.chunks(PIECE_BYTES / 3 + 1).for_each(|some| gatherer.add(some));
+            assert_eq!(gatherer.finish(), *digest);
+        }
         assert_eq!(all(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>()), digests);
         let path = std::env::temp_dir().join(format!("haidang-digest-{}", std::process::id()));
         for (part, digest) in parts.iter().zip(&digests) {

@@ -39,12 +39,23 @@ impl<W: Write + Seek> Writer<W> {
     }
 
     pub fn section(&mut self, name: Name, bytes: &[u8]) -> io::Result<()> {
-        self.out.write_all(bytes)?;
+        self.section_of(name, std::iter::once(bytes))
+    }
+
+    /// A section that comes in parts.
+    pub fn section_of<'b>(&mut self, name: Name, parts: impl Iterator<Item = &'b [u8]>) -> io::Result<()> {
+        let mut digest = digest::Gatherer::default();
+        let mut length = 0u64;
+        for part in parts {
+            self.out.write_all(part)?;
+            digest.add(part);
+            length = length.saturating_add(part.len() as u64);
+        }
         self.table.extend_from_slice(&name);
         self.table.extend_from_slice(&self.at.to_le_bytes());
-        self.table.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-        self.table.extend_from_slice(&digest::of(bytes));
-        self.at = self.at.saturating_add(bytes.len() as u64);
+        self.table.extend_from_slice(&length.to_le_bytes());
+        self.table.extend_from_slice(&digest.finish());
+        self.at = self.at.saturating_add(length);
         Ok(())
     }
 

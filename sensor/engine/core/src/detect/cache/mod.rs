@@ -13,13 +13,14 @@ pub mod folder;
 #[cfg(test)]
 mod tests;
 
-use super::compile::{self, Compiled, Outcome, Rebuilt};
-use super::databases::{Digest, Known};
+use super::compile::{self, Compiled, Earlier, Outcome, Rebuilt};
+use super::databases::Digest;
 use super::diagnostic::Diagnostic;
 use super::hs::{self, Database};
 use super::mapped::{Bytes, Mapping};
 use super::pcre;
-use super::raw::RawRules;
+use super::raw::{RawRules, READ_AT_ONCE, RULES, STARTS};
+use super::ruleset::Ruleset;
 use super::shared::Interned;
 use entry::Section;
 use folder::{Absence, Folder};
@@ -106,13 +107,13 @@ impl Cache {
     }
 
     /// The ruleset of these files, or of those added, and the findings of their reader; None when it has to be compiled.
-    /// What was added is forgotten. Databases that are `known` are not read.
+    /// What was added is forgotten. With rules in force, see `compile::Earlier`.
     pub fn load(
         &mut self,
         document: &Value,
         paths: Option<&[String]>,
         file_bytes_max: u64,
-        known: Known<'_>,
+        in_force: Option<&Ruleset>,
     ) -> Result<Option<Restored>, String> {
         if !paths.is_none_or(|paths| self.add_files(paths, file_bytes_max)) {
             self.files.clear();
@@ -128,7 +129,7 @@ impl Cache {
                 return Ok(None);
             }
         };
-        match restore(&mapping, &key, document, known)? {
+        match restore(&mapping, &key, document, in_force)? {
             Ok(restored) => {
                 mapping.release_pages();
                 Ok(Some(restored))
@@ -185,12 +186,22 @@ impl Cache {
             interned: if settled { outcome.interned.clone() } else { Interned::default() },
         };
         let all = &outcome.texts.rules;
-        let good = if settled { Some(all.only(outcome.good.iter().copied())) } else { None };
-        let rules = good.as_ref().unwrap_or(all);
+        let kept: Vec<usize> = if settled { outcome.good.clone() } else { (0..all.len()).collect() };
+        let (starts, records) = all.only(&kept);
+        let sparing = records.zip(0usize..).map(|(record, count)| {
+            if count % READ_AT_ONCE == 0 {
+                all.rest();
+            }
+            record
+        });
         let written = self.folder.publish(&key, |file| {
             let mut writer = entry::Writer::new(BufWriter::new(file))?;
             writer.section(entry::name("facts"), &serde_json::to_vec(&facts)?)?;
-            for (name, bytes) in rules.sections() {
+            writer.section(entry::name(STARTS), &starts)?;
+            writer.section_of(entry::name(RULES), sparing)?;
+            for (name, bytes) in
+                all.sections().into_iter().filter(|(name, _)| ![STARTS, RULES].contains(name))
+            {
                 writer.section(entry::name(name), bytes)?;
             }
             for (digest, database) in &outcome.databases.list {
@@ -199,6 +210,7 @@ impl Cache {
             }
             writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)
         });
+        all.rest();
         if let Err(error) = written {
             self.not_kept = Some(format!("{}: {error}", self.folder.path.display()));
         }
@@ -236,7 +248,7 @@ pub fn restore(
     mapping: &Arc<Mapping>,
     key: &str,
     document: &Value,
-    known: Known<'_>,
+    in_force: Option<&Ruleset>,
 ) -> Result<Result<Restored, String>, String> {
     let damaged = || "it is damaged, or of another version".to_owned();
     let Some(table) = entry::table(mapping) else { return Ok(Err(damaged())) };
@@ -255,18 +267,16 @@ pub fn restore(
     }
     // All of it was read, and is read again step by step.
     mapping.release_pages();
-    let known = |digest: &Digest| {
-        if let Some(database) = known(digest) {
-            return Some(database);
-        }
+    let kept = |digest: &Digest| {
         let section = sections.get(&stock_name(digest))?;
         Database::deserialize(mapping.get(section.range.clone())?).ok()
     };
+    let earlier = Earlier { in_force, databases: &kept };
     if !facts.settled {
-        let (compiled, _) = compile::compile(document, rules, false, &known)?;
+        let (compiled, _) = compile::compile(document, rules, false, earlier)?;
         return Ok(Ok((compiled, facts.findings)));
     }
-    let rebuilt = compile::rebuild(document, rules, &facts.interned, &known)?;
+    let rebuilt = compile::rebuild(document, rules, &facts.interned, earlier)?;
     Ok(rebuilt.map(|rebuilt| {
         let Rebuilt { ruleset, thresholds, databases } = rebuilt;
         let mut diagnostics = facts.diagnostics;

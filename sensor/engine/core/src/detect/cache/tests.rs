@@ -3,8 +3,7 @@
 use super::entry::Writer;
 use super::folder::Folder;
 use super::*;
-use crate::detect::raw::RawRulesBuilder;
-use crate::detect::test_rules::split;
+use crate::detect::test_rules::block;
 use proptest::prelude::*;
 use serde_json::json;
 use std::os::unix::fs::MetadataExt;
@@ -50,39 +49,27 @@ fn document() -> Value {
     json!({"classification": [{"name": "some", "description": "Some", "priority": 2}], "threshold-config": [[7, "?"]]})
 }
 
-fn block(lines: &[&str]) -> RawRules {
-    let mut builder = RawRulesBuilder::default();
-    for line in lines {
-        let raw = split(line).unwrap();
-        let rule = raw.rule(0).unwrap();
-        let header = [rule.action, rule.protocol, rule.src, rule.sport, rule.arrow, rule.dst, rule.dport];
-        builder.begin(rule.file, rule.line, header);
-        rule.options.iter().for_each(|option| builder.option(*option));
-    }
-    builder.finish()
-}
-
 /// Compiles and stores; then the same from the entry, and how the databases came about.
 fn both(name: &str, lines: &[&str]) -> (Compiled, Compiled) {
     let temporary = Temporary::new(name);
     let path = temporary.file(name);
     let mut cache = temporary.cache(&[]);
-    assert!(cache.load(&document(), Some(std::slice::from_ref(&path)), 1000, &|_| None).unwrap().is_none());
+    assert!(cache.load(&document(), Some(std::slice::from_ref(&path)), 1000, None).unwrap().is_none());
     cache.add(&path, name.as_bytes());
-    let (compiled, outcome) = compile::compile(&document(), block(lines), false, &|_| None).unwrap();
+    let (compiled, outcome) = compile::compile(&document(), block(lines), false, Earlier::NOTHING).unwrap();
     cache.store(&compiled.id, &outcome, "mine".to_owned());
     assert_eq!(cache.not_kept, None);
     let mut later = temporary.cache(&[]);
     let (restored, findings) =
-        later.load(&document(), Some(std::slice::from_ref(&path)), 1000, &|_| None).unwrap().unwrap();
+        later.load(&document(), Some(std::slice::from_ref(&path)), 1000, None).unwrap().unwrap();
     assert_eq!((findings.as_str(), later.warnings.len()), ("mine", 0));
     assert!(temporary
         .cache(&[b"more"])
-        .load(&document(), Some(std::slice::from_ref(&path)), 1000)
+        .load(&document(), Some(std::slice::from_ref(&path)), 1000, None)
         .unwrap()
         .is_none());
     temporary.file("changed");
-    assert!(temporary.cache(&[]).load(&document(), Some(&[path]), 1000, &|_| None).unwrap().is_none());
+    assert!(temporary.cache(&[]).load(&document(), Some(&[path]), 1000, None).unwrap().is_none());
     (compiled, restored)
 }
 
@@ -120,11 +107,12 @@ fn a_set_that_looks_outside_is_built_anew() {
 fn databases_serve_other_sets_too() {
     let temporary = Temporary::new("stock");
     let mut cache = temporary.cache(&[]);
-    let (compiled, outcome) = compile::compile(&document(), block(RULES), false, &|_| None).unwrap();
+    let (compiled, outcome) = compile::compile(&document(), block(RULES), false, Earlier::NOTHING).unwrap();
     cache.store(&compiled.id, &outcome, String::new());
     let more = [RULES, &["alert udp any any -> any any (content:\"another\"; sid:8;)"]].concat();
     let stock = temporary.cache(&[b"other"]).stock();
-    let (changed, _) = compile::compile(&document(), block(&more), false, &|d| stock.get(d)).unwrap();
+    let earlier = Earlier { databases: &|patterns| stock.get(patterns), ..Earlier::NOTHING };
+    let (changed, _) = compile::compile(&document(), block(&more), false, earlier).unwrap();
     let (total, reused) = changed.databases;
     assert!(reused > 0 && reused < total && reused == compiled.databases.0, "{reused} of {total}");
 }
@@ -150,7 +138,7 @@ fn made_up(name: &str, sections: &[(&str, Vec<u8>)]) -> Arc<Mapping> {
 fn made_of(name: &str, facts: &Value, rules: &RawRules) -> Result<Restored, String> {
     let mut sections = vec![("facts", facts.to_string().into_bytes())];
     sections.extend(rules.sections().map(|(name, bytes)| (name, bytes.to_vec())));
-    restore(&made_up(name, &sections), "k", &document(), &|_| None).unwrap()
+    restore(&made_up(name, &sections), "k", &document(), None).unwrap()
 }
 
 #[test]
@@ -172,7 +160,7 @@ fn what_contradicts_itself_is_refused() {
         assert!(told.contains(reason), "{told}");
     }
     let mapping = made_up("little", &[("facts", facts(true, "k").to_string().into_bytes())]);
-    assert!(restore(&mapping, "k", &document(), &|_| None).unwrap().is_err());
+    assert!(restore(&mapping, "k", &document(), None).unwrap().is_err());
 }
 
 proptest! {
@@ -192,6 +180,6 @@ proptest! {
         }
         sections.push(("facts", facts(settled, "k").to_string().into_bytes()));
         // An outer error is libhs's or the engine's own and is told; nothing may panic.
-        let _ = restore(&made_up("any", &sections), "k", &document(), &|_| None);
+        let _ = restore(&made_up("any", &sections), "k", &document(), None);
     }
 }

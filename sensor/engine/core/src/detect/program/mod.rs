@@ -15,6 +15,7 @@ use super::lua::ScriptTest;
 use super::pcre::Regex;
 use number::{Format, NumberTest};
 use search::Literal;
+use std::sync::Arc;
 
 /// A number in a rule: written out, or a byte_extract / byte_math variable by its index in `EvalCx::variables`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,10 +167,10 @@ pub trait Lookup: Send + Sync {
     fn would_hold(&self, data: &[u8]) -> bool;
 }
 
-/// The tests of one buffer.
-#[derive(Default)]
+/// The tests of one buffer. A clone is the same program.
+#[derive(Clone, Default)]
 pub struct Program {
-    ops: Vec<Op>,
+    ops: Arc<[Op]>,
 }
 
 impl Program {
@@ -189,7 +190,7 @@ impl Program {
                 wanted |= reads;
             }
         }
-        Program { ops }
+        Program { ops: ops.into() }
     }
 
     pub fn ops(&self) -> &[Op] {
@@ -198,6 +199,16 @@ impl Program {
 
     pub fn is_empty(&self) -> bool {
         self.ops.is_empty()
+    }
+
+    /// Whether nothing in it has a number of one ruleset's own, or is of the world outside the rules.
+    pub fn is_of_any_ruleset(&self) -> bool {
+        self.ops.iter().all(|op| match op {
+            Op::Pcre(pcre) => pcre.captures.is_empty(),
+            Op::Lookup(_) | Op::Script(_) => false,
+            Op::Base64 { inner, .. } => inner.as_ref().is_none_or(Program::is_of_any_ruleset),
+            _ => true,
+        })
     }
 }
 
