@@ -25,12 +25,29 @@ extern "C" {
 extern "C" {
     /// malloc_trim(3)
     fn malloc_trim(pad: usize) -> c_int;
+    /// mallopt(3)
+    fn mallopt(parameter: c_int, value: c_int) -> c_int;
 }
+
+/// What malloc hands out of this size has a mapping of its own, and is given back when it is freed; as much that is free at
+/// the end of a heap stays. By default both sizes grow with what a process once freed: a set of rules read as text then stays
+/// for good.
+#[cfg(target_env = "gnu")]
+const LARGE_BYTES: c_int = 4 << 20;
+#[cfg(target_env = "gnu")]
+const M_TRIM_THRESHOLD: c_int = -1;
+#[cfg(target_env = "gnu")]
+const M_MMAP_THRESHOLD: c_int = -3;
 
 /// To be called before anything of size is freed; MIMALLOC_PURGE_DELAY in the environment wins.
 pub fn keep_for_a_while() {
     // SAFETY: the option is one of the allocator's own; it is read as a plain number, whoever sets it meanwhile.
     unsafe { mi_option_set_default(PURGE_DELAY, KEEP_MS) };
+    #[cfg(target_env = "gnu")]
+    for parameter in [M_TRIM_THRESHOLD, M_MMAP_THRESHOLD] {
+        // SAFETY: malloc takes its parameters at any time; one that it does not know it leaves alone.
+        unsafe { mallopt(parameter, LARGE_BYTES) };
+    }
 }
 
 /// Gives memory that nothing is in back to the system: the allocator's, and that of malloc, which Hyperscan and Python use.

@@ -97,6 +97,13 @@ pub struct Literal<'a> {
     pub id: u32,
 }
 
+/// For up to so many literals libhs also makes an automaton for data of less than 70 bytes (its "small write"). Making it takes
+/// up to five times the memory of all else and twice the time, and data as small as that is not given to libhs (`grams`).
+const AUTOMATON_LITERALS_MAX: usize = 10_000;
+
+/// Literals of fewer bytes than this have an automaton that takes little.
+const AUTOMATON_IS_SMALL_BYTES: usize = 4_000;
+
 /// An immutable compiled pattern set, shared by all workers. A clone is the same set.
 #[derive(Clone)]
 pub struct Database {
@@ -122,14 +129,20 @@ impl Database {
         if literals.iter().any(|literal| literal.bytes.is_empty()) {
             return Err("a pattern is empty".to_owned());
         }
-        let pointers: Vec<*const c_char> = literals.iter().map(|l| l.bytes.as_ptr().cast()).collect();
-        let lens: Vec<usize> = literals.iter().map(|l| l.bytes.len()).collect();
-        let ids: Vec<c_uint> = literals.iter().map(|l| l.id).collect();
-        let flags: Vec<c_uint> = literals
-            .iter()
-            .map(|l| HS_FLAG_SINGLEMATCH | if l.nocase { HS_FLAG_CASELESS } else { 0 })
-            .collect();
-        let count = c_uint::try_from(literals.len()).map_err(|_| "too many patterns".to_owned())?;
+        let bytes = literals.iter().fold(0usize, |sum, l| sum.saturating_add(l.bytes.len()));
+        // The first again and again, with its id, is still one literal.
+        let again = if bytes < AUTOMATON_IS_SMALL_BYTES {
+            0
+        } else {
+            AUTOMATON_LITERALS_MAX.saturating_add(1).saturating_sub(literals.len())
+        };
+        let all = || literals.iter().chain(literals.iter().take(1).cycle().take(again));
+        let pointers: Vec<*const c_char> = all().map(|l| l.bytes.as_ptr().cast()).collect();
+        let lens: Vec<usize> = all().map(|l| l.bytes.len()).collect();
+        let ids: Vec<c_uint> = all().map(|l| l.id).collect();
+        let flags: Vec<c_uint> =
+            all().map(|l| HS_FLAG_SINGLEMATCH | if l.nocase { HS_FLAG_CASELESS } else { 0 }).collect();
+        let count = c_uint::try_from(pointers.len()).map_err(|_| "too many patterns".to_owned())?;
         let mut db = ptr::null_mut();
         let mut error: *mut CompileError = ptr::null_mut();
         // SAFETY: the four arrays hold `count` elements each and outlive the call; db and error are valid out-pointers.
@@ -294,6 +307,25 @@ mod tests {
         hits.sort_unstable();
         assert_eq!(hits, [(7, 6), (8, 6), (9, 15)]);
         assert!(!version().is_empty());
+    }
+
+    #[test]
+    fn every_literal_of_a_large_set_is_found_once_in_data_of_any_length() {
+        let words: Vec<String> = (0..1000).map(|n| format!("word{n:04}")).collect();
+        let numbered = (0u32..).zip(&words);
+        let literals: Vec<Literal<'_>> =
+            numbered.map(|(id, word)| Literal { bytes: word.as_bytes(), nocase: id % 2 == 1, id }).collect();
+        let db = Database::compile(&literals).unwrap();
+        let mut scratch = Scratch::default();
+        scratch.fit(&db).unwrap();
+        for space in [1, 60, 600] {
+            for (id, word) in (0u32..).zip(&words) {
+                let data = [word.as_bytes(), &vec![b'.'; space], word.as_bytes()].concat();
+                let mut hits = Vec::new();
+                assert!(scratch.scan(&db, &data, &mut hits));
+                assert_eq!(hits, [(id, 8)], "{word} and {space} more bytes");
+            }
+        }
     }
 
     #[test]
