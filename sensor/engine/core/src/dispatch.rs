@@ -6,18 +6,15 @@ use crate::time::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-/// A block is full at this many bytes or frames.
-const BLOCK_BYTES: usize = 256 * 1024;
-const BLOCK_FRAMES: usize = 1024;
-
-/// Frames copied out of the reader's buffer, all of one file.
+/// Frames of one file, where they were read.
 #[derive(Default)]
 pub struct Block {
     data: Vec<u8>,
     frames: Vec<Entry>,
 }
 
-struct Entry {
+/// A frame of a block.
+pub struct Entry {
     start: usize,
     len: usize,
     ts: Timestamp,
@@ -28,29 +25,42 @@ struct Entry {
     number: u64,
 }
 
-impl Block {
-    /// Empties it for other frames.
-    pub fn clear(&mut self) {
-        self.data.clear();
-        self.frames.clear();
-    }
-
-    /// `worker`: see `Dispatch::of_frame`.
-    pub fn push(&mut self, frame: &Frame<'_>, number: u64, worker: Option<u16>) {
-        self.frames.push(Entry {
-            start: self.data.len(),
+impl Entry {
+    /// A frame at `start` of its buffer. `worker`: see `Dispatch::of_frame`.
+    #[inline]
+    pub fn new(frame: &Frame<'_>, start: usize, number: u64, worker: Option<u16>) -> Entry {
+        Entry {
+            start,
             len: frame.data.len(),
             ts: frame.ts,
             wire_len: frame.wire_len,
             link_type: frame.link_type,
             worker,
             number,
-        });
-        self.data.extend_from_slice(frame.data);
+        }
+    }
+}
+
+impl Block {
+    /// Empties it for other frames, and gives the buffer they were in.
+    pub fn clear(&mut self) -> Vec<u8> {
+        self.frames.clear();
+        std::mem::take(&mut self.data)
     }
 
-    pub fn is_full(&self) -> bool {
-        self.data.len() >= BLOCK_BYTES || self.frames.len() >= BLOCK_FRAMES
+    #[inline]
+    pub fn push(&mut self, entry: Entry) {
+        self.frames.push(entry);
+    }
+
+    /// The buffer in which its frames lie.
+    pub fn fill(&mut self, data: Vec<u8>) {
+        self.data = data;
+    }
+
+    /// Of its buffer.
+    pub fn bytes(&self) -> usize {
+        self.data.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -390,14 +400,16 @@ mod tests {
     #[test]
     fn blocks_give_back_what_was_put_in() {
         let mut block = Block::default();
-        block.push(&frame(b"gone", 101), 1, None);
-        block.clear();
+        block.push(Entry::new(&frame(b"gone", 101), 0, 1, None));
+        block.fill(b"gone".to_vec());
+        assert_eq!(block.clear(), b"gone");
         assert!(block.is_empty());
-        block.push(&frame(b"one", 101), 2, Some(1));
-        block.push(&frame(b"", 101), 3, None);
+        block.push(Entry::new(&frame(b"one", 101), 2, 2, Some(1)));
+        block.push(Entry::new(&frame(b"", 101), 9, 3, None));
+        block.fill(b"..one".to_vec());
         let mut seen = Vec::new();
         block.each(|f, n, worker| seen.push((f.data.to_vec(), n, worker)));
         assert_eq!(seen, [(b"one".to_vec(), 2, Some(1)), (Vec::new(), 3, None)]);
-        assert!(!block.is_full() && !block.is_empty());
+        assert!(!block.is_empty());
     }
 }

@@ -85,8 +85,26 @@ impl FileSource {
     }
 }
 
-impl Source for FileSource {
-    fn next(&mut self) -> Option<Result<Frame<'_>, CaptureError>> {
+impl FileSource {
+    /// From now on frames stay in memory where they were read, for `next_placed`. `spare`: a buffer that may be overwritten.
+    pub fn hand_over(&mut self, spare: Vec<u8>) {
+        self.window.hand_over(spare);
+    }
+
+    /// The buffer in which the frames lie that came before the last one, if that lies in another now.
+    #[inline]
+    pub fn given(&mut self) -> Option<Vec<u8>> {
+        self.window.given()
+    }
+
+    /// The buffer in which the frames lie that came since the last `given`, when no other is to be read.
+    pub fn last(&mut self) -> Vec<u8> {
+        self.window.last()
+    }
+
+    /// The next frame, as `next` gives it, and where in its buffer it begins.
+    #[inline]
+    pub fn next_placed(&mut self) -> Option<Result<(Frame<'_>, usize), CaptureError>> {
         if self.ended {
             return None;
         }
@@ -96,9 +114,10 @@ impl Source for FileSource {
         };
         match found {
             Ok(Found::Frame { skip, len, total, ts, wire_len, link_type }) => {
+                let place = self.window.place().saturating_add(skip);
                 let record = self.window.take(total);
                 let data = record.get(skip..skip.saturating_add(len)).unwrap_or(&[]);
-                Some(Ok(Frame { data, ts, wire_len, link_type }))
+                Some(Ok((Frame { data, ts, wire_len, link_type }, place)))
             }
             Ok(Found::End(why)) => {
                 self.ended = true;
@@ -110,6 +129,13 @@ impl Source for FileSource {
                 Some(Err(error))
             }
         }
+    }
+}
+
+impl Source for FileSource {
+    #[inline]
+    fn next(&mut self) -> Option<Result<Frame<'_>, CaptureError>> {
+        self.next_placed().map(|found| found.map(|(frame, _)| frame))
     }
 
     fn position(&self) -> (u64, u64) {

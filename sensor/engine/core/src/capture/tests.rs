@@ -21,13 +21,37 @@ fn source(bytes: Vec<u8>) -> FileSource {
 type Frames = (Vec<(Vec<u8>, u64, u32, u16)>, Vec<String>);
 
 fn read(bytes: Vec<u8>) -> Frames {
-    let mut source = source(bytes);
+    let mut one_by_one = source(bytes.clone());
     let mut frames = Vec::new();
-    while let Some(frame) = source.next() {
+    while let Some(frame) = one_by_one.next() {
         let frame = frame.unwrap();
         frames.push((frame.data.to_vec(), frame.ts.0, frame.wire_len, frame.link_type));
     }
-    (frames, source.warnings().to_vec())
+    assert_eq!(left_where_they_lie(bytes), frames.iter().map(|frame| frame.0.clone()).collect::<Vec<_>>());
+    (frames, one_by_one.warnings().to_vec())
+}
+
+/// The data of every frame, looked up in the buffers in which they were read.
+fn left_where_they_lie(bytes: Vec<u8>) -> Vec<Vec<u8>> {
+    let mut source = source(bytes);
+    source.hand_over(vec![0xee; 3]);
+    let (mut frames, mut places) = (Vec::new(), Vec::new());
+    let mut look_up = |places: &mut Vec<(usize, usize)>, buffer: &[u8]| {
+        frames.extend(places.drain(..).map(|(start, len)| buffer[start..start + len].to_vec()));
+    };
+    while let Some(found) = source.next_placed() {
+        let (frame, start) = found.unwrap();
+        let place = (start, frame.data.len());
+        if let Some(mut buffer) = source.given() {
+            look_up(&mut places, &buffer);
+            buffer.fill(0xee);
+            source.hand_over(buffer);
+        }
+        places.push(place);
+    }
+    look_up(&mut places, &source.last());
+    assert!(source.next().is_none());
+    frames
 }
 
 struct Order(bool);

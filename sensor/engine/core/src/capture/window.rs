@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// Bytes asked of the kernel at a time: large enough to make the call free, small enough to stay in the cache.
 const READ_BYTES: usize = 256 << 10;
 
+/// A larger buffer is not used again.
+const SPARE_BYTES_MAX: usize = 2 * READ_BYTES;
+
 pub(super) struct Window {
     file: Box<dyn Read + Send>,
     path: PathBuf,
@@ -19,6 +22,16 @@ pub(super) struct Window {
     offset: u64,
     total: u64,
     eof: bool,
+    /// Frames were handed out of this buffer.
+    is_lent: bool,
+    handover: Option<Handover>,
+}
+
+/// For those who want frames to stay where they were read: a buffer whose frames were handed out is exchanged for another.
+#[derive(Default)]
+struct Handover {
+    given: Option<Vec<u8>>,
+    spare: Vec<u8>,
 }
 
 impl Window {
@@ -48,7 +61,34 @@ impl Window {
             offset: 0,
             total,
             eof: false,
+            is_lent: false,
+            handover: None,
         }
+    }
+
+    /// From now on buffers are exchanged (see `given`), the next one for `spare`.
+    pub fn hand_over(&mut self, spare: Vec<u8>) {
+        // One that held a giant is not kept.
+        let spare = if spare.len() > SPARE_BYTES_MAX { Vec::new() } else { spare };
+        self.handover.get_or_insert_default().spare = spare;
+    }
+
+    /// The first buffer that was exchanged since the last call: what was taken before lies in it, where it lay.
+    #[inline]
+    pub fn given(&mut self) -> Option<Vec<u8>> {
+        self.handover.as_mut()?.given.take()
+    }
+
+    /// The buffer in which what was taken since the last `given` lies. Nothing more can be read.
+    pub fn last(&mut self) -> Vec<u8> {
+        (self.start, self.end, self.eof) = (0, 0, true);
+        self.given().unwrap_or_else(|| std::mem::take(&mut self.buffer))
+    }
+
+    /// Where in the buffer the unread bytes begin.
+    #[inline]
+    pub fn place(&self) -> usize {
+        self.start
     }
 
     pub fn path(&self) -> &Path {
@@ -81,10 +121,26 @@ impl Window {
         self.fill(len)
     }
 
-    fn fill(&mut self, len: usize) -> Result<bool, CaptureError> {
-        self.buffer.copy_within(self.start..self.end, 0);
+    /// Puts the unread bytes at the front of the buffer, or of another.
+    fn make_room(&mut self) {
+        let unread = self.start..self.end;
         self.end = self.available();
         self.start = 0;
+        let Some(handover) = self.handover.as_mut().filter(|_| self.is_lent) else {
+            return self.buffer.copy_within(unread, 0);
+        };
+        self.is_lent = false;
+        let mut other = std::mem::take(&mut handover.spare);
+        other.resize(other.len().max(READ_BYTES).max(self.end), 0);
+        let tail = self.buffer.get(unread).unwrap_or_default();
+        other.get_mut(..tail.len()).unwrap_or_default().copy_from_slice(tail);
+        let given = std::mem::replace(&mut self.buffer, other);
+        // Of one that came after it nothing was handed out.
+        handover.given.get_or_insert(given);
+    }
+
+    fn fill(&mut self, len: usize) -> Result<bool, CaptureError> {
+        self.make_room();
         if self.buffer.len() < len {
             self.buffer.resize(len.saturating_add(READ_BYTES), 0);
         }
@@ -110,6 +166,7 @@ impl Window {
     /// The next `len` bytes, and moves past them.
     #[inline]
     pub fn take(&mut self, len: usize) -> &[u8] {
+        self.is_lent = true;
         let from = self.start;
         let to = from.saturating_add(len).min(self.end);
         self.start = to;

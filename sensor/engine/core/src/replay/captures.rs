@@ -4,7 +4,7 @@
 use super::Shared;
 use crate::capture::bpf::CaptureFilter;
 use crate::capture::{self, FileSource, Frame, Source};
-use crate::dispatch::{Block, Dispatch};
+use crate::dispatch::{Block, Dispatch, Entry};
 use crate::team::lock;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -15,8 +15,8 @@ use std::time::Duration;
 /// Frames between two looks at the clock of progress.
 const PROGRESS_FRAMES: u64 = 1024;
 
-/// Blocks between the worker furthest behind and the one furthest ahead, who then waits (32 MiB).
-const BLOCKS_MAX: usize = 128;
+/// Bytes between the worker furthest behind and the one furthest ahead, who then waits.
+const BYTES_MAX: usize = 32 << 20;
 
 /// How long a wait for room lasts before a look whether the replay is to stop.
 const LOOK: Duration = Duration::from_millis(50);
@@ -31,11 +31,14 @@ pub struct Reader {
     number: u64,
     /// Bytes of the files before.
     done_bytes: u64,
+    /// The block that is being filled, for `block` alone.
+    begun: Block,
 }
 
 impl Reader {
     pub fn new(shared: Arc<Shared>, paths: Vec<PathBuf>, filter: CaptureFilter) -> Reader {
-        Reader { shared, filter, paths: paths.into_iter(), open: None, number: 0, done_bytes: 0 }
+        let (paths, begun) = (paths.into_iter(), Block::default());
+        Reader { shared, filter, paths, open: None, number: 0, done_bytes: 0, begun }
     }
 
     /// The name of the file that is read now; None: all are read, or the replay is to stop.
@@ -51,45 +54,81 @@ impl Reader {
         Some(Arc::clone(name))
     }
 
-    /// Gives frames of the file that is read now, with their numbers, until `take` says that it has enough, or the file ends.
-    fn frames(&mut self, mut take: impl FnMut(&Frame<'_>, u64) -> bool) {
-        let Some((source, _)) = &mut self.open else { return };
+    /// What `make` makes of the next frame of the file that is read now, where it begins in its buffer, and its number; None:
+    /// there is no other, or the replay is to stop.
+    #[inline]
+    fn next<T>(&mut self, make: impl FnOnce(&Frame<'_>, usize, u64) -> T) -> Option<T> {
+        let (source, _) = self.open.as_mut()?;
         loop {
-            match source.next() {
-                None => break,
-                Some(Err(error)) => {
-                    self.shared.warn(error.to_string());
-                    break;
-                }
-                // Frames that the filter leaves out are as if they had not been captured.
-                Some(Ok(frame)) if !self.filter.admits(frame.link_type, frame.data, frame.wire_len) => {}
-                Some(Ok(frame)) => {
-                    self.number = self.number.saturating_add(1);
-                    if !take(&frame, self.number) {
-                        return self.shared.progress(self.done_bytes.saturating_add(source.position().0));
-                    }
-                }
-            }
             if self.number % PROGRESS_FRAMES == 0 {
                 self.shared.progress(self.done_bytes.saturating_add(source.position().0));
                 if self.shared.stop.load(Ordering::Relaxed) {
-                    return;
+                    return None;
+                }
+            }
+            match source.next_placed()? {
+                Err(error) => {
+                    self.shared.warn(error.to_string());
+                    return None;
+                }
+                // Frames that the filter leaves out are as if they had not been captured.
+                Ok((frame, _)) if !self.filter.admits(frame.link_type, frame.data, frame.wire_len) => {}
+                Ok((frame, place)) => {
+                    self.number = self.number.saturating_add(1);
+                    return Some(make(&frame, place, self.number));
                 }
             }
         }
+    }
+
+    /// The file that is read now is over.
+    fn end(&mut self) {
+        let Some((source, _)) = self.open.take() else { return };
         self.done_bytes = self.done_bytes.saturating_add(source.position().0);
         self.shared.progress(self.done_bytes);
         source.warnings().iter().for_each(|warning| self.shared.warn(warning.clone()));
-        self.open = None;
     }
 
     /// Gives every frame, with its number and its file's name.
     pub fn each(mut self, mut take: impl FnMut(&Frame<'_>, u64, &Arc<str>)) {
         while let Some(name) = self.file() {
-            self.frames(|frame, number| {
-                take(frame, number, &name);
-                true
-            });
+            while self.next(|frame, _, number| take(frame, number, &name)).is_some() {}
+            self.end();
+        }
+    }
+
+    /// The next frames of a file, where they were read, and its name; None: as for `file`. `spare` is filled with those after
+    /// them.
+    fn block(&mut self, dispatch: &Dispatch, mut spare: Block) -> Option<(Block, Arc<str>)> {
+        loop {
+            let name = self.file()?;
+            if let Some((source, _)) = &mut self.open {
+                source.hand_over(spare.clear());
+            }
+            while let Some(entry) = self.next(|frame, place, number| {
+                let worker = dispatch.of_frame(frame).and_then(|worker| u16::try_from(worker).ok());
+                Entry::new(frame, place, number, worker)
+            }) {
+                let given = self.open.as_mut().and_then(|(source, _)| source.given());
+                let Some(buffer) = given else {
+                    self.begun.push(entry);
+                    continue;
+                };
+                let mut block = std::mem::replace(&mut self.begun, spare);
+                self.begun.push(entry);
+                block.fill(buffer);
+                if !block.is_empty() {
+                    return Some((block, name));
+                }
+                spare = block;
+            }
+            let mut block = std::mem::take(&mut self.begun);
+            block.fill(self.open.as_mut().map(|(source, _)| source.last()).unwrap_or_default());
+            self.end();
+            if !block.is_empty() {
+                return Some((block, name));
+            }
+            spare = block;
         }
     }
 }
@@ -114,7 +153,7 @@ struct Ready {
     gone: u64,
     /// By worker, how many it has taken.
     taken: Vec<u64>,
-    /// Emptied ones.
+    /// To be filled again.
     spare: Vec<Block>,
 }
 
@@ -122,6 +161,10 @@ impl Ready {
     fn next(&self, worker: usize) -> Option<&Named> {
         let at = self.taken.get(worker)?.checked_sub(self.gone)?;
         self.blocks.get(usize::try_from(at).ok()?)
+    }
+
+    fn bytes(&self) -> usize {
+        self.blocks.iter().fold(0, |sum, (block, _)| sum.saturating_add(block.bytes()))
     }
 
     /// Lets go of what all have taken.
@@ -167,7 +210,7 @@ impl Blocks {
                 self.taken.notify_all();
                 return Some(named);
             }
-            if ready.blocks.len() < BLOCKS_MAX || self.shared.stop.load(Ordering::Relaxed) {
+            if ready.bytes() < BYTES_MAX || self.shared.stop.load(Ordering::Relaxed) {
                 return None;
             }
             let waited = self.taken.wait_timeout(ready, LOOK);
@@ -185,18 +228,8 @@ impl Blocks {
             return Some(named);
         }
         let (reader, dispatch) = &mut *reading;
-        let mut block = lock(&self.ready).spare.pop().unwrap_or_default();
-        let name = loop {
-            let name = reader.file()?;
-            reader.frames(|frame, number| {
-                let worker = dispatch.of_frame(frame).and_then(|worker| u16::try_from(worker).ok());
-                block.push(frame, number, worker);
-                !block.is_full()
-            });
-            if !block.is_empty() {
-                break name;
-            }
-        };
+        let spare = lock(&self.ready).spare.pop().unwrap_or_default();
+        let (block, name) = reader.block(dispatch, spare)?;
         lock(&self.ready).blocks.push_back((Arc::new(block), name));
         drop(reading);
         self.ready(worker)
@@ -208,8 +241,7 @@ impl Turns {
     pub fn each(self, mut take: impl FnMut(&Frame<'_>, u64, Option<u16>, &Arc<str>)) {
         while let Some((block, name)) = self.blocks.next(self.worker) {
             block.each(|frame, number, whose| take(frame, number, whose, &name));
-            if let Some(mut block) = Arc::into_inner(block) {
-                block.clear();
+            if let Some(block) = Arc::into_inner(block) {
                 lock(&self.blocks.ready).spare.push(block);
             }
         }
@@ -235,6 +267,15 @@ mod tests {
     use crate::team::Team;
     use std::sync::atomic::{AtomicBool, AtomicU64};
 
+    /// Most frames fit into a buffer; one in the middle does not.
+    fn length(frame: u32) -> usize {
+        if frame == 3_333 {
+            400_000
+        } else {
+            300 + frame as usize * 37 % 900
+        }
+    }
+
     /// Frames of raw IPv4 (link type 101) with a number in them, in files of `count` each.
     fn files(name: &str, files: u32, count: u32) -> Vec<PathBuf> {
         let file = |at: u32| {
@@ -242,11 +283,15 @@ mod tests {
             let header: [u32; 6] = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65535, 101];
             header.iter().for_each(|word| data.extend(word.to_le_bytes()));
             for frame in 0..count {
-                [frame, 0, 300, 300].iter().for_each(|word| data.extend(word.to_le_bytes()));
+                let length = length(frame);
+                [frame, 0, length as u32, length as u32]
+                    .iter()
+                    .for_each(|word| data.extend(word.to_le_bytes()));
                 let start = data.len();
                 data.extend([0x45, 0, 1, 44, 0, 0, 0, 0, 64, 6]);
                 data.extend([0, 0, 10, 0, 0, (frame % 200) as u8, 10, 1, 0, 1]);
-                data.resize(start + 300, 0);
+                data.resize(start + length - 1, frame as u8);
+                data.push(!frame as u8);
             }
             let path = std::env::temp_dir().join(format!("haidang-{name}-{}-{at}", std::process::id()));
             std::fs::write(&path, data).unwrap();
@@ -276,7 +321,7 @@ mod tests {
 
     #[test]
     fn every_worker_gets_all_frames_in_order_though_one_lags_and_one_leaves() {
-        const FRAMES: u32 = 70_000;
+        const FRAMES: u32 = 30_000;
         let mut paths = files("blocks", 3, FRAMES);
         paths.insert(1, "absent".into());
         let shared = shared();
@@ -290,11 +335,13 @@ mod tests {
                     assert_eq!(number, last + 1);
                     last = number;
                     own += u64::from(whose.unwrap() == worker as u16);
-                    let at = (number - 1) / u64::from(FRAMES);
-                    assert!(name.ends_with(&format!("-{at}")) && frame.data.len() == 300, "{name}");
-                    if worker == 0 && number % 20_000 == 0 {
+                    let (at, count) = ((number - 1) / u64::from(FRAMES), (number - 1) as u32 % FRAMES);
+                    assert!(name.ends_with(&format!("-{at}")) && frame.data.len() == length(count), "{name}");
+                    let (inner, last) = (frame.data[20..].split_last().unwrap(), !count as u8);
+                    assert!(inner.1.iter().all(|byte| *byte == count as u8) && *inner.0 == last);
+                    if worker == 0 && number % 10_000 == 0 {
                         std::thread::sleep(Duration::from_millis(20));
-                        assert!(lock(&ready.ready).blocks.len() <= BLOCKS_MAX);
+                        assert!(lock(&ready.ready).bytes() <= BYTES_MAX + 1_000_000);
                     }
                 });
                 (own, last)
