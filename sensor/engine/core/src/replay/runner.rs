@@ -15,7 +15,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::Arc;
 
 /// Events are handed over in batches of about this size, so that the other side has few calls and bounded memory.
-const BATCH_BYTES: usize = 256 * 1024;
+const BATCH_BYTES: usize = 1 << 20;
 
 pub struct Runner {
     worker: Worker,
