@@ -142,7 +142,9 @@ class Replay:
     @property
     def in_force(self) -> InForce: ...
     def free_retired(self) -> list[str]:
-        """Free what a reload replaced, if no worker has it any more; what went wrong. Fetching batches does it too."""
+        """Free what a reload replaced, if no worker has it any more; what went wrong. Fetching batches does
+        it too.
+        """
     @property
     def reloads(self) -> tuple[int, bool]:
         """(reloads in force at every worker, whether one waits for the next frames)."""
@@ -194,7 +196,9 @@ class Live:
     @property
     def in_force(self) -> InForce: ...
     def free_retired(self) -> list[str]:
-        """Free what a reload replaced, if no worker has it any more; what went wrong. Fetching batches does it too."""
+        """Free what a reload replaced, if no worker has it any more; what went wrong. Fetching batches does
+        it too.
+        """
     @property
     def reloads(self) -> tuple[int, bool]:
         """(reloads in force at every worker, whether one waits for some worker)."""

@@ -36,9 +36,9 @@ def load(
     file patterns. own: files with one rule each that are the sensor's own: no count knows of them.
 
     validate_only: check each rule, and leave out what only detection needs. read: gets the rules as they were
-    read, without those that gave way to others of the same sid. in_force: what the ruleset is to replace in an
-    engine that runs: it shares with it what is the same, and is made sparingly. Raises UserError for files of `only` and
-    `extra` that cannot be read; configured ones are warnings.
+    read, without those that gave way to others of the same sid. in_force: what the ruleset is to replace in
+    an engine that runs: it shares with it what is the same, and is made sparingly. Raises UserError for
+    files of `only` and `extra` that cannot be read; configured ones are warnings.
     """
     from sensor._engine import return_memory
 

@@ -3,10 +3,11 @@
     python tests/bench/reload.py --pcap FILE --rules FILE… [--reloads 5] [--limit 1.5] [--out FOLDER]
 
 `haidang replay` reads the capture from a pipe, again and again as long as there is something to measure, with
-the cache of compiled rules as an operator has it. After some rounds its resident memory is the steady state. Then
-every SIGUSR2 reloads the rules under that load: the same ones, as when a list or a threshold has changed, and then
-each time with one more rule, which any TCP packet may match, so that text is read and patterns are compiled. The
-peak (VmHWM, set back before) by the steady state is the figure, and the seconds until the rules are in force.
+the cache of compiled rules as an operator has it. After some rounds its resident memory is the steady state.
+Then every SIGUSR2 reloads the rules under that load: the same ones, as when a list or threshold has changed,
+and then each time with one more rule, which any TCP packet may match, so that text is read and patterns are
+compiled. The peak (VmHWM, set back before) by the steady state is the figure, and the seconds until the rules
+are in force.
 
 Exit code: 0 when no peak is above --limit, 1 when one is, 2 when something could not be run.
 """

@@ -231,3 +231,25 @@ def test_a_signal_reloads_and_a_failure_leaves_the_old_rules(tmp_path: Path, fra
     assert set(sids) == {1, 2}
     assert sids == sorted(sids)
     assert sids[-1] == 2
+
+
+def test_what_is_the_same_is_shared_with_the_rules_in_force(tmp_path: Path, rules: str) -> None:
+    config = load_config(None, ["haidang.rule-cache.enabled=no"], checksums="none")
+    file, pipe = tmp_path / "test.rules", tmp_path / "pipe"
+    file.write_text(rules)
+    first, _ = load_rules(config, only=[str(file)])
+    count, reused = first.databases
+    assert count > 10
+    assert reused == 0
+    os.mkfifo(pipe)
+    replay = Replay(config.engine_json(), first, [str(pipe)])
+    with pipe.open("wb"):
+        again, _ = load_rules(config, only=[str(file)], in_force=replay.in_force)
+        assert again.databases == (count, count)
+        assert again.id == first.id
+        file.write_text(rules + 'alert tcp any any -> any 7 (content:"something else"; sid:77;)\n')
+        changed, report = load_rules(config, only=[str(file)], in_force=replay.in_force)
+        assert report.loaded == first.loaded + 1
+        assert count // 2 < changed.databases[1] < changed.databases[0]
+    while not replay.finished:
+        replay.next_batch(0.05)
