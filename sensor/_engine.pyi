@@ -101,7 +101,7 @@ class RulesetCache:
         """The ruleset of these files as they are now, or of those added; None when they have to be compiled.
         What was added is forgotten. in_force: see Ruleset.compile.
         """
-    def add(self, path: str, data: bytes) -> None:
+    def add(self, path: str, pieces: Sequence[bytes]) -> None:
         """A file as it was read, for what `compile` will keep."""
     @property
     def warnings(self) -> list[str]:

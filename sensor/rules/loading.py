@@ -42,6 +42,8 @@ def load(
     """
     from sensor._engine import return_memory
 
+    if in_force is not None:
+        return_memory()  # what the engine may do without, before much is taken
     report = RuleReport()
     signed: dict[Path, str] = {}
     if only:
@@ -155,28 +157,29 @@ def read_files(
     variables = config.variables
     for path in files:
         try:
-            data = _read(path, signed)
+            pieces = _read(path, signed)
         except UserError as error:
             if path in required:
                 raise
             report.warnings.append(str(error))
             continue
         if kept is not None:
-            kept.add(str(path), data)
-        rules = text.each(data, str(path), variables, report.findings)
-        del data  # now held by the generator alone
-        yield from rules
+            kept.add(str(path), pieces)
+        yield from text.each(pieces, str(path), variables, report.findings)
         report.names.append(str(path))
 
 
-def _read(path: Path, signed: Mapping[Path, str]) -> bytes:
-    data = sources.read(path)
+def _read(path: Path, signed: Mapping[Path, str]) -> list[bytes]:
+    pieces = sources.read_pieces(path)
     if path in signed:
         import hashlib
 
-        if hashlib.sha256(data).hexdigest() != signed[path]:
+        digest = hashlib.sha256()
+        for piece in pieces:
+            digest.update(piece)
+        if digest.hexdigest() != signed[path]:
             raise UserError("is not what was signed", where=path, fix="fetch the bundle again")
-    return data
+    return pieces
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sensor.errors import UserError, from_os_error
 
+PIECE_BYTES = 1 << 20
 MAX_FILE_BYTES = 128 << 20  # three times the largest published collection; /dev/zero must end too
 
 
@@ -47,13 +48,24 @@ def size(path: Path) -> int:
 
 def read(path: Path) -> bytes:
     """The bytes of one rule file. Raises UserError."""
+    return b"".join(read_pieces(path))
+
+
+def read_pieces(path: Path) -> list[bytes]:
+    """The same in pieces, each but the last up to the end of a line, for those who need not keep them all.
+    Raises UserError.
+    """
+    pieces, left = list[bytes](), MAX_FILE_BYTES + 1
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+            while piece := file.read(min(PIECE_BYTES, left)):
+                piece += file.readline(left - len(piece))
+                left -= len(piece)
+                pieces.append(piece)
     except OSError as error:
         raise from_os_error(error, where=path) from None
-    if len(data) > MAX_FILE_BYTES:
+    if not left:
         raise UserError(
             f"larger than {MAX_FILE_BYTES >> 20} MiB", where=path, fix="split it; is this a rules file?"
         )
-    return data
+    return pieces

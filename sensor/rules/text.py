@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -69,15 +69,15 @@ class RuleText:
 def parse(data: bytes, name: str, variables: Variables) -> RuleText:
     """The rules of one file's bytes. Never raises."""
     result = RuleText()
-    result.rules += each(data, name, variables, result.findings)
+    result.rules += each([data], name, variables, result.findings)
     return result
 
 
-def each(data: bytes, name: str, variables: Variables, findings: list[Finding]) -> Iterator[RawRule]:
-    """As `parse`, one rule at a time: all of a large file take eight times its size."""
-    text = _decode(data, name, findings)
-    del data
-    for line in _logical_lines(text):
+def each(pieces: list[bytes], name: str, variables: Variables, findings: list[Finding]) -> Iterator[RawRule]:
+    """As `parse`, one rule at a time: all of a large file take eight times its size. pieces: what is in the
+    file, each but the last up to the end of a line; they are taken out of the list as they are read.
+    """
+    for line in _logical_lines(_decoded(pieces, name, findings)):
         try:
             yield _rule(line, name, variables, findings)
         except _Bad as bad:
@@ -94,21 +94,32 @@ def sid_of(text: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _decode(data: bytes, name: str, findings: list[Finding]) -> str:
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
-        findings.append(
-            Finding(name, line, column, "warning", 0, "", "not UTF-8; the file is read as Latin-1",
-                    "save it as UTF-8, or write such bytes in content as |E9|")
-        )  # fmt: skip
-        return data.decode("latin-1")
+def _decoded(pieces: list[bytes], name: str, findings: list[Finding]) -> Iterator[str]:
+    encoding = "utf-8-sig" if _is_utf8(pieces, name, findings) else "latin-1"
+    pieces.reverse()
+    while pieces:
+        yield pieces.pop().decode(encoding)
+        encoding = encoding.removesuffix("-sig")
 
 
-def _logical_lines(text: str) -> Iterator[_Line]:
-    lines = enumerate(_lines(text), 1)
+def _is_utf8(pieces: list[bytes], name: str, findings: list[Finding]) -> bool:
+    for number, piece in enumerate(pieces):
+        try:
+            piece.decode("utf-8")
+        except UnicodeDecodeError as error:
+            before = sum(earlier.count(b"\n") for earlier in pieces[:number])
+            line = before + piece.count(b"\n", 0, error.start) + 1
+            column = error.start - (piece.rfind(b"\n", 0, error.start) + 1) + 1
+            findings.append(
+                Finding(name, line, column, "warning", 0, "", "not UTF-8; the file is read as Latin-1",
+                        "save it as UTF-8, or write such bytes in content as |E9|")
+            )  # fmt: skip
+            return False
+    return True
+
+
+def _logical_lines(texts: Iterable[str]) -> Iterator[_Line]:
+    lines = enumerate((line for text in texts for line in _lines(text)), 1)
     for number, line in lines:
         if not line or line[0] == "#" or line.isspace() or line.lstrip().startswith("#"):
             continue
@@ -129,12 +140,13 @@ def _logical_lines(text: str) -> Iterator[_Line]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """As text.split("\\n"), without all of them at once."""
+    """As text.split("\\n"), without all of them at once, and without what is behind the last line's end."""
     start = 0
     while (end := text.find("\n", start)) >= 0:
         yield text[start:end]
         start = end + 1
-    yield text[start:]
+    if start < len(text):
+        yield text[start:]
 
 
 def _rule(line: _Line, name: str, variables: Variables, findings: list[Finding]) -> RawRule:

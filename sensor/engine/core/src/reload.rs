@@ -62,6 +62,8 @@ pub struct EngineFacts {
 pub struct Handover {
     workers: usize,
     inner: Mutex<Inner>,
+    /// Held by whoever frees what was retired.
+    freeing: Mutex<()>,
 }
 
 /// One worker's way to look there.
@@ -75,7 +77,7 @@ impl Handover {
     pub fn new(rules: &Arc<Ruleset>, workers: usize) -> Handover {
         let current = Arc::clone(rules);
         let inner = Inner { current, plan: None, furthest: 0, retired: Vec::new(), done: 0, reloaded: None };
-        Handover { workers, inner: Mutex::new(inner) }
+        Handover { workers, inner: Mutex::new(inner), freeing: Mutex::default() }
     }
 
     pub fn edges(self: &Arc<Self>, worker: usize) -> Edges {
@@ -128,8 +130,10 @@ impl Handover {
         inner.current.counts.get().map(|rules| EngineFacts { rules: *rules, reloaded: inner.reloaded })
     }
 
-    /// Frees what workers let go, and saves those data sets that no rule has any more; what went wrong.
+    /// Frees what workers let go, and saves those data sets that no rule has any more; what went wrong. When it returns nobody
+    /// is freeing it any more.
     pub fn clear(&self) -> Vec<String> {
+        let _freeing = lock(&self.freeing);
         let (retired, current) = {
             let mut inner = lock(&self.inner);
             if inner.plan.is_some() || inner.retired.is_empty() {

@@ -106,8 +106,8 @@ impl RulesetCache {
         Ok(RulesetCache { inner: Mutex::new(inner) })
     }
 
-    fn add(&self, py: Python<'_>, path: &str, data: PyBackedBytes) {
-        py.detach(|| self.lock().add(path, &data));
+    fn add(&self, py: Python<'_>, path: &str, pieces: Vec<PyBackedBytes>) {
+        py.detach(|| self.lock().add(path, pieces.iter().map(|piece| &**piece)));
     }
 
     #[pyo3(signature = (config, paths, file_bytes_max, in_force=None))]
@@ -222,6 +222,7 @@ impl Ruleset {
                     };
                     let mut cache = cache.lock();
                     let raw = cache.lay_down(raw);
+                    parallel::step_done();
                     let stock = cache.stock();
                     let earlier = Earlier { in_force, databases: &|patterns| stock.get(patterns) };
                     let (compiled, outcome) = compile::compile(&document, raw, validate_only, earlier)?;

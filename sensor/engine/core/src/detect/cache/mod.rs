@@ -91,9 +91,11 @@ impl Cache {
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// A file as it was read.
-    pub fn add(&mut self, path: &str, bytes: &[u8]) {
-        self.files.push((path.to_owned(), digest::of(bytes)));
+    /// A file as it was read, in pieces.
+    pub fn add<'p>(&mut self, path: &str, pieces: impl Iterator<Item = &'p [u8]>) {
+        let mut digest = digest::Gatherer::default();
+        pieces.for_each(|piece| digest.add(piece));
+        self.files.push((path.to_owned(), digest.finish()));
     }
 
     /// Adds files as they are now. False: one of them cannot be read, or has more bytes.

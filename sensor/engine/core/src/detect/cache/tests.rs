@@ -55,7 +55,7 @@ fn both(name: &str, lines: &[&str]) -> (Compiled, Compiled) {
     let path = temporary.file(name);
     let mut cache = temporary.cache(&[]);
     assert!(cache.load(&document(), Some(std::slice::from_ref(&path)), 1000, None).unwrap().is_none());
-    cache.add(&path, name.as_bytes());
+    cache.add(&path, [&name.as_bytes()[..1], &name.as_bytes()[1..]].into_iter());
     let (compiled, outcome) = compile::compile(&document(), block(lines), false, Earlier::NOTHING).unwrap();
     cache.store(&compiled.id, &outcome, "mine".to_owned());
     assert_eq!(cache.not_kept, None);
