@@ -167,7 +167,9 @@ def test_an_older_sensor_is_served_under_the_key_that_it_knows(house: House) -> 
     known = load_enrolment(house.sensor)[1].centre
     begin(house)
     keydesk = house.receiver._keys
-    assert keydesk is not None and keydesk.moved_to is not None
+    assert keydesk is not None
+    wait_until(lambda: keydesk.moved_to is not None and keydesk.moved_to[0] != known.curve, 10)
+    assert keydesk.moved_to is not None
     kept: list[object] = []
     renewal = Renewal("tap1", known, lambda *told: kept.append(told))
     asked = renewal.welcomed(known.recipient, keydesk.moved_to[0])
