@@ -2,6 +2,7 @@
 #![no_main]
 
 use haidang_core::capture::Frame;
+use haidang_core::detect::compile::Earlier;
 use haidang_core::detect::ruleset::Ruleset;
 use haidang_core::team::Member;
 use haidang_core::time::Timestamp;
@@ -20,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
         "stream": {"midstream": input.u8() & 1 == 0, "reassembly": {"depth": 65536}},
     });
     let (rules, _) =
-        Ruleset::build(Vec::new(), Default::default(), Vec::new(), &|_| None).expect("no rules compile");
+        Ruleset::build(Vec::new(), Default::default(), Vec::new(), Earlier::NOTHING).expect("no rules compile");
     let member = Member::alone();
     member.join();
     let mut worker = Worker::new(&document, Arc::new(rules), &member).expect("the document is fine");
