@@ -20,8 +20,8 @@ fuzz_target!(|data: &[u8]| {
         "checksum-mode": "none",
         "stream": {"midstream": input.u8() & 1 == 0, "reassembly": {"depth": 65536}},
     });
-    let (rules, _) =
-        Ruleset::build(Vec::new(), Default::default(), Vec::new(), Earlier::NOTHING).expect("no rules compile");
+    let (rules, _) = Ruleset::build(Vec::new(), Default::default(), Vec::new(), Earlier::NOTHING)
+        .expect("no rules compile");
     let member = Member::alone();
     member.join();
     let mut worker = Worker::new(&document, Arc::new(rules), &member).expect("the document is fine");
