@@ -43,6 +43,10 @@ impl Reader {
 
     /// The name of the file that is read now; None: all are read, or the replay is to stop.
     fn file(&mut self) -> Option<Arc<str>> {
+        // Before another is opened: a pipe's other end may never come.
+        if self.shared.stop.load(Ordering::Relaxed) {
+            return None;
+        }
         while self.open.is_none() {
             let path = self.paths.next()?;
             match capture::open(&path) {
@@ -50,8 +54,7 @@ impl Reader {
                 Err(error) => self.shared.warn(error.to_string()),
             }
         }
-        let (_, name) = self.open.as_ref().filter(|_| !self.shared.stop.load(Ordering::Relaxed))?;
-        Some(Arc::clone(name))
+        self.open.as_ref().map(|(_, name)| Arc::clone(name))
     }
 
     /// What `make` makes of the next frame of the file that is read now, where it begins in its buffer, and its number; None:
@@ -357,7 +360,8 @@ mod tests {
 
     #[test]
     fn all_stop_at_one_frame() {
-        let paths = files("stop", 1, 50_000);
+        let mut paths = files("stop", 1, 50_000);
+        paths.push("absent".into());
         let shared = shared();
         let blocks = blocks(&shared, &paths, 2);
         let mut ends = [0u64; 2];
@@ -370,6 +374,8 @@ mod tests {
             });
         }
         assert!((5_000..50_000).contains(&ends[0]) && ends[0] == ends[1], "{ends:?}");
+        assert!(lock(&shared.warnings).is_empty(), "no other file is opened");
+        paths.retain(|path| path.exists());
         paths.iter().for_each(|path| std::fs::remove_file(path).unwrap());
     }
 }
