@@ -2,7 +2,7 @@
 //! (docs/adr/0006). Made beside the workers; they only look up.
 
 use super::names::Names;
-use super::raw::{RawRule, READ_AT_ONCE};
+use super::raw::RawRule;
 use super::rule::Rule;
 use super::ruleset::Ruleset;
 use super::state::{FlowDetect, Left, TxDetect};
@@ -34,12 +34,9 @@ impl Carry {
             let now = by_id.get(&(rule.gid, rule.sid))?;
             rule.texts.same_rule(&now.texts).then_some(now.number)
         };
-        let mut rules: Numbers = Vec::with_capacity(old.rules.len());
-        for some in old.rules.chunks(READ_AT_ONCE) {
-            rules.extend(some.iter().map(unchanged));
-            old.rest();
-            new.rest();
-        }
+        let rules: Numbers = old.rules.iter().map(unchanged).collect();
+        old.rest();
+        new.rest();
         let (was, is): (&Names, &Names) = (&old.names, &new.names);
         let flowbits = numbers(was.flowbits(), is.flowbits());
         let flowints = numbers(was.flowints(), is.flowints());

@@ -1,7 +1,7 @@
 //! Of rules with the same gid and sid only one is loaded: the one with the highest rev, else the first, as in Suricata.
 
 use super::diagnostic::{Diagnostic, Refusal, Severity};
-use super::raw::{RawOption, RawRule, RawRules, READ_AT_ONCE};
+use super::raw::{RawOption, RawRule, RawRules};
 use std::collections::hash_map::Entry;
 use std::collections::HashMap;
 
@@ -11,9 +11,6 @@ pub fn find(rules: &RawRules) -> Vec<(usize, Diagnostic)> {
     let mut losers = Vec::new();
     let Some(reader) = rules.reader() else { return losers };
     for number in 0..rules.len() {
-        if number % READ_AT_ONCE == 0 {
-            rules.rest();
-        }
         let Some(rule) = reader.rule(number) else { continue };
         let Some(sid) = value(&rule, "sid") else { continue };
         let gid = value(&rule, "gid").unwrap_or("1");

@@ -4,6 +4,7 @@
 
 use super::mapped::Bytes;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// As many options as most rules have.
 const OPTIONS: usize = 24;
@@ -13,7 +14,7 @@ pub const STARTS: &str = "starts";
 pub const RULES: &str = "rules";
 
 /// So many rules are read before the pages they stand on are given back: those of a whole block are 20 MB.
-pub const READ_AT_ONCE: usize = 1024;
+const READ_AT_ONCE: usize = 1024;
 
 /// One option as written: escapes are still in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct RawRules {
     /// Where each string ends in `strings`: 64 bits, little-endian.
     ends: Bytes,
     strings: Bytes,
+    /// How many rules were read.
+    reads: AtomicUsize,
 }
 
 impl RawRules {
@@ -130,10 +133,14 @@ impl RawRules {
             rules: part(RULES)?,
             ends: part("ends")?,
             strings: part("strings")?,
+            reads: AtomicUsize::default(),
         })
     }
 
     fn record(&self, number: usize) -> Option<&[u8]> {
+        if self.reads.fetch_add(1, Ordering::Relaxed) % READ_AT_ONCE == 0 {
+            self.rest();
+        }
         let start = entry(&self.starts, number)?;
         let end = entry(&self.starts, number.checked_add(1)?).unwrap_or(self.rules.len());
         self.rules.get(start..end)
@@ -249,6 +256,7 @@ impl RawRulesBuilder {
             rules: self.rules.into(),
             ends: self.ends.into(),
             strings: self.strings.into(),
+            reads: AtomicUsize::default(),
         }
     }
 
@@ -315,6 +323,7 @@ mod tests {
                 rules: records.collect::<Vec<_>>().concat().into(),
                 ends: raw.ends.to_vec().into(),
                 strings: raw.strings.to_vec().into(),
+                ..RawRules::default()
             };
             for (number, (file, line, words, options)) in rules.iter().enumerate() {
                 let rule = raw.rule(number).unwrap();
@@ -348,6 +357,7 @@ mod tests {
                 rules: rules.into(),
                 ends: table(&ends).into(),
                 strings: strings.into(),
+                ..RawRules::default()
             };
             for number in 0..=raw.len() {
                 let _ = raw.rule(number);

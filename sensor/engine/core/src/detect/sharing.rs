@@ -1,33 +1,24 @@
 //! Rules that say the same as one in force take its programs over: they are in memory once, their expressions compiled.
 
 use super::program::Program;
-use super::raw::READ_AT_ONCE;
 use super::rule::Rule;
 use super::ruleset::Ruleset;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The rules in force, if there are any, for those that are being built.
 pub struct Sharing<'a> {
-    in_force: Option<&'a Ruleset>,
     by_id: HashMap<(u32, u32), &'a Rule>,
-    compared: AtomicUsize,
 }
 
 impl<'a> Sharing<'a> {
     pub fn with(in_force: Option<&'a Ruleset>) -> Self {
         let rules = in_force.iter().flat_map(|in_force| &in_force.rules);
         let by_id = rules.map(|rule| ((rule.gid, rule.sid), rule)).collect();
-        Sharing { in_force, by_id, compared: AtomicUsize::new(0) }
+        Sharing { by_id }
     }
 
     /// To be called as soon as a rule is built: the next one is built in the memory that is free then.
     pub fn take_over(&self, rule: &mut Rule) {
-        let Some(in_force) = self.in_force else { return };
-        if self.compared.fetch_add(1, Ordering::Relaxed) % READ_AT_ONCE == 0 {
-            in_force.rest();
-            rule.texts.all().rules.rest();
-        }
         let known = self.by_id.get(&(rule.gid, rule.sid));
         if let Some(known) = known.filter(|known| known.texts.same_rule(&rule.texts)) {
             take_over(rule, known);

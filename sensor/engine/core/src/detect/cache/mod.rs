@@ -19,7 +19,7 @@ use super::diagnostic::Diagnostic;
 use super::hs::{self, Database};
 use super::mapped::{Bytes, Mapping};
 use super::pcre;
-use super::raw::{RawRules, READ_AT_ONCE, RULES, STARTS};
+use super::raw::{RawRules, RULES, STARTS};
 use super::ruleset::Ruleset;
 use super::shared::Interned;
 use entry::Section;
@@ -189,22 +189,16 @@ impl Cache {
         };
         let all = &outcome.texts.rules;
         let kept: Vec<usize> = if settled { outcome.good.clone() } else { (0..all.len()).collect() };
-        let (starts, records) = all.only(&kept);
-        let sparing = records.zip(0usize..).map(|(record, count)| {
-            if count % READ_AT_ONCE == 0 {
-                all.rest();
-            }
-            record
-        });
+        let (starts, mut records) = all.only(&kept);
         let written = self.folder.publish(&key, |file| {
             let mut writer = entry::Writer::new(BufWriter::new(file))?;
             writer.section(entry::name("facts"), &serde_json::to_vec(&facts)?)?;
-            writer.section(entry::name(STARTS), &starts)?;
-            writer.section_of(entry::name(RULES), sparing)?;
-            for (name, bytes) in
-                all.sections().into_iter().filter(|(name, _)| ![STARTS, RULES].contains(name))
-            {
-                writer.section(entry::name(name), bytes)?;
+            for (name, bytes) in all.sections() {
+                match name {
+                    STARTS => writer.section(entry::name(name), &starts)?,
+                    RULES => writer.section_of(entry::name(name), records.by_ref())?,
+                    _ => writer.section(entry::name(name), bytes)?,
+                }
             }
             for (digest, database) in &outcome.databases.list {
                 let bytes = database.serialize().map_err(io::Error::other)?;
