@@ -3,7 +3,8 @@
     python tests/bench/reload.py --pcap FILE --rules FILE… [--reloads 5] [--limit 1.5] [--out FOLDER]
 
 `haidang replay` reads the capture from a pipe, again and again as long as there is something to measure, with
-the cache of compiled rules as an operator has it. After some rounds its resident memory is the steady state.
+the cache of compiled rules as an operator has it. Its resident memory after --warm rounds, when it no longer
+grows, is the steady state.
 Then every SIGUSR2 reloads the rules under that load: the same ones, as when a list or threshold has changed,
 and then each time with one more rule, which any TCP packet may match, so that text is read and patterns are
 compiled. The peak (VmHWM, set back before) by the steady state is the figure, and the seconds until the rules
@@ -155,7 +156,7 @@ def main() -> int:
     parser.add_argument("--pcap", type=Path, required=True)
     parser.add_argument("--rules", type=Path, nargs="+", required=True)
     parser.add_argument("--reloads", type=int, default=5, help="of each kind")
-    parser.add_argument("--warm", type=int, default=2, help="rounds of the capture before the steady state")
+    parser.add_argument("--warm", type=int, default=10, help="rounds of the capture before the steady state")
     parser.add_argument("--limit", type=float, default=1.5)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()

@@ -102,7 +102,7 @@ pub struct Literal<'a> {
 const AUTOMATON_LITERALS_MAX: usize = 10_000;
 
 /// Literals of fewer bytes than this have an automaton that takes little.
-const AUTOMATON_IS_SMALL_BYTES: usize = 4_000;
+const AUTOMATON_IS_SMALL_BYTES: usize = 2_500;
 
 /// An immutable compiled pattern set, shared by all workers. A clone is the same set.
 #[derive(Clone)]
