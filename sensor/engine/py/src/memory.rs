@@ -1,11 +1,78 @@
 //! The allocator, and when memory that nothing is in goes back to the system.
 
+use libmimalloc_sys::{
+    mi_free, mi_malloc, mi_malloc_aligned, mi_realloc, mi_realloc_aligned, mi_zalloc, mi_zalloc_aligned,
+};
 use pyo3::prelude::*;
+use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::{c_int, c_long};
 
-/// Many small objects live and die with flows and transactions, which this allocator handles in fewer cycles than malloc.
+/// Many small objects live and die with flows and transactions, which mimalloc handles in fewer cycles than malloc.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// mimalloc, asked for an alignment only where it has to be: what it is asked to align, but for a few sizes, goes the long way
+/// through a larger block whenever there is no free one at hand. (The crate `mimalloc` always asks.)
+struct MiMalloc;
+
+/// Every block of at least as many bytes is aligned so, a smaller one to its size.
+const NATURAL_ALIGN: usize = 16;
+
+#[inline(always)]
+fn is_natural(align: usize, size: usize) -> bool {
+    align <= NATURAL_ALIGN && align <= size
+}
+
+// SAFETY: mimalloc's functions do what the trait asks for; a block is as well aligned as `is_natural` says or as asked for.
+unsafe impl GlobalAlloc for MiMalloc {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let (size, align) = (layout.size(), layout.align());
+        // SAFETY: any size and any power of two will do.
+        let block = unsafe {
+            if is_natural(align, size) {
+                mi_malloc(size)
+            } else {
+                mi_malloc_aligned(size, align)
+            }
+        };
+        block.cast()
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let (size, align) = (layout.size(), layout.align());
+        // SAFETY: as above.
+        let block = unsafe {
+            if is_natural(align, size) {
+                mi_zalloc(size)
+            } else {
+                mi_zalloc_aligned(size, align)
+            }
+        };
+        block.cast()
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, _: Layout) {
+        // SAFETY: it came from one of the others.
+        unsafe { mi_free(block.cast()) };
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let (old, align) = (block.cast(), layout.align());
+        // SAFETY: as above.
+        let block = unsafe {
+            if is_natural(align, size) {
+                mi_realloc(old, size)
+            } else {
+                mi_realloc_aligned(old, size, align)
+            }
+        };
+        block.cast()
+    }
+}
 
 /// Milliseconds that freed memory stays with the process. What a packet frees the next ones take: given back each second, as by
 /// default, it is asked for again at once, and each piece taken out of a huge page breaks that up, for the system to fill it
