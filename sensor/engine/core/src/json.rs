@@ -1,11 +1,9 @@
 //! A JSON writer over one growing byte buffer. It never fails; it must not know events.
 
 use crate::base64;
+use crate::decimal::{self, EIGHT_DIGITS};
 use crate::decode::Addr;
 use std::fmt::Write as _;
-
-/// The greatest number of 64 bits has so many digits.
-const NUMBER_BYTES: usize = 20;
 
 /// Appends JSON to a buffer: open an object, put fields, close it. Commas are placed for the caller.
 #[derive(Default)]
@@ -234,22 +232,15 @@ impl JsonWriter {
         self.number(value);
     }
 
-    fn number(&mut self, mut value: u64) {
-        // Twice as long as a number: as many bytes are copied for each, which is faster than as many as it has.
-        let mut digits = [0u8; 2 * NUMBER_BYTES];
-        let mut at = NUMBER_BYTES;
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (value % 10) as u8;
-            value /= 10;
-            if value == 0 {
-                break;
-            }
-        }
-        let end = self.out.len() + NUMBER_BYTES - at;
-        if let Some(digits) = digits[at..].first_chunk::<NUMBER_BYTES>() {
-            self.out.extend_from_slice(digits);
+    fn number(&mut self, value: u64) {
+        if value < EIGHT_DIGITS {
+            let (digits, count) = decimal::leading(value);
+            let end = self.out.len() + count;
+            self.out.extend_from_slice(&digits);
             self.out.truncate(end);
+        } else {
+            self.number(value / EIGHT_DIGITS);
+            self.out.extend_from_slice(&decimal::eight(value % EIGHT_DIGITS));
         }
     }
 

@@ -7,6 +7,7 @@ pub mod app;
 mod base64;
 pub mod capture;
 pub mod config;
+mod decimal;
 pub mod decode;
 pub mod detect;
 pub mod direction;

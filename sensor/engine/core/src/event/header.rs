@@ -4,6 +4,7 @@ use super::community_id;
 use super::ether::Ether;
 use super::xff::Client;
 use super::{metadata, EveConfig, Events, JsonWriter};
+use crate::decimal;
 use crate::decode::packet::L4;
 use crate::decode::{Addr, Packet};
 use crate::detect::FlowDetect;
@@ -202,23 +203,14 @@ pub fn legacy_date_time(ts: Timestamp) -> String {
 fn digits(ts: Timestamp) -> [u8; 31] {
     let (year, month, day) = date(ts.seconds() / 86_400);
     let of_day = ts.seconds() % 86_400;
-    let mut text = *b"0000-00-00T00:00:00.000000+0000";
-    let fields = [
-        (year, 0..4),
-        (month, 5..7),
-        (day, 8..10),
-        (of_day / 3600, 11..13),
-        (of_day / 60 % 60, 14..16),
-        (of_day % 60, 17..19),
-        (u64::from(ts.subsec_micros()), 20..26),
-    ];
-    for (mut value, range) in fields {
-        for digit in text.get_mut(range).into_iter().flatten().rev() {
-            *digit = b'0' + (value % 10) as u8;
-            value /= 10;
-        }
-    }
-    text
+    let [y1, y2, y3, y4, mo1, mo2, d1, d2] = decimal::eight((year * 100 + month) * 100 + day);
+    let [_, _, h1, h2, mi1, mi2, s1, s2] =
+        decimal::eight((of_day / 3600 * 100 + of_day / 60 % 60) * 100 + of_day % 60);
+    let [_, _, f1, f2, f3, f4, f5, f6] = decimal::eight(u64::from(ts.subsec_micros()));
+    [
+        y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1, s2, b'.', f1,
+        f2, f3, f4, f5, f6, b'+', b'0', b'0', b'0', b'0',
+    ]
 }
 
 /// (year, month, day) of a day count since 1970-01-01, in the proleptic Gregorian calendar.
