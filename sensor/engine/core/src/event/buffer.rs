@@ -80,8 +80,8 @@ impl Marks {
 /// Buffers kept of those that came back.
 const KEPT_MAX: usize = 4;
 
-/// A new buffer has room for this much: more than a batch has before it is handed over.
-const ROOM_BYTES: usize = 320 * 1024;
+/// A new buffer has room for this much: more than a batch has before it is handed over, in a replay or live.
+const ROOM_BYTES: usize = (1 << 20) + (64 << 10);
 
 /// Buffers that come back when their batch is done with: fresh memory costs the system a page fault for every page.
 #[derive(Clone, Default)]
