@@ -119,8 +119,9 @@ class Batch:
     def events(self) -> int: ...
     def lane(self, lane: int) -> tuple[int, bytes]:
         """(count, NDJSON) of one lane: 0 alert, 1 health (stats), 2 evidence (anomaly, fileinfo), 3 logs."""
-    def only(self, types: Set[str]) -> bytes:
-        """NDJSON of the events whose event_type is one of these."""
+    def only(self, types: Set[str]) -> memoryview:
+        """NDJSON of the events whose event_type is one of these, not copied when all are."""
+    def __buffer__(self, flags: int, /) -> memoryview: ...
     @property
     def first_seconds(self) -> float:
         """Packet time of the first event, seconds since the epoch."""

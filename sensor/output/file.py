@@ -87,7 +87,7 @@ class LogFile:
         """
         self._is_held = is_held
 
-    def write(self, lines: bytes) -> None:
+    def write(self, lines: bytes | memoryview) -> None:
         """Append whole lines. When the disk fills up, what fits stays, up to the end of a line."""
         if self._fd < 0 and not self._must_rotate:
             raise UserError("written to after it was closed", where=self.path)
@@ -98,7 +98,7 @@ class LogFile:
             if self._size and self._is_regular:
                 self._rotate()
         if self._is_held or self._fd < 0:
-            self.lost_lines += lines.count(b"\n")
+            self.lost_lines += bytes(lines).count(b"\n")
             return
         rest = memoryview(lines)
         written = 0
@@ -108,9 +108,11 @@ class LogFile:
                 written += count
                 rest = rest[count:]
         except BaseException as fault:  # also when the user interrupts between two writes
-            self._cut_partial_line(lines, written)
+            text = bytes(lines)
+            whole = text.rfind(b"\n", 0, written) + 1
+            self._cut_partial_line(written - whole)
             if isinstance(fault, OSError) and self._goes_on:
-                self.lost_lines += lines.count(b"\n", lines.rfind(b"\n", 0, written) + 1)
+                self.lost_lines += text.count(b"\n", whole)
                 return
             if isinstance(fault, OSError):
                 raise from_os_error(fault, where=self.path) from None
@@ -159,8 +161,7 @@ class LogFile:
             except OSError as error:
                 raise from_os_error(error, where=self.path) from None
 
-    def _cut_partial_line(self, lines: bytes, written: int) -> None:
-        partial = written - (lines.rfind(b"\n", 0, written) + 1)
+    def _cut_partial_line(self, partial: int) -> None:
         status = os.fstat(self._fd)
         if partial and stat.S_ISREG(status.st_mode):
             os.ftruncate(self._fd, status.st_size - partial)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from sensor._engine import Replay, Ruleset
 from sensor.config import load
 from sensor.errors import UserError
 from sensor.output import SINKS, Sink, close_sinks, open_sinks
 from sensor.output.alert_lines import decoded
 from sensor.output.fast import fast_line
+from sensor.output.file import LogFile
 from sensor.source import Lines
 
+CAPTURE = Path(__file__).parents[2] / "pcaps" / "dcerpc-call.pcap"
 ALERT = {
     "timestamp": "2024-05-01T10:20:30.123456+0000",
     "event_type": "alert",
@@ -46,6 +50,19 @@ def batch(*events: Mapping[str, object]) -> Lines:
 
 def make(name: str, folder: Path, **section: str) -> Sink:
     return SINKS[name](section, folder)
+
+
+@contextlib.contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """As on a disk that is full then: no file gets larger."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.mark.parametrize("name", SINKS)
@@ -84,17 +101,8 @@ class TestEverySink:
         sink.open()
         sink.write(batch(ALERT))
         size = sum(path.stat().st_size for path in tmp_path.iterdir())
-        limits, handler = (
-            resource.getrlimit(resource.RLIMIT_FSIZE),
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN),
-        )
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, limits[1]))
-        try:
-            with pytest.raises(UserError, match=str(tmp_path)):
-                sink.write(batch(ALERT, ALERT))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-            signal.signal(signal.SIGXFSZ, handler)
+        with files_up_to(size + 10), pytest.raises(UserError, match=str(tmp_path)):
+            sink.write(batch(ALERT, ALERT))
         sink.close()
         assert sum(path.stat().st_size for path in tmp_path.iterdir()) == size
 
@@ -133,6 +141,35 @@ def test_eve_logs_share_the_types(tmp_path: Path) -> None:
         for path in (tmp_path / "out").iterdir()
     }
     assert types == {"a.json": ["alert", "fileinfo"], "b.json": ["alert", "flow"]}
+
+
+@pytest.mark.parametrize("kind", [bytes, memoryview])
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_full_disk_keeps_the_lines_that_fit(
+    kind: type[bytes] | type[memoryview], goes_on: bool, tmp_path: Path
+) -> None:
+    file = LogFile(tmp_path / "log", append=True)
+    file.open()
+    if goes_on:
+        file.keep_on(0)
+    refused = contextlib.nullcontext() if goes_on else pytest.raises(UserError)
+    with files_up_to(10), refused:
+        file.write(kind(b"one\ntwo\nthree\nfour\n"))
+    assert file.path.read_bytes() == b"one\ntwo\n" and file.lost_lines == (2 if goes_on else 0)
+    file.close()
+
+
+def test_what_the_engine_made_is_not_copied_and_stays_as_long_as_somebody_looks() -> None:
+    config = load(None).engine_json()
+    replay = Replay(config, Ruleset.compile(config, []), [str(CAPTURE)])
+    while (made := replay.next_batch(1.0)) is None:
+        assert not replay.finished
+    data = made.data
+    assert [json.loads(line)["event_type"] for line in data.splitlines()] == ["dcerpc", "dcerpc", "flow"]
+    whole, flow = made.only({"dcerpc", "flow", "alert"}), made.only({"flow"})
+    assert whole.obj is made and whole.readonly and flow == data.splitlines(keepends=True)[-1]
+    del made, replay
+    assert whole == data
 
 
 def line_of(event: Mapping[str, object]) -> str:

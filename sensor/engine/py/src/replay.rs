@@ -4,9 +4,12 @@ use crate::ruleset::{InForce, Ruleset};
 use crate::{document, guarded};
 use haidang_core::reload::Handover;
 use haidang_core::{event, replay};
+use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyMemoryView};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
+use std::ffi::c_int;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -34,8 +37,30 @@ impl Batch {
         (count, PyBytes::new(py, &data))
     }
 
-    fn only<'py>(&self, py: Python<'py>, types: HashSet<String>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.inner.only(|kind| types.contains(kind)))
+    fn only<'py>(slf: &Bound<'py, Self>, types: HashSet<String>) -> PyResult<Bound<'py, PyMemoryView>> {
+        match slf.get().inner.only(|kind| types.contains(kind)) {
+            Cow::Borrowed(_) => PyMemoryView::from(slf), // all of it, where it lies
+            Cow::Owned(lines) => PyMemoryView::from(&PyBytes::new(slf.py(), &lines)),
+        }
+    }
+
+    /// All events, for `memoryview`.
+    ///
+    /// # Safety
+    /// As Python's: `view` is to be filled in.
+    unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+        let data = &slf.get().inner.data;
+        let length = isize::try_from(data.len())?;
+        // SAFETY: the view holds a reference to the batch, which owns the bytes and never changes; nobody may write to them.
+        let filled = unsafe {
+            let start = data.as_ptr().cast_mut().cast();
+            ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start, length, 1, flags)
+        };
+        if filled == 0 {
+            Ok(())
+        } else {
+            Err(PyErr::fetch(slf.py()))
+        }
     }
 
     #[getter]
