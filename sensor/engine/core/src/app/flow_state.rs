@@ -110,6 +110,15 @@ impl AppState {
         self.announced[dir] |= over;
     }
 
+    /// There is no parser, nor anything that one has left behind: the stages behind have nothing to look at.
+    pub fn is_blank(&self) -> bool {
+        self.parser.is_none()
+            && self.retired.is_empty()
+            && self.frames.is_none()
+            && !self.touched
+            && self.events == self.events_logged
+    }
+
     /// Recognition gave up in both directions, or in the only one that had data.
     pub fn failed(&self) -> bool {
         let given_up = |dir: Dir| self.recognition[dir] == Recognition::Failed;

@@ -157,9 +157,14 @@ impl Stages {
                 lap(Stage::App);
             }
             packet.established |= flow.tcp.is_none() && Dir::BOTH.iter().all(|d| flow.packets[*d] > 0);
+            let all_seen =
+                |flow: &Flow| flow.tcp.as_ref().is_none_or(|s| s.side(dir).raw_chunk(true).is_none());
+            if flow.app.is_blank() && all_seen(flow) {
+                continue;
+            }
             for _ in 0..LAST_STRETCHES_MAX {
                 self.inspect(flow, &packet, dir, false);
-                if flow.tcp.as_ref().is_none_or(|s| s.side(dir).raw_chunk(true).is_none()) {
+                if all_seen(flow) {
                     break;
                 }
             }
