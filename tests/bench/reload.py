@@ -3,12 +3,11 @@
     python tests/bench/reload.py --pcap FILE --rules FILE… [--reloads 5] [--limit 1.5] [--out FOLDER]
 
 `haidang replay` reads the capture from a pipe, again and again as long as there is something to measure, with
-the cache of compiled rules as an operator has it. Its resident memory after --warm rounds, when it no longer
-grows, is the steady state.
-Then every SIGUSR2 reloads the rules under that load: the same ones, as when a list or threshold has changed,
-and then each time with one more rule, which any TCP packet may match, so that text is read and patterns are
-compiled. The peak (VmHWM, set back before) by the steady state is the figure, and the seconds until the rules
-are in force.
+the cache of compiled rules as an operator has it. Its resident memory, once --warm more rounds make it no
+larger, is the steady state. Then every SIGUSR2 reloads the rules under that load: the same ones, as when a
+list or threshold has changed, and then each time with one more rule, which any TCP packet may match, so that
+text is read and patterns are compiled. The peak (VmHWM, set back before) by the steady state is the figure,
+and the seconds until the rules are in force.
 
 Exit code: 0 when no peak is above --limit, 1 when one is, 2 when something could not be run.
 """
@@ -16,6 +15,7 @@ Exit code: 0 when no peak is above --limit, 1 when one is, 2 when something coul
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import signal
 import subprocess
@@ -87,6 +87,10 @@ class Load:
                 raise RunError("the replay ended or stands still:\n" + "\n".join(self.told[-10:]))
             time.sleep(POLL_SECONDS)
 
+    def has_read(self, rounds: int) -> bool:
+        """Whether it was given the capture so many times."""
+        return self.rounds >= rounds
+
     def resident(self, name: str = "VmRSS") -> int:
         """Bytes."""
         text = Path(f"/proc/{self._process.pid}/status").read_text()
@@ -116,6 +120,18 @@ class Load:
             thread.join()
 
 
+def settled(load: Load, step: int) -> int:
+    """Resident bytes once `step` rounds of the capture have added no more than a hundredth to them."""
+    before = 0
+    while True:
+        end = load.rounds + step
+        load.wait(functools.partial(load.has_read, end))
+        now = load.resident()
+        if now <= before * 1.01:
+            return now
+        before = now
+
+
 def measure(args: argparse.Namespace) -> dict[str, object]:
     """Steady state, peaks and seconds of every reload."""
     with tempfile.TemporaryDirectory(prefix="haidang-reload-") as name:
@@ -130,8 +146,7 @@ def measure(args: argparse.Namespace) -> dict[str, object]:
             first.close()
         load = Load(args.pcap, rules, folder)
         try:
-            load.wait(lambda: load.rounds >= args.warm)
-            steady = load.resident()
+            steady = settled(load, args.warm)
             same = [load.reload() for _ in range(args.reloads)]
             changed = []
             for number in range(1, args.reloads + 1):
@@ -156,7 +171,7 @@ def main() -> int:
     parser.add_argument("--pcap", type=Path, required=True)
     parser.add_argument("--rules", type=Path, nargs="+", required=True)
     parser.add_argument("--reloads", type=int, default=5, help="of each kind")
-    parser.add_argument("--warm", type=int, default=10, help="rounds of the capture before the steady state")
+    parser.add_argument("--warm", type=int, default=10, help="rounds in which the steady state does not grow")
     parser.add_argument("--limit", type=float, default=1.5)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
