@@ -80,8 +80,11 @@ impl Marks {
 /// Buffers kept of those that came back.
 const KEPT_MAX: usize = 4;
 
-/// A new buffer has room for this much: more than a batch has before it is handed over, in a replay or live.
-const ROOM_BYTES: usize = (1 << 20) + (64 << 10);
+/// Events are handed over when they are so much, or sooner: the other side then has few calls and bounded memory.
+pub const BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// A new buffer has room for a batch, and what the last packet adds.
+const ROOM_BYTES: usize = BATCH_BYTES_MAX + (64 << 10);
 
 /// Buffers that come back when their batch is done with: fresh memory costs the system a page fault for every page.
 #[derive(Clone, Default)]
@@ -194,6 +197,17 @@ mod tests {
         let (rest, left_out) = batch.without(Lane::Alert);
         assert_eq!((rest.events(), left_out), (3, 1));
         assert_eq!(*rest.only(|kind| kind == "dns"), *b"c\n");
+    }
+
+    #[test]
+    fn the_buffer_of_a_full_batch_comes_back() {
+        let home = Buffers::default();
+        let mut data = home.get();
+        data.resize(BATCH_BYTES_MAX, b'\n');
+        let place = data.as_ptr();
+        drop(Marks::default().into_batch(data, &home));
+        let again = home.get();
+        assert!(again.is_empty() && again.as_ptr() == place);
     }
 
     #[test]

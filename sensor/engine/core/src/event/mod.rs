@@ -21,7 +21,7 @@ pub mod record;
 pub mod stats;
 pub mod xff;
 
-pub use buffer::{Batch, Lane};
+pub use buffer::{Batch, Lane, BATCH_BYTES_MAX};
 pub use config::EveConfig;
 pub use header::Endpoints;
 

@@ -3,7 +3,7 @@
 use super::captures::{Reader, Turns};
 use super::Shared;
 use crate::capture::Frame;
-use crate::event::Batch;
+use crate::event::{Batch, BATCH_BYTES_MAX};
 use crate::quarantine;
 use crate::reload::Edges;
 use crate::stage_clock;
@@ -13,9 +13,6 @@ use crate::worker::{Quarantined, Worker};
 use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 use std::sync::Arc;
-
-/// Events are handed over in batches of about this size, so that the other side has few calls and bounded memory.
-const BATCH_BYTES: usize = 1 << 20;
 
 pub struct Runner {
     worker: Worker,
@@ -63,7 +60,7 @@ impl Runner {
         }
         self.worker.set_file(file);
         self.worker.packet_of(frame, number, whose);
-        if self.worker.pending_bytes() >= BATCH_BYTES {
+        if self.worker.pending_bytes() >= BATCH_BYTES_MAX {
             self.flush();
         }
     }
@@ -76,7 +73,7 @@ impl Runner {
     fn finish(mut self) {
         let sender = &self.sender;
         self.worker.finish(|worker| {
-            if worker.pending_bytes() >= BATCH_BYTES {
+            if worker.pending_bytes() >= BATCH_BYTES_MAX {
                 flush(worker, sender);
             }
         });
