@@ -15,7 +15,6 @@ Exit code: 0 when no peak is above --limit, 1 when one is, 2 when something coul
 from __future__ import annotations
 
 import argparse
-import functools
 import os
 import signal
 import subprocess
@@ -87,9 +86,10 @@ class Load:
                 raise RunError("the replay ended or stands still:\n" + "\n".join(self.told[-10:]))
             time.sleep(POLL_SECONDS)
 
-    def has_read(self, rounds: int) -> bool:
-        """Whether it was given the capture so many times."""
-        return self.rounds >= rounds
+    def read_on(self, rounds: int) -> None:
+        """Wait until it was given the capture so many times more."""
+        end = self.rounds + rounds
+        self.wait(lambda: self.rounds >= end)
 
     def resident(self, name: str = "VmRSS") -> int:
         """Bytes."""
@@ -124,8 +124,7 @@ def settled(load: Load, step: int) -> int:
     """Resident bytes once `step` rounds of the capture have added no more than a hundredth to them."""
     before = 0
     while True:
-        end = load.rounds + step
-        load.wait(functools.partial(load.has_read, end))
+        load.read_on(step)
         now = load.resident()
         if now <= before * 1.01:
             return now
@@ -141,7 +140,7 @@ def measure(args: argparse.Namespace) -> dict[str, object]:
         rules = [*args.rules, changing]
         first = Load(args.pcap, rules, folder)  # fills the cache
         try:
-            first.wait(lambda: first.rounds > 0)
+            first.read_on(1)
         finally:
             first.close()
         load = Load(args.pcap, rules, folder)
