@@ -7,10 +7,12 @@ import json
 import os
 import resource
 import signal
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
+import dpkt
 import pytest
 
 from sensor._engine import Replay, Ruleset
@@ -170,6 +172,24 @@ def test_what_the_engine_made_is_not_copied_and_stays_as_long_as_somebody_looks(
     assert whole.obj is made and whole.readonly and flow == data.splitlines(keepends=True)[-1]
     del made, replay
     assert whole == data
+
+
+def test_what_many_flows_leave_that_end_at_once_comes_in_several_batches(tmp_path: Path) -> None:
+    """4,000 datagrams of as many flows, and one an hour later, when all have timed out."""
+    capture, batch_bytes_max = tmp_path / "many.pcap", 1 << 20
+    ip = bytes.fromhex("02000000000102000000000208004500001e0000000040110000 0a000001 0a000002")
+    with capture.open("wb") as file:
+        writer = dpkt.pcap.Writer(file)
+        for port in range(4000):
+            writer.writepkt(ip + struct.pack(">HHHH", 1024 + port, 9, 10, 0) + b"..", ts=1_700_000_000)
+        writer.writepkt(ip + struct.pack(">HHHH", 9, 9, 10, 0) + b"..", ts=1_700_003_600)
+    config = load(None, checksums="none").engine_json()
+    replay = Replay(config, Ruleset.compile(config, []), [str(capture)])
+    batches = []
+    while not replay.finished:
+        batches += filter(None, [replay.next_batch(1.0)])
+    assert sum(batch.events for batch in batches) == 4001 + 1, "flows and the statistics"
+    assert len(batches) > 2 and max(len(batch.data) for batch in batches) < batch_bytes_max + 4096
 
 
 def line_of(event: Mapping[str, object]) -> str:

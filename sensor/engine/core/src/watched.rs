@@ -53,8 +53,7 @@ pub fn replay(
                 Ok(frame) if !filter.admits(frame.link_type, frame.data, frame.wire_len) => {}
                 Ok(frame) => {
                     number = number.saturating_add(1);
-                    worker.packet(&frame, number);
-                    drop_events(&mut worker);
+                    worker.packet(&frame, number, drop_events);
                 }
             }
         }

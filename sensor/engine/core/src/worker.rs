@@ -106,27 +106,35 @@ impl Worker {
         })
     }
 
-    /// Takes one frame through the line. A stage that fails costs its flow and this frame, nothing else.
-    pub fn packet(&mut self, frame: &Frame<'_>, number: u64) {
-        self.packet_of(frame, number, None);
+    /// Takes one frame through the line. A stage that fails costs its flow and this frame, nothing else. `written` is called
+    /// after each flow that ends first, as thousands may, and after the frame: events need not pile up.
+    pub fn packet(&mut self, frame: &Frame<'_>, number: u64, written: impl FnMut(&mut Worker)) {
+        self.packet_of(frame, number, None, written);
     }
 
     /// The same among others: takes what is this worker's of it. `whose`: see `Dispatch::of_frame`.
     #[inline]
-    pub fn packet_of(&mut self, frame: &Frame<'_>, number: u64, whose: Option<u16>) {
+    pub fn packet_of(
+        &mut self,
+        frame: &Frame<'_>,
+        number: u64,
+        whose: Option<u16>,
+        mut written: impl FnMut(&mut Worker),
+    ) {
         self.first.get_or_insert(frame.ts);
         self.now = self.now.max(frame.ts);
         let whose = whose.filter(|_| !self.decoder.is_undecided());
         let is_others = self.team.as_ref().zip(whose).is_some_and(|(place, worker)| !place.is(worker));
         if !is_others {
-            self.guarded(frame, number, |worker| worker.line(frame, number, whose));
+            self.guarded(frame, number, |worker| worker.line(frame, number, whose, &mut written));
         } else if self.flows.has_ended() || self.flows.is_due(self.now) {
             // Here it is only that much later.
-            self.guarded(frame, number, Worker::end_flows);
+            self.guarded(frame, number, |worker| worker.end_flows(&mut written));
         }
         if let Some(place) = &self.team {
             place.member.done(number);
         }
+        written(self);
     }
 
     fn guarded(&mut self, frame: &Frame<'_>, number: u64, work: impl FnOnce(&mut Worker)) {
@@ -151,9 +159,15 @@ impl Worker {
         Retired { rules: std::mem::replace(&mut stages.rules, rules), carry, detector }
     }
 
-    fn line(&mut self, frame: &Frame<'_>, number: u64, whose: Option<u16>) {
+    fn line(
+        &mut self,
+        frame: &Frame<'_>,
+        number: u64,
+        whose: Option<u16>,
+        written: &mut impl FnMut(&mut Worker),
+    ) {
         lap(Stage::Capture);
-        self.end_flows();
+        self.end_flows(written);
         let Worker { decoder, flows, stages, in_hand, team, .. } = self;
         let Some(place) = team else {
             return decoder.frame(frame, number, |packet| take(flows, stages, in_hand, packet));
@@ -181,18 +195,13 @@ impl Worker {
 
     /// Ends the flows whose time is over by now.
     #[inline]
-    fn end_flows(&mut self) {
+    fn end_flows(&mut self, written: &mut impl FnMut(&mut Worker)) {
         self.flows.expire(self.now);
         lap(Stage::Flow);
-        self.reap();
-    }
-
-    /// Finishes flows that have ended.
-    #[inline]
-    fn reap(&mut self) {
         self.flows.sort_ended();
         while let Some((index, born)) = self.flows.next_ended() {
             self.reap_one(index, born);
+            written(self);
         }
     }
 
@@ -228,10 +237,10 @@ impl Worker {
         self.stages.events.decide(true);
     }
 
-    /// Nothing came until `now`: flows that have timed out end.
-    pub fn idle(&mut self, now: Timestamp) {
+    /// Nothing came until `now`: flows that have timed out end. `written` is called after each.
+    pub fn idle(&mut self, now: Timestamp, mut written: impl FnMut(&mut Worker)) {
         self.now = self.now.max(now);
-        if catch_unwind(AssertUnwindSafe(|| self.end_flows())).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| self.end_flows(&mut written))).is_err() {
             self.forget_in_hand();
         }
     }

@@ -59,27 +59,17 @@ impl Runner {
             self.edges.took(retired);
         }
         self.worker.set_file(file);
-        self.worker.packet_of(frame, number, whose);
-        if self.worker.pending_bytes() >= BATCH_BYTES_MAX {
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
-        flush(&mut self.worker, &self.sender);
+        let sender = &self.sender;
+        self.worker.packet_of(frame, number, whose, |worker| flush_full(worker, sender));
     }
 
     /// Ends all flows; the last worker to come here writes the stats event.
     fn finish(mut self) {
         let sender = &self.sender;
-        self.worker.finish(|worker| {
-            if worker.pending_bytes() >= BATCH_BYTES_MAX {
-                flush(worker, sender);
-            }
-        });
+        self.worker.finish(|worker| flush_full(worker, sender));
         self.member.leave();
         self.worker.decide_alerts();
-        self.flush();
+        flush(&mut self.worker, sender);
         self.shared.add_counters(self.worker.counters());
         self.shared.add_counters(stage_clock::take());
         lock(&self.shared.quarantined).append(&mut self.worker.quarantine);
@@ -94,7 +84,7 @@ impl Runner {
             let first: Timestamp = self.worker.started();
             let uptime = self.worker.now().seconds_since(first);
             self.worker.stats(uptime, &counters, self.edges.facts());
-            self.flush();
+            flush(&mut self.worker, sender);
             self.write_quarantine();
         }
     }
@@ -111,6 +101,14 @@ impl Drop for Runner {
     fn drop(&mut self) {
         // Whatever became of this worker, nobody waits for it.
         self.member.leave();
+    }
+}
+
+/// Hands over what is a whole batch.
+#[inline]
+fn flush_full(worker: &mut Worker, sender: &SyncSender<Batch>) {
+    if worker.pending_bytes() >= BATCH_BYTES_MAX {
+        flush(worker, sender);
     }
 }
 
