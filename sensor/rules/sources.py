@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sensor.errors import UserError, from_os_error
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 4 << 20  # from here on malloc gives back what is freed (engine, memory.rs)
 MAX_FILE_BYTES = 128 << 20  # three times the largest published collection; /dev/zero must end too
 
 

@@ -233,7 +233,13 @@ def test_a_signal_reloads_and_a_failure_leaves_the_old_rules(tmp_path: Path, fra
     assert sids[-1] == 2
 
 
+def huge_pages() -> list[str]:
+    """What this process may have of them, in the system's words."""
+    return [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("THP_")]
+
+
 def test_what_is_the_same_is_shared_with_the_rules_in_force(tmp_path: Path, rules: str) -> None:
+    huge_before = huge_pages()
     config = load_config(None, ["haidang.rule-cache.enabled=no"], checksums="none")
     file, pipe = tmp_path / "test.rules", tmp_path / "pipe"
     file.write_text(rules)
@@ -251,5 +257,6 @@ def test_what_is_the_same_is_shared_with_the_rules_in_force(tmp_path: Path, rule
         changed, report = load_rules(config, only=[str(file)], in_force=replay.in_force)
         assert report.loaded == first.loaded + 1
         assert count // 2 < changed.databases[1] < changed.databases[0]
+    assert huge_pages() == huge_before
     while not replay.finished:
         replay.next_batch(0.05)

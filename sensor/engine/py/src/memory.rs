@@ -5,7 +5,7 @@ use libmimalloc_sys::{
 };
 use pyo3::prelude::*;
 use std::alloc::{GlobalAlloc, Layout};
-use std::ffi::{c_int, c_long};
+use std::ffi::{c_int, c_long, c_ulong};
 
 /// Many small objects live and die with flows and transactions, which mimalloc handles in fewer cycles than malloc.
 #[global_allocator]
@@ -115,6 +115,39 @@ pub fn keep_for_a_while() {
         // SAFETY: malloc takes its parameters at any time; one that it does not know it leaves alone.
         unsafe { mallopt(parameter, LARGE_BYTES) };
     }
+}
+
+#[cfg(target_os = "linux")]
+extern "C" {
+    /// prctl(2)
+    fn prctl(operation: c_int, a: c_ulong, b: c_ulong, c: c_ulong, d: c_ulong) -> c_int;
+}
+#[cfg(target_os = "linux")]
+const PR_SET_THP_DISABLE: c_int = 41;
+#[cfg(target_os = "linux")]
+const PR_GET_THP_DISABLE: c_int = 42;
+
+/// Does `work` while the process gets no huge pages. Each of them is taken whole for the first byte in it: what lives briefly, or
+/// beside what it is to replace, then takes a third more. Those that are there stay.
+pub fn without_huge_pages<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(target_os = "linux")]
+    let _before = {
+        struct Before(c_int);
+        impl Drop for Before {
+            fn drop(&mut self) {
+                if self.0 == 0 {
+                    // SAFETY: it says what new memory is made of, nothing else.
+                    unsafe { prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0) };
+                }
+            }
+        }
+        // SAFETY: as above.
+        let before = Before(unsafe { prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) });
+        // SAFETY: as above.
+        unsafe { prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) };
+        before
+    };
+    work()
 }
 
 /// Gives memory that nothing is in back to the system: the allocator's, and that of malloc, which Hyperscan and Python use.

@@ -1,6 +1,6 @@
 //! Rules in, a compiled ruleset and diagnostics out.
 
-use crate::memory::give_back;
+use crate::memory::{give_back, without_huge_pages};
 use crate::{document, guarded};
 use haidang_core::detect::cache::folder::Folder;
 use haidang_core::detect::cache::Cache;
@@ -152,7 +152,7 @@ fn beside<T: Send>(in_force: Option<&InForce>, work: impl FnOnce(Option<&CoreRul
         let thread = scope.spawn(|| match in_force {
             Some(in_force) => parallel::sparingly(give_back, || {
                 in_force.0.rest();
-                work(Some(&in_force.0))
+                without_huge_pages(|| work(Some(&in_force.0)))
             }),
             None => work(None),
         });

@@ -37,6 +37,9 @@ use std::sync::Arc;
 /// (`shared::Outside`), or laid over the rules at every start (threshold.config).
 const CONFIGURATION: [&str; 2] = ["classification", "references"];
 
+/// The system keeps a file in pieces as large as they were written, and a page that is read of one may bring in the whole of it.
+const PIECE_BYTES: usize = 16 << 10;
+
 /// What stands in an entry besides rules and databases.
 #[derive(Serialize, Deserialize)]
 struct Facts {
@@ -151,7 +154,7 @@ impl Cache {
             let mut ranges = HashMap::new();
             let mut at = 0usize;
             for (name, bytes) in rules.sections() {
-                file.write_all(bytes)?;
+                bytes.chunks(PIECE_BYTES).try_for_each(|piece| file.write_all(piece))?;
                 let end = at.saturating_add(bytes.len());
                 ranges.insert(name, at..end);
                 at = end;
