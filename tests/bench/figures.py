@@ -97,6 +97,7 @@ class Stages:
     timed_total: float  # the replay with the stages timed, all its threads
     plain_total: float  # the replay without
     floor: dict[str, float]  # read; read and decode; read, decode and scan
+    narrowed: float  # the same as the last, with the databases of the line
     scanned_bytes: int
     scans: int
 
@@ -115,3 +116,8 @@ class Stages:
     def times_floor(self) -> float | None:
         """The replay without timing by the whole floor; None when that took less than could be measured."""
         return self.plain_total / self.floor["scan"] if self.floor["scan"] > 0 else None
+
+    @property
+    def times_narrowed(self) -> float | None:
+        """The same by the floor with the databases of the line."""
+        return self.plain_total / self.narrowed if self.narrowed > 0 else None

@@ -163,6 +163,7 @@ def whole_record(
         "stages": found,
         "floor_steps": found.floor_steps,
         "times_floor": found.times_floor,
+        "times_narrowed": found.times_narrowed,
     }
 
 

@@ -64,12 +64,16 @@ def stage_table(found: Stages) -> str:
         f"  {'clock, fetching of batches':26}{found.outside:8.0f}",
         f"{'all, stages timed':28}{found.timed_total:8.0f}",
         f"{'all, stages not timed':28}{found.plain_total:8.0f}",
-        "floor",
+        "floor, one database for each protocol and direction",
     ]
     lines += [f"  {name:26}{cost:8.0f}" for name, cost in found.floor_steps.items()]
     scans = f"{found.scans:,} scans of {found.scanned_bytes:,} bytes, {found.packets:,} packets"
-    lines.append(f"{'floor, all':28}{found.floor['scan']:8.0f}  ({scans})")
-    lines.append(f"{'all by floor':28}{_number(found.times_floor, 2):>7}×")
+    lines += [
+        f"{'floor, all':28}{found.floor['scan']:8.0f}",
+        f"{'all by floor':28}{_number(found.times_floor, 2):>7}×",
+        f"{'floor, databases narrowed':28}{found.narrowed:8.0f}  ({scans})",
+        f"{'all by that floor':28}{_number(found.times_narrowed, 2):>7}×",
+    ]
     return "\n".join(lines)
 
 

@@ -61,6 +61,7 @@ def found() -> Stages:
         timed_total=2000.0,
         plain_total=1900.0,
         floor={"read": 60.0, "decode": 160.0, "scan": 760.0},
+        narrowed=380.0,
         scanned_bytes=300_000_000,
         scans=600_000,
     )
@@ -99,8 +100,10 @@ def test_too_few_packets_are_told(ours: Sensor) -> None:
 
 def test_a_floor_too_low_to_measure_is_told(found: Stages) -> None:
     found.floor = dict.fromkeys(found.floor, 0.0)
+    found.narrowed = 0.0
     assert found.times_floor is None
-    assert tables.stage_table(found).splitlines()[-1].split()[-1] == "?×"
+    assert found.times_narrowed is None
+    assert [line.split()[-1] for line in tables.stage_table(found).splitlines()].count("?×") == 2
 
 
 def test_the_tables_say_what_was_found(ours: Sensor, theirs: Sensor, found: Stages) -> None:
@@ -128,6 +131,7 @@ def test_the_tables_say_what_was_found(ours: Sensor, theirs: Sensor, found: Stag
     assert [line[0] for line in stages[1:9]] == list(STAGES)
     assert ["scan", "600"] in stages
     assert ["all", "by", "floor", "2.50×"] in stages
+    assert ["all", "by", "that", "floor", "5.00×"] in stages
     assert found.outside == 200.0
 
 
