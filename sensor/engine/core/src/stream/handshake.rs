@@ -1,6 +1,7 @@
 //! The states up to the server's answer: none and SYN sent. Knows three-, four- and five-way handshakes, TCP Fast Open
 //! (RFC 7413), forged SYN/ACKs and midstream pick-up. What follows the answer is in `syn_received.rs`.
 
+use super::config::StreamConfig;
 use super::counters::count;
 use super::events::StreamEvent;
 use super::session::{Bad, Candidate, Cx, TcpSession, TcpState, Verdict};
@@ -18,21 +19,40 @@ const ACK: u8 = TcpHeader::ACK;
 const RST: u8 = TcpHeader::RST;
 const FIN: u8 = TcpHeader::FIN;
 
+/// How a packet begins a session.
+#[derive(Clone, Copy)]
+pub(super) enum Beginning {
+    Syn,
+    /// Midstream: the client's SYN was not seen, or no part of the handshake was.
+    SynAck,
+    Later,
+}
+
+/// How a packet that belongs to no session begins one; None: it does not. Error: it is out of place.
+pub(super) fn beginning(h: &TcpHeader, config: &StreamConfig) -> Result<Option<Beginning>, StreamEvent> {
+    if h.has(RST) {
+        return Err(StreamEvent::RstButNoSession);
+    }
+    let (midstream, one_sided) = (config.midstream, config.async_oneside);
+    if h.has(FIN) && !(midstream && h.has(ACK) && !h.has(SYN)) {
+        return Err(StreamEvent::FinButNoSession);
+    }
+    Ok(match h.flags & (SYN | ACK) {
+        SYN => Some(Beginning::Syn),
+        flags if flags == SYN | ACK && (midstream || one_sided) => Some(Beginning::SynAck),
+        ACK if midstream => Some(Beginning::Later),
+        _ => None,
+    })
+}
+
 impl TcpSession {
     pub(super) fn on_none(&mut self, cx: &mut Cx) -> Verdict {
-        if cx.has(RST) {
-            return cx.bad(StreamEvent::RstButNoSession);
-        }
-        let config = &cx.env.config;
-        let (midstream, one_sided) = (config.midstream, config.async_oneside);
-        if cx.has(FIN) && !(midstream && cx.has(ACK) && !cx.has(SYN)) {
-            return cx.bad(StreamEvent::FinButNoSession);
-        }
-        match cx.h.flags & (SYN | ACK) {
-            SYN => self.take_syn(cx),
-            flags if flags == SYN | ACK && (midstream || one_sided) => self.pick_up_synack(cx),
-            ACK if midstream => self.pick_up(cx),
-            _ => return Ok(()),
+        match beginning(&cx.h, &cx.env.config) {
+            Err(event) => return cx.bad(event),
+            Ok(None) => return Ok(()),
+            Ok(Some(Beginning::Syn)) => self.take_syn(cx),
+            Ok(Some(Beginning::SynAck)) => self.pick_up_synack(cx),
+            Ok(Some(Beginning::Later)) => self.pick_up(cx),
         }
         self.set_policies(cx);
         count(&mut cx.env.counters.sessions);

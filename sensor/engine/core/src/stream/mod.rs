@@ -82,12 +82,18 @@ pub fn packet(env: &mut Streams, flow: &mut Flow, pkt: &mut Packet, dir: Dir) ->
             flow.swap();
             dir = dir.opposite();
         }
-        let mut session = Box::new(TcpSession::new(env));
-        let update = session.packet(env, pkt, dir);
-        if session.state() == TcpState::None {
+        // Of a connection whose beginning was not seen all packets come here: no session is made to find out.
+        let beginning = handshake::beginning(&header, &env.config);
+        if !matches!(beginning, Ok(Some(_))) {
+            session::look_at_ack(&header, pkt);
+            if let Err(event) = beginning {
+                pkt.events.set(event.code());
+            }
             count(&mut env.counters.no_flow);
             return (dir, StreamUpdate::default());
         }
+        let mut session = Box::new(TcpSession::new(env));
+        let update = session.packet(env, pkt, dir);
         flow.state = session.flow_state();
         flow.tcp = Some(session);
         return (dir, update);

@@ -139,6 +139,13 @@ pub(super) struct Cx<'e, 'p, 'f> {
     pub now: u32,
 }
 
+/// Tells of an acknowledgement that the header says is none.
+pub(super) fn look_at_ack(h: &TcpHeader, pkt: &mut Packet) {
+    if h.ack != 0 && !h.has(TcpHeader::ACK) {
+        pkt.events.set(StreamEvent::PktBrokenAck.code());
+    }
+}
+
 impl Cx<'_, '_, '_> {
     #[inline]
     pub fn event(&mut self, event: StreamEvent) {
@@ -265,10 +272,8 @@ impl TcpSession {
         let len = pkt.payload_len;
         let now = pkt.ts.seconds() as u32;
         self.side_mut(dir).t.tcp_flags |= h.flags;
+        look_at_ack(&h, pkt);
         let mut cx = Cx { env, pkt, h, dir, len, now };
-        if h.ack != 0 && !h.has(TcpHeader::ACK) {
-            cx.event(StreamEvent::PktBrokenAck);
-        }
         let had_depth = self.side(dir).depth_reached;
         let verdict = self.dispatch(&mut cx);
         if self.state >= TcpState::Established {
