@@ -131,21 +131,21 @@ const PR_GET_THP_DISABLE: c_int = 42;
 /// beside what it is to replace, then takes a third more. Those that are there stay.
 pub fn without_huge_pages<T>(work: impl FnOnce() -> T) -> T {
     #[cfg(target_os = "linux")]
-    let _before = {
-        struct Before(c_int);
-        impl Drop for Before {
+    let _allowed_again = {
+        struct AllowedAgain;
+        impl Drop for AllowedAgain {
             fn drop(&mut self) {
-                if self.0 == 0 {
-                    // SAFETY: it says what new memory is made of, nothing else.
-                    unsafe { prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0) };
-                }
+                // SAFETY: it says what new memory is made of, nothing else.
+                unsafe { prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0) };
             }
         }
         // SAFETY: as above.
-        let before = Before(unsafe { prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) });
-        // SAFETY: as above.
-        unsafe { prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) };
-        before
+        let are_allowed = unsafe { prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) } == 0;
+        are_allowed.then(|| {
+            // SAFETY: as above.
+            unsafe { prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) };
+            AllowedAgain
+        })
     };
     work()
 }
