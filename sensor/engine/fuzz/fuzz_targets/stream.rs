@@ -31,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
         let wire_len = u32::try_from(packet.len()).unwrap_or(0);
         let frame =
             Frame { data: &packet, ts: Timestamp::from_parts(number, 0), wire_len, link_type: RAW_IP };
-        worker.packet(&frame, number);
+        worker.packet(&frame, number, |_| ());
     }
     worker.finish(|_| {});
     while let Some(batch) = worker.take_events() {
