@@ -244,7 +244,7 @@ impl Runner {
     fn idle(&mut self) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let past = now.saturating_sub(IDLE_LAG);
-        self.worker.idle(Timestamp::from_parts(past.as_secs(), past.subsec_nanos().into()), |_| ());
+        self.worker.idle(Timestamp::from_parts(past.as_secs(), past.subsec_nanos().into()));
     }
 
     /// Lets nothing in any more.

@@ -23,8 +23,9 @@ const FIN: u8 = TcpHeader::FIN;
 #[derive(Clone, Copy)]
 pub(super) enum Beginning {
     Syn,
-    /// Midstream: the client's SYN was not seen, or no part of the handshake was.
+    /// Midstream: the client's SYN was not seen.
     SynAck,
+    /// Midstream: no part of the handshake was seen.
     Later,
 }
 
