@@ -117,36 +117,30 @@ pub fn keep_for_a_while() {
     }
 }
 
-#[cfg(target_os = "linux")]
 extern "C" {
     /// prctl(2)
     fn prctl(operation: c_int, a: c_ulong, b: c_ulong, c: c_ulong, d: c_ulong) -> c_int;
 }
-#[cfg(target_os = "linux")]
 const PR_SET_THP_DISABLE: c_int = 41;
-#[cfg(target_os = "linux")]
 const PR_GET_THP_DISABLE: c_int = 42;
 
 /// Does `work` while the process gets no huge pages. Each of them is taken whole for the first byte in it: what lives briefly, or
 /// beside what it is to replace, then takes a third more. Those that are there stay.
 pub fn without_huge_pages<T>(work: impl FnOnce() -> T) -> T {
-    #[cfg(target_os = "linux")]
-    let _allowed_again = {
-        struct AllowedAgain;
-        impl Drop for AllowedAgain {
-            fn drop(&mut self) {
-                // SAFETY: it says what new memory is made of, nothing else.
-                unsafe { prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0) };
-            }
+    struct AllowedAgain;
+    impl Drop for AllowedAgain {
+        fn drop(&mut self) {
+            // SAFETY: it says what new memory is made of, nothing else.
+            unsafe { prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0) };
         }
+    }
+    // SAFETY: as above.
+    let are_allowed = unsafe { prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) } == 0;
+    let _allowed_again = are_allowed.then(|| {
         // SAFETY: as above.
-        let are_allowed = unsafe { prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) } == 0;
-        are_allowed.then(|| {
-            // SAFETY: as above.
-            unsafe { prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) };
-            AllowedAgain
-        })
-    };
+        unsafe { prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) };
+        AllowedAgain
+    });
     work()
 }
 
