@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collectors.entries import Gap
-from sensor.bus.records import open_beside
+from sensor.bus.records import open_beside, run_script, transaction
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS seen (
@@ -60,9 +60,13 @@ class OriginRow(NamedTuple):
 
 def create_tables(database: sqlite3.Connection) -> None:
     """Make the tables; a journal from before them has kept what its streams have passed."""
-    is_new = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'seen'").fetchone()[0] == 0
-    fill = "INSERT INTO seen SELECT sensor, epoch, lane, 0, next - 1 FROM stream WHERE next > 0"
-    database.executescript(f"BEGIN IMMEDIATE; {TABLES}; {fill if is_new else 'SELECT 1'}; COMMIT")
+    with transaction(database):
+        is_new = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'seen'").fetchone() is None
+        run_script(database, TABLES)
+        if is_new:
+            database.execute(
+                "INSERT INTO seen SELECT sensor, epoch, lane, 0, next - 1 FROM stream WHERE next > 0"
+            )
 
 
 def note(database: sqlite3.Connection, sensor: str, epoch: int, lane: int, seq: int) -> bool:

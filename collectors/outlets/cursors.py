@@ -9,7 +9,7 @@ import sqlite3
 from typing import NamedTuple
 
 _TABLE = """
-CREATE TABLE outlet (
+CREATE TABLE IF NOT EXISTS outlet (
   name    TEXT PRIMARY KEY,
   upto    INTEGER NOT NULL,            -- records up to this one are delivered, or were none of its
   sent    INTEGER NOT NULL DEFAULT 0,  -- events confirmed
@@ -35,8 +35,7 @@ class Place(NamedTuple):
 
 def create_tables(database: sqlite3.Connection) -> None:
     """Make the table where there is none (in a transaction of its own)."""
-    if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'outlet'").fetchone() is None:
-        database.executescript(f"BEGIN IMMEDIATE; {_TABLE}; COMMIT")
+    database.execute(_TABLE)
 
 
 def read(database: sqlite3.Connection) -> list[Place]:

@@ -9,6 +9,7 @@ sensors, sessions or quotas.
 from __future__ import annotations
 
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ def open_database(path: Path, schema: str, *, application: int, version: int) ->
             f"cannot be opened: {error}", where=path, fix="check the directory and its rights"
         ) from error
     try:
-        database.execute("PRAGMA journal_mode=WAL")
+        _use_wal(database)
         database.execute("PRAGMA synchronous=FULL")
         database.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
         database.execute("PRAGMA foreign_keys=ON")
@@ -85,10 +86,10 @@ def open_database(path: Path, schema: str, *, application: int, version: int) ->
             kind = "another kind of file" if found != application else f"of a newer version ({layout})"
             raise UserError(f"is {kind}", where=path, fix="choose another directory or upgrade haidang")
         if layout < version:
-            database.executescript(
-                f"BEGIN IMMEDIATE; {schema}; PRAGMA application_id={application}; PRAGMA "
-                f"user_version={version}; COMMIT"
-            )
+            with transaction(database):
+                if database.execute("PRAGMA user_version").fetchone()[0] < version:
+                    named = f"PRAGMA application_id={application}; PRAGMA user_version={version}"
+                    run_script(database, f"{schema}; {named}")
     except sqlite3.Error as error:
         database.close()
         is_damaged = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -103,6 +104,19 @@ def open_database(path: Path, schema: str, *, application: int, version: int) ->
         database.close()
         raise
     return database
+
+
+def _use_wal(database: sqlite3.Connection) -> None:
+    """SQLite does not wait by itself while another process makes the same new file a WAL one."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
 
 
 def open_beside(path: Path) -> sqlite3.Connection:
@@ -126,6 +140,18 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
         if database.in_transaction:  # a full disk may have ended it already
             database.execute("ROLLBACK")
         raise
+
+
+def run_script(database: sqlite3.Connection, script: str) -> None:
+    """Statements with a semicolon between them, inside the caller's transaction (`executescript` would end
+    it). What makes tables asks inside it whether they are there: another process may have made them since.
+    """
+    statement = ""
+    for piece in script.split(";"):
+        statement += f"{piece};"
+        if sqlite3.complete_statement(statement):
+            database.execute(statement)
+            statement = ""
 
 
 def add_record(

@@ -8,7 +8,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -156,6 +158,22 @@ def test_progress_is_noted_with_the_batch(spool: Spool, sealer: Sealer) -> None:
     assert spool.begin_input("one", "a.pcap") == (True, [3, 0, 0, 5])
     spool.forget_input("one")
     assert spool.begin_input("one", "a.pcap") == (False, [0, 0, 0, 0])
+
+
+def test_whoever_opens_a_new_one_first_makes_it_and_the_others_use_it(tmp_path: Path) -> None:
+    def look(path: Path, together: threading.Barrier) -> int:
+        together.wait()
+        spool = Spool(path, "tap1")
+        try:
+            return spool.epoch
+        finally:
+            spool.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        for number in range(20):
+            path, together = tmp_path / f"{number}.sqlite", threading.Barrier(6)
+            looks = [pool.submit(look, path, together) for _ in range(6)]
+            assert len({each.result(60) for each in looks}) == 1
 
 
 def test_another_kind_of_file_is_left_alone(tmp_path: Path) -> None:
