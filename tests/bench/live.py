@@ -31,7 +31,7 @@ from typing import cast
 
 import yaml
 from piped import cpu_seconds, thread_seconds
-from runs import Spread, environment, write_json
+from runs import Spread, are_there, environment, write_json
 from suricata_socket import Client, SuricataError
 from tables import spread_text
 
@@ -86,6 +86,8 @@ def main() -> int:
     args = parser.parse_args()
     if os.geteuid() != 0:
         print("live: network namespaces need root", file=sys.stderr)
+        return 2
+    if not are_there("live", args.pcap, args.rules):
         return 2
     names = [name for name in SENSORS if args.only in (None, name)]
     if "suricata" in names and not shutil.which("suricata"):

@@ -25,7 +25,7 @@ from typing import Any, cast
 import yaml
 from live import SEND, SENDER_CPU, SETTLE_SECONDS, configuration, counts, inside, sensor, wire
 from piped import Memory, cpu_seconds, memory_of
-from runs import environment, write_json
+from runs import are_there, environment, write_json
 from soak import MIB, judge
 from soak import SETTLE_SECONDS as MEMORY_SETTLES
 from suricata_socket import Client
@@ -47,6 +47,8 @@ def main() -> int:
     args = parser.parse_args()
     if os.geteuid() != 0:
         print("live_soak: network namespaces need root", file=sys.stderr)
+        return 2
+    if not are_there("live_soak", *args.pcap, *args.rules):
         return 2
     record = environment() | {"command": shlex.join(sys.argv), "load_before": os.getloadavg()}
     with wire(), tempfile.TemporaryDirectory(prefix="haidang-live-soak-") as folder:

@@ -36,7 +36,7 @@ import paired_chart
 import stages
 import tables
 from figures import Sensor, Stages, ratios
-from runs import HAIDANG, RunError, environment, execute, write_json
+from runs import HAIDANG, RunError, are_there, environment, execute, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -74,10 +74,8 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Command line."""
     args = arguments()
-    for path in (*args.pcap, *args.rules):
-        if not path.exists():
-            print(f"bench: {path} is not there", file=sys.stderr)
-            return EXIT_CANNOT_RUN
+    if not are_there("bench", *args.pcap, *args.rules):
+        return EXIT_CANNOT_RUN
     if not shutil.which("suricata"):
         print(
             "bench: suricata is not installed (apt-get install -t bookworm-backports suricata)",

@@ -25,7 +25,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from runs import RunError, write_json
+from runs import RunError, are_there, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 EXIT_ABOVE, EXIT_CANNOT_RUN = 1, 2
@@ -174,6 +174,8 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=1.5)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
+    if not are_there("reload", args.pcap, *args.rules):
+        return EXIT_CANNOT_RUN
     try:
         found = measure(args)
     except (RunError, OSError) as error:

@@ -115,6 +115,15 @@ def write_json(path: Path, record: object) -> None:
     path.write_text(json.dumps(record, indent=1, default=plain) + "\n", encoding="utf-8")
 
 
+def are_there(program: str, *paths: Path) -> bool:
+    """Whether all of these files and folders exist; the first that does not is told."""
+    for path in paths:
+        if not path.exists():
+            print(f"{program}: {path} is not there", file=sys.stderr)
+            return False
+    return True
+
+
 def _read(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace")

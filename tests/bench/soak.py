@@ -35,7 +35,7 @@ from chart import Box, Chart, lines
 from laps import HEADER, Laps
 from paired import CONFIGURATION, KEPT
 from piped import Memory, Piped
-from runs import RunError, environment, write_json
+from runs import RunError, are_there, environment, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -194,10 +194,8 @@ def main() -> int:
     )
     add("--out", type=Path, default=Path("bench-out"), help="where figures go (default bench-out)")
     args = parser.parse_args()
-    for path in (*args.pcap, *args.rules):
-        if not path.exists():
-            print(f"soak: {path} is not there", file=sys.stderr)
-            return EXIT_CANNOT_RUN
+    if not are_there("soak", *args.pcap, *args.rules):
+        return EXIT_CANNOT_RUN
     if args.seconds < args.settle + SAMPLES_MIN * 2:
         print(f"soak: {args.seconds:.0f} s are too few with --settle {args.settle:.0f}", file=sys.stderr)
         return EXIT_CANNOT_RUN

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from figures import FLOOR, STAGE_COUNTER, STAGES, Stages
-from runs import RunError
+from runs import RunError, are_there
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+EXIT_CANNOT_RUN = 2
 BATCH_WAIT_SECONDS = 1.0
 TIMED = "haidang.stage-times=yes"
 
@@ -104,6 +105,8 @@ def main() -> int:
     parser.add_argument("--checksums", default="none", choices=("none", "all"))
     parser.add_argument("--json", action="store_true", help="figures for the program that started this one")
     args = parser.parse_args()
+    if not are_there("stages", args.pcap, args.rules, args.conf):
+        return EXIT_CANNOT_RUN
     found = passes(args.pcap, args.rules, args.conf, args.data, args.runs, args.checksums)
     print(json.dumps(vars(found)) if args.json else stage_table(found))
     return 0

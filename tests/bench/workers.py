@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 
 import captures
 from paired import CONFIGURATION, one_capture
-from runs import Spread, environment, write_json
+from runs import Spread, are_there, environment, write_json
 from tables import spread_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,10 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--out", type=Path, default=Path("bench-out"), help="where figures go (default bench-out)")
     args = parser.parse_args(arguments)
     args.together = 1
-    for path in (*args.pcap, *args.rules):
-        if not path.exists():
-            print(f"workers: {path} is not there", file=sys.stderr)
-            return EXIT_CANNOT_RUN
+    if not are_there("workers", *args.pcap, *args.rules):
+        return EXIT_CANNOT_RUN
     with tempfile.TemporaryDirectory(prefix="haidang-workers-") as folder:
         return bench(args, Path(folder))
 
