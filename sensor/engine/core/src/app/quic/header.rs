@@ -1,4 +1,5 @@
-//! QUIC packet headers: the long header of RFC 8999 and RFC 9000 section 17, QUIC v2 (RFC 9369), and Google's Q044 to Q046.
+//! QUIC packet headers: the long header of RFC 8999 and RFC 9000 section 17, QUIC v2 (RFC 9369), and Google's: the public
+//! header of Q039 to Q043 (draft-hamilton-early-deployment-quic section 5) and the long one of Q044 to Q046.
 
 use crate::app::cursor::Cursor;
 
@@ -7,13 +8,21 @@ pub struct Version(pub u32);
 
 impl Version {
     pub const V2: Version = Version(0x6b33_43cf);
+    pub const Q039: Version = Version(0x5130_3339);
+    pub const Q040: Version = Version(0x5130_3430);
+    pub const Q043: Version = Version(0x5130_3433);
     pub const Q044: Version = Version(0x5130_3434);
     pub const Q045: Version = Version(0x5130_3435);
     pub const Q046: Version = Version(0x5130_3436);
 
-    /// Google's QUIC before it took the packet format of the IETF: Q044, Q045, Q046.
+    /// Google's QUIC before it took the packet format of the IETF, as far as hellos are read.
     pub fn is_google(self) -> bool {
-        matches!(self, Version::Q044 | Version::Q045 | Version::Q046)
+        self.has_public_header() || matches!(self, Version::Q044 | Version::Q045 | Version::Q046)
+    }
+
+    /// Q039 to Q043. Of earlier ones numbers are little-endian, and nobody speaks them any more.
+    fn has_public_header(self) -> bool {
+        self == Version::Q039 || (Version::Q040.0..=Version::Q043.0).contains(&self.0)
     }
 }
 
@@ -22,9 +31,7 @@ impl std::fmt::Display for Version {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match *self {
             Version::V2 => f.write_str("v2"),
-            Version::Q044 => f.write_str("Q044"),
-            Version::Q045 => f.write_str("Q045"),
-            Version::Q046 => f.write_str("Q046"),
+            google if google.is_google() => google.0.to_be_bytes().escape_ascii().fmt(f),
             Version(other) => write!(f, "{other:x}"),
         }
     }
@@ -59,13 +66,13 @@ impl<'a> Header<'a> {
         let mut c = Cursor(data);
         let first = c.u8()?;
         if first & 0x80 == 0 {
-            return Some(Header {
+            return Some(Header::public(data).unwrap_or(Header {
                 kind: Kind::Short,
                 version: Version::default(),
                 dcid: &[],
                 len: 1,
                 payload_len: c.len(),
-            });
+            }));
         }
         let version = Version(c.be32()?);
         let kind = kind(first, version)?;
@@ -100,6 +107,26 @@ impl<'a> Header<'a> {
         };
         Some(Header { kind, version, dcid, len: data.len().saturating_sub(c.len()), payload_len })
     }
+
+    /// Google's public header, when it names a version: a client's does until it has been answered.
+    fn public(data: &'a [u8]) -> Option<Header<'a>> {
+        const VERSION: u8 = 0x01;
+        const RESET: u8 = 0x02;
+        const CONNECTION_ID: u8 = 0x08;
+        const NUMBER_LENGTHS: [usize; 4] = [1, 2, 4, 6];
+        let mut c = Cursor(data);
+        let flags = c.u8()?;
+        if flags & (VERSION | RESET) != VERSION {
+            return None;
+        }
+        let dcid = c.take(if flags & CONNECTION_ID == 0 { 0 } else { 8 })?;
+        let version = Some(Version(c.be32()?)).filter(|version| version.has_public_header())?;
+        c.take(*NUMBER_LENGTHS.get(usize::from(flags >> 4 & 3))?)?;
+        c.take(12)?; // message authentication hash
+        let payload_len = c.len();
+        let len = data.len().saturating_sub(payload_len);
+        Some(Header { kind: Kind::Initial, version, dcid, len, payload_len })
+    }
 }
 
 fn kind(first: u8, version: Version) -> Option<Kind> {
@@ -115,6 +142,7 @@ fn kind(first: u8, version: Version) -> Option<Kind> {
             0x7c => Some(Kind::ZeroRtt),
             _ => None,
         },
+        _ if version.has_public_header() => None,
         Version::V2 => V2.get(bits).copied(),
         _ => IETF.get(bits).copied(),
     }

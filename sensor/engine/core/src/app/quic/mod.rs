@@ -1,4 +1,4 @@
-//! QUIC over UDP: v1, v2, the late drafts, and Google's Q044 to Q046, as far as anyone on the path can read it: versions, and
+//! QUIC over UDP: v1, v2, the late drafts, and Google's Q039 to Q046, as far as anyone on the path can read it: versions, and
 //! the hellos in Initial packets. Each packet of a handshake is a transaction; encrypted ones are not parsed.
 
 mod assemble;
@@ -74,7 +74,7 @@ pub static QUIC: Protocol = Protocol {
     aliases: &[],
     tcp: false,
     udp: true,
-    doc: "QUIC v1 and v2, late drafts, and Google's Q044 to Q046: versions, hellos, fingerprints. One transaction per packet \
+    doc: "QUIC v1 and v2, late drafts, and Google's Q039 to Q046: versions, hellos, fingerprints. One transaction per packet \
           of the handshake.",
     recognise: Recognise { patterns: &[], probe: Some(probe), tcp_ports: &[], udp_ports: &[443, 80] },
     new: |config| Box::new(QuicParser::new(config)),

@@ -85,6 +85,33 @@ fn google_hellos_have_a_cyu() {
 }
 
 #[test]
+fn google_hellos_behind_a_public_header_are_read() {
+    let hello = b"\xa0\x01\x00\x20CHLO\x02\x00\0\0SNI\0\x05\0\0\0UAID\x08\0\0\0a.exaA/1";
+    // A connection id or none, numbers of one byte and of six.
+    for (front, cyu) in [
+        (&b"\x0d\x01\x02\x03\x04\x05\x06\x07\x08Q043\x01"[..], Some("43,SNI-UAID")),
+        (&b"\x31Q039\0\0\0\0\0\x01"[..], None),
+    ] {
+        let packet = [front, &[9; 12], hello, &[0; 30]].concat();
+        let mut p = parser();
+        assert_eq!(feed(&mut *p, Dir::ToServer, &packet), Outcome::Done);
+        let found = record(&*p, 0);
+        assert_eq!(
+            found["version"].as_str().map(str::as_bytes),
+            front.windows(4).find(|v| v.starts_with(b"Q0"))
+        );
+        assert_eq!((&found["sni"], &found["ua"]), (&"a.exa".into(), &"A/1".into()));
+        assert_eq!(found["cyu"][0]["string"].as_str(), cyu);
+        // An answer names no version, and a packet of another protocol none of these.
+        for other in [&b"\x0c\x01\x02\x03\x04\x05\x06\x07\x08\x01"[..], b"\x21\0\xd7\x55\x96\x70\xbd\x1b\xe5"]
+        {
+            assert_eq!(feed(&mut *p, Dir::ToClient, &[other, &[9; 40]].concat()), Outcome::Done);
+        }
+        assert!(p.tx(1).is_none());
+    }
+}
+
+#[test]
 fn headers_are_recognised() {
     let probe = |data: &[u8]| (QUIC.recognise.probe.unwrap())(Dir::ToServer, data);
     assert_eq!(probe(&client_initial(&[0; 64])), Probe::Yes);

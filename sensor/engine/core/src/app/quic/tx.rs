@@ -73,18 +73,23 @@ impl QuicTx {
     }
 
     pub fn add_chlo(&mut self, chlo: Chlo) {
+        // Of the versions that CYU knows; the others' hellos are told without one.
         let version = match self.version {
-            Version::Q044 | Version::Q045 => "44",
-            _ => "46",
+            Version::Q043 => Some("43"),
+            Version::Q044 | Version::Q045 => Some("44"),
+            Version::Q046 => Some("46"),
+            _ => None,
         };
-        let mut string = format!("{version},");
-        for (at, tag) in chlo.tags.iter().enumerate() {
-            if at > 0 {
-                string.push('-');
+        if let Some(version) = version {
+            let mut string = format!("{version},");
+            for (at, tag) in chlo.tags.iter().enumerate() {
+                if at > 0 {
+                    string.push('-');
+                }
+                string.extend(tag.iter().filter(|b| b.is_ascii_graphic()).map(|b| char::from(*b)));
             }
-            string.extend(tag.iter().filter(|b| b.is_ascii_graphic()).map(|b| char::from(*b)));
+            self.cyu.push(Cyu { hash: fingerprint::md5_hex(&string), string });
         }
-        self.cyu.push(Cyu { hash: fingerprint::md5_hex(&string), string });
         self.sni = chlo.sni.or(self.sni.take());
         self.user_agent = chlo.user_agent.or(self.user_agent.take());
     }
