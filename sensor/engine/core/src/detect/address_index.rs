@@ -1,6 +1,6 @@
 //! From an address to the rules whose header names it, for rules that are about addresses alone.
 
-use super::rule::AddrSet;
+use super::endpoints::AddrSet;
 use crate::decode::Addr;
 
 /// Of an IPv4 address, the bits by which the search for its interval is narrowed.

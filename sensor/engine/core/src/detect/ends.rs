@@ -1,7 +1,8 @@
 //! Which of a packet's ends are inside the network that the rules guard. Most rules are about what comes in, goes out or
 //! stays inside, so packets meet only the groups of rules that such ends can match: nothing is searched for in vain.
 
-use super::rule::{AddrSet, Arrow, Rule};
+use super::endpoints::{AddrSet, Arrow};
+use super::rule::Rule;
 use crate::decode::Packet;
 use std::collections::HashMap;
 use std::sync::Arc;

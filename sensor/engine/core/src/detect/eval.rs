@@ -1,8 +1,9 @@
 //! Full evaluation of one rule against one packet: header, flow, packet tests, payload and stream.
 
 use super::cx::{EvalCx, PacketCx, VARIABLES_MAX};
+use super::endpoints::{AddrSet, Arrow, PortSet};
 use super::lua::Scripts;
-use super::rule::{AddrSet, Arrow, BufferTest, PortSet, Rule, Target, Transport};
+use super::rule::{BufferTest, Rule, Target, Transport};
 use crate::app::{ProtocolId, Transaction, View};
 use crate::decode::packet::L4;
 use crate::decode::{Origin, Packet};

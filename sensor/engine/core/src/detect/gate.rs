@@ -1,7 +1,8 @@
 //! What a rule asks of a packet's outside, in a few bytes side by side with those of all other rules: most candidates are
 //! turned away here, without their rule being touched. Must never turn away what the rule itself would let pass.
 
-use super::rule::{Arrow, PortSet, Rule, Transport};
+use super::endpoints::{Arrow, PortSet};
+use super::rule::{Rule, Transport};
 use crate::decode::packet::L4;
 use crate::decode::Packet;
 use crate::direction::Dir;

@@ -1,6 +1,7 @@
 //! The head of a rule: action, protocol, addresses, ports, arrow. Reads text (variables already replaced), builds sets.
 
-use super::rule::{Action, AddrSet, Arrow, PortSet, Transport};
+use super::endpoints::{AddrSet, Arrow, PortSet};
+use super::rule::{Action, Transport};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 

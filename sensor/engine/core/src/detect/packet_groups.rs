@@ -3,11 +3,12 @@
 use super::address_index::AddressIndex;
 use super::class::Class;
 use super::databases::Databases;
+use super::endpoints::{AddrSet, Arrow, PortSet};
 use super::pattern_groups::{narrow_ports, Lead, PatternGroups};
 use super::places::Places;
 use super::ports::PortTable;
 use super::prefilter::Prefilter;
-use super::rule::{AddrSet, Arrow, PortSet, Rule, Transport};
+use super::rule::{Rule, Transport};
 use crate::app::PROTOCOLS;
 use crate::direction::{Dir, PerDir};
 use crate::flow::Flow;

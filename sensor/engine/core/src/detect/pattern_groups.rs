@@ -1,10 +1,11 @@
 //! The patterns of rules over packets or streams, and which of them a packet's port leaves out.
 
 use super::databases::Databases;
+use super::endpoints::{Arrow, PortSet};
 use super::fast_pattern::strength;
 use super::ports::{is_narrow, PortTable};
 use super::prefilter::{Prefilter, PrefilterBuilder};
-use super::rule::{Arrow, FastPattern, PortSet, Rule};
+use super::rule::{FastPattern, Rule};
 use crate::direction::Dir;
 use std::collections::HashMap;
 

@@ -1,6 +1,6 @@
 //! From a port to the group of rules that name it, so that a payload meets only patterns of rules that can match it.
 
-use super::rule::PortSet;
+use super::endpoints::PortSet;
 use std::collections::{BTreeMap, HashMap};
 
 const PORTS: usize = 1 << 16;

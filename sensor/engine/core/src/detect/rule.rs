@@ -1,6 +1,8 @@
 //! The compiled form of one rule: what the keywords build and the run loop reads. Immutable once built.
 
 use super::cx::{EvalCx, PacketCx};
+use super::endpoints::{AddrSet, Arrow, PortSet};
+use super::limits::{RateFilter, Suppress, Tag, Threshold};
 use super::lua::{ScriptTest, Scripts};
 use super::program::Program;
 use super::texts::RuleTexts;
@@ -216,124 +218,6 @@ impl Bounds {
     pub fn hold_once(&self, literal: &[u8]) -> bool {
         self.end.checked_sub(self.start) == u32::try_from(literal.len()).ok()
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Track {
-    BySrc,
-    ByDst,
-    ByBoth,
-    ByRule,
-    ByFlow,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ThresholdKind {
-    /// Alert on every `count`-th within `seconds`.
-    Threshold,
-    /// At most `count` alerts per `seconds`.
-    Limit,
-    /// At most one alert per `seconds`, once `count` is reached.
-    Both,
-    /// Alert at 1, 10, 100 ... (count, multiplier).
-    Backoff { multiplier: u32 },
-    /// detection_filter: alerts after `count` matches within `seconds`.
-    DetectionFilter,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Threshold {
-    pub kind: ThresholdKind,
-    pub track: Track,
-    pub count: u32,
-    pub seconds: u32,
-}
-
-/// `suppress` of threshold.config: the rule does not alert.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Suppress {
-    /// None: whatever the addresses.
-    pub track: Option<SuppressTrack>,
-    pub addresses: AddrSet,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SuppressTrack {
-    Source,
-    Destination,
-    Either,
-}
-
-/// `rate_filter` of threshold.config: once `count` matches came within `seconds`, another action holds for `timeout` seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateFilter {
-    pub track: Track,
-    pub count: u32,
-    pub seconds: u32,
-    pub new_action: Action,
-    pub timeout: u32,
-}
-
-/// Which packets `tag` keeps after the rule matched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tag {
-    /// None = the session; Some(true) = the source host, Some(false) = the destination host.
-    pub host_src: Option<bool>,
-    /// None: until the session ends.
-    pub count: Option<u32>,
-    pub unit: TagUnit,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TagUnit {
-    Packets,
-    Bytes,
-    Seconds,
-}
-
-/// Addresses of a rule header: sorted, disjoint inclusive ranges of `Addr` values; None = any. Thousands of rules share one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct AddrSet(pub Option<Arc<[(u128, u128)]>>);
-
-impl AddrSet {
-    #[inline]
-    pub fn contains(&self, addr: crate::decode::Addr) -> bool {
-        match &self.0 {
-            None => true,
-            Some(ranges) => {
-                let at = ranges.partition_point(|r| r.1 < addr.0);
-                ranges.get(at).is_some_and(|r| r.0 <= addr.0)
-            }
-        }
-    }
-}
-
-/// Ports of a rule header: sorted, disjoint inclusive ranges; None = any.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct PortSet(pub Option<Vec<(u16, u16)>>);
-
-impl PortSet {
-    #[inline]
-    pub fn contains(&self, port: u16) -> bool {
-        match &self.0 {
-            None => true,
-            Some(ranges) => {
-                let at = ranges.partition_point(|r| r.1 < port);
-                ranges.get(at).is_some_and(|r| r.0 <= port)
-            }
-        }
-    }
-}
-
-/// Arrow of a rule header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrow {
-    /// `->`
-    Right,
-    /// `<>`
-    Both,
-    /// `=>`: one rule over both directions of a transaction (Suricata 8).
-    Transaction,
 }
 
 /// A compiled rule.

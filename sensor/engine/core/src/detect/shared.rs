@@ -2,12 +2,12 @@
 
 use super::dataset::Datasets;
 use super::diagnostic::Diagnostic;
+use super::endpoints::{AddrSet, PortSet};
 use super::geoip::GeoIp;
 use super::header;
 use super::lua;
 use super::pcre::{self, Regex};
 use super::reputation::Reputation;
-use super::rule::{AddrSet, PortSet};
 use crate::app::digest::FileWants;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;

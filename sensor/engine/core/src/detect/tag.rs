@@ -2,7 +2,7 @@
 //! in a table that workers share. The packet that alerted counts as the first one.
 
 use super::expiring::Expiring;
-use super::rule::{Tag, TagUnit};
+use super::limits::{Tag, TagUnit};
 use super::threshold::RuleId;
 use crate::decode::{Addr, Origin, Packet};
 use crate::flow::Flow;

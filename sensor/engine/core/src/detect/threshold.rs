@@ -2,7 +2,8 @@
 
 use super::expiring::Expiring;
 use super::ledger::Ticket;
-use super::rule::{Action, RateFilter, Rule, SuppressTrack, Threshold, ThresholdKind, Track};
+use super::limits::{RateFilter, SuppressTrack, Threshold, ThresholdKind, Track};
+use super::rule::{Action, Rule};
 use crate::decode::Packet;
 use crate::team;
 use crate::time::Timestamp;

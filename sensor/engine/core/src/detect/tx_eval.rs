@@ -2,8 +2,9 @@
 
 use super::buffers;
 use super::cx::EvalCx;
+use super::endpoints::Arrow;
 use super::eval::{shape, Scene};
-use super::rule::{Absent, Arrow, BufferTest, Rule, Target, TxTest};
+use super::rule::{Absent, BufferTest, Rule, Target, TxTest};
 use super::state::PartialMatch;
 use super::tx_run::INSTANCES_MAX;
 use crate::app::{ProtocolId, Transaction, View};

@@ -2,8 +2,9 @@
 
 use super::buffers;
 use super::databases::Databases;
+use super::endpoints::Arrow;
 use super::prefilter::{Prefilter, PrefilterBuilder};
-use super::rule::{Arrow, BufferTest, Rule, Target, Transport};
+use super::rule::{BufferTest, Rule, Target, Transport};
 use crate::app::{ProtocolId, PROTOCOLS};
 use crate::direction::{Dir, PerDir};
 use std::collections::BTreeMap;

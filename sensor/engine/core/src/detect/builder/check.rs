@@ -4,6 +4,7 @@ use super::{Item, List, Place, RuleBuilder};
 use crate::app::{frames, ProtocolId};
 use crate::detect::buffers;
 use crate::detect::diagnostic::Refusal;
+use crate::detect::endpoints::Arrow;
 use crate::detect::program::{Amount, Op};
 use crate::detect::rule::*;
 use crate::direction::Dir;

@@ -5,6 +5,7 @@ use super::origins::is_decoded;
 use super::{ContentDraft, Item, Origins, Place, RuleBuilder};
 use crate::detect::buffers;
 use crate::detect::diagnostic::Refusal;
+use crate::detect::endpoints::Arrow;
 use crate::detect::fast_pattern::{self, Ask, Candidate};
 use crate::detect::keywords;
 use crate::detect::program::number::NumberTest;

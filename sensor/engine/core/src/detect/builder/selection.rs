@@ -3,6 +3,7 @@
 use super::{no_value, ContentDraft, Item, List, Place, RuleBuilder};
 use crate::detect::buffers;
 use crate::detect::diagnostic::Refusal;
+use crate::detect::endpoints::Arrow;
 use crate::detect::program::Op;
 use crate::detect::rule::*;
 use crate::direction::Dir;

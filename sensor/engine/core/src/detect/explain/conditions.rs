@@ -3,11 +3,12 @@
 use crate::app::frames;
 use crate::detect::buffers;
 use crate::detect::builder::origins::{Options, Origins, Tests};
+use crate::detect::endpoints::Arrow;
 use crate::detect::eval::End;
 use crate::detect::fast_pattern::strength;
 use crate::detect::program::{Op, Program};
 use crate::detect::raw::RawRule;
-use crate::detect::rule::{Absent, Arrow, BufferTest, Rule, Target};
+use crate::detect::rule::{Absent, BufferTest, Rule, Target};
 
 /// What a condition is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use super::{text, Keyword, Kind};
 use crate::detect::builder::{no_value, some_value, RuleBuilder};
 use crate::detect::diagnostic::Refusal;
-use crate::detect::rule::{Action, Tag, TagUnit};
+use crate::detect::limits::{Tag, TagUnit};
+use crate::detect::rule::Action;
 use std::collections::HashMap;
 
 /// The Suricata version whose rule language this build speaks, for `requires`.
