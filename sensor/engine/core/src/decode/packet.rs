@@ -103,6 +103,8 @@ pub struct TcpHeader {
     pub sack: Option<(u32, u8)>,
     /// TCP Fast Open option present (RFC 7413).
     pub fast_open: bool,
+    /// An MD5 or authentication option present (RFC 2385, RFC 5925): an end that shares no key drops the segment.
+    pub signed: bool,
 }
 
 impl TcpHeader {

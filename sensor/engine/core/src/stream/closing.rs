@@ -62,9 +62,20 @@ impl TcpSession {
         let end = cx.seq_end();
         let loose = self.facts.midstream || self.facts.one_sided;
         self.note_retransmission(cx);
+        let client_closes = self.state == TcpState::CloseWait;
         let (me, _) = self.pair(cx.dir);
         if seq::lt(end, me.t.last_ack) && cx.len > 0 && !loose {
             return cx.bad(says.before);
+        }
+        // Once more, though it was acknowledged.
+        if client_closes
+            && cx.has(FIN)
+            && cx.len == 0
+            && me.ended
+            && seq::lt(cx.h.seq, me.t.last_ack)
+            && !loose
+        {
+            return cx.bad(says.fin);
         }
         let edge = seq::max(me.t.next_win, me.t.next_seq);
         if seq::gt(end, edge) && !loose {
@@ -77,8 +88,7 @@ impl TcpSession {
             self.take_fin(cx, end);
             let next = match (self.state, cx.dir) {
                 (TcpState::CloseWait, _) => TcpState::LastAck,
-                // Our FIN crossed theirs, unless theirs is acknowledged.
-                _ if self.server.ended => TcpState::TimeWait,
+                _ if self.server.ended || cx.has(ACK) => TcpState::TimeWait,
                 _ => TcpState::Closing,
             };
             self.enter(next);
@@ -116,7 +126,7 @@ impl TcpSession {
         if seq::gt(end, me.t.next_seq) && !loose {
             return cx.bad(says.seq);
         }
-        let again = seq::lt(cx.h.seq, me.t.fin().unwrap_or(me.t.next_seq));
+        let again = cx.has(FIN) || seq::lt(cx.h.seq, me.t.fin().unwrap_or(me.t.next_seq));
         self.take_data(cx, end);
         let next = match (self.state, cx.dir) {
             (TcpState::Closing, _) if !again => TcpState::TimeWait,
@@ -142,26 +152,26 @@ impl TcpSession {
         }
     }
 
-    /// A packet on a connection that is closed. An end that seems to have sent a RST and yet goes on sending did not send
-    /// it: it was injected, and the connection goes on.
+    /// A packet on a connection that is closed. When it was closed by a signed RST, which an end without keys drops, and
+    /// the end that seems to have sent it goes on sending, it was injected, and the connection goes on.
     pub(super) fn on_closed(&mut self, cx: &mut Cx) -> Verdict {
         if cx.has(RST) || !self.facts.closed_by_rst {
             return Ok(());
         }
         let (me, _) = self.pair(cx.dir);
-        if !me.t.rst_sent || self.before_rst < TcpState::Established {
+        if !me.t.signed_rst || self.before_rst < TcpState::Established {
             return Err(Bad);
         }
         let before = self.before_rst;
-        self.state = before;
+        self.enter(before);
         let verdict = self.on_state(before, cx);
         if verdict.is_err() {
-            self.state = TcpState::Closed;
+            self.enter(TcpState::Closed);
             return verdict;
         }
         self.facts.closed_by_rst = false;
         let (me, peer) = self.pair(cx.dir);
-        me.t.rst_sent = false;
+        me.t.signed_rst = false;
         me.ended = me.ended && me.t.fin().is_some();
         peer.ended = peer.ended && peer.t.fin().is_some();
         (me.closed, peer.closed) = (false, false);

@@ -344,6 +344,8 @@ impl TcpSession {
     /// Moves to another state; a closed connection's sides get no more bytes.
     pub(super) fn enter(&mut self, state: TcpState) {
         self.state = state;
+        let closing = state > TcpState::TimeWait;
+        (self.client.closing, self.server.closing) = (closing, closing);
         if state == TcpState::Closed {
             for side in [&mut self.client, &mut self.server] {
                 (side.ended, side.closed) = (true, true);

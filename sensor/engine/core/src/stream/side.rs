@@ -63,6 +63,8 @@ pub struct StreamSide {
     pub(super) depth_reached: bool,
     /// FIN acknowledged or connection closed: no byte comes any more.
     pub(super) ended: bool,
+    /// The client has sent its FIN, or the connection is closed: raw inspection waits for no more.
+    pub(super) closing: bool,
     /// Used-up bytes stay.
     kept: bool,
     /// The connection is closed.
@@ -90,6 +92,7 @@ impl StreamSide {
             limits: None,
             depth_reached: false,
             ended: false,
+            closing: false,
             kept: false,
             closed: false,
             gap: false,
@@ -290,7 +293,8 @@ impl StreamSide {
             return None;
         }
         let waits = edge.saturating_sub(self.raw_pos) < u64::from(self.raw_chunk_size);
-        if waits && self.raw_limit() == 0 && !(at_end || self.raw_now || self.ended || self.depth_reached) {
+        let hurries = at_end || self.raw_now || self.closing || self.depth_reached;
+        if waits && self.raw_limit() == 0 && !hurries {
             return None;
         }
         let offset = match self.buffer.at(self.raw_pos) {

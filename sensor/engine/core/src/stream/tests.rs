@@ -173,11 +173,67 @@ fn closes_from_the_server() {
 }
 
 #[test]
-fn reset_closes_and_leaves_unacked_data_to_the_end() {
+fn reset_closes_and_ends_the_wait_for_what_its_sender_sent() {
     let mut p = play();
     p.handshake().send(C, A, 1, 1, b"unacked").send(C, R, 8, 0, b"").is("closed", &[]);
+    assert_eq!(p.read(C, false), "unacked");
+    p = play();
+    p.handshake().send(C, A, 1, 1, b"unacked").send(V, R, 1, 0, b"").is("closed", &[]);
     assert_eq!(p.read(C, false), "");
     assert_eq!(p.read(C, true), "unacked");
+}
+
+#[test]
+fn raw_inspection_does_not_wait_once_the_client_closes() {
+    let raw = |p: &Play, dir| p.session.side(dir).raw_chunk(false).map(|raw| raw.data.to_vec());
+    let mut p = play();
+    p.handshake().send(C, A, 1, 1, b"ask").send(V, A, 1, 4, b"tell").send(C, A, 4, 5, b"");
+    assert_eq!((raw(&p, C), raw(&p, V)), (None, None));
+    p.send(C, F | A, 4, 5, b"").is("close_wait", &[]);
+    assert_eq!((raw(&p, C), raw(&p, V)), (Some(b"ask".to_vec()), Some(b"tell".to_vec())));
+
+    p = play();
+    p.handshake().send(C, A, 1, 1, b"ask").send(V, F | A, 1, 4, b"tell").is("fin_wait1", &[]);
+    p.send(C, F | A, 4, 6, b"").is("time_wait", &[]);
+    assert_eq!((raw(&p, C), raw(&p, V)), (None, None));
+    p.send(V, A, 6, 5, b"").is("closed", &[]);
+    assert_eq!((raw(&p, C), raw(&p, V)), (Some(b"ask".to_vec()), Some(b"tell".to_vec())));
+}
+
+#[test]
+fn a_fin_that_comes_again_ends_nothing() {
+    play()
+        .handshake()
+        .send(V, F | A, 1, 1, b"")
+        .send(C, F | A, 1, 1, b"")
+        .is("time_wait", &[])
+        .send(V, F | A, 1, 2, b"")
+        .is("time_wait", &[])
+        .send(C, A, 2, 2, b"")
+        .is("closed", &[]);
+    play()
+        .handshake()
+        .send(C, F | A, 1, 1, b"")
+        .send(V, A, 1, 2, b"")
+        .send(C, F | A, 1, 1, b"")
+        .is("close_wait", &["closewait_fin_out_of_window"])
+        .send(V, F | A, 1, 2, b"")
+        .send(C, F | A, 1, 2, b"")
+        .is("last_ack", &[])
+        .send(C, A, 2, 2, b"")
+        .is("closed", &[]);
+}
+
+#[test]
+fn only_a_signed_reset_is_taken_back() {
+    let mut p = play();
+    p.handshake().send(C, R | A, 1, 1, b"").send(C, A, 1, 1, b"on").is("closed", &[]);
+    p = play();
+    p.handshake();
+    let (seq, ack) = (p.client_isn.wrapping_add(1), p.server_isn.wrapping_add(1));
+    let reset = TcpHeader { seq, ack, flags: R | A, signed: true, ..TcpHeader::default() };
+    p.send_header(C, reset, b"").is("closed", &[]);
+    p.send(C, A, 1, 1, b"on").is("established", &["suspected_rst_inject"]);
 }
 
 #[test]

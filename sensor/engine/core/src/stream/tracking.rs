@@ -28,8 +28,8 @@ pub(super) struct Tracking {
     pub zero_timestamp: bool,
     pub sack: bool,
     pub keepalive: bool,
-    /// A RST that seems to come from it was accepted.
-    pub rst_sent: bool,
+    /// The RST that seems to come from it was signed (`TcpHeader::signed`).
+    pub signed_rst: bool,
     fin: u32,
     has_fin: bool,
     /// Stream offset 0 is known (`isn` is).
