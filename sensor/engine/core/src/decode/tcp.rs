@@ -87,8 +87,14 @@ fn options(state: &mut State, packet: &mut Packet<'_>, header: &mut TcpHeader, a
             (253 | 254, &[_, _, m0, m1, ..]) if len == 4 || len == 12 => {
                 [m0, m1] == [0xf9, 0x89] && std::mem::replace(&mut header.fast_open, true)
             }
-            (19, _) if len == 18 => std::mem::replace(&mut header.signed, true),
-            (29, _) if len >= 4 => std::mem::replace(&mut header.signed, true),
+            (19, &[_, _, ref signature @ ..]) if signature.len() == 16 => {
+                header.signed = true;
+                false
+            }
+            (29, &[_, _, _, _, ..]) => {
+                header.signed = true;
+                false
+            }
             (2 | 3 | 4 | 5 | 8 | 19 | 29 | 34 | 253 | 254, _) => {
                 state.event(packet, events::TCP_OPT_INVALID_LEN);
                 false

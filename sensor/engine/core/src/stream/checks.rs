@@ -129,12 +129,9 @@ impl TcpSession {
         let state = self.state;
         let (me, _) = self.pair(cx.dir);
         me.t.next_seq = seq::max(me.t.next_seq, end);
+        me.t.rst_sent = true;
         me.t.signed_rst = cx.h.signed;
-        // Nobody will acknowledge what its sender sent before.
-        if seq::gt(cx.h.seq, me.t.last_ack) {
-            me.t.last_ack = cx.h.seq;
-            me.acknowledge(cx.h.seq);
-        }
+        me.acknowledge_received(); // nobody else will
         self.before_rst = state;
         self.facts.closed_by_rst = true;
         self.enter(TcpState::Closed);

@@ -152,14 +152,17 @@ impl TcpSession {
         }
     }
 
-    /// A packet on a connection that is closed. When it was closed by a signed RST, which an end without keys drops, and
-    /// the end that seems to have sent it goes on sending, it was injected, and the connection goes on.
+    /// A packet on a connection that is closed. When the end that seems to have sent a RST goes on with new data, it did not
+    /// send it: it was injected, and the connection goes on. If the RST was signed, which an end without keys drops, any
+    /// packet will do.
     pub(super) fn on_closed(&mut self, cx: &mut Cx) -> Verdict {
         if cx.has(RST) || !self.facts.closed_by_rst {
             return Ok(());
         }
         let (me, _) = self.pair(cx.dir);
-        if !me.t.signed_rst || self.before_rst < TcpState::Established {
+        let is_new = cx.len > 0 && seq::geq(cx.h.seq, me.t.next_seq);
+        let goes_on = me.t.rst_sent && (me.t.signed_rst || is_new);
+        if !goes_on || self.before_rst < TcpState::Established {
             return Err(Bad);
         }
         let before = self.before_rst;
@@ -171,7 +174,7 @@ impl TcpSession {
         }
         self.facts.closed_by_rst = false;
         let (me, peer) = self.pair(cx.dir);
-        me.t.signed_rst = false;
+        (me.t.rst_sent, me.t.signed_rst) = (false, false);
         me.ended = me.ended && me.t.fin().is_some();
         peer.ended = peer.ended && peer.t.fin().is_some();
         (me.closed, peer.closed) = (false, false);

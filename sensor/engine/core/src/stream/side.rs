@@ -134,6 +134,13 @@ impl StreamSide {
         }
     }
 
+    /// What stands without a hole behind what was acknowledged is as good as acknowledged.
+    pub(super) fn acknowledge_received(&mut self) {
+        if let At::Bytes(bytes) = self.buffer.at(self.acked) {
+            self.acked = self.acked.saturating_add(bytes.len() as u64);
+        }
+    }
+
     /// A byte of sequence space that is not in the stream (urgent data): what follows moves up by one.
     pub(super) fn skip_byte(&mut self) {
         self.t.urgent_dropped = self.t.urgent_dropped.saturating_add(1);

@@ -225,15 +225,19 @@ fn a_fin_that_comes_again_ends_nothing() {
 }
 
 #[test]
-fn only_a_signed_reset_is_taken_back() {
+fn a_reset_is_taken_back_when_its_end_goes_on() {
     let mut p = play();
-    p.handshake().send(C, R | A, 1, 1, b"").send(C, A, 1, 1, b"on").is("closed", &[]);
+    p.handshake().send(C, A, 1, 1, b"data").send(C, R | A, 5, 1, b"");
+    p.send(C, A, 5, 1, b"").is("closed", &[]); // a straggler
+    p.send(C, A, 1, 1, b"data").is("closed", &[]);
+    p.send(C, A, 5, 1, b" goes on").is("established", &["suspected_rst_inject"]);
+    p.send(V, A, 1, 13, b"").reads(C, "data goes on");
     p = play();
     p.handshake();
     let (seq, ack) = (p.client_isn.wrapping_add(1), p.server_isn.wrapping_add(1));
     let reset = TcpHeader { seq, ack, flags: R | A, signed: true, ..TcpHeader::default() };
     p.send_header(C, reset, b"").is("closed", &[]);
-    p.send(C, A, 1, 1, b"on").is("established", &["suspected_rst_inject"]);
+    p.send(C, A, 1, 1, b"").is("established", &["suspected_rst_inject"]);
 }
 
 #[test]

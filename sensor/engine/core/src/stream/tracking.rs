@@ -28,7 +28,9 @@ pub(super) struct Tracking {
     pub zero_timestamp: bool,
     pub sack: bool,
     pub keepalive: bool,
-    /// The RST that seems to come from it was signed (`TcpHeader::signed`).
+    /// A RST that seems to come from it was accepted.
+    pub rst_sent: bool,
+    /// That RST was signed (`TcpHeader::signed`).
     pub signed_rst: bool,
     fin: u32,
     has_fin: bool,
