@@ -286,7 +286,7 @@ fn is_past(seat: &Seat, place: u64, ending: u64) -> bool {
 mod tests {
     use super::*;
     use crate::decode::{Addr, Packet};
-    use crate::detect::limits::{Threshold, ThresholdKind, Track};
+    use crate::detect::effects::{Threshold, ThresholdKind, Track};
     use crate::time::Timestamp;
     use std::collections::VecDeque;
 

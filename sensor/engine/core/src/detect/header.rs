@@ -1,7 +1,8 @@
 //! The head of a rule: action, protocol, addresses, ports, arrow. Reads text (variables already replaced), builds sets.
 
+use super::effects::Action;
 use super::endpoints::{AddrSet, Arrow, PortSet};
-use super::rule::{Action, Transport};
+use super::rule::Transport;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 

@@ -28,6 +28,7 @@ pub mod databases;
 pub mod dataset;
 pub mod diagnostic;
 mod duplicates;
+pub mod effects;
 pub mod endpoints;
 pub mod ends;
 pub mod engine_events;
@@ -45,7 +46,7 @@ pub mod header;
 pub mod hs;
 pub mod keywords;
 pub mod ledger;
-pub mod limits;
+
 pub mod lua;
 pub mod mapped;
 pub mod names;

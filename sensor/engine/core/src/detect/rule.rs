@@ -1,8 +1,8 @@
 //! The compiled form of one rule: what the keywords build and the run loop reads. Immutable once built.
 
 use super::cx::{EvalCx, PacketCx};
+use super::effects::{Action, RateFilter, Suppress, Tag, Threshold};
 use super::endpoints::{AddrSet, Arrow, PortSet};
-use super::limits::{RateFilter, Suppress, Tag, Threshold};
 use super::lua::{ScriptTest, Scripts};
 use super::program::Program;
 use super::texts::RuleTexts;
@@ -12,15 +12,6 @@ use crate::direction::{Dir, PerDir};
 use crate::flow::Flow;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    Alert,
-    Pass,
-    /// Alerts, marked as a drop the passive sensor did not do.
-    Drop,
-    Reject,
-}
 
 /// Which packets a rule header names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

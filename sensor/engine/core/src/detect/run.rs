@@ -1,13 +1,14 @@
 //! One packet meets the ruleset: prefilter, evaluation, transactions, then thresholds and the order of alerts.
 
 use super::class::Class;
+use super::effects::Action;
 use super::eval::{Match, Scene};
 use super::gate::Outside;
 use super::ledger::Ticket;
 use super::lua::{LuaCounters, Scripts};
 use super::packet_groups::PacketGroups;
 use super::prefilter::{Prefilter, ScanState};
-use super::rule::{Action, Rule};
+use super::rule::Rule;
 use super::ruleset::Ruleset;
 use super::tag;
 use super::threshold::{is_suppressed, Thresholds, Verdict};

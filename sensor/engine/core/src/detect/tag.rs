@@ -1,8 +1,8 @@
 //! Tags at run time: which packets after an alert are kept (Suricata manual, "tag"). Sessions are tagged on their flow, hosts
 //! in a table that workers share. The packet that alerted counts as the first one.
 
+use super::effects::{Tag, TagUnit};
 use super::expiring::Expiring;
-use super::limits::{Tag, TagUnit};
 use super::threshold::RuleId;
 use crate::decode::{Addr, Origin, Packet};
 use crate::flow::Flow;

@@ -1,9 +1,9 @@
 //! Thresholds at run time (Suricata manual, "Thresholding keywords"): counts per rule and tracked address, in packet time.
 
+use super::effects::{Action, RateFilter, SuppressTrack, Threshold, ThresholdKind, Track};
 use super::expiring::Expiring;
 use super::ledger::Ticket;
-use super::limits::{RateFilter, SuppressTrack, Threshold, ThresholdKind, Track};
-use super::rule::{Action, Rule};
+use super::rule::Rule;
 use crate::decode::Packet;
 use crate::team;
 use crate::time::Timestamp;

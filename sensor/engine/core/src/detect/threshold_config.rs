@@ -2,11 +2,11 @@
 //! Runs at load time; what it leaves on rules is applied by the alert stage.
 
 use super::diagnostic::{Diagnostic, Severity};
+use super::effects::{Action, RateFilter, Suppress, SuppressTrack, Threshold};
 use super::endpoints::AddrSet;
 use super::header;
 use super::keywords::threshold;
-use super::limits::{RateFilter, Suppress, SuppressTrack, Threshold};
-use super::rule::{Action, Rule};
+use super::rule::Rule;
 use serde_json::Value;
 
 /// One directive.
@@ -157,7 +157,7 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::limits::{ThresholdKind, Track};
+    use crate::detect::effects::{ThresholdKind, Track};
     use serde_json::json;
 
     fn rules() -> Vec<Rule> {

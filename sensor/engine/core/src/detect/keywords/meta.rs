@@ -3,8 +3,7 @@
 use super::{text, Keyword, Kind};
 use crate::detect::builder::{no_value, some_value, RuleBuilder};
 use crate::detect::diagnostic::Refusal;
-use crate::detect::limits::{Tag, TagUnit};
-use crate::detect::rule::Action;
+use crate::detect::effects::{Action, Tag, TagUnit};
 use std::collections::HashMap;
 
 /// The Suricata version whose rule language this build speaks, for `requires`.

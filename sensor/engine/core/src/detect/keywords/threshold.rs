@@ -3,7 +3,7 @@
 use super::{Keyword, Kind};
 use crate::detect::builder::{some_value, RuleBuilder};
 use crate::detect::diagnostic::Refusal;
-use crate::detect::limits::{Threshold, ThresholdKind, Track};
+use crate::detect::effects::{Threshold, ThresholdKind, Track};
 
 pub static THRESHOLD: Keyword = Keyword {
     name: "threshold",

@@ -1,8 +1,16 @@
-//! How often a rule alerts and what it keeps once it has: thresholds, suppression, rate filters, tags. What they mean is in
-//! `threshold` and `tag`.
+//! What follows when a rule matches: its action, how often it alerts, and what it keeps then. Thresholds, suppression and rate
+//! filters are at work in `threshold`, tags in `tag`.
 
 use super::endpoints::AddrSet;
-use super::rule::Action;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Alert,
+    Pass,
+    /// Alerts, marked as a drop the passive sensor did not do.
+    Drop,
+    Reject,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Track {
