@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from sensor.bus.records import run_script, transaction
+
 INTERVAL_SECONDS = 60
 BROUGHT_SECONDS = 86_400  # a sensor of which a relay spoke is expected to go on for so long
 KEEP_SECONDS = 3 * 86_400  # in the journal; the store keeps them longer
@@ -128,7 +130,8 @@ def create_tables(database: sqlite3.Connection) -> None:
     """Make the tables where there are none."""
     there = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'measured'").fetchone()
     if there is None:
-        database.executescript(f"BEGIN IMMEDIATE; {_TABLES}; COMMIT")
+        with transaction(database):
+            run_script(database, _TABLES)
 
 
 def add(database: sqlite3.Connection, sensor: str, begin: int, facts: Facts) -> None:

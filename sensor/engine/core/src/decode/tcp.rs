@@ -87,11 +87,11 @@ fn options(state: &mut State, packet: &mut Packet<'_>, header: &mut TcpHeader, a
             (253 | 254, &[_, _, m0, m1, ..]) if len == 4 || len == 12 => {
                 [m0, m1] == [0xf9, 0x89] && std::mem::replace(&mut header.fast_open, true)
             }
-            (19, &[_, _, ref signature @ ..]) if signature.len() == 16 => {
+            (19, _) if len == 18 => {
                 header.signed = true;
                 false
             }
-            (29, &[_, _, _, _, ..]) => {
+            (29, _) if len >= 4 => {
                 header.signed = true;
                 false
             }

@@ -174,7 +174,7 @@ impl TcpSession {
         }
         self.facts.closed_by_rst = false;
         let (me, peer) = self.pair(cx.dir);
-        (me.t.rst_sent, me.t.signed_rst) = (false, false);
+        me.t.rst_sent = false;
         me.ended = me.ended && me.t.fin().is_some();
         peer.ended = peer.ended && peer.t.fin().is_some();
         (me.closed, peer.closed) = (false, false);

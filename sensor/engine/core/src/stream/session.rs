@@ -344,10 +344,9 @@ impl TcpSession {
     /// Moves to another state; a closed connection's sides get no more bytes.
     pub(super) fn enter(&mut self, state: TcpState) {
         self.state = state;
-        let closing = state > TcpState::TimeWait;
-        (self.client.closing, self.server.closing) = (closing, closing);
-        if state == TcpState::Closed {
-            for side in [&mut self.client, &mut self.server] {
+        for side in [&mut self.client, &mut self.server] {
+            side.closing = state > TcpState::TimeWait;
+            if state == TcpState::Closed {
                 (side.ended, side.closed) = (true, true);
             }
         }

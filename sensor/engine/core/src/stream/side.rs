@@ -63,7 +63,7 @@ pub struct StreamSide {
     pub(super) depth_reached: bool,
     /// FIN acknowledged or connection closed: no byte comes any more.
     pub(super) ended: bool,
-    /// The client has sent its FIN, or the connection is closed: raw inspection waits for no more.
+    /// A state behind TIME-WAIT in `TcpState`, the client's FIN first or the connection closed: raw inspection waits for no more.
     pub(super) closing: bool,
     /// Used-up bytes stay.
     kept: bool,
